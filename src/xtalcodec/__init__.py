@@ -1,0 +1,23 @@
+"""xtalcodec: crystal structures to latent vectors and back, through voxel density fields.
+
+>>> from xtalcodec import Codec
+>>> codec = Codec.from_pretrained("mp")  # doctest: +SKIP
+>>> back = codec.decode(codec.encode(["quartz.cif"]))  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {"Codec": "codec", "Latents": "latents", "Crystal": "crystal", "CrystalError": "crystal"}
+"""Public names and the modules they live in, imported at first use so that importing is quick."""
+
+__all__ = ["Codec", "Crystal", "CrystalError", "Latents", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name where it lives."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xtalcodec' has no attribute {name!r}")
+    return getattr(import_module(f"xtalcodec.{_HOMES[name]}"), name)

@@ -1,0 +1,337 @@
+"""Codec: crystals ⇄ latents. Joins a representation, a network and the reader of atoms."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from huggingface_hub import ModelHubMixin, hf_hub_download
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.fields.periodic import Patches, Periodic, PeriodicConfig, niggli
+from xtalcodec.latents import Code, Kind, Latents, LatentsError
+from xtalcodec.models.patch import PatchConfig, PatchNetwork
+from xtalcodec.refine import RefineConfig, comes_back, refine
+from xtalcodec.settings import build, unknown
+from xtalcodec.sites import Sites, SitesConfig, read_sites
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+    Material = Structure | Atoms | Crystal | str | Path
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+"""Files of a codec's folder, the hub's usual names."""
+
+BATCH_PATCHES = 4096
+"""Patches that go through the network at once: large enough for the processor, small enough for memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecConfig:
+    """What makes a codec beside its weights."""
+
+    name: str = "unnamed"
+    space: PeriodicConfig = field(default_factory=PeriodicConfig)
+    network: PatchConfig = field(default_factory=PatchConfig)
+    sites: SitesConfig = field(default_factory=SitesConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
+    elements: tuple[int, ...] = tuple(range(1, 101))
+    """Atomic numbers seen in training; a crystal with another is refused."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """A crystal that came out of a latent, and how sure that is."""
+
+    crystal: Crystal
+    site_confidence: np.ndarray
+    confidence: float
+    """0 to 1: the least sure site times the share of heat that the sites explain."""
+
+
+def pretrained() -> list[str]:
+    """Names of the codecs that ship with the package."""
+    return sorted(p.name for p in files("xtalcodec").joinpath("weights").iterdir() if p.joinpath(CONFIG).is_file())
+
+
+class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal", "autoencoder"]):
+    """Encodes crystals into latents and decodes latents into crystals.
+
+    >>> codec = Codec.from_pretrained("mp")  # doctest: +SKIP
+    >>> back = codec.decode(codec.encode(structures))  # doctest: +SKIP
+    """
+
+    def __init__(self, config: CodecConfig, device: str | torch.device = "cpu") -> None:
+        """Make an untrained codec; `from_pretrained` gives a trained one."""
+        self.config = config
+        self.space = Periodic(config.space)
+        self.device = torch.device(device)
+        self.network = PatchNetwork(config.network).to(self.device).eval()
+        self.allowed = torch.tensor(config.elements, device=self.device)
+
+    # Saving and loading
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, device: str = "cpu", **hub: Any) -> "Codec":  # type: ignore[override]
+        """Load a codec that ships with the package, one in a folder, or one from the Hugging Face hub.
+
+        Parameters
+        ----------
+        name: "mp", "perov-5", "carbon-24"; a folder; or "user/repository".
+        device: a torch device; "auto" takes a GPU where there is one.
+
+        Raises
+        ------
+        FileNotFoundError
+            No such codec; the message lists those there are.
+        """
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        shipped = files("xtalcodec").joinpath("weights", str(name))
+        if str(name) in pretrained():
+            name = Path(str(shipped))
+        elif not Path(name).is_dir() and "/" not in str(name):
+            raise FileNotFoundError(unknown("codec", str(name), pretrained()) + " A folder will do too.")
+        elif Path(name).is_dir() and not (Path(name) / CONFIG).is_file():
+            raise FileNotFoundError(f"{name} holds no codec: {CONFIG} is missing")
+        return super().from_pretrained(name, device=device, **hub)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, device: str = "cpu", **hub: Any) -> "Codec":
+        """Load the two files from a folder or the hub; strict about every weight."""
+        keys = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+        options = {k: v for k, v in hub.items() if k in keys}
+        folder = Path(model_id)
+        if not folder.is_dir():
+            folder = Path(hf_hub_download(model_id, CONFIG, **options)).parent
+            hf_hub_download(model_id, WEIGHTS, **options)
+        codec = cls(build(CodecConfig, json.loads((folder / CONFIG).read_text())), device)
+        weights = load_file(folder / WEIGHTS, device=str(codec.device))
+        codec.network.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
+        return codec
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Write configuration and weights (half precision: their rounding moves no atom by 0.001 Å)."""
+        state = {k: v.detach().half().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        save_file(state, save_directory / WEIGHTS, metadata={"format": "pt"})
+        (save_directory / CONFIG).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
+
+    @property
+    def identity(self) -> str:
+        """Name and hash of settings and weights: latents carry it, and no other codec decodes them."""
+        digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
+        for key, value in sorted(self.network.state_dict().items()):
+            digest.update(key.encode() + value.detach().half().cpu().numpy().tobytes())
+        return f"{self.config.name}-{digest.hexdigest()[:12]}"
+
+    # Encoding
+
+    def check(self, crystal: Crystal) -> tuple[Crystal, np.ndarray, Patches]:
+        """Return the crystal on its Niggli cell, the way back, and its patches.
+
+        Raises
+        ------
+        CrystalError
+            A crystal that this codec cannot hold: an element it never saw, too many patches.
+        """
+        strange = sorted(set(crystal.numbers.tolist()) - set(self.config.elements))
+        if strange:
+            from ase.data import chemical_symbols
+
+            names = ", ".join(chemical_symbols[z] for z in strange)
+            raise CrystalError(f"the codec {self.config.name!r} never saw {names} in training")
+        reduced, basis = niggli(crystal)
+        return reduced, basis, self.space.patches(reduced.lattice)
+
+    def encode(
+        self,
+        materials: "Material | Iterable[Material]",
+        *,
+        refine: bool = True,
+        progress: Callable[[int], None] | None = None,
+    ) -> Latents:
+        """Encode crystals: pymatgen structures, ASE atoms, paths of files, or a mixture.
+
+        Parameters
+        ----------
+        refine: where the latent does not decode to the crystal, improve it by gradient descent
+            through the decoder, which still sees the latent alone.
+        progress: called with the number of crystals done since the last call.
+
+        Raises
+        ------
+        CrystalError
+            The first crystal that this codec cannot hold, or file that cannot be read, by name.
+        """
+        crystals, kind = as_crystals(materials)
+        checked = []
+        for crystal in crystals:
+            try:
+                checked.append(self.check(crystal))
+            except CrystalError as error:
+                raise CrystalError(f"{crystal.name or crystal.formula}: {error}") from error
+        z: dict[int, np.ndarray] = {}
+        for patches, indices in batches([c[2] for c in checked]):
+            batch = CrystalBatch.collate([checked[k][0] for k in indices], self.device)
+            for k, row in zip(indices, self._encode(batch, [checked[k][0] for k in indices], patches, refine), strict=True):
+                z[k] = row.cpu().numpy()
+            if progress:
+                progress(len(indices))
+        codes = (
+            Code(crystal.name, z[k], patches, reduced.lattice, basis)
+            for k, (crystal, (reduced, basis, patches)) in enumerate(zip(crystals, checked, strict=True))
+        )
+        return Latents(tuple(codes), self.identity, kind)
+
+    def _encode(self, batch: CrystalBatch, crystals: Sequence[Crystal], patches: Patches, improve: bool) -> Tensor:
+        """Encode one batch of a common grid."""
+        with torch.no_grad():
+            field = self.space.paint(batch, self.network.weights(batch.numbers), patches)
+            z = self.network.encode(field, batch.lattice, patches).mean
+        if not improve:
+            return z
+        found = self._read(z, batch.lattice, patches)
+        missed = [k for k, (c, s) in enumerate(zip(crystals, found, strict=True)) if not comes_back(c, s, self.config.refine)]
+        if missed:
+            chosen = [crystals[k] for k in missed]
+            read = lambda latent, lattice: self._read(latent, lattice, patches)  # noqa: E731
+            z[missed] = refine(self.network, self.space, chosen, patches, z[missed], read, self.config.refine)
+        return z
+
+    # Decoding
+
+    def decode(self, latents: Latents) -> "list[Structure] | list[Atoms]":
+        """Decode latents into what they were encoded from: pymatgen structures or ASE atoms.
+
+        The confidence of crystal and sites is in `Structure.properties["confidence"]` and the
+        site property "confidence", or in `Atoms.info` and `Atoms.arrays`.
+
+        Raises
+        ------
+        LatentsError
+            Latents of another codec, or one that decodes to no atom at all.
+        """
+        result: list[Any] = []
+        for code, decoded in zip(latents, self.decode_crystals(latents), strict=True):
+            if decoded is None:
+                raise LatentsError(f"{code.name}: no atom found in the decoded field")
+            if latents.kind == "ase":
+                material: Any = decoded.crystal.to_ase()
+                material.info["confidence"] = decoded.confidence
+                material.arrays["confidence"] = decoded.site_confidence
+            else:
+                material = decoded.crystal.to_pymatgen()
+                material.add_site_property("confidence", decoded.site_confidence.tolist())
+                material.properties["confidence"] = decoded.confidence
+            result.append(material)
+        return result
+
+    def decode_crystals(self, latents: Latents, progress: Callable[[int], None] | None = None) -> list[Decoded | None]:
+        """Decode latents; None where a field holds no atom.
+
+        Raises
+        ------
+        LatentsError
+            Latents of another codec or of another shape.
+        """
+        if latents.codec != self.identity:
+            raise LatentsError(f"these latents belong to the codec {latents.codec}, not to {self.identity}")
+        result: list[Decoded | None] = [None] * len(latents)
+        for patches, indices in batches([c.patches for c in latents]):
+            codes = [latents[k] for k in indices]
+            z = torch.from_numpy(np.stack([c.z for c in codes])).to(self.device)
+            if z.shape[2] != self.config.network.latent:
+                raise LatentsError(f"{codes[0].name}: {z.shape[2]} latent numbers per patch, not {self.config.network.latent}")
+            lattice = torch.from_numpy(np.stack([c.lattice for c in codes])).float().to(self.device)
+            for k, code, sites in zip(indices, codes, self._read(z, lattice, patches), strict=True):
+                result[k] = _decoded(code, sites)
+            if progress:
+                progress(len(indices))
+        return result
+
+    @torch.no_grad()
+    def _read(self, z: Tensor, lattice: Tensor, patches: Patches) -> list[Sites]:
+        """Latents of one batch → sites."""
+        decoded = self.network.decode(z, lattice, patches)
+        return read_sites(decoded, self.network, self.space, patches, self.allowed, self.config.sites)
+
+    def self_check(self, latents: Latents, decoded: Sequence[Decoded | None]) -> list[float]:
+        """How far a decoded crystal's own latent lies from the one it came from.
+
+        Returns
+        -------
+        Root mean square difference per latent number, in units of the latent's; infinite where nothing was decoded.
+        """
+        there = [k for k, d in enumerate(decoded) if d is not None]
+        back = [replace(d.crystal, name=latents[k].name) for k in there if (d := decoded[k]) is not None]
+        distance = [float("inf")] * len(decoded)
+        if back:
+            for k, code in zip(there, self.encode(back, refine=False), strict=True):
+                if code.z.shape == latents[k].z.shape:
+                    distance[k] = float(np.sqrt(np.mean((code.z - latents[k].z) ** 2)))
+        return distance
+
+
+def _decoded(code: Code, sites: Sites) -> Decoded | None:
+    """Bring sites to the cell that was given."""
+    if not len(sites.numbers):
+        return None
+    crystal = Crystal(code.lattice, sites.frac_coords, sites.numbers, code.name).in_basis(code.basis)
+    inside = replace(crystal, frac_coords=crystal.frac_coords - np.floor(crystal.frac_coords))
+    confidence = float(np.clip(sites.confidence.min() * sites.explained, 0, 1))
+    return Decoded(inside, sites.confidence, confidence)
+
+
+def batches(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
+    """Group indices by grid, at most `BATCH_PATCHES` patches at a time."""
+    groups: dict[Patches, list[int]] = {}
+    for k, shape in enumerate(shapes):
+        groups.setdefault(shape, []).append(k)
+    for shape, indices in groups.items():
+        size = max(1, BATCH_PATCHES // (shape[0] * shape[1] * shape[2]))
+        for start in range(0, len(indices), size):
+            yield shape, indices[start : start + size]
+
+
+def as_crystals(materials: "Material | Iterable[Material]") -> tuple[list[Crystal], Kind]:
+    """Turn what users have into crystals, and say whether it was ASE's."""
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+    if isinstance(materials, (Structure, Atoms, Crystal, str, Path)):
+        materials = [materials]
+    crystals: list[Crystal] = []
+    kinds = set()
+    for material in materials:
+        if isinstance(material, (str, Path)):
+            crystals.extend(_from_file(Path(material)))
+        elif isinstance(material, Crystal):
+            crystals.append(material)
+        elif isinstance(material, Structure):
+            crystals.append(Crystal.from_pymatgen(material))
+        elif isinstance(material, Atoms):
+            crystals.append(Crystal.from_ase(material))
+            kinds.add("ase")
+        else:
+            raise TypeError(f"a crystal is a pymatgen Structure, ASE Atoms or a path, not {type(material).__name__}")
+    return crystals, "ase" if kinds else "pymatgen"
+
+
+def _from_file(path: Path) -> Iterator[Crystal]:
+    """Crystals of a file that must all be good."""
+    from xtalcodec.files import Unusable, read
+
+    for crystal in read(path):
+        if isinstance(crystal, Unusable):
+            raise CrystalError(f"{crystal.name}: {crystal.reason}")
+        yield crystal

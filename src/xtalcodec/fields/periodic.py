@@ -1,0 +1,147 @@
+"""`periodic`: the crystal's own cell as a torus of voxels that follows the cell.
+
+Each axis of the Niggli-reduced cell is cut into patches of about `pitch` Å and each patch into
+`patch` voxels, so a voxel means the same length in every crystal and cost grows with volume.
+All distances here are in voxels along the cell's axes: the grid, not the lattice, is the ruler.
+"""
+
+from dataclasses import dataclass
+
+import moyopy
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.fields.gaussian import outer_sum, torus_profiles
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicConfig:
+    """How a cell becomes a grid."""
+
+    pitch: float = 2.0
+    """Å: the length of a patch, as nearly as a whole number of them fits."""
+    patch: int = 4
+    """Voxels along a patch."""
+    sigma: float = 0.9
+    """Width of an atom's Gaussian, in voxels."""
+    heat_sigma: float = 0.7
+    """Width of the heat that marks atoms in the decoded field, in voxels."""
+    max_patches: int = 1024
+    """A cell with more patches is refused: attention costs their square."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a decoder should say of each voxel; `near` voxels are those with an atom within reach."""
+
+    heat: Float[Tensor, "b voxels"]
+    """exp(−d²/2s²), d the distance to the nearest atom in voxels; 0 out of reach."""
+    near: Int[Tensor, " near"]
+    """Flat indices (crystal × voxel) of the voxels within `NEAR` voxels of an atom."""
+    offset: Float[Tensor, "near 3"]
+    """From the voxel to its nearest atom, in voxels."""
+
+
+Patches = tuple[int, int, int]
+"""Patches along the three axes of a cell."""
+
+Grid = tuple[int, int, int]
+"""Voxels along the three axes of a cell."""
+
+REACH = 2
+"""Voxels on each side of an atom's own that its heat can touch."""
+
+NEAR = 1.6
+"""Voxels: how far from an atom a voxel is asked to point to it."""
+
+
+def niggli(crystal: Crystal) -> tuple[Crystal, Int[np.ndarray, "3 3"]]:
+    """Return the crystal on its Niggli-reduced, right-handed cell and the way back.
+
+    Returns
+    -------
+    reduced crystal (coordinates in [0, 1)) and the integer matrix B with
+    `crystal.lattice = B @ reduced.lattice`; det B is −1 for left-handed cells.
+    """
+    try:
+        _, transformation = moyopy.niggli_reduce(crystal.lattice.tolist())
+    except ValueError as error:
+        raise CrystalError(f"its lattice cannot be Niggli-reduced: {error}") from error
+    basis = np.array(transformation, dtype=np.int64).T
+    reduced = crystal.in_basis(basis)
+    wrapped = reduced.frac_coords - np.floor(reduced.frac_coords)
+    wrapped[wrapped >= 1] = 0.0  # −1e-17 rounds up to 1
+    back = np.round(np.linalg.inv(basis)).astype(np.int64)
+    return Crystal(reduced.lattice, wrapped, reduced.numbers, crystal.name), back
+
+
+def flat_index(voxel: Int[Tensor, "*n 3"], grid: Grid) -> Int[Tensor, "*n"]:
+    """Index of a voxel, wrapped around the torus, in C order."""
+    x, y, z = (voxel[..., k] % grid[k] for k in range(3))
+    return (x * grid[1] + y) * grid[2] + z
+
+
+class Periodic:
+    """Paints reduced crystals on their torus and says what a decoder should find there."""
+
+    def __init__(self, config: PeriodicConfig) -> None:
+        """Keep the settings."""
+        self.config = config
+
+    def patches(self, lattice: Float[np.ndarray, "3 3"]) -> Patches:
+        """Patches along a, b and c of a reduced lattice: max(1, round(length / pitch)).
+
+        Raises
+        ------
+        CrystalError
+            More than `max_patches` patches in all.
+        """
+        a, b, c = (max(1, round(float(x) / self.config.pitch)) for x in np.linalg.norm(lattice, axis=1))
+        if a * b * c > self.config.max_patches:
+            raise CrystalError(
+                f"its cell needs {a * b * c} patches of {self.config.pitch:g} Å; the limit is {self.config.max_patches}"
+            )
+        return a, b, c
+
+    def grid(self, patches: Patches) -> Grid:
+        """Voxels along each axis."""
+        a, b, c = (n * self.config.patch for n in patches)
+        return a, b, c
+
+    def paint(
+        self, crystals: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches
+    ) -> Float[Tensor, "b nx ny nz channels"]:
+        """Density of the atoms: one normalised Gaussian per atom times its weights.
+
+        The sum over voxels is the sum of the weights; moving every atom by one voxel rolls it.
+        """
+        nx, ny, nz = self.grid(patches)
+        x, y, z = crystals.frac_coords.unbind(-1)
+        s = self.config.sigma
+        profiles = torus_profiles(x, nx, s), torus_profiles(y, ny, s), torus_profiles(z, nz, s)
+        return outer_sum(profiles, weights * crystals.mask[..., None])
+
+    def heat(self, square: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+        """Heat at a squared distance from an atom, in voxels²: 1 at the atom."""
+        return torch.exp(-square / (2 * self.config.heat_sigma**2))
+
+    def targets(self, crystals: CrystalBatch, patches: Patches) -> Targets:
+        """Heat and offsets from each atom's neighbourhood of 5³ voxels; ties go to the nearest atom."""
+        n = torch.tensor(self.grid(patches), device=crystals.device)
+        b, voxels = len(crystals), int(n.prod())
+        which, _ = crystals.mask.nonzero(as_tuple=True)
+        position = crystals.frac_coords[crystals.mask] * n
+        around = torch.arange(-REACH, REACH + 1, device=crystals.device)
+        voxel = position.round()[:, None].long() + torch.cartesian_prod(around, around, around)
+        offset = position[:, None] - voxel
+        square = offset.square().sum(-1)
+        flat = which[:, None] * voxels + flat_index(voxel, self.grid(patches))
+        nearest = torch.full((b * voxels,), torch.inf, device=crystals.device)
+        nearest = nearest.scatter_reduce(0, flat.flatten(), square.flatten(), "amin")
+        heat = self.heat(nearest).view(b, voxels)
+        owns = (square <= nearest[flat]) & (square < NEAR**2)
+        return Targets(heat, flat[owns], offset[owns])

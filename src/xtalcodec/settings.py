@@ -1,0 +1,81 @@
+"""Typed settings from plain dictionaries and `key=value` words: unknown keys are errors."""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+
+
+class SettingsError(ValueError):
+    """A setting that is not known or has the wrong type: the message names it."""
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> str:
+    """Return the message for a name that is not among the known ones, with a guess."""
+    guess = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"no {what} {name!r}; have {', '.join(sorted(known))}." + (f" Did you mean {guess[0]!r}?" if guess else "")
+
+
+def build(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
+    """Make a settings dataclass from a dictionary, nested ones included.
+
+    Raises
+    ------
+    SettingsError
+        An unknown key or a value of another type than the default's.
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in fields:
+            raise SettingsError(unknown("setting", path + key, [path + name for name in fields]))
+        arguments[key] = _convert(fields[key].type, value, path + key)
+    return kind(**arguments)
+
+
+def _convert(kind: Any, value: Any, key: str) -> Any:
+    """Check a value against the field's type; whole numbers pass for real ones."""
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{key} is a group of settings, not {value!r}")
+        return build(kind, value, key + ".")  # type: ignore[arg-type]
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(kind, type) and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+        raise SettingsError(f"{key} takes a {kind.__name__}, not {value!r}")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def override(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
+    """Lay `group.key=value` words over a dictionary of settings; values are read as YAML.
+
+    Raises
+    ------
+    SettingsError
+        A word without `=`.
+    """
+    result: dict[str, Any] = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise SettingsError(f"{word!r} is not key=value")
+        target = result
+        *groups, last = key.split(".")
+        for group in groups:
+            target = target.setdefault(group, {})
+            if not isinstance(target, dict):
+                raise SettingsError(f"{key}: {group} is no group of settings")
+        target[last] = _number(yaml.safe_load(value))
+    return result
+
+
+def _number(value: Any) -> Any:
+    """Read 1e-3 as a number: YAML 1.1 takes it for a word."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

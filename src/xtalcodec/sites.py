@@ -1,0 +1,149 @@
+"""Decoded field → atoms: where they are, what they are, and how sure that is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.fields.periodic import Grid, Patches, Periodic, flat_index
+from xtalcodec.models.patch import DecodedField, PatchNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class SitesConfig:
+    """How atoms are read off a decoded field; lengths in voxels."""
+
+    threshold: float = 0.3
+    """Least heat of the voxel that holds an atom; a true one has at least 0.46, in its corner."""
+    margin: float = 0.15
+    """How far outside its own voxel a voxel's atom may lie: neighbours may both claim one on their border."""
+    agreement: float = 0.7
+    """Votes count for a candidate when they fall this near to it."""
+    merge: float = 0.7
+    """Candidates nearer than this are one atom: 0.35 Å, half of the shortest bond (H–H, 0.74 Å)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Atoms read off one crystal's field."""
+
+    frac_coords: Float[np.ndarray, "sites 3"]
+    numbers: Int[np.ndarray, " sites"]
+    confidence: Float[np.ndarray, " sites"]
+    """Probability of the species times how well the heat around the site looks like an atom's."""
+    explained: float
+    """1 − the largest heat, in any voxel, that the atoms found leave unexplained or claim in vain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Places that may hold an atom."""
+
+    which: Int[Tensor, " n"]
+    """The crystal of each, ascending."""
+    position: Float[Tensor, "n 3"]
+    """In voxels, not wrapped."""
+    support: Float[Tensor, " n"]
+    """Heat around it over the heat that an atom there would give."""
+
+
+def interpolate(
+    values: Float[Tensor, "b voxels c"], which: Int[Tensor, " sites"], position: Float[Tensor, "sites 3"], grid: Grid
+) -> Float[Tensor, "sites c"]:
+    """Trilinear interpolation on the torus of voxels.
+
+    Parameters
+    ----------
+    values: one row per voxel in C order.
+    which: the crystal of each site.
+    position: in voxels along each axis, any real number.
+    """
+    corner = torch.cartesian_prod(*[torch.arange(2, device=values.device)] * 3)  # 8 3
+    base = position.floor()
+    fraction = (position - base)[:, None]  # sites 1 3
+    weight = torch.where(corner.bool(), fraction, 1 - fraction).prod(-1)  # sites 8
+    index = flat_index(base[:, None].long() + corner, grid)
+    return (values[which[:, None], index] * weight[..., None]).sum(1)
+
+
+def read_sites(
+    decoded: DecodedField,
+    network: PatchNetwork,
+    space: Periodic,
+    patches: Patches,
+    allowed: Int[Tensor, " species"],
+    config: SitesConfig,
+) -> list[Sites]:
+    """Read the atoms of every crystal of a batch.
+
+    (1) A voxel that is warm and says that its atom lies within it proposes a candidate, at the mean
+    of the votes around; (2) of candidates that coincide the best supported stays; (3) the species is
+    read from the features at the position; (4) the atoms' heat is compared with the decoded heat.
+
+    Parameters
+    ----------
+    allowed: atomic numbers to choose from.
+    """
+    grid = space.grid(patches)
+    heat = decoded.heat.sigmoid()
+    found = _merge(_candidates(heat, decoded.offset, space, grid, config), grid, config)
+    logits = network.species(interpolate(decoded.features, found.which, found.position, grid))
+    probability, species = logits[:, allowed].softmax(-1).max(-1)
+    likeness = torch.minimum(found.support, 1 / found.support.clamp_min(1e-6))
+    frac = (found.position / torch.tensor(grid, device=heat.device)).remainder(1)
+    cuts = torch.bincount(found.which, minlength=len(heat)).cumsum(0)[:-1].tolist()
+    parts = [np.split(x.cpu().numpy(), cuts) for x in (frac.double(), allowed[species], (probability * likeness).double())]
+    explained = _explained(heat, found, space, patches).tolist()
+    return [Sites(*rest) for rest in zip(*parts, explained, strict=True)]
+
+
+def _candidates(
+    heat: Float[Tensor, "b voxels"], offset: Float[Tensor, "b voxels 3"], space: Periodic, grid: Grid, config: SitesConfig
+) -> Candidates:
+    """Voxels that own an atom, at the heat-weighted mean of the votes around them."""
+    n = torch.tensor(grid, device=heat.device)
+    which, flat = ((heat > config.threshold) & (offset.abs().amax(-1) <= 0.5 + config.margin)).nonzero(as_tuple=True)
+    voxel = torch.stack([flat // (n[1] * n[2]), flat // n[2] % n[1], flat % n[2]], -1)
+    around = voxel[:, None] + torch.cartesian_prod(*[torch.arange(-1, 2, device=heat.device)] * 3)  # c 27 3
+    index = flat_index(around, grid)
+    vote = around + offset[which[:, None], index]
+    own = (voxel + offset[which, flat])[:, None]
+    agrees = (vote - own).norm(dim=-1) < config.agreement
+    warmth = heat[which[:, None], index] * agrees
+    position = (vote * warmth[..., None]).sum(1) / warmth.sum(1, keepdim=True)
+    ideal = space.heat((around - position[:, None]).square().sum(-1)) * agrees
+    return Candidates(which, position, warmth.sum(1) / ideal.sum(1))
+
+
+def _merge(found: Candidates, grid: Grid, config: SitesConfig) -> Candidates:
+    """Drop a candidate that lies on a better supported one; equal ones keep the first."""
+    count = torch.bincount(found.which) if len(found.which) else found.which
+    first = count.cumsum(0) - count
+    width = int(count.max()) if len(count) else 0
+    slot = torch.arange(len(found.which), device=found.which.device) - first[found.which]
+    table = found.which.new_full((len(count), width), -1)
+    table[found.which, slot] = torch.arange(len(found.which), device=found.which.device)
+    other = table[found.which]  # n width: the candidates of the same crystal
+    n = torch.tensor(grid, device=found.which.device)
+    apart = (found.position[:, None] - found.position[other]) / n
+    close = ((apart - apart.round()) * n).norm(dim=-1) < config.merge
+    rank = torch.empty_like(found.which)
+    rank[found.support.argsort(descending=True, stable=True)] = torch.arange(len(rank), device=rank.device)
+    beaten = (close & (other >= 0) & (rank[other] < rank[:, None])).any(1)
+    return Candidates(found.which[~beaten], found.position[~beaten], found.support[~beaten])
+
+
+def _explained(
+    heat: Float[Tensor, "b voxels"], found: Candidates, space: Periodic, patches: Patches
+) -> Float[Tensor, " b"]:
+    """1 − the largest difference between the decoded heat and that of the atoms found."""
+    count = torch.bincount(found.which, minlength=len(heat))
+    mask: Bool[Tensor, "b sites"] = torch.arange(max(1, int(count.max())), device=heat.device) < count[:, None]
+    frac = torch.zeros(*mask.shape, 3, device=heat.device)
+    frac[mask] = (found.position / torch.tensor(space.grid(patches), device=heat.device)).remainder(1)
+    lattice = torch.eye(3, device=heat.device).expand(len(heat), 3, 3)
+    atoms = CrystalBatch(lattice, frac, mask.long(), mask)
+    return 1 - (heat - space.targets(atoms, patches).heat).abs().amax(1)

@@ -1,0 +1,37 @@
+"""Random views of crystals: what a codec must not mind, and chemistry it has not seen."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from xtalcodec.fields.batch import CrystalBatch
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """How often a training crystal is altered."""
+
+    substitute: float = 0.25
+    """Share of crystals whose elements are replaced by random ones, so that rare ones are learnt."""
+    species: int = 100
+    """Elements 1…species can be substituted."""
+    jitter: float = 0.2
+    """Share of crystals whose atoms are displaced at random."""
+    jitter_max: float = 0.25
+    """Å: largest standard deviation of a displaced crystal's atoms along an axis."""
+
+
+def augment(crystals: CrystalBatch, config: AugmentConfig, rng: torch.Generator) -> CrystalBatch:
+    """Shift the origin and invert at random; substitute and jitter some."""
+    b = len(crystals)
+    frac, lattice = crystals.frac_coords, crystals.lattice
+    chosen = torch.rand(b, generator=rng) < config.jitter
+    spread = torch.rand(b, generator=rng) * config.jitter_max * chosen
+    displacement = torch.randn(frac.shape, generator=rng) * spread[:, None, None]
+    frac = frac + displacement @ torch.linalg.inv(lattice)
+    sign = torch.where(torch.rand(b, generator=rng) < 0.5, -1.0, 1.0)
+    frac = frac * sign[:, None, None] + torch.rand((b, 1, 3), generator=rng)
+    table = torch.arange(config.species + 1).repeat(b, 1)
+    chosen = torch.rand(b, generator=rng) < config.substitute
+    table[chosen, 1:] = torch.randint(1, config.species + 1, (int(chosen.sum()), config.species), generator=rng)
+    return replace(crystals, frac_coords=frac - frac.floor(), numbers=table.gather(1, crystals.numbers))

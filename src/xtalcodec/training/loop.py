@@ -1,0 +1,280 @@
+"""The training loop: every random number of a step follows from (seed, step, process), so resuming is exact."""
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from xtalcodec.codec import Codec
+from xtalcodec.crystal import Crystal
+from xtalcodec.atomic import atomic
+from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.metrics.reconstruction import reconstruct, summary
+from xtalcodec.training import checkpoint
+from xtalcodec.training.augment import augment
+from xtalcodec.training.crystals import TrainingCrystals
+from xtalcodec.training.objective import Objective
+from xtalcodec.training.recipe import OptimiserConfig, Recipe
+
+CHECKPOINT, RECIPE, CURVE, LOG = "checkpoint.safetensors", "recipe.yaml", "curve.jsonl", "tensorboard"
+"""Files of a training's folder, beside the codec's own."""
+
+PRIMITIVES = "20000"
+"""oneDNN keeps a compiled product per shape; 200 grids need far more than its 1,024 places."""
+
+
+class TrainingError(ValueError):
+    """A training that cannot start or go on: the message says why."""
+
+
+@dataclass
+class Progress:
+    """How far a training is; saved with every checkpoint."""
+
+    step: int = 0
+    crystals: int = 0
+    seconds: float = 0.0
+
+
+def train(
+    recipe: Recipe,
+    data: Sequence[Crystal],
+    val: Sequence[Crystal],
+    out: Path,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+    device: str = "auto",
+) -> Codec:
+    """Train a codec and keep it in `out`, with checkpoints to resume from.
+
+    Parameters
+    ----------
+    data, val: crystals to learn from, and others to reconstruct at every checkpoint.
+    resume: go on from the checkpoint in `out`; with the schedule in steps the curve is the one
+        that an uninterrupted training gives.
+    minutes: end the schedule after this much training time instead of the recipe's steps.
+    device: "cpu", "cuda", or "auto".
+
+    Raises
+    ------
+    TrainingError
+        `out` already holds a training and `resume` is not set, or holds another recipe.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
+    accelerator = _accelerator(recipe, device)
+    main = accelerator.is_main_process
+    recipe = _with_elements(recipe, data)
+    if main:
+        _prepare(out, recipe, resume)
+    accelerator.wait_for_everyone()
+    torch.manual_seed(recipe.seed)
+    codec = Codec(recipe.codec, accelerator.device)
+    crystals = TrainingCrystals(data, codec.space, recipe.largest)
+    objective = Objective(codec.network, codec.space, recipe.objective).train()
+    optimisers = _optimisers(codec.network, recipe.optimiser)
+    progress = Progress()
+    if resume and (out / CHECKPOINT).is_file():
+        progress = Progress(**checkpoint.load(out / CHECKPOINT, codec.network, optimisers))
+    report = _Report(out, len(crystals), crystals.left_out, progress) if main else None
+    model = accelerator.prepare(objective)
+    saved = time.monotonic()
+    for fraction in _schedule(progress, recipe.optimiser.steps, minutes):
+        terms, size = _step(model, accelerator, crystals, optimisers, recipe, progress.step, fraction)
+        progress.step += 1
+        progress.crystals += size * accelerator.num_processes
+        if report:
+            report.step(progress, fraction, terms)
+        if _everyone(accelerator, time.monotonic() - saved > 60 * recipe.checkpoint_minutes):
+            if report:
+                _save(out, codec, optimisers, progress)
+                report.held_out(progress, codec, val, recipe.sample)
+            saved = time.monotonic()
+            accelerator.wait_for_everyone()
+    if report:
+        codec.network.eval()
+        _save(out, codec, optimisers, progress)
+        report.held_out(progress, codec, val, recipe.sample)
+        report.close()
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
+    return codec
+
+
+def _accelerator(recipe: Recipe, device: str) -> Any:
+    """Processes, device and precision, as Accelerate sees them."""
+    from accelerate import Accelerator
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("device cuda: no GPU that PyTorch can use")
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    native = torch.cpu._is_avx512_bf16_supported() if cpu else torch.cuda.is_bf16_supported()  # noqa: SLF001
+    bf16 = native if recipe.precision == "auto" else recipe.precision == "bf16"
+    return Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
+
+
+def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
+    """Say in the codec which elements training will show it."""
+    seen = {int(z) for crystal in data for z in crystal.numbers}
+    beyond = max(seen) > recipe.codec.network.species
+    if beyond:
+        raise TrainingError(f"the data holds Z = {max(seen)}; codec.network.species ends at {recipe.codec.network.species}")
+    if recipe.augment.substitute > 0:
+        seen |= set(range(1, recipe.augment.species + 1))
+    return replace(recipe, codec=replace(recipe.codec, elements=tuple(sorted(seen))))
+
+
+def _prepare(out: Path, recipe: Recipe, resume: bool) -> None:
+    """Make the folder, or see that it holds this very training."""
+    text = yaml.safe_dump(json.loads(json.dumps(asdict(recipe))), sort_keys=False)
+    if resume and (out / RECIPE).is_file():
+        if (out / RECIPE).read_text() != text:
+            raise TrainingError(f"{out / RECIPE} is another recipe; resume with the same settings and data")
+    elif (out / CHECKPOINT).exists():
+        raise TrainingError(f"{out} already holds a training: --resume goes on, another --out starts afresh")
+    out.mkdir(parents=True, exist_ok=True)
+    with atomic(out / RECIPE) as temporary:
+        temporary.write_text(text)
+
+
+def _optimisers(network: nn.Module, config: OptimiserConfig) -> dict[str, Optimizer]:
+    """Muon for the large hidden matrices, AdamW for the ends that numbers go in and come out by, norms and biases."""
+    hidden = ("encoder.", "decoder.", "embed.", "appearance.")
+    matrices, rest = [], []
+    for name, parameter in network.named_parameters():
+        (matrices if parameter.ndim == 2 and name.startswith(hidden) else rest).append(parameter)
+    return {
+        "muon": torch.optim.Muon(matrices, lr=config.muon, weight_decay=config.weight_decay),
+        "adamw": torch.optim.AdamW(rest, lr=config.adamw, weight_decay=config.weight_decay, betas=(0.9, 0.95)),
+    }
+
+
+def _schedule(progress: Progress, steps: int, minutes: float | None) -> Iterator[float]:
+    """Fraction of the training done, before each step: of the steps, or of the time."""
+    while True:
+        fraction = progress.step / steps if minutes is None else progress.seconds / (60 * minutes)
+        if fraction >= 1:
+            return
+        start = time.monotonic()
+        yield fraction
+        progress.seconds += time.monotonic() - start
+
+
+def _step(
+    model: nn.Module,
+    accelerator: Any,
+    crystals: TrainingCrystals,
+    optimisers: dict[str, Optimizer],
+    recipe: Recipe,
+    step: int,
+    fraction: float,
+) -> tuple[dict[str, Tensor], int]:
+    """One step of both optimisers on one batch per process."""
+    config = recipe.optimiser
+    seed = [recipe.seed, step, accelerator.process_index]
+    chosen, patches = crystals.batch(config.patches, seed)
+    dice = torch.Generator().manual_seed(hash(tuple(seed)) % 2**62)
+    torch.manual_seed(hash((*seed, 1)) % 2**62)
+    batch = augment(CrystalBatch.collate(chosen), recipe.augment, dice).to(accelerator.device)
+    rate = min(1.0, (step + 1) / config.warmup) * (1 - fraction)
+    terms = model(batch, patches)
+    loss = sum(value for name, value in terms.items() if name != "right_species")
+    if not torch.isfinite(loss):
+        raise TrainingError(f"the loss of step {step} is {loss.item()}; lower optimiser.muon or optimiser.adamw")
+    accelerator.backward(loss)
+    accelerator.clip_grad_norm_(model.parameters(), config.clip)
+    for name, base in (("muon", config.muon), ("adamw", config.adamw)):
+        for group in optimisers[name].param_groups:
+            group["lr"] = base * rate
+        optimisers[name].step()
+        optimisers[name].zero_grad()
+    return terms, len(chosen)
+
+
+def _everyone(accelerator: Any, flag: bool) -> bool:
+    """The first process's clock decides for all."""
+    if accelerator.num_processes == 1:
+        return flag
+    from accelerate.utils import broadcast
+
+    return bool(broadcast(torch.tensor(float(flag), device=accelerator.device)))
+
+
+def _save(out: Path, codec: Codec, optimisers: dict[str, Optimizer], progress: Progress) -> None:
+    """Checkpoint, and the codec as it stands."""
+    checkpoint.save(out / CHECKPOINT, codec.network, optimisers, asdict(progress))
+    codec.save_pretrained(out)
+
+
+class _Report:
+    """Progress on the screen, in TensorBoard and in `curve.jsonl`."""
+
+    def __init__(self, out: Path, crystals: int, left_out: list[tuple[str, str]], progress: Progress) -> None:
+        from rich.console import Console
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.console = Console()
+        self.console.print(f"{crystals} crystals to train on, {len(left_out)} left out" + (":" if left_out else "."))
+        for name, reason in left_out[:5]:
+            self.console.print(f"  {name}: {reason}", markup=False)
+        self.curve = out / CURVE
+        if progress.step and self.curve.is_file():
+            lines = self.curve.read_text().splitlines()
+            kept = [line for line in lines if json.loads(line)["step"] <= progress.step]
+            with atomic(self.curve) as temporary:
+                temporary.write_text("".join(line + "\n" for line in kept))
+            self.console.print(f"resuming after step {progress.step}")
+        self.writer = SummaryWriter(str(out / LOG), purge_step=progress.step)
+        self.mean: dict[str, float] = {}
+        self.began = (time.monotonic(), progress.crystals)
+        self.shown = time.monotonic()
+
+    def step(self, progress: Progress, fraction: float, terms: dict[str, Tensor]) -> None:
+        """Note a step; say something every 15 seconds."""
+        for name, value in terms.items():
+            self.mean[name] = 0.98 * self.mean.get(name, value.item()) + 0.02 * value.item()
+        if progress.step % 50 == 0:
+            self._note(progress, {f"train/{name}": value.item() for name, value in terms.items()})
+        if time.monotonic() - self.shown > 15:
+            self.shown = time.monotonic()
+            speed = (progress.crystals - self.began[1]) / (self.shown - self.began[0])
+            losses = " ".join(f"{name} {value:.4g}" for name, value in self.mean.items())
+            self.console.print(f"{100 * fraction:5.1f} %  step {progress.step}  {speed:.0f} crystals/s  {losses}", soft_wrap=True)
+
+    def held_out(self, progress: Progress, codec: Codec, val: Sequence[Crystal], sample: int) -> None:
+        """Reconstruct a fixed sample of held-out crystals."""
+        if not val or not sample:
+            return
+        codec.network.eval()
+        stride = max(1, len(val) // sample)
+        scores = summary(reconstruct(codec, val[::stride][:sample], refine=False), codec)
+        codec.network.train()
+        kept = {k: scores[k] for k in ("match_rate", "rmse", "count_rate", "composition_rate") if scores[k] is not None}
+        self._note(progress, {f"val/{k}": v for k, v in kept.items()})
+        text = "  ".join(f"{k} {v:.4g}" for k, v in kept.items())
+        self.console.print(f"held out, {scores['n']} crystals, latents not refined: {text}", style="bold", soft_wrap=True)
+
+    def _note(self, progress: Progress, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, progress.step)
+        with self.curve.open("a") as file:
+            file.write(json.dumps({"step": progress.step, "crystals": progress.crystals, **values}) + "\n")
+
+    def close(self) -> None:
+        """Finish the log."""
+        self.writer.close()
+
+
+def command() -> str:
+    """The command line that is running, for the model card."""
+    return shlex.join(["xtalcodec", *sys.argv[1:]])

@@ -1,0 +1,74 @@
+"""Recipes: everything that decides a training, one YAML file each, `key=value` on top."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from xtalcodec.codec import CodecConfig
+from xtalcodec.settings import build, override, unknown
+from xtalcodec.training.augment import AugmentConfig
+from xtalcodec.training.objective import ObjectiveConfig
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserConfig:
+    """Muon for the matrices between hidden layers, AdamW for the rest; linear warm-up and decay."""
+
+    steps: int = 20000
+    """Length of the schedule, where no `--minutes` are given."""
+    patches: int = 2048
+    """Patches per step and process: crystals of one grid, as many as fit."""
+    warmup: int = 100
+    muon: float = 0.02
+    """Learning rate of the hidden matrices (Jordan 2024; orthogonalised momentum)."""
+    adamw: float = 1.5e-3
+    """Learning rate of everything else."""
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A training, whole."""
+
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    seed: int = 0
+    largest: int = 300
+    """Crystals with more patches are left out of training (they are still encoded later)."""
+    precision: str = "auto"
+    """"bf16", "fp32", or "auto": bf16 where the processor multiplies it natively."""
+    checkpoint_minutes: float = 3.0
+    """Between checkpoints."""
+    sample: int = 100
+    """Held-out crystals reconstructed at every checkpoint."""
+
+
+def available() -> list[str]:
+    """Names of the recipes that ship with the package."""
+    return sorted(p.name.removesuffix(".yaml") for p in files("xtalcodec.training").joinpath("recipes").iterdir())
+
+
+def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by name or path and lay `key=value` words over it.
+
+    Raises
+    ------
+    SettingsError
+        An unknown key or a value of the wrong type.
+    FileNotFoundError
+        No such recipe; the message lists those there are.
+    """
+    if name in available():
+        text = files("xtalcodec.training").joinpath("recipes", f"{name}.yaml").read_text()
+    elif Path(name).is_file():
+        text = Path(name).read_text()
+    else:
+        raise FileNotFoundError(unknown("recipe", name, available()) + " A YAML file will do too.")
+    return build(Recipe, override(yaml.safe_load(text) or {}, overrides))
