@@ -97,14 +97,27 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        shipped = files("xtalcodec").joinpath("weights", str(name))
+        found = cls.folder(name)
+        return super().from_pretrained(found or name, device=device, **hub)
+
+    @staticmethod
+    def folder(name: str | Path) -> Path | None:
+        """Folder of a codec that is on this machine; None for one on the hub.
+
+        Raises
+        ------
+        FileNotFoundError
+            Neither a codec that ships, nor a folder, nor the name of a repository.
+        """
         if str(name) in pretrained():
-            name = Path(str(shipped))
-        elif not Path(name).is_dir() and "/" not in str(name):
+            return Path(str(files("xtalcodec").joinpath("weights", str(name))))
+        if Path(name).is_dir():
+            if not (Path(name) / CONFIG).is_file():
+                raise FileNotFoundError(f"{name} holds no codec: {CONFIG} is missing")
+            return Path(name)
+        if str(name).count("/") != 1:
             raise FileNotFoundError(unknown("codec", str(name), pretrained()) + " A folder will do too.")
-        elif Path(name).is_dir() and not (Path(name) / CONFIG).is_file():
-            raise FileNotFoundError(f"{name} holds no codec: {CONFIG} is missing")
-        return super().from_pretrained(name, device=device, **hub)
+        return None
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, device: str = "cpu", **hub: Any) -> "Codec":
@@ -183,7 +196,9 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         z: dict[int, np.ndarray] = {}
         for patches, indices in batches([c[2] for c in checked]):
             batch = CrystalBatch.collate([checked[k][0] for k in indices], self.device)
-            for k, row in zip(indices, self._encode(batch, [checked[k][0] for k in indices], patches, refine), strict=True):
+            for k, row in zip(
+                indices, self._encode(batch, [checked[k][0] for k in indices], patches, refine), strict=True
+            ):
                 z[k] = row.cpu().numpy()
             if progress:
                 progress(len(indices))
@@ -201,7 +216,9 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         if not improve:
             return z
         found = self._read(z, batch.lattice, patches)
-        missed = [k for k, (c, s) in enumerate(zip(crystals, found, strict=True)) if not comes_back(c, s, self.config.refine)]
+        missed = [
+            k for k, (c, s) in enumerate(zip(crystals, found, strict=True)) if not comes_back(c, s, self.config.refine)
+        ]
         if missed:
             chosen = [crystals[k] for k in missed]
             read = lambda latent, lattice: self._read(latent, lattice, patches)  # noqa: E731
@@ -251,7 +268,9 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
             codes = [latents[k] for k in indices]
             z = torch.from_numpy(np.stack([c.z for c in codes])).to(self.device)
             if z.shape[2] != self.config.network.latent:
-                raise LatentsError(f"{codes[0].name}: {z.shape[2]} latent numbers per patch, not {self.config.network.latent}")
+                raise LatentsError(
+                    f"{codes[0].name}: {z.shape[2]} latent numbers per patch, not {self.config.network.latent}"
+                )
             lattice = torch.from_numpy(np.stack([c.lattice for c in codes])).float().to(self.device)
             for k, code, sites in zip(indices, codes, self._read(z, lattice, patches), strict=True):
                 result[k] = _decoded(code, sites)

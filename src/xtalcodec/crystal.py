@@ -1,5 +1,6 @@
 """Crystals: one (`Crystal`, NumPy, exact) and many (`CrystalBatch`, padded tensors)."""
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,9 @@ class Crystal:
         from pymatgen.core import Composition
 
         symbols, counts = np.unique(self.symbols, return_counts=True)
-        return Composition(dict(zip(symbols.tolist(), counts.tolist(), strict=True))).reduced_formula
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # helium, neon and argon have no electronegativity to sort them by
+            return Composition(dict(zip(symbols.tolist(), counts.tolist(), strict=True))).reduced_formula
 
     @property
     def symbols(self) -> list[str]:

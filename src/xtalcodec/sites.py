@@ -95,13 +95,19 @@ def read_sites(
     likeness = torch.minimum(found.support, 1 / found.support.clamp_min(1e-6))
     frac = (found.position / torch.tensor(grid, device=heat.device)).remainder(1)
     cuts = torch.bincount(found.which, minlength=len(heat)).cumsum(0)[:-1].tolist()
-    parts = [np.split(x.cpu().numpy(), cuts) for x in (frac.double(), allowed[species], (probability * likeness).double())]
+    parts = [
+        np.split(x.cpu().numpy(), cuts) for x in (frac.double(), allowed[species], (probability * likeness).double())
+    ]
     explained = _explained(heat, found, space, patches).tolist()
     return [Sites(*rest) for rest in zip(*parts, explained, strict=True)]
 
 
 def _candidates(
-    heat: Float[Tensor, "b voxels"], offset: Float[Tensor, "b voxels 3"], space: Periodic, grid: Grid, config: SitesConfig
+    heat: Float[Tensor, "b voxels"],
+    offset: Float[Tensor, "b voxels 3"],
+    space: Periodic,
+    grid: Grid,
+    config: SitesConfig,
 ) -> Candidates:
     """Voxels that own an atom, at the heat-weighted mean of the votes around them."""
     n = torch.tensor(grid, device=heat.device)

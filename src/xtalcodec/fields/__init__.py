@@ -1,0 +1,1 @@
+"""Representations: what a crystal looks like as voxels."""

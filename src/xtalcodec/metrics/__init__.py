@@ -1,0 +1,1 @@
+"""How good a codec is."""

@@ -67,7 +67,9 @@ def reconstruct(
             reasons[k] = str(error)
     good = [k for k in range(len(crystals)) if k not in reasons]
     rows: list[tuple[Crystal, Crystal | None, float, int, float | None, str]]
-    rows = [(c, None, 0.0, 0, None, reasons.get(k, "no atom found in the decoded field")) for k, c in enumerate(crystals)]
+    rows = [
+        (c, None, 0.0, 0, None, reasons.get(k, "no atom found in the decoded field")) for k, c in enumerate(crystals)
+    ]
     if good:
         latents = codec.encode([crystals[k] for k in good], refine=refine, progress=progress)
         decoded = codec.decode_crystals(latents)

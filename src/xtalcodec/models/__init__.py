@@ -1,0 +1,1 @@
+"""Networks: one file each, configuration and loss beside it."""

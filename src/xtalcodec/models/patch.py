@@ -77,9 +77,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(
-        self, x: Float[Tensor, "b t width"], bias: Float[Tensor, "heads t t"]
-    ) -> Float[Tensor, "b t width"]:
+    def forward(self, x: Float[Tensor, "b t width"], bias: Float[Tensor, "heads t t"]) -> Float[Tensor, "b t width"]:
         """Mix the patches."""
         b, t, width = x.shape
         q, k, v = self.qkv(x).view(b, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
@@ -98,9 +96,7 @@ class Block(nn.Module):
         self.attention = Attention(width, heads)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(
-        self, x: Float[Tensor, "b t width"], bias: Float[Tensor, "heads t t"]
-    ) -> Float[Tensor, "b t width"]:
+    def forward(self, x: Float[Tensor, "b t width"], bias: Float[Tensor, "heads t t"]) -> Float[Tensor, "b t width"]:
         """Attention, then the MLP, each added to what comes in."""
         x = x + self.attention(self.norm1(x), bias)
         return x + self.mlp(self.norm2(x))
@@ -168,9 +164,7 @@ class PatchNetwork(nn.Module):
         self.to_latent, self.from_latent = nn.Linear(c.width, 2 * c.latent), nn.Linear(c.latent, c.width)
         self.geometry = nn.Linear(c.width, voxels * 4)
         self.appearance = nn.Linear(c.width, voxels * c.features)
-        self.species_head = nn.Sequential(
-            nn.Linear(c.features, 128), nn.GELU(), nn.Linear(128, c.species + 1)
-        )
+        self.species_head = nn.Sequential(nn.Linear(c.features, 128), nn.GELU(), nn.Linear(128, c.species + 1))
 
     def encode(
         self, field: Float[Tensor, "b nx ny nz channels"], lattice: Float[Tensor, "b 3 3"], patches: Patches

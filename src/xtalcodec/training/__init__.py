@@ -1,0 +1,1 @@
+"""Training: recipes, augmentation, objective, checkpoints and the loop."""

@@ -2,11 +2,9 @@
 
 import json
 import os
-import shlex
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,18 @@ import yaml
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from xtalcodec.atomic import atomic
 from xtalcodec.codec import Codec
 from xtalcodec.crystal import Crystal
-from xtalcodec.atomic import atomic
 from xtalcodec.fields.batch import CrystalBatch
-from xtalcodec.metrics.reconstruction import reconstruct, summary
-from xtalcodec.training import checkpoint
+from xtalcodec.training import card, checkpoint
 from xtalcodec.training.augment import augment
 from xtalcodec.training.crystals import TrainingCrystals
 from xtalcodec.training.objective import Objective
+from xtalcodec.training.progress import Progress, Report
 from xtalcodec.training.recipe import OptimiserConfig, Recipe
 
-CHECKPOINT, RECIPE, CURVE, LOG = "checkpoint.safetensors", "recipe.yaml", "curve.jsonl", "tensorboard"
+CHECKPOINT, RECIPE = "checkpoint.safetensors", "recipe.yaml"
 """Files of a training's folder, beside the codec's own."""
 
 PRIMITIVES = "20000"
@@ -35,15 +33,6 @@ PRIMITIVES = "20000"
 
 class TrainingError(ValueError):
     """A training that cannot start or go on: the message says why."""
-
-
-@dataclass
-class Progress:
-    """How far a training is; saved with every checkpoint."""
-
-    step: int = 0
-    crystals: int = 0
-    seconds: float = 0.0
 
 
 def train(
@@ -55,6 +44,7 @@ def train(
     resume: bool = False,
     minutes: float | None = None,
     device: str = "auto",
+    facts: Mapping[str, Any] | None = None,
 ) -> Codec:
     """Train a codec and keep it in `out`, with checkpoints to resume from.
 
@@ -65,6 +55,7 @@ def train(
         that an uninterrupted training gives.
     minutes: end the schedule after this much training time instead of the recipe's steps.
     device: "cpu", "cuda", or "auto".
+    facts: what else the model card should say: the names of recipe and data, the command.
 
     Raises
     ------
@@ -86,7 +77,7 @@ def train(
     progress = Progress()
     if resume and (out / CHECKPOINT).is_file():
         progress = Progress(**checkpoint.load(out / CHECKPOINT, codec.network, optimisers))
-    report = _Report(out, len(crystals), crystals.left_out, progress) if main else None
+    report = Report(out, len(crystals), crystals.left_out, progress) if main else None
     model = accelerator.prepare(objective)
     saved = time.monotonic()
     for fraction in _schedule(progress, recipe.optimiser.steps, minutes):
@@ -106,6 +97,7 @@ def train(
         _save(out, codec, optimisers, progress)
         report.held_out(progress, codec, val, recipe.sample)
         report.close()
+        card.note_training(out, progress, recipe, crystals_used=len(crystals), **(facts or {}))
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return codec
@@ -118,9 +110,15 @@ def _accelerator(recipe: Recipe, device: str) -> Any:
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("device cuda: no GPU that PyTorch can use")
     cpu = device == "cpu" or not torch.cuda.is_available()
-    native = torch.cpu._is_avx512_bf16_supported() if cpu else torch.cuda.is_bf16_supported()  # noqa: SLF001
+    native = _cpu_multiplies_bf16() if cpu else torch.cuda.is_bf16_supported()
     bf16 = native if recipe.precision == "auto" else recipe.precision == "bf16"
     return Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether bfloat16 is the processor's own business; emulated, it is slower than float32."""
+    cpu = torch.cpu
+    return cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported()  # noqa: SLF001
 
 
 def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
@@ -128,7 +126,9 @@ def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
     seen = {int(z) for crystal in data for z in crystal.numbers}
     beyond = max(seen) > recipe.codec.network.species
     if beyond:
-        raise TrainingError(f"the data holds Z = {max(seen)}; codec.network.species ends at {recipe.codec.network.species}")
+        raise TrainingError(
+            f"the data holds Z = {max(seen)}; codec.network.species ends at {recipe.codec.network.species}"
+        )
     if recipe.augment.substitute > 0:
         seen |= set(range(1, recipe.augment.species + 1))
     return replace(recipe, codec=replace(recipe.codec, elements=tuple(sorted(seen))))
@@ -214,67 +214,3 @@ def _save(out: Path, codec: Codec, optimisers: dict[str, Optimizer], progress: P
     """Checkpoint, and the codec as it stands."""
     checkpoint.save(out / CHECKPOINT, codec.network, optimisers, asdict(progress))
     codec.save_pretrained(out)
-
-
-class _Report:
-    """Progress on the screen, in TensorBoard and in `curve.jsonl`."""
-
-    def __init__(self, out: Path, crystals: int, left_out: list[tuple[str, str]], progress: Progress) -> None:
-        from rich.console import Console
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.console = Console()
-        self.console.print(f"{crystals} crystals to train on, {len(left_out)} left out" + (":" if left_out else "."))
-        for name, reason in left_out[:5]:
-            self.console.print(f"  {name}: {reason}", markup=False)
-        self.curve = out / CURVE
-        if progress.step and self.curve.is_file():
-            lines = self.curve.read_text().splitlines()
-            kept = [line for line in lines if json.loads(line)["step"] <= progress.step]
-            with atomic(self.curve) as temporary:
-                temporary.write_text("".join(line + "\n" for line in kept))
-            self.console.print(f"resuming after step {progress.step}")
-        self.writer = SummaryWriter(str(out / LOG), purge_step=progress.step)
-        self.mean: dict[str, float] = {}
-        self.began = (time.monotonic(), progress.crystals)
-        self.shown = time.monotonic()
-
-    def step(self, progress: Progress, fraction: float, terms: dict[str, Tensor]) -> None:
-        """Note a step; say something every 15 seconds."""
-        for name, value in terms.items():
-            self.mean[name] = 0.98 * self.mean.get(name, value.item()) + 0.02 * value.item()
-        if progress.step % 50 == 0:
-            self._note(progress, {f"train/{name}": value.item() for name, value in terms.items()})
-        if time.monotonic() - self.shown > 15:
-            self.shown = time.monotonic()
-            speed = (progress.crystals - self.began[1]) / (self.shown - self.began[0])
-            losses = " ".join(f"{name} {value:.4g}" for name, value in self.mean.items())
-            self.console.print(f"{100 * fraction:5.1f} %  step {progress.step}  {speed:.0f} crystals/s  {losses}", soft_wrap=True)
-
-    def held_out(self, progress: Progress, codec: Codec, val: Sequence[Crystal], sample: int) -> None:
-        """Reconstruct a fixed sample of held-out crystals."""
-        if not val or not sample:
-            return
-        codec.network.eval()
-        stride = max(1, len(val) // sample)
-        scores = summary(reconstruct(codec, val[::stride][:sample], refine=False), codec)
-        codec.network.train()
-        kept = {k: scores[k] for k in ("match_rate", "rmse", "count_rate", "composition_rate") if scores[k] is not None}
-        self._note(progress, {f"val/{k}": v for k, v in kept.items()})
-        text = "  ".join(f"{k} {v:.4g}" for k, v in kept.items())
-        self.console.print(f"held out, {scores['n']} crystals, latents not refined: {text}", style="bold", soft_wrap=True)
-
-    def _note(self, progress: Progress, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, progress.step)
-        with self.curve.open("a") as file:
-            file.write(json.dumps({"step": progress.step, "crystals": progress.crystals, **values}) + "\n")
-
-    def close(self) -> None:
-        """Finish the log."""
-        self.writer.close()
-
-
-def command() -> str:
-    """The command line that is running, for the model card."""
-    return shlex.join(["xtalcodec", *sys.argv[1:]])

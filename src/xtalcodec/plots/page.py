@@ -1,0 +1,138 @@
+"""One HTML page with every crystal before and after, in 3-D; it opens offline and asks nothing of the network."""
+
+import html
+import json
+import math
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xtalcodec.atomic import atomic
+from xtalcodec.crystal import Crystal
+from xtalcodec.metrics.reconstruction import Reconstruction
+
+
+def write_page(rows: Sequence[Reconstruction], path: str | Path, title: str, notes: str) -> None:
+    """Write originals and reconstructions side by side as one self-contained HTML file.
+
+    Parameters
+    ----------
+    rows: crystals in the order of the list; one without a decoded crystal shows its reason.
+    path: the file to write; it is replaced in one step, so a reader never sees half a page.
+    title: heading of the page.
+    notes: a sentence or two under the heading: which codec, which data, which protocol.
+    """
+    from plotly.offline import get_plotlyjs
+
+    style, script, plotly = (_package_file("page.css"), _package_file("page.js"), get_plotlyjs())
+    parts = {
+        "title": html.escape(title),
+        "notes": html.escape(notes),
+        "summary": _summary(rows),
+        "policy": _policy(plotly, script),
+        "style": style,
+        "data": _json({"elements": _elements(rows), "rows": [_row(row) for row in rows]}),
+        "plotly": plotly,
+        "script": script,
+    }
+    # One pass, so that what a part holds is never taken for another placeholder.
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _package_file("page.html"))
+    with atomic(path) as temporary:
+        temporary.write_bytes(page.encode(errors="replace"))
+
+
+def _package_file(name: str) -> str:
+    return files("xtalcodec.plots").joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(*scripts: str) -> str:
+    """Content security policy: these scripts run, no other does, and nothing is loaded."""
+    hashes = " ".join(f"'sha256-{b64encode(sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'"
+
+
+def _json(value: Any) -> str:
+    """JSON that may stand inside <script>: ASCII, and no character that HTML gives a meaning."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+
+
+def _summary(rows: Sequence[Reconstruction]) -> str:
+    """Tiles of the header; rows without a decoded crystal stay in every denominator."""
+    n = len(rows)
+    matched = sum(row.matched for row in rows)
+    composition = sum(row.same_composition for row in rows)
+    failed = sum(row.decoded is None for row in rows)
+    rms = [row.rms_angstrom for row in rows if row.matched and row.rms_angstrom is not None]
+    mean = f"{sum(rms) / len(rms):.4f} Å" if rms else "—"
+    tiles = (
+        ("Crystals", f"{n:,}", ""),
+        ("Match rate", _percent(matched, n), f"{matched:,} of {n:,}"),
+        ("Mean RMS displacement", mean, f"over {len(rms):,} matched"),
+        ("Composition right", _percent(composition, n), f"{composition:,} of {n:,}"),
+        ("Not decoded", f"{failed:,}", "counted as unmatched"),
+    )
+    tile = '<div class="tile"><dt>{}</dt><dd>{} <small>{}</small></dd></div>'
+    return "".join(tile.format(*map(html.escape, texts)) for texts in tiles)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "—"
+
+
+def _elements(rows: Iterable[Reconstruction]) -> dict[str, tuple[str, str, float]]:
+    """Symbol, Jmol's colour and covalent radius in Å (Cordero et al. 2008) of each element in the rows."""
+    from ase.data import chemical_symbols, covalent_radii
+    from ase.data.colors import jmol_colors
+
+    crystals = (crystal for row in rows for crystal in (row.original, row.decoded) if crystal is not None)
+    numbers = sorted({int(z) for crystal in crystals for z in crystal.numbers})
+    return {str(z): (chemical_symbols[z], _hex(jmol_colors, z), _radius(covalent_radii, z)) for z in numbers}
+
+
+def _hex(colors: np.ndarray, z: int) -> str:
+    """Colour as CSS writes it; Jmol's table ends at Mt (109), whose pink the heavier share."""
+    red, green, blue = np.round(255 * colors[min(z, len(colors) - 1)]).astype(int)
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _radius(radii: np.ndarray, z: int) -> float:
+    """Covalent radius; ASE's table puts 0.2 where it knows none (Z > 96), which is no atom's."""
+    return round(float(radii[z]), 2) if radii[z] > 0.25 else 1.7
+
+
+def _row(row: Reconstruction) -> dict[str, Any]:
+    decoded = row.decoded
+    return {
+        "name": row.original.name,
+        "groups": [row.space_group, row.space_group_decoded],
+        "crystals": [_crystal(row.original), None if decoded is None else _crystal(decoded)],
+        "matched": row.matched,
+        "rms": _number(row.rms_angstrom),
+        "composition": row.same_composition,
+        "lattice": _number(row.lattice_error),
+        "confidence": _number(row.confidence),
+        "reason": row.reason,
+    }
+
+
+def _crystal(crystal: Crystal) -> dict[str, Any]:
+    """Give a crystal with its sites in the cell; five decimals are 1e-4 Å in a cell of 10 Å."""
+    wrapped = np.round(crystal.frac_coords - np.floor(crystal.frac_coords), 5) % 1
+    return {
+        "formula": crystal.formula,
+        "lattice": np.round(crystal.lattice, 4).tolist(),
+        "numbers": crystal.numbers.tolist(),
+        "sites": wrapped.tolist(),
+    }
+
+
+def _number(x: float | None) -> float | None:
+    """Six digits, and None for what JSON cannot hold."""
+    return None if x is None or not math.isfinite(x) else float(f"{x:.6g}")

@@ -1,0 +1,109 @@
+"""The model card: written by training, scores added by `evaluate --card`."""
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xtalcodec import __version__
+from xtalcodec.atomic import atomic
+from xtalcodec.codec import CARD
+from xtalcodec.training.progress import Progress
+from xtalcodec.training.recipe import Recipe
+
+TRAINING, SCORES = "training.json", "scores.json"
+"""Files of a codec's folder that the card is made from."""
+
+
+def note_training(folder: Path, progress: Progress, recipe: Recipe, **facts: Any) -> None:
+    """Write down how a codec was trained, and make its card afresh: its old scores are another's."""
+    about = {
+        **facts,
+        "seed": recipe.seed,
+        **asdict(progress),
+        "commit": commit(),
+        "machine": machine(),
+        "versions": {"xtalcodec": __version__, "torch": torch.__version__},
+    }
+    (folder / SCORES).unlink(missing_ok=True)
+    _write(folder / TRAINING, json.dumps(about, indent=2) + "\n")
+    write_card(folder)
+
+
+def note_scores(folder: Path, data: str, scores: dict[str, Any]) -> None:
+    """Add held-out scores to a codec's card, in place of older ones on the same data."""
+    old = json.loads((folder / SCORES).read_text()) if (folder / SCORES).is_file() else {}
+    _write(folder / SCORES, json.dumps({**old, data: scores}, indent=2) + "\n")
+    write_card(folder)
+
+
+def write_card(folder: Path) -> None:
+    """Make the card from what is known of training and scores."""
+    about = json.loads((folder / TRAINING).read_text())
+    scores = json.loads((folder / SCORES).read_text()) if (folder / SCORES).is_file() else {}
+    name = json.loads((folder / "config.json").read_text())["name"]
+    lines = [
+        *("---", "library_name: xtalcodec", "license: cc-by-4.0", "tags: [materials, crystal, autoencoder]", "---", ""),
+        *(f"# {name}", ""),
+        "Encodes crystal structures into latent vectors and decodes them back (xtalcodec, `patch` network on `periodic` fields).",
+        *("", "| | |", "|---|---|"),
+        *(f"| {key} | {value} |" for key, value in _facts(about)),
+        *("", "Held-out scores (`xtalcodec evaluate`; failures count as unmatched):", ""),
+        "| data | crystals | matched | RMSE | RMSE (Å) | composition | numbers per crystal |",
+        *("|---|---|---|---|---|---|---|", *(_score(data, row) for data, row in scores.items())),
+    ]
+    _write(folder / CARD, "\n".join(lines) + "\n")
+
+
+def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows of the card's first table."""
+    versions = ", ".join(f"{key} {value}" for key, value in about["versions"].items())
+    return [
+        ("training data", f"{about.get('data', 'not noted')}: {about['crystals_used']} crystals"),
+        ("held-out data", str(about.get("val", "not noted"))),
+        ("licence and source of the data", str(about.get("licence", "that of the data"))),
+        ("recipe", str(about.get("recipe", "not noted"))),
+        ("command", f"`{about.get('command', 'not noted')}`"),
+        ("commit", str(about["commit"])),
+        ("seed", str(about["seed"])),
+        ("training", f"{about['seconds'] / 60:.0f} min, {about['step']} steps, {about['crystals']} crystals seen"),
+        ("machine", str(about["machine"])),
+        ("versions", versions),
+    ]
+
+
+def _score(data: str, row: dict[str, Any]) -> str:
+    """One row of the card's second table."""
+    rmse, angstrom = (("–" if row[key] is None else f"{row[key]:.4f}") for key in ("rmse", "rmse_angstrom"))
+    rates = f"{100 * row['match_rate']:.2f} % | {rmse} | {angstrom} | {100 * row['composition_rate']:.2f} %"
+    return f"| {data} | {row['n']} | {rates} | {row['latent_numbers_per_crystal']:.0f} |"
+
+
+def commit() -> str:
+    """Commit of the code that runs, where it runs from a checkout; the release's number otherwise."""
+    here = Path(__file__).parent
+    run = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.stdout.strip() or f"release {__version__}"
+
+
+def machine() -> str:
+    """The machine in one line."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
+    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(text)

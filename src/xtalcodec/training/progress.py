@@ -1,0 +1,89 @@
+"""How far a training is, and what it says: on the screen, in TensorBoard and in `curve.jsonl`."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from xtalcodec.atomic import atomic
+from xtalcodec.codec import Codec
+from xtalcodec.crystal import Crystal
+from xtalcodec.metrics.reconstruction import reconstruct, summary
+
+CURVE, LOG = "curve.jsonl", "tensorboard"
+"""Files of a training's folder."""
+
+
+@dataclass
+class Progress:
+    """How far a training is; saved with every checkpoint."""
+
+    step: int = 0
+    crystals: int = 0
+    seconds: float = 0.0
+
+
+class Report:
+    """Where the first process tells how training goes."""
+
+    def __init__(self, out: Path, crystals: int, left_out: list[tuple[str, str]], progress: Progress) -> None:
+        from rich.console import Console
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.console = Console()
+        self.console.print(f"{crystals} crystals to train on, {len(left_out)} left out" + (":" if left_out else "."))
+        for name, reason in left_out[:5]:
+            self.console.print(f"  {name}: {reason}", markup=False)
+        self.curve = out / CURVE
+        if progress.step and self.curve.is_file():
+            lines = self.curve.read_text().splitlines()
+            kept = [line for line in lines if json.loads(line)["step"] <= progress.step]
+            with atomic(self.curve) as temporary:
+                temporary.write_text("".join(line + "\n" for line in kept))
+            self.console.print(f"resuming after step {progress.step}")
+        self.writer = SummaryWriter(str(out / LOG), purge_step=progress.step)
+        self.mean: dict[str, float] = {}
+        self.began = (time.monotonic(), progress.crystals)
+        self.shown = time.monotonic()
+
+    def step(self, progress: Progress, fraction: float, terms: dict[str, Tensor]) -> None:
+        """Note a step; say something every 15 seconds."""
+        for name, value in terms.items():
+            self.mean[name] = 0.98 * self.mean.get(name, value.item()) + 0.02 * value.item()
+        if progress.step % 50 == 0:
+            self._note(progress, {f"train/{name}": value.item() for name, value in terms.items()})
+        if time.monotonic() - self.shown > 15:
+            self.shown = time.monotonic()
+            speed = (progress.crystals - self.began[1]) / (self.shown - self.began[0])
+            losses = " ".join(f"{name} {value:.4g}" for name, value in self.mean.items())
+            self.console.print(
+                f"{100 * fraction:5.1f} %  step {progress.step}  {speed:.0f} crystals/s  {losses}", soft_wrap=True
+            )
+
+    def held_out(self, progress: Progress, codec: Codec, val: Sequence[Crystal], sample: int) -> None:
+        """Reconstruct a fixed sample of held-out crystals."""
+        if not val or not sample:
+            return
+        codec.network.eval()
+        stride = max(1, len(val) // sample)
+        scores = summary(reconstruct(codec, val[::stride][:sample], refine=False), codec)
+        codec.network.train()
+        kept = {k: scores[k] for k in ("match_rate", "rmse", "count_rate", "composition_rate") if scores[k] is not None}
+        self._note(progress, {f"val/{k}": v for k, v in kept.items()})
+        text = "  ".join(f"{k} {v:.4g}" for k, v in kept.items())
+        self.console.print(
+            f"held out, {scores['n']} crystals, latents not refined: {text}", style="bold", soft_wrap=True
+        )
+
+    def _note(self, progress: Progress, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, progress.step)
+        with self.curve.open("a") as file:
+            file.write(json.dumps({"step": progress.step, "crystals": progress.crystals, **values}) + "\n")
+
+    def close(self) -> None:
+        """Finish the log."""
+        self.writer.close()

@@ -1,0 +1,94 @@
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from pymatgen.core import Lattice, Structure
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.testing import crystals, shifts
+
+
+def distances(crystal: Crystal) -> np.ndarray:
+    """Shortest distances between all sites in Å, by ASE."""
+    return crystal.to_ase().get_all_distances(mic=True)
+
+
+@given(crystals(left_handed=True))
+def test_pymatgen_and_ase_give_the_crystal_back(crystal):
+    for back in (Crystal.from_pymatgen(crystal.to_pymatgen()), Crystal.from_ase(crystal.to_ase())):
+        np.testing.assert_allclose(back.lattice, crystal.lattice, atol=1e-10)
+        np.testing.assert_allclose(back.frac_coords, crystal.frac_coords, atol=1e-10)
+        np.testing.assert_array_equal(back.numbers, crystal.numbers)
+
+
+@given(crystals())
+def test_volume_and_formula_are_pymatgens(crystal):
+    structure = crystal.to_pymatgen()
+    assert crystal.volume == pytest.approx(structure.volume)
+    formula = crystal.formula  # in silence, noble gases included
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert formula == structure.composition.reduced_formula
+
+
+@given(crystals(left_handed=True), shifts())
+def test_translation_keeps_distances(crystal, shift):
+    np.testing.assert_allclose(distances(crystal.translated(shift)), distances(crystal), atol=1e-8)
+
+
+@given(crystals(left_handed=True))
+def test_another_basis_keeps_every_site_in_place(crystal):
+    for basis in (-np.eye(3, dtype=int), np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]]), np.eye(3, dtype=int)[[1, 0, 2]]):
+        other = crystal.in_basis(basis)
+        np.testing.assert_allclose(other.frac_coords @ other.lattice, crystal.frac_coords @ crystal.lattice, atol=1e-9)
+        assert other.volume == pytest.approx(crystal.volume)
+
+
+@given(crystals(max_sites=12))
+def test_drawn_sites_keep_their_distance(crystal):
+    apart = distances(crystal)[np.triu_indices(len(crystal), 1)]
+    assert not len(apart) or apart.min() > 0.9 - 1e-9
+    assert crystal.volume > 0.25 * np.linalg.norm(crystal.lattice, axis=1).prod()
+
+
+def test_a_crystal_cannot_be_written_into():
+    crystal = Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([14]))
+    with pytest.raises(ValueError, match="read-only"):
+        crystal.frac_coords[0, 0] = 0.5
+
+
+@pytest.mark.parametrize(
+    ("lattice", "frac_coords", "numbers", "reason"),
+    [
+        (np.eye(3) * 4, np.zeros((0, 3)), np.zeros(0, int), "no sites"),
+        (np.eye(3) * np.nan, np.zeros((1, 3)), np.array([1]), "lattice holds a number that is not finite"),
+        (np.eye(3) * 4, np.full((1, 3), np.inf), np.array([1]), "coordinate is not a finite number"),
+        (np.diag([4.0, 4, 0]), np.zeros((1, 3)), np.array([1]), "cell is impossible"),
+        (np.eye(3) * 4, np.zeros((1, 3)), np.array([0]), "atomic numbers run from 1 to 118"),
+        (np.eye(3) * 4, np.zeros((1, 3)), np.array([119]), "atomic numbers run from 1 to 118"),
+        (np.eye(3) * 4, np.full((1, 3), 1e7), np.array([1]), "beyond a million cells"),
+    ],
+)
+def test_what_is_no_crystal_is_refused(lattice, frac_coords, numbers, reason):
+    with pytest.raises(CrystalError, match=reason):
+        Crystal(lattice, frac_coords, numbers)
+
+
+def test_a_disordered_site_is_named():
+    structure = Structure(Lattice.cubic(4), ["Na", {"Cl": 0.5, "Br": 0.5}], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    with pytest.raises(CrystalError, match=r"site 1 .*Cl.*0\.5000.* is disordered or partly occupied"):
+        Crystal.from_pymatgen(structure)
+
+
+def test_deuterium_is_hydrogen():
+    assert Crystal.from_pymatgen(Structure(Lattice.cubic(3), ["D"], [[0, 0, 0]])).numbers.tolist() == [1]
+
+
+def test_a_molecule_and_a_slab_are_refused():
+    from ase import Atoms
+    from ase.build import fcc111, molecule
+
+    for atoms in (molecule("H2O"), fcc111("Al", (1, 1, 2), vacuum=5), Atoms("H", pbc=True)):
+        with pytest.raises(CrystalError, match="not periodic in three directions"):
+            Crystal.from_ase(atoms)
