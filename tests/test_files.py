@@ -1,3 +1,4 @@
+import functools
 import gzip
 import json
 import pickle
@@ -59,6 +60,7 @@ _atom_site_fract_z
 """
 
 
+@functools.cache
 def rock_salt() -> str:
     from pymatgen.symmetry.groups import SpaceGroup
 
@@ -154,24 +156,24 @@ def test_deuterium_is_hydrogen_in_every_format(tmp_path):
         (bytes(range(1, 256)) * 20, "no CIF"),
         ("hello world\n" * 10, "no CIF with a crystal"),
         ("data_x\n_cell_length_a 3\n", "no _atom_site_label"),
-        (PLAIN, "no sites"),
-        (PLAIN + "Si1 0 0\n", "cannot be read|multiple"),
+        (PLAIN, "a loop_ has no rows"),
+        (PLAIN + "Si1 0 0\n", "without all of its values"),
         (PLAIN + "Si1 0 0 nan\n", "coordinate of site Si1 is 'nan'"),
         (PLAIN + "Si1 0 inf 0\n", "coordinate of site Si1 is 'inf'"),
-        (PLAIN + "Si1 0 1e400 0\n", "not a finite number|coordinate"),
+        (PLAIN + "Si1 0 1e400 0\n", "coordinate of site Si1 is '1e400'"),
         (PLAIN + "Si1 0 ? 0\n", "coordinate of site Si1 is '\\?'"),
         (PLAIN + "Si1 0 . 0\n", "coordinate of site Si1 is '\\.'"),
         (PLAIN + "Si1 0 0.1\u00e95 0\n", "coordinate of site Si1 is '0.1\\?5'"),
         (PLAIN + "Si1 0 0 0\nSi2 0 0 0\n", "at the same place"),
         (PLAIN + "Qq1 0 0 0\n", "no element"),
         (PLAIN + "Si1 0 0 0\nHO1 0 0 0.5\n", "do not say clearly which elements"),
-        (PLAIN + "O1 0 0 0\nOH2 0 0 0.5\n", "do not say clearly|cannot be read"),
+        (PLAIN + "O1 0 0 0\nOH2 0 0 0.5\n", "do not say clearly"),
         (PLAIN.replace("4.0", "nan") + "Si1 0 0 0\n", "cell length a is 'nan'"),
         (PLAIN.replace("4.0", "-4") + "Si1 0 0 0\n", "cell is impossible"),
         (PLAIN.replace("4.0", "1e300") + "Si1 0 0 0\n", "cell is impossible"),
         (PLAIN.replace("100", "200") + "Si1 0 0 0\n", "cell is impossible"),
         (PLAIN.replace("_alpha 90", "_alpha 10") + "Si1 0 0 0\n", "cell is impossible"),
-        (PLAIN.replace("_cell_length_c 30.0\n", "") + "Si1 0 0 0\n", "cell length c is 'None'"),
+        (PLAIN.replace("_cell_length_c 30.0\n", "") + "Si1 0 0 0\n", "it gives no cell length c"),
         (PLAIN.replace("x, y, z", "x, y") + "Si1 0 0 0\n", "symmetry operations is none"),
         (PLAIN.replace("x, y, z", "x, y, 2z") + "Si1 0 0 0\n", "symmetry operations"),
         (PLAIN.replace("'x, y, z'", "'x, y, z'\n'y, x, z'") + "Si1 0 0 0\n", "do not fit its cell"),
@@ -366,7 +368,7 @@ def test_ase_databases(tmp_path):
     with ase.db.connect(tmp_path / "x.db") as database:
         database.write(Atoms("SiO", [[0, 0, 0], [1, 1, 1]], cell=[4, 4, 5], pbc=True), key="value", data={"a": [1]})
         database.write(Atoms("H2", [[0, 0, 0], [0, 0, 0.7]]))
-        database.write(Atoms("U", cell=[3, 3, np.nan], pbc=True))
+        database.write(Atoms("U", positions=[[np.nan, 0, 0]], cell=[3, 3, 3], pbc=True))
         database.write(Atoms("Ge", cell=[3, 3, 3], pbc=True))
     before = (tmp_path / "x.db").read_bytes()
     first, molecule, broken, last = read(tmp_path / "x.db")
@@ -427,14 +429,14 @@ def test_cdvae_csv(tmp_path, name):
     buffer = io.StringIO()
     out = csv.writer(buffer)
     out.writerow(["", "material_id", "cif", "band_gap"])
-    large = PLAIN + "".join(f"Si{k} 0 0 {k / 1800:.6f}{' ' * 100}\n" for k in range(1500))
+    large = PLAIN + "".join(f"Si{k} 0 0 {k / 1300:.6f}{' ' * 120}\n" for k in range(1200))
     for k, cif in enumerate([PLAIN + "Si1 0 0 0\n", PLAIN + "Si1 0 0 nan\n", "", rock_salt(), large]):
         out.writerow([k, f"mp-{k}", cif, 0.5])
     data = buffer.getvalue().encode()
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     first, second, third, fourth, fifth = read(tmp_path / name)
     assert (first.name, fourth.name, len(fourth)) == ("mp-0", "mp-3", 8)
-    assert (second.name, len(fifth)) == (f"{tmp_path}/{name}#mp-1", 1500)
+    assert (second.name, len(fifth)) == (f"{tmp_path}/{name}#mp-1", 1200)
     assert "nan" in second.reason
     assert "no CIF" in third.reason
     if name.endswith("gz"):
@@ -474,7 +476,8 @@ class Bomb:
 )
 @pytest.mark.parametrize("header", [b"", b"PickleTrajectory", b"ASE-Trajectory"])
 def test_no_pickle_is_ever_loaded(tmp_path, name, header):
-    assert reason(tmp_path, header + pickle.dumps(Bomb()), name)
+    told = reason(tmp_path, header + pickle.dumps(Bomb()), name)
+    assert name != "x.traj" or "so old that it holds pickled data" in told  # ASE is not even asked
 
 
 # Files and folders

@@ -5,15 +5,16 @@ occupancy for full, falls back to P1 or to the space group's symbol when it cann
 operation. Each of these is checked here before or after parsing.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from xtalcodec.cif_symmetry import SITE_TOLERANCE, check_group, expanded_size, read_operations
+from xtalcodec.cif_symmetry import SITE_TOLERANCE, check_group, orbit_sizes, read_operations
 from xtalcodec.crystal import Crystal, CrystalError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ Found = tuple[str, Callable[[], Crystal]]
 """What a reader yields: the crystal's name, and the function that builds it or raises."""
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(\(\d+\)?)?")
+_LONGEST_EDGE = 1e4
+"""Å; beyond, the linear algebra of the parser fails and says so on the terminal."""
 _POSITIONS = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 
 
@@ -47,7 +50,10 @@ def crystal_of_block(text: str, max_sites: int) -> Crystal:
     """Build the crystal of one data block, with all of its sites, in the cell it gives."""
     from pymatgen.io.cif import CifFile, CifParser
 
-    tokens = next(iter(CifFile.from_str(text).data.values()))
+    try:
+        tokens = next(iter(CifFile.from_str(text).data.values()))
+    except (ValueError, IndexError, ZeroDivisionError, StopIteration) as error:
+        raise CrystalError("a loop_ has no rows, or a row without all of its values: damaged or cut off") from error
     positions = _check_sites(tokens, max_sites)
     _check_cell(tokens)
     parser = CifParser.from_str(
@@ -61,14 +67,16 @@ def crystal_of_block(text: str, max_sites: int) -> Crystal:
     if not magnetic:
         rotations, shifts = read_operations(tokens, parser)
         check_group(rotations, shifts, _metric(tokens))
-        check_size(expanded_size(positions, rotations, shifts), max_sites)
+        multiplicities = orbit_sizes(_rounded(positions, _rounding(tokens)), rotations, shifts)
+        check_size(int(multiplicities.sum()), max_sites)
     try:
         structure = parser.parse_structures(primitive=False, on_error="raise")[0]
     except ValueError as error:
         if "exceeded tolerance" in str(error):
             raise CrystalError("two of its sites, or symmetry copies of them, are at the same place") from error
         raise CrystalError(str(error).split("\n", 1)[-1]) from error
-    _check_parsed(tokens, structure, symmetric=magnetic or len(rotations) > 1)
+    _check_copies(structure)
+    _check_formula(tokens, Crystal.from_pymatgen(structure), None if magnetic else multiplicities)
     return Crystal.from_pymatgen(structure)
 
 
@@ -107,9 +115,14 @@ def _column(tokens: "CifBlock", key: str, length: int) -> list[str]:
 
 def _number(text: Any, what: str) -> float:
     """Return a CIF number, which may carry its uncertainty in parentheses."""
+    if text is None:
+        raise CrystalError(f"it gives no {what}")
     if not (isinstance(text, str) and _NUMBER.fullmatch(text)):
         raise CrystalError(f"{what} is {str(text)[:30]!r}, not a finite number")
-    return float(text.split("(")[0])
+    number = float(text.split("(")[0])
+    if not math.isfinite(number):
+        raise CrystalError(f"{what} is {text[:30]!r}, not a finite number")
+    return number
 
 
 def _check_sites(tokens: "CifBlock", max_sites: int) -> Float[np.ndarray, "rows 3"]:
@@ -136,22 +149,22 @@ def _check_sites(tokens: "CifBlock", max_sites: int) -> Float[np.ndarray, "rows 
     return np.array(positions)
 
 
-def elements_of(tokens: "CifBlock") -> set[str]:
-    """Return the elements that the rows name, by type symbol or else by the label's letters."""
+def elements_of(tokens: "CifBlock") -> list[str]:
+    """Return the element of every row, by its type symbol or else by its label's letters."""
     from pymatgen.core import Element
 
     labels = _column(tokens, "_atom_site_label", 0)
     by_type = "_atom_site_type_symbol" in tokens.data
     texts = _column(tokens, "_atom_site_type_symbol", len(labels)) if by_type else labels
-    found = set()
+    found = []
     for label, text in zip(labels, texts, strict=True):
         match = re.fullmatch(r"([A-Za-z]{1,2})[\d.]*[+-]?\d*", text) if by_type else re.match(r"([A-Z][a-z]?)", text)
         symbol = match[1].capitalize() if match else ""
         if not by_type and not Element.is_valid_symbol(symbol):
             symbol = symbol[:1]
         if not Element.is_valid_symbol(symbol):
-            raise CrystalError(f"site {label} holds {text[:30]!r}, which is no element")
-        found.add("H" if symbol in ("D", "T") else symbol)
+            raise CrystalError(f"site {label[:30]} holds {text[:30]!r}, which is no element")
+        found.append("H" if symbol in ("D", "T") else symbol)
     return found
 
 
@@ -160,7 +173,8 @@ def _check_cell(tokens: "CifBlock") -> None:
     angles = [_number(tokens.data.get(f"_cell_angle_{x}"), f"cell angle {x}") for x in ("alpha", "beta", "gamma")]
     x, y, z = np.cos(np.radians(angles))
     # The square of the volume of a cell with unit edges; pymatgen clips what is impossible to a flat cell.
-    if min(lengths) <= 0 or min(angles) <= 0 or max(angles) >= 180 or 1 - x * x - y * y - z * z + 2 * x * y * z < 1e-9:
+    flat = 1 - x * x - y * y - z * z + 2 * x * y * z < 1e-9
+    if flat or min(angles) <= 0 or max(angles) >= 180 or min(lengths) <= 0 or max(lengths) > _LONGEST_EDGE:
         cell = ", ".join(f"{value:g}" for value in lengths + angles)
         raise CrystalError(f"its cell is impossible: {cell}")
 
@@ -182,23 +196,35 @@ def _rounding(tokens: "CifBlock") -> float:
     return 0.0 if max(map(len, digits)) >= 6 else 1e-4
 
 
-def _check_parsed(tokens: "CifBlock", structure: "Structure", *, symmetric: bool) -> None:
-    """Compare the parsed structure with what the file says about it elsewhere."""
-    from pymatgen.core import Composition
+def _rounded(positions: Float[np.ndarray, "rows 3"], tolerance: float) -> Float[np.ndarray, "rows 3"]:
+    """Round to thirds what the parser will round."""
+    for third in (1 / 3, 2 / 3):
+        positions = np.where(abs(positions / third - 1) <= tolerance, third, positions)
+    return positions
 
+
+def _check_copies(structure: "Structure") -> None:
+    """Refuse copies of one site that all but coincide: 0.333 for 1/3 makes three atoms of one."""
     if "implicit_hydrogens" in structure.site_properties:
         raise CrystalError("hydrogens are implied without positions of their own")
-    found = Counter(
-        site.specie.element.symbol if hasattr(site.specie, "element") else site.specie.symbol
-        for site in structure
-        if site.is_ordered
-    )
-    found["H"] += found.pop("D", 0) + found.pop("T", 0)
-    found = +found
-    if set(found) != elements_of(tokens):
+    labels = np.array([site.label for site in structure])
+    for label in np.unique(labels):
+        copies = structure.frac_coords[labels == label]
+        apart = structure.lattice.get_all_distances(copies, copies) + np.diag(np.full(len(copies), np.inf))
+        if apart.min() < 0.1:
+            raise CrystalError(f"symmetry copies of site {label} nearly coincide: its position has too few digits")
+
+
+def _check_formula(tokens: "CifBlock", crystal: Crystal, multiplicities: Int[np.ndarray, " rows"] | None) -> None:
+    """Compare the parsed crystal with the rows of the file, and with the formula it states."""
+    from pymatgen.core import Composition
+
+    found = Counter(crystal.symbols)
+    expected: Counter[str] = Counter()
+    for symbol, count in zip(elements_of(tokens), multiplicities if multiplicities is not None else (), strict=False):
+        expected[symbol] += int(count)
+    if expected and expected != found:
         raise CrystalError("its site labels do not say clearly which elements they are")
-    if symmetric and not structure.is_valid(tol=0.2):
-        raise CrystalError("symmetry puts copies of an atom within 0.2 Å of each other: too few digits in a position")
     text = str(tokens.data.get("_chemical_formula_sum", "?"))
     try:
         formula = (
@@ -212,8 +238,8 @@ def _check_parsed(tokens: "CifBlock", structure: "Structure", *, symmetric: bool
         [found[symbol] / formula[symbol] if formula[symbol] else 0 for symbol in found | formula] if formula else [1]
     )
     if max(ratios) - min(ratios) > 0.01 * max(ratios):
-        raise CrystalError(f"its sites make {structure.composition.reduced_formula}, its formula says {text[:60]}")
+        raise CrystalError(f"its sites make {crystal.formula}, its formula says {text[:60]}")
     # Whole formula units: a file cut between two rows of one element keeps its stoichiometry.
     units = max(*ratios, 1 / max(ratios))
     if abs(units - round(units)) > 0.01 * units:
-        raise CrystalError(f"it has {len(structure)} sites, no multiple of its formula {text[:60]}")
+        raise CrystalError(f"it has {len(crystal)} sites, no multiple of its formula {text[:60]}")

@@ -96,10 +96,10 @@ def _determinants(matrices: Int[np.ndarray, "ops 3 3"]) -> Int[np.ndarray, " ops
     return np.round(np.linalg.det(matrices)).astype(int)
 
 
-def expanded_size(
+def orbit_sizes(
     positions: Float[np.ndarray, "rows 3"], rotations: Float[np.ndarray, "ops 3 3"], shifts: Float[np.ndarray, "ops 3"]
-) -> int:
-    """Count the sites of the whole cell: each row's orbit has |group| / |stabiliser| sites."""
+) -> Int[np.ndarray, " rows"]:
+    """Count the sites that symmetry makes of each row: an orbit has |group| / |stabiliser| of them."""
     away = np.einsum("oij,rj->roi", rotations, positions) + shifts - positions[:, None]
     stabiliser = (abs(away - np.round(away)).max(-1) < SITE_TOLERANCE).sum(1)
-    return round((len(rotations) / stabiliser.clip(1)).sum())
+    return np.round(len(rotations) / stabiliser.clip(1)).astype(np.int64)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin, hf_hub_download
+from huggingface_hub import ModelHubMixin, snapshot_download
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -97,8 +98,14 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        found = cls.folder(name)
-        return super().from_pretrained(found or name, device=device, **hub)
+        folder = cls.folder(name) or Path(snapshot_download(str(name), allow_patterns=[CONFIG, WEIGHTS, CARD], **hub))
+        codec = cls(build(CodecConfig, json.loads((folder / CONFIG).read_text())), device)
+        try:
+            weights = load_file(folder / WEIGHTS, device=str(codec.device))
+            codec.network.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(f"{folder / WEIGHTS} does not hold this codec's weights: {error}") from error
+        return codec
 
     @staticmethod
     def folder(name: str | Path) -> Path | None:
@@ -118,20 +125,6 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         if str(name).count("/") != 1:
             raise FileNotFoundError(unknown("codec", str(name), pretrained()) + " A folder will do too.")
         return None
-
-    @classmethod
-    def _from_pretrained(cls, *, model_id: str, device: str = "cpu", **hub: Any) -> "Codec":
-        """Load the two files from a folder or the hub; strict about every weight."""
-        keys = ("revision", "cache_dir", "force_download", "local_files_only", "token")
-        options = {k: v for k, v in hub.items() if k in keys}
-        folder = Path(model_id)
-        if not folder.is_dir():
-            folder = Path(hf_hub_download(model_id, CONFIG, **options)).parent
-            hf_hub_download(model_id, WEIGHTS, **options)
-        codec = cls(build(CodecConfig, json.loads((folder / CONFIG).read_text())), device)
-        weights = load_file(folder / WEIGHTS, device=str(codec.device))
-        codec.network.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
-        return codec
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """Write configuration and weights (half precision: their rounding moves no atom by 0.001 Å)."""

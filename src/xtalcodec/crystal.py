@@ -114,11 +114,13 @@ class Crystal:
         CrystalError
             A disordered or partly occupied site (named), or a dummy species.
         """
+        from pymatgen.core import DummySpecies
+
         for k, site in enumerate(structure):
             if not site.is_ordered:
                 where = ", ".join(f"{x:.4f}" for x in site.frac_coords)
                 raise CrystalError(f"site {k} ({site.species_string} at {where}) is disordered or partly occupied")
-            if not getattr(site.specie, "Z", 0) > 0:
+            if isinstance(site.specie, DummySpecies):  # their Z is a hash of the name
                 raise CrystalError(f"site {k} holds {site.specie}, which is no element")
         numbers = np.array([site.specie.Z for site in structure], dtype=np.int64)
         return cls(structure.lattice.matrix, structure.frac_coords, numbers, name)

@@ -17,7 +17,7 @@ SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".jso
 """What can be written, and how such a file's name ends."""
 
 _LONGEST_NAME = 120
-"""Characters; file systems take 255 bytes, which four-byte characters and a suffix must fit."""
+"""Bytes; file systems take 255, into which the suffixes of a temporary file must fit too."""
 _ROWS = 1000
 """Crystals written to parquet at a time."""
 
@@ -245,7 +245,8 @@ def _json(crystal: Crystal) -> str:
 
 def _safe(name: str) -> str:
     """Return the name without what a file system refuses or takes for a folder or a hidden file."""
-    name = re.sub(r"[^\w.+\-=@#()\[\] ]", "_", name).strip(". ")[:_LONGEST_NAME].rstrip(". ")
+    name = re.sub(r"[^\w.+\-=@#()\[\] ]", "_", name).strip(". ")
+    name = name.encode()[:_LONGEST_NAME].decode(errors="ignore").rstrip(". ")
     if re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name):  # devices on Windows
         name = f"_{name}"
     return name or "crystal"

@@ -96,8 +96,8 @@ def shifts() -> SearchStrategy[Float[np.ndarray, "3"]]:
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
-    """Damage a text file in one to three of the ways that files are damaged."""
-    for _ in range(int(rng.integers(1, 4))):
+    """Damage a text file in one or two of the ways that files are damaged."""
+    for _ in range(int(rng.integers(1, 3))):
         damage = _DAMAGES[int(rng.integers(len(_DAMAGES)))]
         data = damage(data, rng) if data else data
     return data
@@ -105,7 +105,7 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
 
 def _flip_bytes(data: bytes, rng: np.random.Generator) -> bytes:
     changed = bytearray(data)
-    for _ in range(int(rng.integers(1, 9))):
+    for _ in range(int(rng.integers(1, 4))):
         changed[int(rng.integers(len(changed)))] ^= 1 << int(rng.integers(8))
     return bytes(changed)
 

@@ -12,6 +12,9 @@ few = settings(max_examples=20, deadline=None, derandomize=True)
 ROUNDING = 1e-6
 """Relative, of float64 brought to float32."""
 
+TINY = 1e-37
+"""Smaller numbers lose digits in float32, or all."""
+
 
 @few
 @given(st.lists(crystals(min_separation=None, left_handed=True), min_size=1, max_size=4))
@@ -23,7 +26,7 @@ def test_crystals_lie_unchanged_in_their_rows(drawn):
         drawn, batch.lattice, batch.frac_coords, batch.numbers, batch.mask, strict=True
     ):
         np.testing.assert_allclose(lattice.numpy(), crystal.lattice, rtol=ROUNDING)
-        np.testing.assert_allclose(frac_coords[mask].numpy(), crystal.frac_coords, rtol=ROUNDING)
+        np.testing.assert_allclose(frac_coords[mask].numpy(), crystal.frac_coords, rtol=ROUNDING, atol=TINY)
         np.testing.assert_array_equal(numbers[mask].numpy(), crystal.numbers)
 
 
@@ -44,9 +47,10 @@ def test_networks_get_float32_and_whole_numbers():
 
 
 def test_all_tensors_move_to_a_device():
-    batch = CrystalBatch.collate([Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([14]))])
+    crystal = Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([14]))
+    batch = CrystalBatch.collate([crystal])
     moved = batch.to("meta")
     assert batch.device.type == "cpu"
     assert moved.device.type == "meta"
     assert {x.device.type for x in (moved.lattice, moved.frac_coords, moved.numbers, moved.mask)} == {"meta"}
-    assert CrystalBatch.collate([Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([14]))], "meta").device.type == "meta"
+    assert CrystalBatch.collate([crystal], "meta").device.type == "meta"

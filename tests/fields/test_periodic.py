@@ -107,10 +107,21 @@ def test_permuting_axes_or_sites_leaves_lengths_and_grid(crystal, axes, random):
     assert list(lengths[0]) == sorted(lengths[0]) or np.allclose(lengths[0], sorted(lengths[0]))
 
 
-def test_a_cell_that_cannot_be_reduced_is_refused():
-    flat = Crystal(np.array([[1e4, 0, 0], [0, 1e4, 0], [0, 0, 1e-11]]), np.zeros((1, 3)), np.array([1]))
-    with pytest.raises(CrystalError, match="cannot be Niggli-reduced"):
-        niggli(flat)
+def test_a_flat_cell_is_refused_before_its_reduction_runs_for_ever():
+    # Found at random: the reduction of this one fills the memory.
+    flat = np.array([[-1500.54661, -135.64160, -417.28585], [201.70422, 1356.98802, -510.46446], [0, 0, 0]])
+    flat[2] = flat[0] + flat[1] + [1e-2, 0, 0]
+    with pytest.raises(CrystalError, match=r"its cell is impossible: the volume is .* of abc, less than 0\.0001"):
+        niggli(Crystal(flat, np.zeros((1, 3)), np.array([1])))
+
+
+def test_a_lattice_that_moyopy_refuses_is_a_crystal_error(monkeypatch):
+    def refuse(_basis):
+        raise ValueError("no convergence")
+
+    monkeypatch.setattr(moyopy, "niggli_reduce", refuse)
+    with pytest.raises(CrystalError, match="cannot be Niggli-reduced: no convergence"):
+        niggli(on(SKEW[0]))
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def torus_profiles(x: Float[Tensor, "*atoms"], n: int, sigma: float) -> Float[Te
 
     Returns
     -------
-    Profiles that sum to 1 over the samples, to 1e-6 for sigma ≥ 0.8 (Poisson summation:
+    Profiles that sum to 1 over the samples, to 1e-6 for sigma ≥ 0.86 (Poisson summation:
     the error is 2 exp(−2π²σ²)).
     """
     distance = x[..., None] - torus_points(n, x.device)

@@ -58,6 +58,9 @@ REACH = 2
 NEAR = 1.6
 """Voxels: how far from an atom a voxel is asked to point to it."""
 
+FLATTEST = 1e-4
+"""Least volume of a cell over the product of its lengths; rounding keeps the reduction of a flatter one from ending."""
+
 
 def niggli(crystal: Crystal) -> tuple[Crystal, Int[np.ndarray, "3 3"]]:
     """Return the crystal on its Niggli-reduced, right-handed cell and the way back.
@@ -66,7 +69,15 @@ def niggli(crystal: Crystal) -> tuple[Crystal, Int[np.ndarray, "3 3"]]:
     -------
     reduced crystal (coordinates in [0, 1)) and the integer matrix B with
     `crystal.lattice = B @ reduced.lattice`; det B is −1 for left-handed cells.
+
+    Raises
+    ------
+    CrystalError
+        A cell that is flatter than `FLATTEST` or cannot be reduced.
     """
+    flatness = crystal.volume / float(np.linalg.norm(crystal.lattice, axis=1).prod())
+    if flatness < FLATTEST:
+        raise CrystalError(f"its cell is impossible: the volume is {flatness:.1g} of abc, less than {FLATTEST:g}")
     try:
         _, transformation = moyopy.niggli_reduce(crystal.lattice.tolist())
     except ValueError as error:

@@ -103,6 +103,7 @@ class Block(nn.Module):
 
 
 @lru_cache(maxsize=512)
+@torch.inference_mode(False)  # what is kept must serve training too
 def displacements(patches: Patches) -> tuple[Float[Tensor, "d f"], Int[Tensor, "t t"]]:
     """Features of every displacement around the torus, and which one each pair of patches has.
 

@@ -20,11 +20,11 @@ TRAINING, SCORES = "training.json", "scores.json"
 """Files of a codec's folder that the card is made from."""
 
 
-def note_training(folder: Path, progress: Progress, recipe: Recipe, **facts: Any) -> None:
+def note_training(folder: Path, progress: Progress, settings: Recipe, **facts: Any) -> None:
     """Write down how a codec was trained, and make its card afresh: its old scores are another's."""
     about = {
         **facts,
-        "seed": recipe.seed,
+        "seed": settings.seed,
         **asdict(progress),
         "commit": commit(),
         "machine": machine(),

@@ -1,0 +1,27 @@
+"""What many tests share. The package itself is imported inside, after the type checker has hooked its import."""
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Small products run faster, and always the same, on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def mp():
+    """The default codec, as it ships."""
+    from xtalcodec import Codec
+
+    return Codec.from_pretrained("mp")
+
+
+@pytest.fixture(scope="session")
+def prototypes():
+    """pymatgen's AFLOW prototypes."""
+    from xtalcodec.data import load
+
+    return load("aflow-prototypes")[0]
