@@ -54,7 +54,9 @@ def hard_cases() -> dict[str, Crystal]:
         "0.999999999": make(Lattice.cubic(4.2), ["Mg", "O"], [[0.999999999, 0, 0], [0.5, 0.5, 0.5]]),
         "a supercell": Crystal.from_pymatgen(ROCK_SALT * (2, 1, 1)),
         "240 sites": Crystal.from_pymatgen(PEROVSKITE * (4, 4, 3)),
-        "0.6 Å apart": make(Lattice.cubic(4.4), ["Fe", "O", "O"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5 + 0.6 / 4.4]]),
+        "0.6 Å apart": make(
+            Lattice.cubic(4.4), ["Fe", "O", "O"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5 + 0.6 / 4.4]]
+        ),
     }
 
 
@@ -140,7 +142,9 @@ def test_permuting_sites_changes_nothing(mp):
 
 
 def test_permuting_axes_changes_nothing_but_the_axes(mp):
-    crystal = Crystal.from_pymatgen(Structure(Lattice.orthorhombic(3.9, 5.1, 6.7), ["Ca", "S"], [[0, 0.1, 0.2], [0.5, 0.6, 0.7]]))
+    crystal = Crystal.from_pymatgen(
+        Structure(Lattice.orthorhombic(3.9, 5.1, 6.7), ["Ca", "S"], [[0, 0.1, 0.2], [0.5, 0.6, 0.7]])
+    )
     axes = [2, 0, 1]
     permuted = Crystal(crystal.lattice[axes], crystal.frac_coords[:, axes], crystal.numbers)
     straight, turned = back(mp, crystal), back(mp, permuted)

@@ -96,7 +96,7 @@ def test_all_prototypes_come_out_of_their_perfect_fields(network):
             part = group[start : start + 8]
             for crystal, sites in zip(part, read(network, perfect_field(part, patches), patches), strict=True):
                 assert_same(sites, crystal)
-                assert sites.explained > 0.999
+                assert sites.explained > 0.99  # heat ends with a step of exp(−2.5²/2s²) = 0.002
                 assert sites.confidence.min() > 0.9
 
 
@@ -145,10 +145,8 @@ def test_an_empty_field_gives_no_sites(network):
 
 def test_every_crystal_of_a_batch_gets_its_own_sites(network):
     patches = (2, 2, 2)
-    batch = [
-        cubic(4, np.random.default_rng(k).random((n, 3)) // 0.34 / 3, range(1, n + 1)) for k, n in enumerate((1, 1))
-    ]
-    batch.append(cubic(4, [[0.1, 0.1, 0.1], [0.6, 0.6, 0.6], [0.1, 0.6, 0.1]], [3, 8, 26]))
+    three = [[0.1, 0.1, 0.1], [0.6, 0.6, 0.6], [0.1, 0.6, 0.1]]
+    batch = [cubic(4, [[0.3, 0.4, 0.5]], [92]), cubic(4, [[0.1, 0.9, 0.5]], [1]), cubic(4, three, [3, 8, 26])]
     decoded = perfect_field(batch, patches)
     decoded.heat[1] = -20.0
     first, second, third = read(network, decoded, patches)

@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,8 +43,7 @@ def read_cif(text: str, name: str, max_sites: int) -> Iterator[Found]:
     if not blocks:
         raise CrystalError("it is no CIF with a crystal: no data block gives a cell or atoms")
     for title, block in blocks:
-        # The default binds this block: the function is called after the loop has moved on.
-        yield (f"{name}#{title}" if len(blocks) > 1 else name), lambda block=block: crystal_of_block(block, max_sites)
+        yield (f"{name}#{title}" if len(blocks) > 1 else name), partial(crystal_of_block, block, max_sites)
 
 
 def crystal_of_block(text: str, max_sites: int) -> Crystal:
@@ -85,7 +85,8 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
 
     Characters beyond ASCII become "?": pymatgen drops them, which would turn 0.1é5 into 0.15.
     """
-    title, lines, in_field = "", [], False
+    title, in_field = "", False
+    lines: list[str] = []
     for line in text.replace("\u00a0", " ").encode("ascii", "replace").decode().splitlines():
         start = re.match(r"\s*data_(\S*)", line, re.IGNORECASE)
         if line.startswith(";"):

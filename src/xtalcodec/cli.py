@@ -1,13 +1,13 @@
 """The command line: every verb is a thin function over the library."""
 
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from statistics import median
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -86,11 +86,13 @@ def reconstruct(
 
     Example: xtalcodec reconstruct quartz.cif perovskites/ --out back --html back/index.html
     """
+    from xtalcodec.report import print_summary, print_table
+
     rows, unusable, model, seconds = _reconstruct(
         files, codec, device, max_sites, None, not no_refine, self_check, workers
     )
-    _print_table(rows, self_check)
-    _print_summary(rows, model, seconds, unusable, json, with_rows=True)
+    print_table(rows, self_check)
+    print_summary(rows, model, seconds, unusable, json, with_rows=True)
     if out:
         from xtalcodec.export import write_many
 
@@ -149,6 +151,7 @@ def decode(
     from xtalcodec.export import write_many
     from xtalcodec.files import Unusable
     from xtalcodec.latents import Latents
+    from xtalcodec.report import write_json
 
     with _clear_errors():
         codes = Latents.from_parquet(latents)
@@ -170,10 +173,10 @@ def decode(
     ]
     if self_check and rows:
         typer.echo(
-            f"self-check: the decoded crystals' own latents lie {_median([r['self_check'] for r in rows]):.3g} away (median RMS)"
+            f"self-check: decoded crystals' latents lie {median(r['self_check'] for r in rows):.3g} away (median RMS)"
         )
     typer.echo(f"{len(paths)} crystals are in {out}")
-    _write_json(json, rows)
+    write_json(json, rows)
     _finish(
         [
             Unusable(c.name, "no atom found in the decoded field")
@@ -206,10 +209,12 @@ def evaluate(
 
     Example: xtalcodec evaluate mp_val.parquet --codec mp --workers 2 --json scores.json
     """
+    from xtalcodec.report import print_summary
+
     rows, unusable, model, seconds = _reconstruct(
         data, codec, device, max_sites, limit, not no_refine, self_check, workers
     )
-    scores = _print_summary(rows, model, seconds, unusable, json, with_rows=False)
+    scores = print_summary(rows, model, seconds, unusable, json, with_rows=False)
     if card:
         from xtalcodec.codec import Codec
         from xtalcodec.training.card import note_scores
@@ -430,83 +435,9 @@ def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, advance=done)
 
 
-def _print_table(rows: "Sequence[Reconstruction]", self_check: bool) -> None:
-    """One line per crystal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    columns = ["crystal", "formula", "space group", "decoded", "sites", "decoded", "matched", "RMS (Å)", "confidence"]
-    table = Table(*columns, *(["self-check"] if self_check else []))
-    for r in rows:
-        cells = [r.original.name, r.original.formula, r.space_group, r.space_group_decoded, str(len(r.original))]
-        cells += [str(len(r.decoded)) if r.decoded else "–", "yes" if r.matched else "no"]
-        cells += ["–" if r.rms_angstrom is None else f"{r.rms_angstrom:.4f}", f"{r.confidence:.2f}"]
-        if self_check:
-            cells.append("–" if r.self_check is None else f"{r.self_check:.3f}")
-        table.add_row(*map(Text, cells), style=None if r.matched else "bold red")
-    console = Console()
-    console.print(table, width=None if console.is_terminal else 140)
-
-
-def _print_summary(
-    rows: "Sequence[Reconstruction]",
-    codec: "Codec",
-    seconds: float,
-    unusable: "Sequence[Unusable]",
-    path: Path | None,
-    *,
-    with_rows: bool,
-) -> dict[str, Any]:
-    """Scores on the screen, and in a file where asked for."""
-    from xtalcodec.metrics.reconstruction import summary
-
-    result = summary(rows, codec, seconds)
-    result["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
-    for name, part in [("all", result), *result["by_sites"].items()]:
-        rmse = "–" if part["rmse"] is None else f"{part['rmse']:.4f} ({part['rmse_angstrom']:.4f} Å)"
-        typer.echo(
-            f"{name + ' sites':>12}: {part['n']:5d} crystals  matched {100 * part['match_rate']:6.2f} %  rmse {rmse}  "
-            f"count {100 * part['count_rate']:.2f} %  composition {100 * part['composition_rate']:.2f} %"
-        )
-    area = result["confidence_auc"]
-    typer.echo(
-        f"codec {result['codec']}, {result['latent_numbers_per_crystal'] or 0:.0f} numbers per crystal, {seconds:.1f} s"
-        + (f", confidence tells matched from unmatched with AUC {area:.3f}" if area is not None else "")
-    )
-    if with_rows:
-        result["crystals"] = [_row(r) for r in rows]
-    _write_json(path, result)
-    return result
-
-
-def _row(r: "Reconstruction") -> dict[str, Any]:
-    """A row as JSON."""
-    names = ("space_group", "space_group_decoded", "matched", "rms", "rms_angstrom", "same_count", "same_composition")
-    names += ("lattice_error", "confidence", "reason", "numbers", "self_check")
-    about = {"name": r.original.name, "formula": r.original.formula, "sites": len(r.original)}
-    about |= {"sites_decoded": len(r.decoded) if r.decoded else 0}
-    return about | {name: getattr(r, name) for name in names}
-
-
-def _write_json(path: Path | None, value: Any) -> None:
-    """Write a JSON file, whole or not at all."""
-    from xtalcodec.atomic import atomic
-
-    if path:
-        with atomic(path) as temporary:
-            temporary.write_text(json.dumps(value, indent=2) + "\n")
-
-
 def _names(inputs: Sequence[str]) -> str:
     """What data is called, wherever it lies."""
     return ", ".join(Path(x).name for x in inputs)
-
-
-def _median(values: Sequence[float]) -> float:
-    import statistics
-
-    return statistics.median(values)
 
 
 def _tell(unusable: "Sequence[Unusable]") -> None:

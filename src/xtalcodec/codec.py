@@ -18,7 +18,8 @@ from torch import Tensor
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.periodic import Patches, Periodic, PeriodicConfig, niggli
-from xtalcodec.latents import Code, Kind, Latents, LatentsError
+from xtalcodec.latents import Code, Latents, LatentsError
+from xtalcodec.materials import as_crystals
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.refine import RefineConfig, comes_back, refine
 from xtalcodec.settings import build, unknown
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
 
-    Material = Structure | Atoms | Crystal | str | Path
+    from xtalcodec.materials import Material
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 """Files of a codec's folder, the hub's usual names."""
@@ -313,37 +314,3 @@ def batches(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
         size = max(1, BATCH_PATCHES // (shape[0] * shape[1] * shape[2]))
         for start in range(0, len(indices), size):
             yield shape, indices[start : start + size]
-
-
-def as_crystals(materials: "Material | Iterable[Material]") -> tuple[list[Crystal], Kind]:
-    """Turn what users have into crystals, and say whether it was ASE's."""
-    from ase import Atoms
-    from pymatgen.core import Structure
-
-    if isinstance(materials, (Structure, Atoms, Crystal, str, Path)):
-        materials = [materials]
-    crystals: list[Crystal] = []
-    kinds = set()
-    for material in materials:
-        if isinstance(material, (str, Path)):
-            crystals.extend(_from_file(Path(material)))
-        elif isinstance(material, Crystal):
-            crystals.append(material)
-        elif isinstance(material, Structure):
-            crystals.append(Crystal.from_pymatgen(material))
-        elif isinstance(material, Atoms):
-            crystals.append(Crystal.from_ase(material))
-            kinds.add("ase")
-        else:
-            raise TypeError(f"a crystal is a pymatgen Structure, ASE Atoms or a path, not {type(material).__name__}")
-    return crystals, "ase" if kinds else "pymatgen"
-
-
-def _from_file(path: Path) -> Iterator[Crystal]:
-    """Crystals of a file that must all be good."""
-    from xtalcodec.files import Unusable, read
-
-    for crystal in read(path):
-        if isinstance(crystal, Unusable):
-            raise CrystalError(f"{crystal.name}: {crystal.reason}")
-        yield crystal

@@ -65,7 +65,9 @@ class Crystal:
         if abs(self.frac_coords).max() > 1e6:
             raise CrystalError("a fractional coordinate is beyond a million cells away")
         if self.numbers.min() < 1 or self.numbers.max() > HEAVIEST:
-            raise CrystalError(f"atomic numbers run from 1 to {HEAVIEST}, not {self.numbers.min()}…{self.numbers.max()}")
+            raise CrystalError(
+                f"atomic numbers run from 1 to {HEAVIEST}, not {self.numbers.min()}…{self.numbers.max()}"
+            )
 
     def __len__(self) -> int:
         """Return the number of sites."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, get_args, overload
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -100,7 +100,9 @@ class Latents(Sequence):
             table = pq.read_table(path)
             about = json.loads((table.schema.metadata or {})[b"xtalcodec"])
             if about["format"] != FORMAT:
-                raise LatentsError(f"{path}: format {about['format']!r} is not {FORMAT!r}")
+                raise LatentsError(f"format {about['format']!r} is not {FORMAT!r}")
+            if about["kind"] not in get_args(Kind):
+                raise LatentsError(f"kind {about['kind']!r} is none of {', '.join(get_args(Kind))}")
             codes = tuple(_code(row) for row in table.to_pylist())
             return cls(codes, about["codec"], about["kind"])
         except LatentsError as error:
@@ -120,4 +122,7 @@ def _code(row: dict) -> Code:
         raise LatentsError(f"{row['name']}: {z.size} latent numbers for {a}×{b}×{c} patches")
     if not (np.isfinite(z).all() and np.isfinite(lattice).all()):
         raise LatentsError(f"{row['name']}: a number is not finite")
-    return Code(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, np.array(row["basis"]).reshape(3, 3))
+    basis = np.array(row["basis"], dtype=np.int64).reshape(3, 3)
+    if abs(round(float(np.linalg.det(basis)))) != 1:
+        raise LatentsError(f"{row['name']}: its basis changes the volume of the cell")
+    return Code(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, basis)

@@ -12,6 +12,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def numbered(name: str, index: int, count: int) -> str:
 
 def read_poscar(text: str, name: str, max_sites: int) -> Iterator[Found]:
     """Yield the crystal of a POSCAR, CONTCAR or .vasp file."""
-    yield name, lambda: _poscar(text, max_sites)
+    yield name, partial(_poscar, text, max_sites)
 
 
 def _poscar(text: str, max_sites: int) -> Crystal:
@@ -99,7 +100,7 @@ def read_extxyz(text: str, name: str, max_sites: int) -> Iterator[Found]:
             raise CrystalError(f"line {starts[-1] + 1} is {count[:30]!r}, not a number of sites")
         starts.append(starts[-1] + int(count) + 2)
     for k, (start, end) in enumerate(pairwise(starts)):
-        yield numbered(name, k, len(starts) - 1), lambda frame=lines[start:end]: _xyz_frame(frame, max_sites)
+        yield numbered(name, k, len(starts) - 1), partial(_xyz_frame, lines[start:end], max_sites)
 
 
 def _xyz_frame(frame: list[str], max_sites: int) -> Crystal:
@@ -128,7 +129,7 @@ def read_ase(path: Path, name: str, max_sites: int, kind: str) -> Iterator[Found
             raise CrystalError("it is no ASE trajectory, or one so old that it holds pickled data")
     frames = list(ase.io.iread(str(path), index=":", format=kind))
     for k, atoms in enumerate(frames):
-        yield numbered(name, k, len(frames)), lambda atoms=atoms: _from_atoms(atoms, max_sites)
+        yield numbered(name, k, len(frames)), partial(_from_atoms, atoms, max_sites)
 
 
 def _from_atoms(atoms: Any, max_sites: int) -> Crystal:
@@ -143,7 +144,7 @@ def read_json(text: str, name: str, max_sites: int) -> Iterator[Found]:
         raise CrystalError("it is JSON without a crystal structure")
     for k, (key, value) in enumerate(found):
         many = numbered(name, k, len(found)) if not key else f"{name}#{key}"
-        yield (name if len(found) == 1 else many), lambda value=value: json_crystal(value, max_sites)
+        yield (name if len(found) == 1 else many), partial(json_crystal, value, max_sites)
 
 
 def _structures(value: Any, key: str, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -227,7 +228,7 @@ def read_database(path: Path, name: str, max_sites: int) -> Iterator[Found]:
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT id, numbers, positions, cell, pbc FROM systems ORDER BY id")
         for key, *columns in rows:
-            yield f"{name}#{key}", lambda columns=columns: _database_row(*columns, max_sites=max_sites)
+            yield f"{name}#{key}", partial(_database_row, *columns, max_sites)
 
 
 def _database_row(numbers: bytes, positions: bytes, cell: bytes, pbc: int, max_sites: int) -> Crystal:
@@ -254,7 +255,7 @@ def read_parquet(path: Path, name: str, max_sites: int) -> Iterator[Found]:
             for record in batch.to_pylist():
                 row += 1
                 key = record.get("material_id")
-                yield str(key) if key else f"{name}#{row}", lambda record=record: _record(record, max_sites)
+                yield str(key) if key else f"{name}#{row}", partial(_record, record, max_sites)
 
 
 def _record(record: dict[str, Any], max_sites: int) -> Crystal:
@@ -277,7 +278,7 @@ def read_csv(text: str, name: str, max_sites: int) -> Iterator[Found]:
         raise CrystalError("it has no column cif")
     for k, row in enumerate(rows):
         key = row.get("material_id") or f"{name}#{k + 1}"
-        yield key, lambda cif=row["cif"]: _only_crystal(cif or "", max_sites)
+        yield key, partial(_only_crystal, row["cif"] or "", max_sites)
 
 
 def _only_crystal(cif: str, max_sites: int) -> Crystal:

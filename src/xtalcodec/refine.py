@@ -72,7 +72,7 @@ def refine(
     for step in range(1, config.steps + 1):
         decoded = network.decode(latent, batch.lattice, patches)
         species = network.species(interpolate(decoded.features, which, position, grid))
-        loss = sum(network.loss(decoded, targets, species, numbers).values())
+        loss = torch.stack([*network.loss(decoded, targets, species, numbers).values()]).sum()
         (latent.grad,) = torch.autograd.grad(loss, [latent])
         optimiser.step()
         if step % config.check == 0 or step == config.steps:

@@ -1,5 +1,6 @@
 """Typed settings from plain dictionaries and `key=value` words: unknown keys are errors."""
 
+import copy
 import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ def build(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         if key not in fields:
-            raise SettingsError(unknown("setting", path + key, [path + name for name in fields]))
+            raise SettingsError(unknown("setting", f"{path}{key}", [path + name for name in fields]))
         arguments[key] = _convert(fields[key].type, value, path + key)
     return kind(**arguments)
 
@@ -56,9 +57,9 @@ def override(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     SettingsError
-        A word without `=`.
+        A word without `=`, or a value that is not YAML.
     """
-    result: dict[str, Any] = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    result: dict[str, Any] = copy.deepcopy(dict(values))
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key:
@@ -69,7 +70,10 @@ def override(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
             target = target.setdefault(group, {})
             if not isinstance(target, dict):
                 raise SettingsError(f"{key}: {group} is no group of settings")
-        target[last] = _number(yaml.safe_load(value))
+        try:
+            target[last] = _number(yaml.safe_load(value))
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{key}: {value!r} is no value that YAML can read") from error
     return result
 
 

@@ -58,7 +58,13 @@ def test_resuming_gives_the_curve_of_an_uninterrupted_training(tmp_path, crystal
     loop._step = stopping
     try:
         with pytest.raises(Stop):
-            train(load("mp", [*SMALL, "optimiser.steps=8", "checkpoint_minutes=0"]), crystals, crystals[:2], parts, device="cpu")
+            train(
+                load("mp", [*SMALL, "optimiser.steps=8", "checkpoint_minutes=0"]),
+                crystals,
+                crystals[:2],
+                parts,
+                device="cpu",
+            )
     finally:
         loop._step = real
     (parts / "recipe.yaml").write_text((whole / "recipe.yaml").read_text())

@@ -36,7 +36,9 @@ def torus_profiles(x: Float[Tensor, "*atoms"], n: int, sigma: float) -> Float[Te
     distance = x[..., None] - torus_points(n, x.device)
     distance = (distance - distance.round()) * n
     images = math.ceil(max(0.0, REACH * sigma - n / 2) / n)
-    total = sum(torch.exp(-0.5 * ((distance + k * n) / sigma) ** 2) for k in range(-images, images + 1))
+    total = torch.zeros_like(distance)
+    for k in range(-images, images + 1):
+        total = total + torch.exp(-0.5 * ((distance + k * n) / sigma) ** 2)
     return total / (math.sqrt(2 * math.pi) * sigma)
 
 

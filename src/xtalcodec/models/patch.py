@@ -135,7 +135,7 @@ class TorusBias(nn.Module):
 
     def forward(self, patches: Patches) -> Float[Tensor, "layers heads t t"]:
         """Compute the biases once for a batch: its crystals share their grid."""
-        features, index = (x.to(self.mlp[0].weight.device) for x in displacements(patches))
+        features, index = (x.to(next(self.parameters()).device) for x in displacements(patches))
         return self.mlp(features).T[:, index].view(self.layers, self.heads, *index.shape)
 
 

@@ -31,7 +31,9 @@ def augment(crystals: CrystalBatch, config: AugmentConfig, rng: torch.Generator)
     frac = frac + displacement @ torch.linalg.inv(lattice)
     sign = torch.where(torch.rand(b, generator=rng) < 0.5, -1.0, 1.0)
     frac = frac * sign[:, None, None] + torch.rand((b, 1, 3), generator=rng)
-    table = torch.arange(config.species + 1).repeat(b, 1)
+    table = torch.arange(max(config.species, int(crystals.numbers.max())) + 1).repeat(b, 1)
     chosen = torch.rand(b, generator=rng) < config.substitute
-    table[chosen, 1:] = torch.randint(1, config.species + 1, (int(chosen.sum()), config.species), generator=rng)
+    table[chosen, 1 : config.species + 1] = torch.randint(
+        1, config.species + 1, (int(chosen.sum()), config.species), generator=rng
+    )
     return replace(crystals, frac_coords=frac - frac.floor(), numbers=table.gather(1, crystals.numbers))

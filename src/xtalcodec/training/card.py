@@ -50,7 +50,7 @@ def write_card(folder: Path) -> None:
     lines = [
         *("---", "library_name: xtalcodec", "license: cc-by-4.0", "tags: [materials, crystal, autoencoder]", "---", ""),
         *(f"# {name}", ""),
-        "Encodes crystal structures into latent vectors and decodes them back (xtalcodec, `patch` network on `periodic` fields).",
+        "A codec of xtalcodec: crystal structures to latent vectors and back (`patch` network, `periodic` fields).",
         *("", "| | |", "|---|---|"),
         *(f"| {key} | {value} |" for key, value in _facts(about)),
         *("", "Held-out scores (`xtalcodec evaluate`; failures count as unmatched):", ""),

@@ -150,7 +150,8 @@ def _prepare(out: Path, recipe: Recipe, resume: bool) -> None:
 def _optimisers(network: nn.Module, config: OptimiserConfig) -> dict[str, Optimizer]:
     """Muon for the large hidden matrices, AdamW for the ends that numbers go in and come out by, norms and biases."""
     hidden = ("encoder.", "decoder.", "embed.", "appearance.")
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         (matrices if parameter.ndim == 2 and name.startswith(hidden) else rest).append(parameter)
     return {

@@ -1,0 +1,85 @@
+"""What the command line says of reconstructions: table, scores, JSON."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from xtalcodec.atomic import atomic
+from xtalcodec.codec import Codec
+from xtalcodec.files import Unusable
+from xtalcodec.metrics.reconstruction import Reconstruction, summary
+
+
+def print_table(rows: Sequence[Reconstruction], self_check: bool) -> None:
+    """One line per crystal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = ["crystal", "formula", "space group", "decoded", "sites", "decoded", "matched", "RMS (Å)", "confidence"]
+    table = Table(*columns, *(["self-check"] if self_check else []))
+    for r in rows:
+        cells = [r.original.name, r.original.formula, r.space_group, r.space_group_decoded, str(len(r.original))]
+        cells += [str(len(r.decoded)) if r.decoded else "–", "yes" if r.matched else "no"]
+        cells += ["–" if r.rms_angstrom is None else f"{r.rms_angstrom:.4f}", f"{r.confidence:.2f}"]
+        if self_check:
+            cells.append("–" if r.self_check is None else f"{r.self_check:.3f}")
+        table.add_row(*map(Text, cells), style=None if r.matched else "bold red")
+    console = Console()
+    console.print(table, width=None if console.is_terminal else 140)
+
+
+def print_summary(
+    rows: Sequence[Reconstruction],
+    codec: Codec,
+    seconds: float,
+    unusable: Sequence[Unusable],
+    path: Path | None,
+    *,
+    with_rows: bool,
+) -> dict[str, Any]:
+    """Scores on the screen, and in a file where asked for."""
+    result = summary(rows, codec, seconds)
+    result["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
+    for name, part in [("all", result), *result["by_sites"].items()]:
+        rmse = "–" if part["rmse"] is None else f"{part['rmse']:.4f} ({part['rmse_angstrom']:.4f} Å)"
+        typer.echo(
+            f"{name + ' sites':>12}: {part['n']:5d} crystals  matched {100 * part['match_rate']:6.2f} %  rmse {rmse}  "
+            f"count {100 * part['count_rate']:.2f} %  composition {100 * part['composition_rate']:.2f} %"
+        )
+    area = result["confidence_auc"]
+    typer.echo(
+        f"codec {result['codec']}, {result['latent_numbers_per_crystal'] or 0:.0f} numbers per crystal, {seconds:.1f} s"
+        + (f", confidence tells matched from unmatched with AUC {area:.3f}" if area is not None else "")
+    )
+    if with_rows:
+        result["crystals"] = [_row(r) for r in rows]
+    write_json(path, result)
+    return result
+
+
+def _row(r: Reconstruction) -> dict[str, Any]:
+    """A row as JSON."""
+    names: tuple[str, ...] = (
+        "space_group",
+        "space_group_decoded",
+        "matched",
+        "rms",
+        "rms_angstrom",
+        "same_count",
+        "same_composition",
+    )
+    names += ("lattice_error", "confidence", "reason", "numbers", "self_check")
+    about = {"name": r.original.name, "formula": r.original.formula, "sites": len(r.original)}
+    about |= {"sites_decoded": len(r.decoded) if r.decoded else 0}
+    return about | {name: getattr(r, name) for name in names}
+
+
+def write_json(path: Path | None, value: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    if path:
+        with atomic(path) as temporary:
+            temporary.write_text(json.dumps(value, indent=2) + "\n")
