@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.data import load
 from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.periodic import Periodic, PeriodicConfig, niggli
 from xtalcodec.models.patch import DecodedField, PatchConfig, PatchNetwork
@@ -85,8 +84,7 @@ def cubic(length, frac_coords, numbers):
     return Crystal(np.eye(3) * length, np.array(frac_coords), np.array(numbers))
 
 
-def test_all_prototypes_come_out_of_their_perfect_fields(network):
-    prototypes, _ = load("aflow-prototypes")
+def test_all_prototypes_come_out_of_their_perfect_fields(network, prototypes):
     groups = {}
     for crystal in prototypes:
         reduced, _ = niggli(crystal)

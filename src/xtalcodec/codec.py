@@ -21,7 +21,7 @@ from xtalcodec.fields.periodic import Patches, Periodic, PeriodicConfig, niggli
 from xtalcodec.latents import Code, Latents, LatentsError
 from xtalcodec.materials import as_crystals
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
-from xtalcodec.refine import RefineConfig, comes_back, refine
+from xtalcodec.refine import RefineConfig, refine
 from xtalcodec.settings import build, unknown
 from xtalcodec.sites import Sites, SitesConfig, read_sites
 
@@ -209,15 +209,11 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
             z = self.network.encode(field, batch.lattice, patches).mean
         if not improve:
             return z
-        found = self._read(z, batch.lattice, patches)
-        missed = [
-            k for k, (c, s) in enumerate(zip(crystals, found, strict=True)) if not comes_back(c, s, self.config.refine)
-        ]
-        if missed:
-            chosen = [crystals[k] for k in missed]
-            read = lambda latent, lattice: self._read(latent, lattice, patches)  # noqa: E731
-            z[missed] = refine(self.network, self.space, chosen, patches, z[missed], read, self.config.refine)
-        return z
+
+        def read(latent: Tensor, lattice: Tensor) -> list[Sites]:
+            return self._read(latent, lattice, patches)
+
+        return refine(self.network, self.space, crystals, patches, z, read, self.config.refine)
 
     # Decoding
 

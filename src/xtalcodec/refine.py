@@ -22,24 +22,24 @@ from xtalcodec.sites import Sites, interpolate
 class RefineConfig:
     """When and how far a latent is refined."""
 
-    tolerance: float = 0.05
-    """Å: an atom this near its own place has come back."""
+    tolerance: float = 0.02
+    """Å: a crystal whose atoms are all this near their places is left as it is."""
     steps: int = 60
     """Gradient steps at most."""
-    check: int = 15
+    check: int = 10
     """Steps between looks at the atoms."""
     learning_rate: float = 0.03
 
 
-def comes_back(crystal: Crystal, sites: Sites, config: RefineConfig) -> bool:
-    """Whether the sites are the crystal's: as many, of the same species, within the tolerance."""
+def deviation(crystal: Crystal, sites: Sites) -> float:
+    """Distance in Å of the worst site from its place; infinite where sites and crystal are not the same atoms."""
     if len(sites.numbers) != len(crystal):
-        return False
+        return float("inf")
     apart = crystal.frac_coords[:, None] - sites.frac_coords
     distance = np.linalg.norm((apart - apart.round()) @ crystal.lattice, axis=-1)
     distance[crystal.numbers[:, None] != sites.numbers] = np.inf
-    nearest = distance.argmin(1)
-    return bool(distance.min(1).max() < config.tolerance) and len(set(nearest.tolist())) == len(crystal)
+    one_to_one = len(set(distance.argmin(1).tolist())) == len(crystal)
+    return float(distance.min(1).max()) if one_to_one else float("inf")
 
 
 def refine(
@@ -51,7 +51,10 @@ def refine(
     read: Callable[[Tensor, Tensor], list[Sites]],
     config: RefineConfig,
 ) -> Tensor:
-    """Return latents that decode to their crystals where that can be had, the first guess elsewhere.
+    """Return latents that decode to their crystals as nearly as can be had.
+
+    (1) Crystals that come back within the tolerance keep their latent. (2) The others' descends;
+    (3) every few steps the atoms are read, and each crystal keeps the best latent so far.
 
     Parameters
     ----------
@@ -59,27 +62,41 @@ def refine(
     z: first guesses, one row a crystal.
     read: (latent, lattice) → sites.
     """
-    batch = CrystalBatch.collate(crystals, z.device)
-    targets = space.targets(batch, patches)
-    grid = space.grid(patches)
-    which, _ = batch.mask.nonzero(as_tuple=True)
-    position = batch.frac_coords[batch.mask] * torch.tensor(grid, device=z.device)
-    numbers = batch.numbers[batch.mask]
-    latent = z.clone().requires_grad_()
+    lattice = CrystalBatch.collate(crystals, z.device).lattice
+    errors = [deviation(c, s) for c, s in zip(crystals, read(z, lattice), strict=True)]
+    chosen = [k for k, error in enumerate(errors) if error > config.tolerance]
     best = z.clone()
-    open_ = set(range(len(crystals)))
+    if not chosen:
+        return best
+    batch = CrystalBatch.collate([crystals[k] for k in chosen], z.device)
+    latent = z[chosen].clone().requires_grad_()
     optimiser = torch.optim.Adam([latent], lr=config.learning_rate)
+    loss = _Loss(network, space, batch, patches)
     for step in range(1, config.steps + 1):
-        decoded = network.decode(latent, batch.lattice, patches)
-        species = network.species(interpolate(decoded.features, which, position, grid))
-        loss = torch.stack([*network.loss(decoded, targets, species, numbers).values()]).sum()
-        (latent.grad,) = torch.autograd.grad(loss, [latent])
+        (latent.grad,) = torch.autograd.grad(loss(latent), [latent])
         optimiser.step()
-        if step % config.check == 0 or step == config.steps:
-            found = read(latent.detach(), batch.lattice)
-            done = {k for k in open_ if comes_back(crystals[k], found[k], config)}
-            best[list(done)] = latent.detach()[list(done)]
-            open_ -= done
-            if not open_:
-                break
+        if step % config.check and step < config.steps:
+            continue
+        for row, (k, sites) in enumerate(zip(chosen, read(latent.detach(), batch.lattice), strict=True)):
+            error = deviation(crystals[k], sites)
+            if error < errors[k]:
+                errors[k], best[k] = error, latent.detach()[row]
+        if max(errors) <= config.tolerance:
+            break
     return best
+
+
+class _Loss:
+    """The decoder's own loss of latents against their crystals."""
+
+    def __init__(self, network: PatchNetwork, space: Periodic, batch: CrystalBatch, patches: Patches) -> None:
+        self.network, self.batch, self.patches = network, batch, patches
+        self.targets, self.grid = space.targets(batch, patches), space.grid(patches)
+        self.which, _ = batch.mask.nonzero(as_tuple=True)
+        self.position = batch.frac_coords[batch.mask] * torch.tensor(self.grid, device=batch.device)
+
+    def __call__(self, z: Tensor) -> Tensor:
+        decoded = self.network.decode(z, self.batch.lattice, self.patches)
+        species = self.network.species(interpolate(decoded.features, self.which, self.position, self.grid))
+        terms = self.network.loss(decoded, self.targets, species, self.batch.numbers[self.batch.mask])
+        return torch.stack([*terms.values()]).sum()

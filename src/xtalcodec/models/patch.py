@@ -212,5 +212,5 @@ class PatchNetwork(nn.Module):
         count near atoms; species count once an atom.
         """
         heat = F.binary_cross_entropy_with_logits(decoded.heat, targets.heat, weight=1 + 20 * targets.heat)
-        offset = F.smooth_l1_loss(decoded.offset.flatten(0, 1)[targets.near], targets.offset, beta=0.05)
+        offset = F.smooth_l1_loss(decoded.offset.flatten(0, 1)[targets.near], targets.offset, beta=0.02)
         return {"heat": 10 * heat, "offset": 2 * offset, "species": F.cross_entropy(species, numbers)}
