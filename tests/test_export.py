@@ -10,8 +10,9 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.export import SUFFIXES, right_handed, symmetrised, write, write_many, write_parquet
+from xtalcodec.export import SUFFIXES, write, write_many, write_parquet
 from xtalcodec.files import Unusable, read
+from xtalcodec.symmetry import right_handed, symmetrised
 from xtalcodec.testing import crystals
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from jaxtyping import Float, Int
 from xtalcodec.atomic import atomic
 from xtalcodec.crystal import Crystal
 from xtalcodec.files import quiet
+from xtalcodec.symmetry import conventional, right_handed, symmetrised, wrapped
 
 SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".json"}
 """What can be written, and how such a file's name ends."""
@@ -99,48 +99,6 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
     return count
 
 
-def wrapped(frac_coords: Float[np.ndarray, "sites 3"]) -> Float[np.ndarray, "sites 3"]:
-    """Bring coordinates into [0, 1); in floating point, -1e-20 % 1 is 1, which is 0."""
-    inside = frac_coords % 1.0
-    return np.where(inside >= 1, 0.0, inside)
-
-
-def right_handed(crystal: Crystal) -> Crystal:
-    """Return the same crystal, on -a, -b, -c if its cell is left-handed."""
-    return crystal if np.linalg.det(crystal.lattice) > 0 else crystal.in_basis(-np.eye(3, dtype=np.int64))
-
-
-def symmetrised(crystal: Crystal, symprec: float) -> Crystal:
-    """Return the crystal moved onto the symmetry found within `symprec` Å, on its conventional cell.
-
-    The setting is the standard one of International Tables A: unique axis b, hexagonal axes for
-    rhombohedral groups, origin choice 2. Where no symmetry can be found, as given.
-    """
-    found = _space_group(crystal, symprec)
-    return found[0] if found else crystal
-
-
-def _space_group(crystal: Crystal, symprec: float) -> tuple[Crystal, int, str] | None:
-    """Return the conventional cell, the number and the symbol of the space group, by moyopy."""
-    import logging
-
-    import moyopy
-
-    logging.getLogger("moyo").setLevel(logging.ERROR)  # its notices are about operations that are not used here
-    crystal = right_handed(crystal)
-    cell = moyopy.Cell(crystal.lattice.tolist(), crystal.frac_coords.tolist(), crystal.numbers.tolist())
-    try:
-        data = moyopy.MoyoDataset(cell, symprec=symprec, setting=moyopy.Setting.standard())
-    except ValueError:  # two sites nearer than symprec, for one
-        return None
-    cell = data.std_cell
-    numbers = np.array(cell.numbers, dtype=np.int64)
-    standard = replace(
-        crystal, lattice=np.array(cell.basis), frac_coords=wrapped(np.array(cell.positions)), numbers=numbers
-    )
-    return standard, data.number, moyopy.HallSymbolEntry(data.hall_number).hm_short
-
-
 def _text(crystal: Crystal, fmt: str, symprec: float | None) -> str:
     if fmt == "cif":
         return _cif(crystal, symprec)
@@ -157,7 +115,7 @@ def _cif(crystal: Crystal, symprec: float | None) -> str:
     rotations, shifts = np.eye(3)[None], np.zeros((1, 3))
     number, symbol, first = 1, "P 1", np.arange(len(crystal))
     multiplicity = np.ones(len(crystal), dtype=np.int64)
-    found = _space_group(crystal, symprec) if symprec else None
+    found = conventional(crystal, symprec) if symprec else None
     if found:
         operations = _standard_operations(found[1])
         orbits = _orbits(found[0], *operations)

@@ -227,8 +227,8 @@ def read_database(path: Path, name: str, max_sites: int) -> Iterator[Found]:
             raise CrystalError("it is no ASE database (SQLite)")
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT id, numbers, positions, cell, pbc FROM systems ORDER BY id")
-        for key, *columns in rows:
-            yield f"{name}#{key}", partial(_database_row, *columns, max_sites)
+        for key, numbers, positions, cell, pbc in rows:
+            yield f"{name}#{key}", partial(_database_row, numbers, positions, cell, pbc, max_sites)
 
 
 def _database_row(numbers: bytes, positions: bytes, cell: bytes, pbc: int, max_sites: int) -> Crystal:

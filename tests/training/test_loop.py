@@ -17,7 +17,8 @@ from xtalcodec.training.loop import TrainingError, train
 from xtalcodec.training.recipe import load
 
 SMALL = [
-    "codec.network.width=24", "codec.network.heads=2", "codec.network.encoder_layers=1", "codec.network.decoder_layers=1",
+    "codec.network.width=24", "codec.network.heads=2",
+    "codec.network.encoder_layers=1", "codec.network.decoder_layers=1",
     "optimiser.patches=64", "optimiser.warmup=2", "sample=2", "precision=fp32",
 ]  # fmt: skip
 
@@ -42,7 +43,7 @@ def test_resuming_gives_the_curve_of_an_uninterrupted_training(tmp_path, crystal
     recipe = load("mp", [*SMALL, "optimiser.steps=8"])
     train(recipe, crystals, crystals[:2], whole, device="cpu")
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     from xtalcodec.training import loop
@@ -51,13 +52,13 @@ def test_resuming_gives_the_curve_of_an_uninterrupted_training(tmp_path, crystal
 
     def stopping(*arguments):
         if len(done) == 5:
-            raise Stop
+            raise StopError
         done.append(1)
         return real(*arguments)
 
     loop._step = stopping
     try:
-        with pytest.raises(Stop):
+        with pytest.raises(StopError):
             train(
                 load("mp", [*SMALL, "optimiser.steps=8", "checkpoint_minutes=0"]),
                 crystals,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.symmetry import space_group
 
 if TYPE_CHECKING:
     from xtalcodec.codec import Codec
@@ -133,17 +134,6 @@ def rms_displacement(a: Crystal, b: Crystal) -> float | None:
     matcher = StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3)
     result = matcher.get_rms_dist(a.to_pymatgen(), b.to_pymatgen())
     return None if result is None else float(result[0])
-
-
-def space_group(crystal: Crystal, symprec: float = 0.01) -> str:
-    """Hermann-Mauguin symbol, or "?" where symmetry cannot be determined (atoms that coincide)."""
-    import moyopy
-
-    cell = moyopy.Cell(crystal.lattice.tolist(), crystal.frac_coords.tolist(), crystal.numbers.tolist())
-    try:
-        return moyopy.SpaceGroupType(moyopy.MoyoDataset(cell, symprec=symprec).number).hm_short.replace(" ", "")
-    except (ValueError, RuntimeError):
-        return "?"
 
 
 def auc(confidence: Sequence[float], matched: Sequence[bool]) -> float | None:

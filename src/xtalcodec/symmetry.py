@@ -1,0 +1,62 @@
+"""Space groups and conventional cells, as moyopy finds them."""
+
+import logging
+from dataclasses import replace
+
+import moyopy
+import numpy as np
+from jaxtyping import Float
+
+from xtalcodec.crystal import Crystal
+
+logging.getLogger("moyo").setLevel(logging.ERROR)  # its notices are about operations that are not used here
+
+
+def wrapped(frac_coords: Float[np.ndarray, "sites 3"]) -> Float[np.ndarray, "sites 3"]:
+    """Bring coordinates into [0, 1); in floating point, -1e-20 % 1 is 1, which is 0."""
+    inside = frac_coords % 1.0
+    return np.where(inside >= 1, 0.0, inside)
+
+
+def right_handed(crystal: Crystal) -> Crystal:
+    """Return the same crystal, on -a, -b, -c if its cell is left-handed."""
+    return crystal if np.linalg.det(crystal.lattice) > 0 else crystal.in_basis(-np.eye(3, dtype=np.int64))
+
+
+def space_group(crystal: Crystal, symprec: float = 0.01) -> str:
+    """Hermann-Mauguin symbol, or "?" where symmetry cannot be determined (atoms that coincide)."""
+    data = _dataset(crystal, symprec)
+    return "?" if data is None else moyopy.SpaceGroupType(data.number).hm_short.replace(" ", "")
+
+
+def symmetrised(crystal: Crystal, symprec: float) -> Crystal:
+    """Return the crystal moved onto the symmetry found within `symprec` Å, on its conventional cell.
+
+    The setting is the standard one of International Tables A: unique axis b, hexagonal axes for
+    rhombohedral groups, origin choice 2. Where no symmetry can be found, as given.
+    """
+    found = conventional(crystal, symprec)
+    return found[0] if found else crystal
+
+
+def conventional(crystal: Crystal, symprec: float) -> tuple[Crystal, int, str] | None:
+    """Return the conventional cell, the number and the symbol of the space group, by moyopy."""
+    data = _dataset(crystal, symprec)
+    if data is None:
+        return None
+    cell = data.std_cell
+    numbers = np.array(cell.numbers, dtype=np.int64)
+    standard = replace(
+        crystal, lattice=np.array(cell.basis), frac_coords=wrapped(np.array(cell.positions)), numbers=numbers
+    )
+    return standard, data.number, moyopy.HallSymbolEntry(data.hall_number).hm_short
+
+
+def _dataset(crystal: Crystal, symprec: float) -> moyopy.MoyoDataset | None:
+    """What moyopy finds, in the standard setting; None where it finds no symmetry, not even the identity."""
+    crystal = right_handed(crystal)
+    cell = moyopy.Cell(crystal.lattice.tolist(), crystal.frac_coords.tolist(), crystal.numbers.tolist())
+    try:
+        return moyopy.MoyoDataset(cell, symprec=symprec, setting=moyopy.Setting.standard())
+    except ValueError:  # two sites nearer than symprec, for one
+        return None
