@@ -50,7 +50,7 @@ def memory() -> float:
 
 def loop_density(codec: Codec, crystal: object, weights: np.ndarray) -> np.ndarray:
     """The same field by a loop over atoms and images: what the separable painter is compared with."""
-    grid = codec.space.grid(codec.space.patches(crystal.lattice))
+    grid = codec.space.grid(codec.space.patches(crystal))
     points = np.stack(np.meshgrid(*(np.arange(n) for n in grid), indexing="ij"), -1)
     sigma = codec.space.config.sigma
     field = np.zeros((*grid, weights.shape[1]))

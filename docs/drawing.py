@@ -45,7 +45,7 @@ def example() -> Example:
     given = Crystal.from_pymatgen(Structure.from_spacegroup("Pnma", lattice, ["Ca", "Ti", "O", "O"], sites))
     reduced, basis = niggli(given)
     space = Periodic(PeriodicConfig())
-    patches = space.patches(reduced.lattice)
+    patches = space.patches(reduced)
     grid = space.grid(patches)
     batch = CrystalBatch.collate([reduced])
     weights = torch.stack([batch.numbers == z for z in COLORS], -1).float()

@@ -63,7 +63,7 @@ def read(network, decoded, patches, allowed=ALLOWED):
 
 def read_perfectly(network, crystal):
     """Read a reduced crystal off its own perfect field."""
-    patches = SPACE.patches(crystal.lattice)
+    patches = SPACE.patches(crystal)
     (sites,) = read(network, perfect_field([crystal], patches), patches)
     return sites
 
@@ -88,7 +88,7 @@ def test_all_prototypes_come_out_of_their_perfect_fields(network, prototypes):
     groups = {}
     for crystal in prototypes:
         reduced, _ = niggli(crystal)
-        groups.setdefault(SPACE.patches(reduced.lattice), []).append(reduced)
+        groups.setdefault(SPACE.patches(reduced), []).append(reduced)
     for patches, group in groups.items():
         for start in range(0, len(group), 8):
             part = group[start : start + 8]

@@ -127,6 +127,24 @@ def test_tokens_are_the_patches_in_c_order():
     assert len(different) == 64
 
 
+def test_voxels_of_a_patch_are_in_c_order(network):
+    """Weights know voxels by their place in the patch, both when it is embedded and when it is spread."""
+    patches, grid = (1, 2, 3), (4, 8, 12)
+    field = torch.rand(2, *grid, TINY.channels)
+    embedded = []
+    hook = network.embed.register_forward_pre_hook(lambda _, inputs: embedded.append(inputs[0]))
+    network.encode(field, torch.eye(3).expand(2, 3, 3) * 4, patches)
+    hook.remove()
+    for token, corner in enumerate(itertools.product(*(range(0, n, 4) for n in grid))):
+        block = field[(slice(None), *(slice(x, x + 4) for x in corner))]
+        torch.testing.assert_close(embedded[0][:, token], 10 * block.reshape(2, -1))
+    values = torch.rand(2, 6, 64 * 5)
+    voxels = network.spread(values, patches).view(2, *grid, 5)
+    for token, corner in enumerate(itertools.product(*(range(0, n, 4) for n in grid))):
+        block = voxels[(slice(None), *(slice(x, x + 4) for x in corner))]
+        assert (block.reshape(2, -1) == values[:, token]).all()
+
+
 @pytest.mark.parametrize("patches", [(1, 1, 1), (1, 2, 3), (2, 3, 2), (1, 1, 7)])
 def test_displacements_are_those_of_a_double_loop(patches):
     features, index = displacements(patches)

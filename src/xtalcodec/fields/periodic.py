@@ -24,6 +24,8 @@ class PeriodicConfig:
 
     pitch: float = 2.0
     """Å: the length of a patch, as nearly as a whole number of them fits."""
+    patches_per_site: float = 2.0
+    """Dense crystals get at least so many patches for each of their sites: room in the latent for all of them."""
     patch: int = 4
     """Voxels along a patch."""
     sigma: float = 0.9
@@ -103,20 +105,26 @@ class Periodic:
         """Keep the settings."""
         self.config = config
 
-    def patches(self, lattice: Float[np.ndarray, "3 3"]) -> Patches:
-        """Patches along a, b and c of a reduced lattice: max(1, round(length / pitch)).
+    def patches(self, crystal: Crystal) -> Patches:
+        """Patches along a, b and c of a reduced crystal.
+
+        max(1, round(length / pitch)) along each axis, then one more along the axis with the longest
+        patches until every site has its `patches_per_site`. A code says which grid it is on.
 
         Raises
         ------
         CrystalError
             More than `max_patches` patches in all.
         """
-        a, b, c = (max(1, round(float(x) / self.config.pitch)) for x in np.linalg.norm(lattice, axis=1))
-        if a * b * c > self.config.max_patches:
+        length = np.linalg.norm(crystal.lattice, axis=1)
+        n = np.maximum(1, np.round(length / self.config.pitch)).astype(int)
+        while n.prod() < self.config.patches_per_site * len(crystal):
+            n[np.argmax(np.round(length / n, 3))] += 1  # rounded: axes of one length are equal in any order
+        if n.prod() > self.config.max_patches:
             raise CrystalError(
-                f"its cell needs {a * b * c} patches of {self.config.pitch:g} Å; the limit is {self.config.max_patches}"
+                f"its cell needs {n.prod()} patches of {self.config.pitch:g} Å; the limit is {self.config.max_patches}"
             )
-        return a, b, c
+        return int(n[0]), int(n[1]), int(n[2])
 
     def grid(self, patches: Patches) -> Grid:
         """Voxels along each axis."""

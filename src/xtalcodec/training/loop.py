@@ -71,7 +71,7 @@ def train(
     accelerator.wait_for_everyone()
     torch.manual_seed(recipe.seed)
     codec = Codec(recipe.codec, accelerator.device)
-    crystals = TrainingCrystals(data, codec.space, recipe.largest)
+    crystals = TrainingCrystals(data, codec.space, recipe.largest, recipe.optimiser.patches)
     objective = Objective(codec.network, codec.space, recipe.objective).train()
     optimisers = _optimisers(codec.network, recipe.optimiser)
     progress = Progress()
@@ -124,13 +124,11 @@ def _cpu_multiplies_bf16() -> bool:
 def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
     """Say in the codec which elements training will show it."""
     seen = {int(z) for crystal in data for z in crystal.numbers}
-    beyond = max(seen) > recipe.codec.network.species
-    if beyond:
-        raise TrainingError(
-            f"the data holds Z = {max(seen)}; codec.network.species ends at {recipe.codec.network.species}"
-        )
     if recipe.augment.substitute > 0:
         seen |= set(range(1, recipe.augment.species + 1))
+    last = recipe.codec.network.species
+    if max(seen, default=0) > last:
+        raise TrainingError(f"training would show Z = {max(seen)}; codec.network.species ends at {last}")
     return replace(recipe, codec=replace(recipe.codec, elements=tuple(sorted(seen))))
 
 
@@ -183,11 +181,11 @@ def _step(
     """One step of both optimisers on one batch per process."""
     config = recipe.optimiser
     seed = [recipe.seed, step, accelerator.process_index]
-    chosen, patches = crystals.batch(config.patches, seed)
+    chosen, patches = crystals.batch(seed)
     dice = torch.Generator().manual_seed(hash(tuple(seed)) % 2**62)
     torch.manual_seed(hash((*seed, 1)) % 2**62)
     batch = augment(CrystalBatch.collate(chosen), recipe.augment, dice).to(accelerator.device)
-    rate = min(1.0, (step + 1) / config.warmup) * (1 - fraction)
+    rate = min(1.0, (step + 1) / max(1, config.warmup)) * (1 - fraction)
     terms = model(batch, patches)
     loss = sum(value for name, value in terms.items() if name != "right_species")
     if not torch.isfinite(loss):
