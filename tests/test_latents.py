@@ -68,8 +68,8 @@ def test_a_part_decodes_as_the_whole_does():
         latents[4]
 
 
-def test_numbers_count_latent_lattice_and_basis():
-    assert code(patches=(1, 2, 3), latent=8).numbers == 48 + 9 + 9
+def test_numbers_count_latent_lattice_basis_and_grid():
+    assert code(patches=(1, 2, 3), latent=8).numbers == 48 + 9 + 9 + 3
 
 
 def write(path, metadata, **columns):

@@ -35,8 +35,8 @@ class Code:
 
     @property
     def numbers(self) -> int:
-        """How many numbers the code holds: the latent, nine of the lattice, nine integers of the basis."""
-        return self.z.size + self.lattice.size + self.basis.size
+        """How many numbers the code holds: the latent, nine of the lattice, the integers of basis (9) and grid (3)."""
+        return self.z.size + self.lattice.size + self.basis.size + len(self.patches)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -133,16 +133,29 @@ def test_a_lattice_that_moyopy_refuses_is_a_crystal_error(monkeypatch):
     ("lengths", "patches"), [((2.5, 2.5, 2.5), (1, 1, 1)), ((3.1, 4.9, 5.1), (2, 2, 3)), ((0.7, 3, 30), (1, 2, 15))]
 )
 def test_patches_follow_the_lengths(lengths, patches):
-    space = Periodic(PeriodicConfig(pitch=2.0, patch=4))
-    assert space.patches(np.diag(lengths)) == patches
+    space = Periodic(PeriodicConfig(pitch=2.0, patch=4, patches_per_site=0.0))
+    assert space.patches(cell(*lengths)) == patches
     assert space.grid(patches) == tuple(4 * n for n in patches)
 
 
 def test_a_cell_of_too_many_patches_is_refused_with_the_limit():
     space = Periodic(PeriodicConfig(max_patches=26))
     with pytest.raises(CrystalError, match=r"needs 27 patches of 2 Å; the limit is 26"):
-        space.patches(np.eye(3) * 6)
-    assert Periodic(PeriodicConfig(max_patches=27)).patches(np.eye(3) * 6) == (3, 3, 3)
+        space.patches(cell(6, 6, 6))
+    assert Periodic(PeriodicConfig(max_patches=27)).patches(cell(6, 6, 6)) == (3, 3, 3)
+
+
+def test_dense_crystals_get_more_patches_where_they_are_longest():
+    space = Periodic(PeriodicConfig(pitch=2.0, patches_per_site=2.0))
+    assert space.patches(cell(2.96, 4.59, 4.59, sites=2)) == (1, 2, 2)
+    assert space.patches(cell(2.96, 4.59, 4.59, sites=6)) == (2, 3, 2)
+    assert Periodic(PeriodicConfig(patches_per_site=0.0)).patches(cell(2.96, 4.59, 4.59, sites=6)) == (1, 2, 2)
+
+
+def cell(a, b, c, sites=1):
+    """Sites on a line in a box."""
+    line = np.linspace(0, 1, sites, endpoint=False)[:, None] * np.ones(3)
+    return Crystal(np.diag([a, b, c]).astype(float), line, np.full(sites, 6))
 
 
 def reduced_batch(*drawn):
@@ -225,9 +238,8 @@ def test_targets_on_the_smallest_torus(seed):
     rng = np.random.default_rng(seed)
     frac_coords = np.concatenate([rng.random((seed + 1, 3)), [[0.999999999, 0, 0.5]]])
     crystal = Crystal(np.eye(3) * 2.5, frac_coords, np.ones(len(frac_coords), int))
-    space, batch, patches = reduced_batch(crystal)
-    assert patches == (1, 1, 1)
-    check_targets(space, batch, patches)
+    space, batch, _ = reduced_batch(crystal)
+    check_targets(space, batch, (1, 1, 1))
 
 
 def test_a_voxel_belongs_to_the_nearest_of_two_atoms():

@@ -21,7 +21,7 @@ def boxes():
 
 
 def test_crystals_are_grouped_by_grid():
-    crystals = TrainingCrystals(boxes(), SPACE, largest=50)
+    crystals = TrainingCrystals(boxes(), SPACE, largest=50, batch_patches=64)
     assert {shape: len(group) for shape, group in crystals.groups.items()} == {
         (2, 2, 2): 10,
         (2, 2, 3): 24,
@@ -32,7 +32,7 @@ def test_crystals_are_grouped_by_grid():
 
 
 def test_crystals_are_reduced():
-    crystals = TrainingCrystals([box(6, 4, 4, "long first")], SPACE, largest=50)
+    crystals = TrainingCrystals([box(6, 4, 4, "long first")], SPACE, largest=50, batch_patches=64)
     ((reduced,),) = crystals.groups.values()
     np.testing.assert_allclose(np.linalg.norm(reduced.lattice, axis=1), [4, 4, 6])
     assert reduced.name == "long first"
@@ -41,7 +41,7 @@ def test_crystals_are_reduced():
 def test_what_cannot_be_used_is_left_out_with_the_reason():
     flat = Crystal(np.array([[9, 0, 0], [0, 9, 0], [9, 9, 1e-4]], dtype=float), np.zeros((1, 3)), np.array([1]), "flat")
     crystals = TrainingCrystals(
-        [box(4, 4, 4, "good"), box(6, 6, 8, "big"), box(9, 9, 9, "huge"), flat], SPACE, largest=30
+        [box(4, 4, 4, "good"), box(6, 6, 8, "big"), box(9, 9, 9, "huge"), flat], SPACE, largest=30, batch_patches=64
     )
     assert len(crystals) == 1
     reasons = dict(crystals.left_out)
@@ -52,48 +52,49 @@ def test_what_cannot_be_used_is_left_out_with_the_reason():
 
 def test_nothing_to_train_on_is_an_error():
     with pytest.raises(CrystalError, match="no crystal to train on"):
-        TrainingCrystals([box(9, 9, 9, "huge")], SPACE, largest=30)
+        TrainingCrystals([box(9, 9, 9, "huge")], SPACE, largest=30, batch_patches=64)
     with pytest.raises(CrystalError, match="no crystal to train on"):
-        TrainingCrystals([], SPACE, largest=30)
+        TrainingCrystals([], SPACE, largest=30, batch_patches=64)
 
 
 def test_a_batch_follows_from_its_seed_alone():
     def names(crystals, seed):
-        batch, patches = crystals.batch(64, seed)
+        batch, patches = crystals.batch(seed)
         return [c.name for c in batch], patches
 
-    crystals, again = (TrainingCrystals(boxes(), SPACE, largest=50) for _ in range(2))
+    crystals, again = (TrainingCrystals(boxes(), SPACE, largest=50, batch_patches=64) for _ in range(2))
     first = names(crystals, [0, 7, 0])
     np.random.default_rng().random()
-    crystals.batch(64, [0, 8, 0])
+    crystals.batch([0, 8, 0])
     assert names(crystals, [0, 7, 0]) == first == names(again, (0, 7, 0))
     others = [names(crystals, seed) for seed in ([0, 8, 0], [1, 7, 0], [0, 7, 1])]
     assert all(other != first for other in others)
 
 
 def test_a_batch_has_one_grid_and_about_the_patches_asked_for():
-    crystals = TrainingCrystals(boxes(), SPACE, largest=50)
+    crystals = TrainingCrystals(boxes(), SPACE, largest=50, batch_patches=160)
     for step in range(50):
-        batch, patches = crystals.batch(160, [0, step])
+        batch, patches = crystals.batch([0, step])
         group = {c.name for c in crystals.groups[patches]}
         assert {c.name for c in batch} <= group
         assert 160 - np.prod(patches) < len(batch) * np.prod(patches) <= 160
 
 
 def test_a_batch_has_at_least_four_and_no_crystal_too_often():
-    crystals = TrainingCrystals([box(6, 6, 6, "one")], SPACE, largest=50)
-    assert len(crystals.batch(1, [0])[0]) == 4
-    assert len(crystals.batch(10**6, [0])[0]) == 4
-    assert len(TrainingCrystals(boxes(), SPACE, largest=50).batch(10**6, [0])[0]) <= 4 * 24
+    for batch_patches in (1, 10**6):
+        crystals = TrainingCrystals([box(6, 6, 6, "one")], SPACE, largest=50, batch_patches=batch_patches)
+        assert len(crystals.batch([0])[0]) == 4
+    assert len(TrainingCrystals(boxes(), SPACE, largest=50, batch_patches=10**6).batch([0])[0]) <= 4 * 24
 
 
 def test_crystals_of_all_grids_are_drawn_about_equally_often():
-    crystals = TrainingCrystals(boxes(), SPACE, largest=50)
+    alone = box(4, 6, 6, "alone on its grid: its batches are cut to four")
+    crystals = TrainingCrystals([*boxes(), alone], SPACE, largest=50, batch_patches=216)
     drawn = Counter()
-    for step in range(6000):
-        drawn.update(c.name for c in crystals.batch(216, [3, step, 0])[0])
-    mean = sum(drawn.values()) / 40
-    assert len(drawn) == 40
+    for step in range(9000):
+        drawn.update(c.name for c in crystals.batch([3, step, 0])[0])
+    mean = sum(drawn.values()) / 41
+    assert len(drawn) == 41
     # About 2000 draws a crystal; grids of 6 crystals are drawn in whole batches, so they vary most.
     assert min(drawn.values()) / mean > 0.85
     assert max(drawn.values()) / mean < 1.15
