@@ -25,7 +25,7 @@ def codes(draw):
 def assert_equal(a, b):
     """Assert that two codes agree to the last bit."""
     assert (a.name, a.patches) == (b.name, b.patches)
-    for field in ("z", "lattice", "basis"):
+    for field in ("z", "lattice", "basis", "origin"):
         np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
         assert getattr(a, field).dtype == getattr(b, field).dtype
 
@@ -33,6 +33,7 @@ def assert_equal(a, b):
 def code(name="salt", patches=(1, 1, 2), latent=3, **changes):
     z = np.linspace(-1, 1, int(np.prod(patches)) * latent, dtype=np.float32).reshape(-1, latent)
     values = {"name": name, "z": z, "patches": patches, "lattice": np.eye(3) * 3.1, "basis": np.eye(3, dtype=int)}
+    values |= {"origin": np.array([0.1, 0.2, 0.3])}
     return Code(**(values | changes))
 
 
@@ -68,14 +69,14 @@ def test_a_part_decodes_as_the_whole_does():
         latents[4]
 
 
-def test_numbers_count_latent_lattice_basis_and_grid():
-    assert code(patches=(1, 2, 3), latent=8).numbers == 48 + 9 + 9 + 3
+def test_numbers_count_latent_lattice_origin_basis_and_grid():
+    assert code(patches=(1, 2, 3), latent=8).numbers == 48 + 9 + 3 + 9 + 3
 
 
 def write(path, metadata, **columns):
     """A parquet file like one of latents, with other contents."""
     row = {"name": ["x"], "z": [[0.0, 1.0]], "patches": [[1, 1, 2]], "lattice": [[1.0, 0, 0, 0, 1, 0, 0, 0, 1]]}
-    row |= {"basis": [[1, 0, 0, 0, 1, 0, 0, 0, 1]]} | columns
+    row |= {"basis": [[1, 0, 0, 0, 1, 0, 0, 0, 1]], "origin": [[0.0, 0.5, 0.0]]} | columns
     table = pa.table({k: v for k, v in row.items() if v is not None})
     pq.write_table(table.replace_schema_metadata({"xtalcodec": metadata} if metadata is not None else None), path)
 
@@ -111,6 +112,7 @@ def test_the_file_that_the_others_differ_from_is_good(tmp_path):
         (GOOD, {"basis": [[1, 0, 0, 0, 1, 0, 0, 0, None]]}, "cannot be read as latents"),
         (GOOD, {"basis": [[2, 0, 0, 0, 1, 0, 0, 0, 1]]}, "x: its basis changes the volume"),
         (GOOD, {"basis": [[0] * 9]}, "x: its basis changes the volume"),
+        (GOOD, {"origin": [[0.0, float("nan"), 0.0]]}, "x: a number is not finite"),
     ],
 )
 def test_what_cannot_be_decoded_is_told_with_the_file_once(tmp_path, metadata, columns, reason):

@@ -8,7 +8,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.periodic import Periodic, PeriodicConfig
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
-from xtalcodec.refine import RefineConfig, deviation, refine
+from xtalcodec.refine import RefineConfig, deviation, origin, refine
 from xtalcodec.sites import Sites, SitesConfig, interpolate, read_sites
 
 SPACE = Periodic(PeriodicConfig())
@@ -125,7 +125,8 @@ def test_refining_brings_crystals_back(trained):
 
     assert back(z) == [True, True]
     assert back(guess) != [True, True]
-    better = refine(network, SPACE, CRYSTALS, PATCHES, guess, read, config)
+    better, errors = refine(network, SPACE, CRYSTALS, PATCHES, guess, read, config)
+    assert max(errors) < 0.05
     assert back(better) == [True, True]
     assert loss(network, CRYSTALS, better) < loss(network, CRYSTALS, guess)
 
@@ -145,7 +146,8 @@ def story(*displacements):
 
 
 def refined(network, read, **settings):
-    return refine(network, SPACE, CRYSTALS[:1], PATCHES, torch.full((1, 1, 8), 0.1), read, RefineConfig(**settings))
+    z, _ = refine(network, SPACE, CRYSTALS[:1], PATCHES, torch.full((1, 1, 8), 0.1), read, RefineConfig(**settings))
+    return z
 
 
 def test_refining_lowers_the_loss_of_any_decoder(untrained):
@@ -180,3 +182,11 @@ def test_the_network_is_left_as_it_was(untrained):
     refined(untrained, read, steps=3, check=3)
     assert all((untrained.state_dict()[k] == v).all() for k, v in before.items())
     assert all(p.grad is None for p in untrained.parameters())
+
+
+def test_origins_start_at_zero_and_spread_over_the_cell():
+    points = np.array([origin(k) for k in range(64)])
+    assert (points[0] == 0).all()
+    assert ((points >= 0) & (points < 1)).all()
+    octants = {tuple(p) for p in (points * 2).astype(int)}
+    assert len(octants) == 8

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
+from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -21,7 +22,7 @@ from xtalcodec.fields.periodic import Patches, Periodic, PeriodicConfig, niggli
 from xtalcodec.latents import Code, Latents, LatentsError
 from xtalcodec.materials import as_crystals
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
-from xtalcodec.refine import RefineConfig, refine
+from xtalcodec.refine import RefineConfig, origin, refine
 from xtalcodec.settings import build, unknown
 from xtalcodec.sites import Sites, SitesConfig, read_sites
 
@@ -187,33 +188,51 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
                 checked.append(self.check(crystal))
             except CrystalError as error:
                 raise CrystalError(f"{crystal.name or crystal.formula}: {error}") from error
-        z: dict[int, np.ndarray] = {}
+        codes: dict[int, Code] = {}
         for patches, indices in batches([c[2] for c in checked]):
-            batch = CrystalBatch.collate([checked[k][0] for k in indices], self.device)
-            for k, row in zip(
-                indices, self._encode(batch, [checked[k][0] for k in indices], patches, refine), strict=True
-            ):
-                z[k] = row.cpu().numpy()
+            reduced = [checked[k][0] for k in indices]
+            z, origins = self._encode(reduced, patches, refine)
+            for k, crystal, latent, shift in zip(indices, reduced, z.cpu().numpy(), origins, strict=True):
+                codes[k] = Code(crystal.name, latent, patches, crystal.lattice, checked[k][1], shift)
             if progress:
                 progress(len(indices))
-        codes = (
-            Code(crystal.name, z[k], patches, reduced.lattice, basis)
-            for k, (crystal, (reduced, basis, patches)) in enumerate(zip(crystals, checked, strict=True))
-        )
-        return Latents(tuple(codes), self.identity, kind)
+        return Latents(tuple(codes[k] for k in range(len(crystals))), self.identity, kind)
 
-    def _encode(self, batch: CrystalBatch, crystals: Sequence[Crystal], patches: Patches, improve: bool) -> Tensor:
-        """Encode one batch of a common grid."""
-        with torch.no_grad():
-            field = self.space.paint(batch, self.network.weights(batch.numbers), patches)
-            z = self.network.encode(field, batch.lattice, patches).mean
+    def _encode(
+        self, crystals: Sequence[Crystal], patches: Patches, improve: bool
+    ) -> tuple[Tensor, list[Float[np.ndarray, "3"]]]:
+        """Latents of reduced crystals of one grid, and the origins they are on.
+
+        With `improve`, latents are refined, and crystals whose atoms do not come back are tried on
+        other origins; each keeps its best.
+        """
+        z, origins = self._latent(crystals, patches), [origin(0)] * len(crystals)
         if not improve:
-            return z
+            return z, origins
 
         def read(latent: Tensor, lattice: Tensor) -> list[Sites]:
             return self._read(latent, lattice, patches)
 
-        return refine(self.network, self.space, crystals, patches, z, read, self.config.refine)
+        settings = self.config.refine
+        z, errors = refine(self.network, self.space, crystals, patches, z, read, settings)
+        for attempt in range(1, settings.origins):
+            missed = [k for k, error in enumerate(errors) if error == np.inf]
+            if not missed:
+                break
+            moved = [crystals[k].translated(origin(attempt)) for k in missed]
+            latent = self._latent(moved, patches)
+            found = refine(self.network, self.space, moved, patches, latent, read, settings)
+            for k, better, error in zip(missed, *found, strict=True):
+                if error < errors[k]:
+                    z[k], errors[k], origins[k] = better, error, origin(attempt)
+        return z, origins
+
+    @torch.no_grad()
+    def _latent(self, crystals: Sequence[Crystal], patches: Patches) -> Tensor:
+        """The encoder's own latents of reduced crystals of one grid."""
+        batch = CrystalBatch.collate(crystals, self.device)
+        field = self.space.paint(batch, self.network.weights(batch.numbers), patches)
+        return self.network.encode(field, batch.lattice, patches).mean
 
     # Decoding
 
@@ -281,13 +300,15 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         -------
         Root mean square difference per latent number, in units of the latent's; infinite where nothing was decoded.
         """
-        there = [k for k, d in enumerate(decoded) if d is not None]
-        back = [replace(d.crystal, name=latents[k].name) for k in there if (d := decoded[k]) is not None]
-        distance = [float("inf")] * len(decoded)
-        if back:
-            for k, code in zip(there, self.encode(back, refine=False), strict=True):
-                if code.z.shape == latents[k].z.shape:
-                    distance[k] = float(np.sqrt(np.mean((code.z - latents[k].z) ** 2)))
+        distance = []
+        for code, found in zip(latents, decoded, strict=True):
+            if found is None:
+                distance.append(float("inf"))
+                continue
+            back = np.round(np.linalg.inv(code.basis)).astype(np.int64)
+            crystal = found.crystal.in_basis(back).translated(code.origin)
+            z = self._latent([crystal], code.patches)[0].cpu().numpy()
+            distance.append(float(np.sqrt(np.mean((z - code.z) ** 2))))
         return distance
 
 
@@ -295,7 +316,7 @@ def _decoded(code: Code, sites: Sites) -> Decoded | None:
     """Bring sites to the cell that was given."""
     if not len(sites.numbers):
         return None
-    crystal = Crystal(code.lattice, sites.frac_coords, sites.numbers, code.name).in_basis(code.basis)
+    crystal = Crystal(code.lattice, sites.frac_coords - code.origin, sites.numbers, code.name).in_basis(code.basis)
     inside = replace(crystal, frac_coords=crystal.frac_coords - np.floor(crystal.frac_coords))
     confidence = float(np.clip(sites.confidence.min() * sites.explained, 0, 1))
     return Decoded(inside, sites.confidence, confidence)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args, overload
 
@@ -33,10 +33,13 @@ class Code:
     basis: Int[np.ndarray, "3 3"]
     """The cell that was given = basis @ lattice."""
 
+    origin: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
+    """Fractional coordinates of the reduced crystal's origin in the encoded one."""
+
     @property
     def numbers(self) -> int:
-        """How many numbers the code holds: the latent, nine of the lattice, the integers of basis (9) and grid (3)."""
-        return self.z.size + self.lattice.size + self.basis.size + len(self.patches)
+        """How many numbers the code holds: latent, lattice (9), origin (3), integers of basis (9) and grid (3)."""
+        return self.z.size + self.lattice.size + self.origin.size + self.basis.size + len(self.patches)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +80,7 @@ class Latents(Sequence):
             "z": pa.array([c.z.astype(np.float32).ravel() for c in self], pa.list_(pa.float32())),
             "patches": pa.array([list(c.patches) for c in self], pa.list_(pa.int32(), 3)),
             "lattice": pa.array([c.lattice.ravel() for c in self], pa.list_(pa.float64(), 9)),
+            "origin": pa.array([c.origin for c in self], pa.list_(pa.float64(), 3)),
             "basis": pa.array([c.basis.ravel() for c in self], pa.list_(pa.int64(), 9)),
         }
         about = json.dumps({"format": FORMAT, "codec": self.codec, "kind": self.kind})
@@ -120,9 +124,10 @@ def _code(row: dict) -> Code:
     lattice = np.array(row["lattice"], dtype=np.float64).reshape(3, 3)
     if min(a, b, c) < 1 or not z.size or z.size % (a * b * c):
         raise LatentsError(f"{row['name']}: {z.size} latent numbers for {a}×{b}×{c} patches")
-    if not (np.isfinite(z).all() and np.isfinite(lattice).all()):
+    origin = np.array(row["origin"], dtype=np.float64)
+    if not (np.isfinite(z).all() and np.isfinite(lattice).all() and np.isfinite(origin).all()):
         raise LatentsError(f"{row['name']}: a number is not finite")
     basis = np.array(row["basis"], dtype=np.int64).reshape(3, 3)
     if abs(round(float(np.linalg.det(basis)))) != 1:
         raise LatentsError(f"{row['name']}: its basis changes the volume of the cell")
-    return Code(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, basis)
+    return Code(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, basis, origin)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.crystal import Crystal
@@ -29,6 +30,17 @@ class RefineConfig:
     check: int = 10
     """Steps between looks at the atoms."""
     learning_rate: float = 0.03
+    origins: int = 8
+    """Origins that are tried until the atoms come back: atoms fall on other places of the grid on each."""
+
+
+def origin(attempt: int) -> Float[np.ndarray, "3"]:
+    """Shift of an attempt, in fractional coordinates: (0, 0, 0) first, then ever more evenly spread ones.
+
+    The additive recurrence of the root of g⁴ = g + 1 (Roberts 2018, R₃ sequence).
+    """
+    g = 1.2207440846057596
+    return attempt * np.array([1 / g, 1 / g**2, 1 / g**3]) % 1
 
 
 def deviation(crystal: Crystal, sites: Sites) -> float:
@@ -50,8 +62,8 @@ def refine(
     z: Tensor,
     read: Callable[[Tensor, Tensor], list[Sites]],
     config: RefineConfig,
-) -> Tensor:
-    """Return latents that decode to their crystals as nearly as can be had.
+) -> tuple[Tensor, list[float]]:
+    """Return latents that decode to their crystals as nearly as can be had, and their `deviation`.
 
     (1) Crystals that come back within the tolerance keep their latent. (2) The others' descends;
     (3) every few steps the atoms are read, and each crystal keeps the best latent so far.
@@ -67,7 +79,7 @@ def refine(
     chosen = [k for k, error in enumerate(errors) if error > config.tolerance]
     best = z.clone()
     if not chosen:
-        return best
+        return best, errors
     batch = CrystalBatch.collate([crystals[k] for k in chosen], z.device)
     latent = z[chosen].clone().requires_grad_()
     optimiser = torch.optim.Adam([latent], lr=config.learning_rate)
@@ -83,7 +95,7 @@ def refine(
                 errors[k], best[k] = error, latent.detach()[row]
         if max(errors) <= config.tolerance:
             break
-    return best
+    return best, errors
 
 
 class _Loss:

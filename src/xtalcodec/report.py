@@ -29,7 +29,8 @@ def print_table(rows: Sequence[Reconstruction], self_check: bool) -> None:
             cells.append("–" if r.self_check is None else f"{r.self_check:.3f}")
         table.add_row(*map(Text, cells), style=None if r.matched else "bold red")
     console = Console()
-    console.print(table, width=None if console.is_terminal else 140)
+    console.width = console.width if console.is_terminal else 160
+    console.print(table)
 
 
 def print_summary(
