@@ -113,3 +113,12 @@ def test_a_value_that_is_not_yaml_is_refused():
 def test_unknown_names_get_the_list_and_a_guess():
     assert unknown("codec", "map", ["perov-5", "mp"]) == "no codec 'map'; have mp, perov-5. Did you mean 'mp'?"
     assert unknown("codec", "zzz", ["mp"]) == "no codec 'zzz'; have mp."
+
+
+def test_lists_are_checked_too():
+    from xtalcodec.codec import CodecConfig
+
+    assert build(CodecConfig, {"elements": [1, 8]}).elements == (1, 8)
+    for wrong in (5, ["O"], "HO"):
+        with pytest.raises(SettingsError, match="elements takes a list of int"):
+            build(CodecConfig, {"elements": wrong})

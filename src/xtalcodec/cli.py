@@ -146,7 +146,7 @@ def decode(
 ) -> None:
     """Decode latents to crystals.
 
-    Example: xtalcodec decode latents.parquet --out crystals --symprec 0.05
+    Example: xtalcodec decode latents.parquet --out crystals --symprec 0.1
     """
     from xtalcodec.export import write_many
     from xtalcodec.files import Unusable
@@ -259,7 +259,7 @@ def train(
             _tell(unusable + more)
             raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")
         facts = {"recipe": " ".join([recipe, *(overrides or [])]), "data": _names(data), "val": _names(val)}
-        facts["command"] = shlex.join(["xtalcodec", *sys.argv[1:]])
+        facts["command"] = shlex.join(["xtalcodec", *(Path(w).name if "/" in w else w for w in sys.argv[1:])])
         run(settings, crystals, held_out, out, resume=resume, minutes=minutes, device=device.value, facts=facts)
         typer.echo(f"the codec is in {out}: xtalcodec evaluate … --codec {out}")
     _finish(unusable + more)

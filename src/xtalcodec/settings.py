@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 
@@ -46,9 +46,13 @@ def _convert(kind: Any, value: Any, key: str) -> Any:
         return build(kind, value, key + ".")  # type: ignore[arg-type]
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple) or not all(isinstance(x, get_args(kind)[0]) for x in value):
+            raise SettingsError(f"{key} takes a list of {get_args(kind)[0].__name__}, not {value!r}")
+        return tuple(value)
     if isinstance(kind, type) and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
         raise SettingsError(f"{key} takes a {kind.__name__}, not {value!r}")
-    return tuple(value) if isinstance(value, list) else value
+    return value
 
 
 def override(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from xtalcodec.codec import CodecConfig
-from xtalcodec.settings import build, override, unknown
+from xtalcodec.settings import SettingsError, build, override, unknown
 from xtalcodec.training.augment import AugmentConfig
 from xtalcodec.training.objective import ObjectiveConfig
 
@@ -71,4 +71,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
         text = Path(name).read_text()
     else:
         raise FileNotFoundError(unknown("recipe", name, available()) + " A YAML file will do too.")
-    return build(Recipe, override(yaml.safe_load(text) or {}, overrides))
+    values = yaml.safe_load(text) or {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{name} holds no settings, but {values!r}")
+    return build(Recipe, override(values, overrides))
