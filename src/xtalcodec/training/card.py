@@ -53,7 +53,11 @@ def write_card(folder: Path) -> None:
         "A codec of xtalcodec: crystal structures to latent vectors and back (`patch` network, `periodic` fields).",
         *("", "| | |", "|---|---|"),
         *(f"| {key} | {value} |" for key, value in _facts(about)),
-        *("", "Held-out scores (`xtalcodec evaluate`; failures count as unmatched):", ""),
+        *(
+            "",
+            "Held-out scores (`xtalcodec evaluate`, latents refined; failures count as unmatched, RMSE is over the matched):",
+            "",
+        ),
         "| data | crystals | matched | RMSE | RMSE (Å) | composition | numbers per crystal |",
         *("|---|---|---|---|---|---|---|", *(_score(data, row) for data, row in scores.items())),
     ]
