@@ -13,7 +13,7 @@ from xtalcodec.files import read_all
 from xtalcodec.symmetry import space_group
 
 SPINEL = Structure.from_spacegroup(
-    "Fd-3m:2", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[0.125, 0.125, 0.125], [0.5, 0.5, 0.5], [0.2625, 0.2625, 0.2625]]
+    "Fd-3m:2", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[x, x, x] for x in (0.125, 0.5, 0.2625)]
 )
 
 

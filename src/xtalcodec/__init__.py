@@ -1,8 +1,11 @@
 """xtalcodec: crystal structures to latent vectors and back, through voxel density fields.
 
+>>> from ase.build import bulk
 >>> from xtalcodec import Codec
->>> codec = Codec.from_pretrained("mp")  # doctest: +SKIP
->>> back = codec.decode(codec.encode(["quartz.cif"]))  # doctest: +SKIP
+>>> codec = Codec.from_pretrained("mp")
+>>> back = codec.decode(codec.encode([bulk("NaCl", "rocksalt", a=5.64)]))
+>>> back[0].get_chemical_formula()
+'ClNa'
 """
 
 from importlib import import_module

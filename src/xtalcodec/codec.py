@@ -68,11 +68,7 @@ def pretrained() -> list[str]:
 
 
 class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal", "autoencoder"]):
-    """Encodes crystals into latents and decodes latents into crystals.
-
-    >>> codec = Codec.from_pretrained("mp")  # doctest: +SKIP
-    >>> back = codec.decode(codec.encode(structures))  # doctest: +SKIP
-    """
+    """Encodes crystals into latents and decodes latents into crystals."""
 
     def __init__(self, config: CodecConfig, device: str | torch.device = "cpu") -> None:
         """Make an untrained codec; `from_pretrained` gives a trained one."""

@@ -55,7 +55,7 @@ def write_card(folder: Path) -> None:
         *(f"| {key} | {value} |" for key, value in _facts(about)),
         *(
             "",
-            "Held-out scores (`xtalcodec evaluate`, latents refined; failures count as unmatched, RMSE is over the matched):",
+            "Held-out scores (`xtalcodec evaluate`; failures count as unmatched, RMSE is over the matched):",
             "",
         ),
         "| data | crystals | matched | RMSE | RMSE (Å) | composition | numbers per crystal |",

@@ -1,0 +1,24 @@
+"""The command line: every verb is a thin function over the library, which it imports when it runs."""
+
+import typer
+
+from xtalcodec.cli.coding import decode, encode
+from xtalcodec.cli.data import data_app
+from xtalcodec.cli.reconstruction import evaluate, reconstruct
+from xtalcodec.cli.training import info, train
+
+app = typer.Typer(
+    help="Encode crystal structures into latent vectors and decode them back.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (reconstruct, encode, decode, evaluate, train, info):
+    app.command()(verb)
+app.add_typer(data_app, name="data")
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="xtalcodec")

@@ -1,0 +1,88 @@
+"""`encode` and `decode`: crystals to a file of latents, and back."""
+
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+
+from xtalcodec.cli.options import CodecName, Device, Format, Inputs, Json, MaxSites, NoRefine, Symprec
+from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar
+
+
+def encode(
+    files: Inputs,
+    out: Annotated[Path, typer.Option(help="The latents, one row per crystal (parquet).")],
+    codec: CodecName = "mp",
+    no_refine: NoRefine = False,
+    max_sites: MaxSites = 2000,
+    device: Device = "auto",
+) -> None:
+    """Encode crystals to latents.
+
+    Example: xtalcodec encode structures/ --out latents.parquet
+    """
+    with clear_errors():
+        model = load_codec(codec, device)
+        crystals, unusable = load_crystals(files, max_sites, model)
+        if crystals:
+            with progress_bar("encoding", len(crystals)) as advance:
+                latents = model.encode(crystals, refine=not no_refine, progress=advance)
+            latents.to_parquet(out)
+            mean = sum(c.numbers for c in latents) / len(latents)
+            typer.echo(f"{len(latents)} crystals, {mean:.0f} numbers each in the mean: {out}")
+    finish(unusable)
+
+
+def decode(
+    latents: Annotated[Path, typer.Argument(help="What `xtalcodec encode` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for the crystals.")],
+    codec: Annotated[str | None, typer.Option(help="The codec, where the file's own is not one that ships.")] = None,
+    format: Annotated[Format, typer.Option(help="Format of the crystals.")] = Format.cif,  # noqa: A002
+    symprec: Symprec = None,
+    self_check: Annotated[
+        bool, typer.Option("--self-check", help="Re-encode what was decoded and compare the latents.")
+    ] = False,
+    json: Json = None,
+    device: Device = "auto",
+) -> None:
+    """Decode latents to crystals.
+
+    Example: xtalcodec decode latents.parquet --out crystals --symprec 0.1
+    """
+    from xtalcodec.cli.report import write_json
+    from xtalcodec.export import write_many
+    from xtalcodec.files import Unusable
+    from xtalcodec.latents import Latents
+
+    with clear_errors():
+        codes = Latents.from_parquet(latents)
+        model = load_codec(codec or codes.codec.rpartition("-")[0], device)
+        with progress_bar("decoding", len(codes)) as advance:
+            decoded = model.decode_crystals(codes, progress=advance)
+        paths = write_many((d.crystal for d in decoded if d), out, format.value, symprec)
+        distances = model.self_check(codes, decoded) if self_check else [None] * len(codes)
+    rows = [
+        {
+            "name": c.name,
+            "formula": d.crystal.formula,
+            "sites": len(d.crystal),
+            "confidence": d.confidence,
+            "self_check": x,
+        }
+        for c, d, x in zip(codes, decoded, distances, strict=True)
+        if d
+    ]
+    if self_check and rows:
+        typer.echo(
+            f"self-check: decoded crystals' latents lie {median(r['self_check'] for r in rows):.3g} away (median RMS)"
+        )
+    typer.echo(f"{len(paths)} crystals are in {out}")
+    write_json(json, rows)
+    finish(
+        [
+            Unusable(c.name, "no atom found in the decoded field")
+            for c, d in zip(codes, decoded, strict=True)
+            if d is None
+        ]
+    )

@@ -1,0 +1,58 @@
+"""`data`: sources of crystals, and conversion to parquet."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xtalcodec.cli.options import Inputs, MaxSites
+from xtalcodec.cli.running import clear_errors, finish, load_crystals
+
+data_app = typer.Typer(help="Sources of crystals, and conversion to parquet.", no_args_is_help=True)
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the sources of crystals that need no file."""
+    from xtalcodec import data
+
+    for name, description in data.available().items():
+        typer.echo(f"{name:18} {description}")
+
+
+@data_app.command("show")
+def data_show(files: Inputs, max_sites: MaxSites = 2000) -> None:
+    """Count crystals, sites and elements of any supported input.
+
+    Example: xtalcodec data show mp_train.parquet
+    """
+    import numpy as np
+
+    with clear_errors():
+        crystals, unusable = load_crystals(files, max_sites, None)
+    if crystals:
+        sites = np.array([len(c) for c in crystals])
+        symbols = sorted({s for c in crystals for s in c.symbols})
+        typer.echo(f"crystals  {len(crystals)}")
+        typer.echo(f"sites     {sites.min()} to {sites.max()}, median {np.median(sites):g}, {sites.sum()} in all")
+        typer.echo(f"elements  {len(symbols)}: {' '.join(symbols)}")
+        volume = sum(c.volume for c in crystals) / sites.sum()
+        typer.echo(f"volume    {volume:.2f} Å³ per site")
+    finish(unusable)
+
+
+@data_app.command("convert")
+def data_convert(
+    files: Inputs, out: Annotated[Path, typer.Option(help="The parquet file.")], max_sites: MaxSites = 2000
+) -> None:
+    """Convert any supported input to one parquet file.
+
+    Example: xtalcodec data convert cifs/ --out crystals.parquet
+    """
+    from xtalcodec.export import write_parquet
+
+    with clear_errors():
+        crystals, unusable = load_crystals(files, max_sites, None)
+        if crystals:
+            typer.echo(f"{write_parquet(crystals, out)} crystals are in {out}")
+    finish(unusable)

@@ -1,0 +1,41 @@
+"""Arguments and options that several verbs share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="CIF, POSCAR, extxyz, JSON, ASE db, parquet, CSV with a cif column, folders; or 'aflow-prototypes'."
+    ),
+]
+CodecName = Annotated[
+    str, typer.Option("--codec", help="A codec that ships with the package, a folder, or user/repository.")
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the summary (and rows) here as JSON.")]
+MaxSites = Annotated[int, typer.Option(help="Refuse crystals with more sites.", min=1)]
+NoRefine = Annotated[
+    bool, typer.Option("--no-refine", help="Take the encoder's latent as it is: faster, a little less exact.")
+]
+Symprec = Annotated[float | None, typer.Option(help="Symmetrise what is written, within this many Å.", min=0)]
+
+
+class Format(StrEnum):
+    """Formats that crystals are written in."""
+
+    cif = "cif"
+    poscar = "poscar"
+    extxyz = "extxyz"
+    json = "json"
+
+
+class Where(StrEnum):
+    """Where training runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"

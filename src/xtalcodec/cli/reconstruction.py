@@ -1,0 +1,124 @@
+"""`reconstruct` and `evaluate`: how well crystals come back."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xtalcodec.cli.options import CodecName, Device, Format, Inputs, Json, MaxSites, NoRefine, Symprec
+from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, names_of, progress_bar
+
+if TYPE_CHECKING:
+    from xtalcodec.codec import Codec
+    from xtalcodec.files import Unusable
+    from xtalcodec.metrics.reconstruction import Reconstruction
+
+
+def reconstruct(
+    files: Inputs,
+    codec: CodecName = "mp",
+    out: Annotated[Path | None, typer.Option(help="Folder for the decoded crystals.")] = None,
+    format: Annotated[Format, typer.Option(help="Format of the decoded crystals.")] = Format.cif,  # noqa: A002
+    symprec: Symprec = None,
+    json: Json = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with originals and reconstructions in 3-D.")] = None,
+    self_check: Annotated[
+        bool, typer.Option("--self-check", help="Re-encode what was decoded and compare the latents.")
+    ] = False,
+    no_refine: NoRefine = False,
+    max_sites: MaxSites = 2000,
+    workers: Annotated[int, typer.Option(help="Processes that compare structures.", min=1)] = 1,
+    device: Device = "auto",
+) -> None:
+    """Encode crystals, decode them, and say how well they came back.
+
+    Example: xtalcodec reconstruct quartz.cif perovskites/ --out back --html back/index.html
+    """
+    from xtalcodec.cli.report import print_summary, print_table
+
+    rows, unusable, model, seconds = _reconstruct(
+        files, codec, device, max_sites, None, not no_refine, self_check, workers
+    )
+    print_table(rows, self_check)
+    print_summary(rows, model, seconds, unusable, json, with_rows=True)
+    if out:
+        from xtalcodec.export import write_many
+
+        paths = write_many((r.decoded for r in rows if r.decoded), out, format.value, symprec)
+        typer.echo(f"{len(paths)} decoded crystals are in {out}")
+    if html:
+        from xtalcodec.plots.page import write_page
+
+        write_page(rows, html, "xtalcodec: crystals and what came back", f"codec {model.identity}")
+        typer.echo(f"originals and reconstructions side by side: {html}")
+    finish(unusable, lost=any(r.decoded is None for r in rows))
+
+
+def evaluate(
+    data: Inputs,
+    codec: CodecName = "mp",
+    limit: Annotated[
+        int | None, typer.Option(help="Take this many crystals, evenly spread over the data.", min=1)
+    ] = None,
+    max_sites: MaxSites = 2000,
+    workers: Annotated[int, typer.Option(help="Processes that compare structures.", min=1)] = 1,
+    self_check: Annotated[
+        bool, typer.Option("--self-check", help="Re-encode what was decoded and compare the latents.")
+    ] = False,
+    no_refine: NoRefine = False,
+    json: Json = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Note the scores in the model card of a codec in a folder.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Measure reconstruction: match rate and RMS displacement by CDVAE's protocol, by number of sites.
+
+    Example: xtalcodec evaluate mp_val.parquet --codec mp --workers 2 --json scores.json
+    """
+    from xtalcodec.cli.report import print_summary
+
+    rows, unusable, model, seconds = _reconstruct(
+        data, codec, device, max_sites, limit, not no_refine, self_check, workers
+    )
+    scores = print_summary(rows, model, seconds, unusable, json, with_rows=False)
+    if card:
+        from xtalcodec.codec import Codec
+        from xtalcodec.training.card import note_scores
+
+        with clear_errors():
+            folder = Codec.folder(codec)
+            if folder is None:
+                raise ValueError(f"--card: {codec} is no folder")
+            note_scores(folder, names_of(data), scores)
+    finish(unusable)
+
+
+def _reconstruct(
+    inputs: Sequence[str],
+    codec: str,
+    device: str,
+    max_sites: int,
+    limit: int | None,
+    refine: bool,
+    self_check: bool,
+    workers: int,
+) -> "tuple[list[Reconstruction], list[Unusable], Codec, float]":
+    """Load, reconstruct and time."""
+    from xtalcodec.metrics.reconstruction import reconstruct, timed
+
+    with clear_errors():
+        model = load_codec(codec, device)
+        crystals, unusable = load_crystals(inputs, max_sites, None)
+        if limit is not None and limit < len(crystals):
+            crystals = [crystals[k * len(crystals) // limit] for k in range(limit)]
+        if not crystals:
+            finish(unusable)
+        with progress_bar("reconstructing", len(crystals)) as advance:
+            rows, seconds = timed(
+                lambda: reconstruct(
+                    model, crystals, refine=refine, self_check=self_check, workers=workers, progress=advance
+                )
+            )
+    return rows, unusable, model, seconds

@@ -1,0 +1,97 @@
+"""What every verb does: load, show progress, tell what was unusable, end with the right status."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from xtalcodec.codec import Codec
+    from xtalcodec.crystal import Crystal
+    from xtalcodec.files import Unusable
+
+WRONG_USAGE, SOME_UNUSABLE = 2, 3
+"""Exit statuses beside 0."""
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn what the user can mend into one line and exit status 2."""
+    try:
+        yield
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        typer.echo(f"xtalcodec: {error}", err=True)
+        raise typer.Exit(WRONG_USAGE) from error
+
+
+def load_codec(name: str, device: str) -> "Codec":
+    """Load a codec; torch is imported only now."""
+    from xtalcodec.codec import Codec
+
+    return Codec.from_pretrained(name, device=device)
+
+
+def load_crystals(
+    inputs: Sequence[str], max_sites: int, codec: "Codec | None"
+) -> "tuple[list[Crystal], list[Unusable]]":
+    """Read crystals; with a codec, set those aside that it cannot hold."""
+    from xtalcodec import data
+    from xtalcodec.crystal import CrystalError
+    from xtalcodec.files import Unusable
+
+    crystals, unusable = data.load(inputs, max_sites)
+    if codec is None:
+        return crystals, unusable
+    usable = []
+    for crystal in crystals:
+        try:
+            codec.check(crystal)
+            usable.append(crystal)
+        except CrystalError as error:
+            unusable.append(Unusable(crystal.name, str(error)))
+    return usable, unusable
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on the error stream while something runs."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, advance=done)
+
+
+def names_of(inputs: Sequence[str]) -> str:
+    """What data is called, wherever it lies."""
+    return ", ".join(Path(x).name for x in inputs)
+
+
+def tell(unusable: "Sequence[Unusable]") -> None:
+    """List what could not be used, on the error stream."""
+    for item in unusable:
+        typer.echo(f"unusable: {item.name}: {item.reason}", err=True)
+
+
+def finish(unusable: "Sequence[Unusable]", *, lost: bool = False) -> None:
+    """End with status 3 where some inputs were unusable."""
+    tell(unusable)
+    if unusable or lost:
+        raise typer.Exit(SOME_UNUSABLE)

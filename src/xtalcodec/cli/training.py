@@ -1,0 +1,73 @@
+"""`train` and `info`: making codecs, and what is known of them."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xtalcodec.cli.options import Where
+from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of, tell
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe that ships with the package (mp, perov-5, carbon-24) or a YAML file.")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Settings over the recipe's: optimiser.steps=5000 …")
+    ] = None,
+    data: Annotated[list[str], typer.Option("--data", help="Crystals to learn from; may be repeated.")] = ...,  # type: ignore[assignment]
+    val: Annotated[list[str], typer.Option("--val", help="Held-out crystals; may be repeated.")] = ...,  # type: ignore[assignment]
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and the codec.")] = ...,  # type: ignore[assignment]
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    minutes: Annotated[
+        float | None, typer.Option(help="End the schedule after this time instead of the recipe's steps.")
+    ] = None,
+    device: Annotated[Where, typer.Option(help="Where to train.")] = Where.auto,
+) -> None:
+    """Train a codec. Under torchrun, on every process that it starts.
+
+    Example: xtalcodec train mp --data mp_train.parquet --val mp_val.parquet --out runs/mp --minutes 60
+    """
+    with clear_errors():
+        from xtalcodec.training import recipe as recipes
+        from xtalcodec.training.loop import train as run
+
+        settings = recipes.load(recipe, overrides or [])
+        crystals, unusable = load_crystals(data, 10**6, None)
+        held_out, more = load_crystals(val, 10**6, None)
+        if not crystals or not held_out:
+            tell(unusable + more)
+            raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")
+        facts = {"recipe": " ".join([recipe, *(overrides or [])]), "data": names_of(data), "val": names_of(val)}
+        facts["command"] = shlex.join(["xtalcodec", *(Path(w).name if "/" in w else w for w in sys.argv[1:])])
+        run(settings, crystals, held_out, out, resume=resume, minutes=minutes, device=device.value, facts=facts)
+        typer.echo(f"the codec is in {out}: xtalcodec evaluate … --codec {out}")
+    finish(unusable + more)
+
+
+def info(
+    codec: Annotated[str | None, typer.Argument(help="A codec; without one, those that ship are listed.")] = None,
+) -> None:
+    """Show a codec's model card.
+
+    Example: xtalcodec info mp
+    """
+    from xtalcodec.codec import CARD, Codec, pretrained
+
+    with clear_errors():
+        if codec is None:
+            for name in pretrained():
+                model = Codec.from_pretrained(name)
+                count = sum(p.numel() for p in model.network.parameters())
+                typer.echo(
+                    f"{name:12} {model.identity}  {count / 1e6:.2f} M weights, {len(model.config.elements)} elements"
+                )
+            typer.echo("xtalcodec info NAME shows a codec's model card")
+            return
+        folder = Codec.folder(codec)
+        if folder is None or not (folder / CARD).is_file():
+            raise FileNotFoundError(f"{codec} has no model card on this machine")
+        typer.echo((folder / CARD).read_text())
