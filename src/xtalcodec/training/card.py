@@ -78,6 +78,7 @@ def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
         ("training", f"{about['seconds'] / 60:.0f} min, {about['step']} steps, {about['crystals']} crystals seen"),
         ("machine", str(about["machine"])),
         ("versions", versions),
+        ("notes", str(about.get("notes", "none"))),
     ]
 
 
