@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 BINS = ((1, 10), (11, 20), (21, 30), (31, 52), (53, None))
 """Numbers of sites by which scores are split; both ends belong."""
 
+SYMPREC = 0.1
+"""Å: symmetry is looked for with about ten times the error that decoding leaves in positions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
@@ -30,7 +33,7 @@ class Reconstruction:
     decoded: Crystal | None
     """None where nothing could be decoded; such a row stays in every denominator."""
     space_group: str
-    """Hermann-Mauguin symbol of the original (moyopy, symprec 0.01 Å)."""
+    """Hermann-Mauguin symbol of the original, and of what came back, both within `SYMPREC`."""
     space_group_decoded: str
     matched: bool
     rms: float | None
@@ -102,7 +105,7 @@ def compare(
     reason: str,
 ) -> Reconstruction:
     """Compare a crystal with what came back."""
-    group = space_group(original)
+    group = space_group(original, SYMPREC)
     if decoded is None:
         return Reconstruction(
             original, None, group, "", False, None, None, False, False, None, 0.0, reason, numbers, self_check
@@ -113,7 +116,7 @@ def compare(
         original=original,
         decoded=decoded,
         space_group=group,
-        space_group_decoded=space_group(decoded),
+        space_group_decoded=space_group(decoded, SYMPREC),
         matched=rms is not None,
         rms=rms,
         rms_angstrom=None if rms is None else rms * scale,
