@@ -151,3 +151,10 @@ def test_importing_the_package_is_quick_and_leaves_torch_alone():
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert float(output[0]) < 0.3
     assert output[1] == "False"
+
+
+def test_training_without_its_extra_says_what_to_install(run, cifs, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    result = run("train", "mp", "--data", cifs, "--val", cifs, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "pip install 'xtalcodec[train]'" in result.output

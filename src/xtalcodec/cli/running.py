@@ -22,7 +22,8 @@ def clear_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        typer.echo(f"xtalcodec: {error}", err=True)
+        hint = "; training needs pip install 'xtalcodec[train]'" if isinstance(error, ModuleNotFoundError) else ""
+        typer.echo(f"xtalcodec: {error}{hint}", err=True)
         raise typer.Exit(WRONG_USAGE) from error
 
 
