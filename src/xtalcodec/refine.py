@@ -104,8 +104,7 @@ class _Loss:
     def __init__(self, network: PatchNetwork, space: Periodic, batch: CrystalBatch, patches: Patches) -> None:
         self.network, self.batch, self.patches = network, batch, patches
         self.targets, self.grid = space.targets(batch, patches), space.grid(patches)
-        self.which, _ = batch.mask.nonzero(as_tuple=True)
-        self.position = batch.frac_coords[batch.mask] * torch.tensor(self.grid, device=batch.device)
+        self.which, self.position = space.positions(batch, patches)
 
     def __call__(self, z: Tensor) -> Tensor:
         decoded = self.network.decode(z, self.batch.lattice, self.patches)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.options import CodecName, Device, Format, Inputs, Json, MaxSites, NoRefine, Symprec
+from xtalcodec.cli.options import CodecName, Device, Format, Inputs, Json, MaxSites, NoRefine, SelfCheck, Symprec
 from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar
 
 
@@ -40,9 +40,7 @@ def decode(
     codec: Annotated[str | None, typer.Option(help="The codec, where the file's own is not one that ships.")] = None,
     format: Annotated[Format, typer.Option(help="Format of the crystals.")] = Format.cif,  # noqa: A002
     symprec: Symprec = None,
-    self_check: Annotated[
-        bool, typer.Option("--self-check", help="Re-encode what was decoded and compare the latents.")
-    ] = False,
+    self_check: SelfCheck = False,
     json: Json = None,
     device: Device = "auto",
 ) -> None:

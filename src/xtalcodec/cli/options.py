@@ -21,6 +21,8 @@ MaxSites = Annotated[int, typer.Option(help="Refuse crystals with more sites.", 
 NoRefine = Annotated[
     bool, typer.Option("--no-refine", help="Take the encoder's latent as it is: faster, a little less exact.")
 ]
+SelfCheck = Annotated[bool, typer.Option("--self-check", help="Re-encode what was decoded and compare the latents.")]
+Workers = Annotated[int, typer.Option(help="Processes that compare structures.", min=1)]
 Symprec = Annotated[float | None, typer.Option(help="Symmetrise what is written, within this many Å.", min=0)]
 
 

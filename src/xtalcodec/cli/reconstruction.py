@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtalcodec.cli.options import CodecName, Device, Format, Inputs, Json, MaxSites, NoRefine, Symprec
+from xtalcodec.cli.options import (
+    CodecName,
+    Device,
+    Format,
+    Inputs,
+    Json,
+    MaxSites,
+    NoRefine,
+    SelfCheck,
+    Symprec,
+    Workers,
+)
 from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, names_of, progress_bar
 
 if TYPE_CHECKING:
@@ -23,12 +34,10 @@ def reconstruct(
     symprec: Symprec = None,
     json: Json = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with originals and reconstructions in 3-D.")] = None,
-    self_check: Annotated[
-        bool, typer.Option("--self-check", help="Re-encode what was decoded and compare the latents.")
-    ] = False,
+    self_check: SelfCheck = False,
     no_refine: NoRefine = False,
     max_sites: MaxSites = 2000,
-    workers: Annotated[int, typer.Option(help="Processes that compare structures.", min=1)] = 1,
+    workers: Workers = 1,
     device: Device = "auto",
 ) -> None:
     """Encode crystals, decode them, and say how well they came back.
@@ -62,10 +71,8 @@ def evaluate(
         int | None, typer.Option(help="Take this many crystals, evenly spread over the data.", min=1)
     ] = None,
     max_sites: MaxSites = 2000,
-    workers: Annotated[int, typer.Option(help="Processes that compare structures.", min=1)] = 1,
-    self_check: Annotated[
-        bool, typer.Option("--self-check", help="Re-encode what was decoded and compare the latents.")
-    ] = False,
+    workers: Workers = 1,
+    self_check: SelfCheck = False,
     no_refine: NoRefine = False,
     json: Json = None,
     card: Annotated[

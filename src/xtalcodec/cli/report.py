@@ -64,19 +64,11 @@ def print_summary(
 
 def _row(r: Reconstruction) -> dict[str, Any]:
     """A row as JSON."""
-    names: tuple[str, ...] = (
-        "space_group",
-        "space_group_decoded",
-        "matched",
-        "rms",
-        "rms_angstrom",
-        "same_count",
-        "same_composition",
-    )
-    names += ("lattice_error", "confidence", "reason", "numbers", "self_check")
+    names = "space_group space_group_decoded matched rms rms_angstrom same_count same_composition lattice_error"
+    names += " confidence reason numbers self_check"
     about = {"name": r.original.name, "formula": r.original.formula, "sites": len(r.original)}
     about |= {"sites_decoded": len(r.decoded) if r.decoded else 0}
-    return about | {name: getattr(r, name) for name in names}
+    return about | {name: getattr(r, name) for name in names.split()}
 
 
 def write_json(path: Path | None, value: Any) -> None:

@@ -144,6 +144,13 @@ class Periodic:
         profiles = torus_profiles(x, nx, s), torus_profiles(y, ny, s), torus_profiles(z, nz, s)
         return outer_sum(profiles, weights * crystals.mask[..., None])
 
+    def positions(
+        self, crystals: CrystalBatch, patches: Patches
+    ) -> tuple[Int[Tensor, " sites"], Float[Tensor, "sites 3"]]:
+        """The crystal of each site of a batch, and where the site is, in voxels."""
+        which, _ = crystals.mask.nonzero(as_tuple=True)
+        return which, crystals.frac_coords[crystals.mask] * torch.tensor(self.grid(patches), device=crystals.device)
+
     def heat(self, square: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """Heat at a squared distance from an atom, in voxels²: 1 at the atom."""
         return torch.exp(-square / (2 * self.config.heat_sigma**2))
@@ -152,8 +159,7 @@ class Periodic:
         """Heat and offsets from each atom's neighbourhood of 5³ voxels; ties go to the nearest atom."""
         n = torch.tensor(self.grid(patches), device=crystals.device)
         b, voxels = len(crystals), int(n.prod())
-        which, _ = crystals.mask.nonzero(as_tuple=True)
-        position = crystals.frac_coords[crystals.mask] * n
+        which, position = self.positions(crystals, patches)
         around = torch.arange(-REACH, REACH + 1, device=crystals.device)
         voxel = position.round()[:, None].long() + torch.cartesian_prod(around, around, around)
         offset = position[:, None] - voxel

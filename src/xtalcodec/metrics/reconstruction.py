@@ -80,7 +80,7 @@ def reconstruct(
         distances = codec.self_check(latents, decoded) if self_check else [None] * len(good)
         for k, code, found, distance in zip(good, latents, decoded, distances, strict=True):
             if found is None:
-                rows[k] = (*rows[k][:3], code.numbers, distance, rows[k][5])
+                rows[k] = (*rows[k][:3], code.numbers, None, rows[k][5])
             else:
                 rows[k] = (crystals[k], found.crystal, found.confidence, code.numbers, distance, "")
     if workers == 1 or len(rows) < 2 * workers:

@@ -35,14 +35,12 @@ class Objective(nn.Module):
         (1) Paint the crystals, (2) encode and sample a latent, (3) decode it, (4) read the species
         near the true positions, (5) compare with the targets.
         """
-        grid = self.space.grid(patches)
         field = self.space.paint(batch, self.network.weights(batch.numbers), patches)
         latent = self.network.encode(field, batch.lattice, patches)
         decoded = self.network.decode(latent.sample(), batch.lattice, patches)
-        which, _ = batch.mask.nonzero(as_tuple=True)
-        position = batch.frac_coords[batch.mask] * torch.tensor(grid, device=batch.device)
+        which, position = self.space.positions(batch, patches)
         position = position + self.config.blur * torch.randn_like(position)
-        species = self.network.species(interpolate(decoded.features, which, position, grid))
+        species = self.network.species(interpolate(decoded.features, which, position, self.space.grid(patches)))
         numbers = batch.numbers[batch.mask]
         terms = self.network.loss(decoded, self.space.targets(batch, patches), species, numbers)
         terms["kl"] = self.config.kl * latent.kl().mean() / math.prod(patches)
