@@ -9,7 +9,7 @@ from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.periodic import Periodic, PeriodicConfig
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.refine import RefineConfig, deviation, origin, refine
-from xtalcodec.sites import Sites, SitesConfig, interpolate, read_sites
+from xtalcodec.sites.heat import Sites, SitesConfig, interpolate, read_sites
 
 SPACE = Periodic(PeriodicConfig())
 PATCHES = (1, 1, 1)

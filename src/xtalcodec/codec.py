@@ -24,7 +24,7 @@ from xtalcodec.materials import as_crystals
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.refine import RefineConfig, origin, refine
 from xtalcodec.settings import build, unknown
-from xtalcodec.sites import Sites, SitesConfig, read_sites
+from xtalcodec.sites.heat import Sites, SitesConfig, read_sites
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -16,7 +16,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.periodic import Patches, Periodic
 from xtalcodec.models.patch import PatchNetwork
-from xtalcodec.sites import Sites, interpolate
+from xtalcodec.sites.heat import Sites, interpolate
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,11 @@ def torus_profiles(x: Float[Tensor, "*atoms"], n: int, sigma: float) -> Float[Te
     return total / (math.sqrt(2 * math.pi) * sigma)
 
 
+def open_profiles(x: Float[Tensor, "*atoms"], points: Float[Tensor, " n"], sigma: float) -> Float[Tensor, "*atoms n"]:
+    """One axis of the Gaussians of atoms in open space, each normalised: (2πσ²)^(−1/2) exp(−(points − x)²/2σ²)."""
+    return torch.exp(-0.5 * ((points - x[..., None]) / sigma) ** 2) / (math.sqrt(2 * math.pi) * sigma)
+
+
 def outer_sum(
     profiles: tuple[Float[Tensor, "b atoms nx"], Float[Tensor, "b atoms ny"], Float[Tensor, "b atoms nz"]],
     weights: Float[Tensor, "b atoms channels"],

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.periodic import Patches, Periodic
 from xtalcodec.models.patch import PatchNetwork
-from xtalcodec.sites import interpolate
+from xtalcodec.sites.heat import interpolate
 
 
 @dataclass(frozen=True, slots=True)

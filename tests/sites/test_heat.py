@@ -9,7 +9,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.periodic import Periodic, PeriodicConfig, niggli
 from xtalcodec.models.patch import DecodedField, PatchConfig, PatchNetwork
-from xtalcodec.sites import Sites, SitesConfig, interpolate, read_sites
+from xtalcodec.sites.heat import Sites, SitesConfig, interpolate, read_sites
 from xtalcodec.testing import crystals
 
 few = settings(max_examples=20, deadline=None, derandomize=True)

@@ -1,0 +1,70 @@
+"""`repeating`: a cube of the infinite crystal, at its origin or anywhere, along its axes or rotated."""
+
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.fields.window import View, WindowConfig
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatingConfig:
+    """How the cube looks onto the crystal."""
+
+    window: WindowConfig = field(default_factory=WindowConfig)
+    rotate: bool = False
+    """Whether every view is rotated, uniformly over SO(3)."""
+    shortest: float = 10.0
+    """Å: a crystal whose shortest cell edge is not below it does not fit (the paper's rule)."""
+
+
+class Repeating:
+    """A cube on the infinite crystal."""
+
+    def __init__(self, config: RepeatingConfig) -> None:
+        """Keep the settings."""
+        self.config = config
+        self.window = config.window
+
+    def view(self, crystal: Crystal, rng: np.random.Generator, *, first: bool = False) -> View:
+        """Look at the crystal from a random place, or with its origin at the cube's corner where it is the `first`.
+
+        Raises
+        ------
+        CrystalError
+            A crystal whose shortest cell edge is too long: the window is smaller than the cell.
+        """
+        shortest = float(np.linalg.norm(crystal.lattice, axis=1).min())
+        if shortest >= self.config.shortest:
+            raise CrystalError(
+                f"its cell does not fit: the shortest edge is {shortest:.2f} Å, the limit is {self.config.shortest:g} Å"
+            )
+        shift = rng.random(3) * (not first)
+        rotation = Rotation.random(random_state=rng).as_matrix() if self.config.rotate else np.eye(3)
+        lattice = crystal.lattice @ rotation.T
+        return seen(crystal, lattice, -shift @ lattice, rotation, self.window)
+
+
+def seen(
+    crystal: Crystal,
+    lattice: Float[np.ndarray, "3 3"],
+    offset: Float[np.ndarray, "3"],
+    rotation: Float[np.ndarray, "3 3"],
+    window: WindowConfig,
+) -> View:
+    """Every atom of the infinite crystal that shows in the cube."""
+    frac = crystal.frac_coords - np.floor(crystal.frac_coords)
+    corners = np.array(list(product((-window.reach, window.edge + window.reach), repeat=3)))
+    bounds = (corners - offset) @ np.linalg.inv(lattice)
+    cells = [
+        np.arange(np.floor(low) - 1, np.ceil(high) + 1) for low, high in zip(bounds.min(0), bounds.max(0), strict=True)
+    ]
+    shifts = np.stack(np.meshgrid(*cells, indexing="ij"), -1).reshape(-1, 3)
+    positions = (frac @ lattice + offset)[None] + (shifts @ lattice)[:, None]
+    outside = np.maximum(np.maximum(-positions, positions - window.edge), 0)
+    cell, site = np.nonzero((outside**2).sum(-1) <= window.reach**2)
+    return View(positions[cell, site], crystal.numbers[site], site, lattice, offset, rotation)
