@@ -8,7 +8,8 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.periodic import Periodic, PeriodicConfig
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
-from xtalcodec.refine import RefineConfig, deviation, origin, refine
+from xtalcodec.fields.voxels import origin
+from xtalcodec.refine import RefineConfig, deviation, refine
 from xtalcodec.sites.heat import Sites, SitesConfig, interpolate, read_sites
 
 SPACE = Periodic(PeriodicConfig())

@@ -17,14 +17,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.fields.batch import CrystalBatch
-from xtalcodec.fields.periodic import Patches, Periodic, PeriodicConfig, niggli
+from xtalcodec.fields.cube import CubeConfig
+from xtalcodec.fields.periodic import PeriodicConfig, niggli
+from xtalcodec.fields.spaces import open_space
+from xtalcodec.fields.voxels import Patches
 from xtalcodec.latents import Code, Latents, LatentsError
 from xtalcodec.materials import as_crystals
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
-from xtalcodec.refine import RefineConfig, origin, refine
+from xtalcodec.refine import RefineConfig, refine
 from xtalcodec.settings import build, unknown
-from xtalcodec.sites.heat import Sites, SitesConfig, read_sites
+from xtalcodec.sites.found import Sites
+from xtalcodec.sites.heat import SitesConfig, read_sites
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -44,7 +47,7 @@ class CodecConfig:
     """What makes a codec beside its weights."""
 
     name: str = "unnamed"
-    space: PeriodicConfig = field(default_factory=PeriodicConfig)
+    space: PeriodicConfig | CubeConfig = field(default_factory=PeriodicConfig)
     network: PatchConfig = field(default_factory=PatchConfig)
     sites: SitesConfig = field(default_factory=SitesConfig)
     refine: RefineConfig = field(default_factory=RefineConfig)
@@ -73,7 +76,7 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
     def __init__(self, config: CodecConfig, device: str | torch.device = "cpu") -> None:
         """Make an untrained codec; `from_pretrained` gives a trained one."""
         self.config = config
-        self.space = Periodic(config.space)
+        self.space = open_space(config.space)
         self.device = torch.device(device)
         self.network = PatchNetwork(config.network).to(self.device).eval()
         self.allowed = torch.tensor(config.elements, device=self.device)
@@ -202,7 +205,8 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         With `improve`, latents are refined, and crystals whose atoms do not come back are tried on
         other origins; each keeps its best.
         """
-        z, origins = self._latent(crystals, patches), [origin(0)] * len(crystals)
+        origins = [self.space.place(c, 0) for c in crystals]
+        z = self._latent(_moved(crystals, origins), patches)
         if not improve:
             return z, origins
 
@@ -210,23 +214,24 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
             return self._read(latent, lattice, patches)
 
         settings = self.config.refine
-        z, errors = refine(self.network, self.space, crystals, patches, z, read, settings)
+        z, errors = refine(self.network, self.space, _moved(crystals, origins), patches, z, read, settings)
         for attempt in range(1, settings.origins):
             missed = [k for k, error in enumerate(errors) if error == np.inf]
             if not missed:
                 break
-            moved = [crystals[k].translated(origin(attempt)) for k in missed]
+            shifts = [self.space.place(crystals[k], attempt) for k in missed]
+            moved = _moved([crystals[k] for k in missed], shifts)
             latent = self._latent(moved, patches)
             found = refine(self.network, self.space, moved, patches, latent, read, settings)
-            for k, better, error in zip(missed, *found, strict=True):
+            for k, shift, better, error in zip(missed, shifts, *found, strict=True):
                 if error < errors[k]:
-                    z[k], errors[k], origins[k] = better, error, origin(attempt)
+                    z[k], errors[k], origins[k] = better, error, shift
         return z, origins
 
     @torch.no_grad()
     def _latent(self, crystals: Sequence[Crystal], patches: Patches) -> Tensor:
         """The encoder's own latents of reduced crystals of one grid."""
-        batch = CrystalBatch.collate(crystals, self.device)
+        batch = self.space.collate(crystals, self.device)
         field = self.space.paint(batch, self.network.weights(batch.numbers), patches)
         return self.network.encode(field, batch.lattice, patches).mean
 
@@ -286,8 +291,9 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
     @torch.no_grad()
     def _read(self, z: Tensor, lattice: Tensor, patches: Patches) -> list[Sites]:
         """Latents of one batch → sites."""
-        decoded = self.network.decode(z, lattice, patches)
-        return read_sites(decoded, self.network, self.space, patches, self.allowed, self.config.sites)
+        decoded = self.network.decode(z, self.space.frame(lattice), patches)
+        sites = read_sites(decoded, self.network, self.space, patches, self.allowed, self.config.sites)
+        return [self.space.cell(s, cell) for s, cell in zip(sites, lattice.double().cpu().numpy(), strict=True)]
 
     def self_check(self, latents: Latents, decoded: Sequence[Decoded | None]) -> list[float]:
         """How far a decoded crystal's own latent lies from the one it came from.
@@ -306,6 +312,11 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
             z = self._latent([crystal], code.patches)[0].cpu().numpy()
             distance.append(float(np.sqrt(np.mean((z - code.z) ** 2))))
         return distance
+
+
+def _moved(crystals: Sequence[Crystal], shifts: Sequence[Float[np.ndarray, "3"]]) -> list[Crystal]:
+    """Crystals as they are put on the grid."""
+    return [crystal.translated(shift) for crystal, shift in zip(crystals, shifts, strict=True)]
 
 
 def _decoded(code: Code, sites: Sites) -> Decoded | None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.fields.batch import CrystalBatch
-from xtalcodec.fields.periodic import Patches, Periodic
+from xtalcodec.fields.voxels import Patches, Voxels
 from xtalcodec.models.patch import PatchNetwork
-from xtalcodec.sites.heat import Sites, interpolate
+from xtalcodec.sites.found import Sites
+from xtalcodec.sites.heat import interpolate
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,6 @@ class RefineConfig:
     """Origins that are tried until the atoms come back: atoms fall on other places of the grid on each."""
 
 
-def origin(attempt: int) -> Float[np.ndarray, "3"]:
-    """Shift of an attempt, in fractional coordinates: (0, 0, 0) first, then ever more evenly spread ones.
-
-    The additive recurrence of the root of g⁴ = g + 1 (Roberts 2018, R₃ sequence).
-    """
-    g = 1.2207440846057596
-    return attempt * np.array([1 / g, 1 / g**2, 1 / g**3]) % 1
-
-
 def deviation(crystal: Crystal, sites: Sites) -> float:
     """Distance in Å of the worst site from its place; infinite where sites and crystal are not the same atoms."""
     if len(sites.numbers) != len(crystal):
@@ -56,7 +47,7 @@ def deviation(crystal: Crystal, sites: Sites) -> float:
 
 def refine(
     network: PatchNetwork,
-    space: Periodic,
+    space: Voxels,
     crystals: Sequence[Crystal],
     patches: Patches,
     z: Tensor,
@@ -74,13 +65,13 @@ def refine(
     z: first guesses, one row a crystal.
     read: (latent, lattice) → sites.
     """
-    lattice = CrystalBatch.collate(crystals, z.device).lattice
+    lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
     errors = [deviation(c, s) for c, s in zip(crystals, read(z, lattice), strict=True)]
     chosen = [k for k, error in enumerate(errors) if error > config.tolerance]
     best = z.clone()
     if not chosen:
         return best, errors
-    batch = CrystalBatch.collate([crystals[k] for k in chosen], z.device)
+    batch = space.collate([crystals[k] for k in chosen], z.device)
     latent = z[chosen].clone().requires_grad_()
     optimiser = torch.optim.Adam([latent], lr=config.learning_rate)
     loss = _Loss(network, space, batch, patches)
@@ -89,7 +80,7 @@ def refine(
         optimiser.step()
         if step % config.check and step < config.steps:
             continue
-        for row, (k, sites) in enumerate(zip(chosen, read(latent.detach(), batch.lattice), strict=True)):
+        for row, (k, sites) in enumerate(zip(chosen, read(latent.detach(), lattice[chosen]), strict=True)):
             error = deviation(crystals[k], sites)
             if error < errors[k]:
                 errors[k], best[k] = error, latent.detach()[row]
@@ -101,13 +92,14 @@ def refine(
 class _Loss:
     """The decoder's own loss of latents against their crystals."""
 
-    def __init__(self, network: PatchNetwork, space: Periodic, batch: CrystalBatch, patches: Patches) -> None:
+    def __init__(self, network: PatchNetwork, space: Voxels, batch: CrystalBatch, patches: Patches) -> None:
         self.network, self.batch, self.patches = network, batch, patches
         self.targets, self.grid = space.targets(batch, patches), space.grid(patches)
         self.which, self.position = space.positions(batch, patches)
+        self.numbers = batch.numbers[space.present(batch)]
 
     def __call__(self, z: Tensor) -> Tensor:
         decoded = self.network.decode(z, self.batch.lattice, self.patches)
         species = self.network.species(interpolate(decoded.features, self.which, self.position, self.grid))
-        terms = self.network.loss(decoded, self.targets, species, self.batch.numbers[self.batch.mask])
+        terms = self.network.loss(decoded, self.targets, species, self.numbers)
         return torch.stack([*terms.values()]).sum()

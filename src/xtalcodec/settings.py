@@ -40,9 +40,11 @@ def build(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
 
 def _convert(kind: Any, value: Any, key: str) -> Any:
     """Check a value against the field's type; whole numbers pass for real ones."""
-    if dataclasses.is_dataclass(kind):
+    options = [option for option in get_args(kind) or [kind] if dataclasses.is_dataclass(option)]
+    if options:
         if not isinstance(value, Mapping):
             raise SettingsError(f"{key} is a group of settings, not {value!r}")
+        kind = _choose(options, value, key)
         return build(kind, value, key + ".")  # type: ignore[arg-type]
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
@@ -53,6 +55,16 @@ def _convert(kind: Any, value: Any, key: str) -> Any:
     if isinstance(kind, type) and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
         raise SettingsError(f"{key} takes a {kind.__name__}, not {value!r}")
     return value
+
+
+def _choose(options: Sequence[Any], value: Mapping[str, Any], key: str) -> Any:
+    """Of several groups of settings, the one whose KINDS has the `kind` given; the first without one."""
+    if "kind" not in value:
+        return options[0]
+    known = {name: option for option in options for name in option.KINDS}
+    if value["kind"] not in known:
+        raise SettingsError(unknown(f"{key}.kind", str(value["kind"]), list(known)))
+    return known[value["kind"]]
 
 
 def override(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from pymatgen.core import Lattice
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.fields.batch import CrystalBatch
-from xtalcodec.fields.periodic import NEAR, REACH, Periodic, PeriodicConfig, flat_index, niggli
+from xtalcodec.fields.periodic import Periodic, PeriodicConfig, niggli
+from xtalcodec.fields.voxels import NEAR, REACH, flat_index
 from xtalcodec.testing import crystals
 
 few = settings(max_examples=20, deadline=None, derandomize=True)

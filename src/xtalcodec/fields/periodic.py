@@ -2,26 +2,28 @@
 
 Each axis of the Niggli-reduced cell is cut into patches of about `pitch` Å and each patch into
 `patch` voxels, so a voxel means the same length in every crystal and cost grows with volume.
-All distances here are in voxels along the cell's axes: the grid, not the lattice, is the ruler.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import moyopy
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.gaussian import outer_sum, torus_profiles
+from xtalcodec.fields.voxels import Patches, Voxels
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodicConfig:
     """How a cell becomes a grid."""
 
+    KINDS: ClassVar[tuple[str, ...]] = ("periodic",)
+    kind: str = "periodic"
     pitch: float = 2.0
     """Å: the length of a patch, as nearly as a whole number of them fits."""
     patches_per_site: float = 2.0
@@ -35,30 +37,6 @@ class PeriodicConfig:
     max_patches: int = 1024
     """A cell with more patches is refused: attention costs their square."""
 
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """What a decoder should say of each voxel; `near` voxels are those with an atom within reach."""
-
-    heat: Float[Tensor, "b voxels"]
-    """exp(−d²/2s²), d the distance to the nearest atom in voxels; 0 out of reach."""
-    near: Int[Tensor, " near"]
-    """Flat indices (crystal × voxel) of the voxels within `NEAR` voxels of an atom."""
-    offset: Float[Tensor, "near 3"]
-    """From the voxel to its nearest atom, in voxels."""
-
-
-Patches = tuple[int, int, int]
-"""Patches along the three axes of a cell."""
-
-Grid = tuple[int, int, int]
-"""Voxels along the three axes of a cell."""
-
-REACH = 2
-"""Voxels on each side of an atom's own that its heat can touch."""
-
-NEAR = 1.6
-"""Voxels: how far from an atom a voxel is asked to point to it."""
 
 FLATTEST = 1e-4
 """Least volume of a cell over the product of its lengths; rounding keeps the reduction of a flatter one from ending."""
@@ -92,18 +70,13 @@ def niggli(crystal: Crystal) -> tuple[Crystal, Int[np.ndarray, "3 3"]]:
     return Crystal(reduced.lattice, wrapped, reduced.numbers, crystal.name), back
 
 
-def flat_index(voxel: Int[Tensor, "*n 3"], grid: Grid) -> Int[Tensor, "*n"]:
-    """Index of a voxel, wrapped around the torus, in C order."""
-    x, y, z = (voxel[..., k] % grid[k] for k in range(3))
-    return (x * grid[1] + y) * grid[2] + z
-
-
-class Periodic:
+class Periodic(Voxels):
     """Paints reduced crystals on their torus and says what a decoder should find there."""
 
     def __init__(self, config: PeriodicConfig) -> None:
         """Keep the settings."""
         self.config = config
+        self.patch, self.heat_sigma = config.patch, config.heat_sigma
 
     def patches(self, crystal: Crystal) -> Patches:
         """Patches along a, b and c of a reduced crystal.
@@ -126,11 +99,6 @@ class Periodic:
             )
         return int(n[0]), int(n[1]), int(n[2])
 
-    def grid(self, patches: Patches) -> Grid:
-        """Voxels along each axis."""
-        a, b, c = (n * self.config.patch for n in patches)
-        return a, b, c
-
     def paint(
         self, crystals: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches
     ) -> Float[Tensor, "b nx ny nz channels"]:
@@ -143,30 +111,3 @@ class Periodic:
         s = self.config.sigma
         profiles = torus_profiles(x, nx, s), torus_profiles(y, ny, s), torus_profiles(z, nz, s)
         return outer_sum(profiles, weights * crystals.mask[..., None])
-
-    def positions(
-        self, crystals: CrystalBatch, patches: Patches
-    ) -> tuple[Int[Tensor, " sites"], Float[Tensor, "sites 3"]]:
-        """The crystal of each site of a batch, and where the site is, in voxels."""
-        which, _ = crystals.mask.nonzero(as_tuple=True)
-        return which, crystals.frac_coords[crystals.mask] * torch.tensor(self.grid(patches), device=crystals.device)
-
-    def heat(self, square: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        """Heat at a squared distance from an atom, in voxels²: 1 at the atom."""
-        return torch.exp(-square / (2 * self.config.heat_sigma**2))
-
-    def targets(self, crystals: CrystalBatch, patches: Patches) -> Targets:
-        """Heat and offsets from each atom's neighbourhood of 5³ voxels; ties go to the nearest atom."""
-        n = torch.tensor(self.grid(patches), device=crystals.device)
-        b, voxels = len(crystals), int(n.prod())
-        which, position = self.positions(crystals, patches)
-        around = torch.arange(-REACH, REACH + 1, device=crystals.device)
-        voxel = position.round()[:, None].long() + torch.cartesian_prod(around, around, around)
-        offset = position[:, None] - voxel
-        square = offset.square().sum(-1)
-        flat = which[:, None] * voxels + flat_index(voxel, self.grid(patches))
-        nearest = torch.full((b * voxels,), torch.inf, device=crystals.device)
-        nearest = nearest.scatter_reduce(0, flat.flatten(), square.flatten(), "amin")
-        heat = self.heat(nearest).view(b, voxels)
-        owns = (square <= nearest[flat]) & (square < NEAR**2)
-        return Targets(heat, flat[owns], offset[owns])

@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from xtalcodec.fields.batch import CrystalBatch
-from xtalcodec.fields.periodic import Grid, Patches, Periodic, flat_index
+from xtalcodec.fields.voxels import Grid, Patches, Voxels, flat_index
 from xtalcodec.models.patch import DecodedField, PatchNetwork
+from xtalcodec.sites.found import Sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +25,6 @@ class SitesConfig:
     """Votes count for a candidate when they fall this near to it."""
     merge: float = 0.7
     """Candidates nearer than this are one atom: 0.35 Å, half of the shortest bond (H–H, 0.74 Å)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sites:
-    """Atoms read off one crystal's field."""
-
-    frac_coords: Float[np.ndarray, "sites 3"]
-    numbers: Int[np.ndarray, " sites"]
-    confidence: Float[np.ndarray, " sites"]
-    """Probability of the species times how well the heat around the site looks like an atom's."""
-    explained: float
-    """1 − the largest heat, in any voxel, that the atoms found leave unexplained or claim in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +61,7 @@ def interpolate(
 def read_sites(
     decoded: DecodedField,
     network: PatchNetwork,
-    space: Periodic,
+    space: Voxels,
     patches: Patches,
     allowed: Int[Tensor, " species"],
     config: SitesConfig,
@@ -105,7 +94,7 @@ def read_sites(
 def _candidates(
     heat: Float[Tensor, "b voxels"],
     offset: Float[Tensor, "b voxels 3"],
-    space: Periodic,
+    space: Voxels,
     grid: Grid,
     config: SitesConfig,
 ) -> Candidates:
@@ -143,7 +132,7 @@ def _merge(found: Candidates, grid: Grid, config: SitesConfig) -> Candidates:
 
 
 def _explained(
-    heat: Float[Tensor, "b voxels"], found: Candidates, space: Periodic, patches: Patches
+    heat: Float[Tensor, "b voxels"], found: Candidates, space: Voxels, patches: Patches
 ) -> Float[Tensor, " b"]:
     """1 − the largest difference between the decoded heat and that of the atoms found."""
     count = torch.bincount(found.which, minlength=len(heat))

@@ -11,6 +11,8 @@ from xtalcodec.fields.batch import CrystalBatch
 class AugmentConfig:
     """How often a training crystal is altered."""
 
+    shift: bool = True
+    """Whether the origin moves at random: on a torus it may; one cell in a window is to stay whole."""
     substitute: float = 0.25
     """Share of crystals whose elements are replaced by random ones, so that rare ones are learnt."""
     species: int = 100
@@ -30,10 +32,12 @@ def augment(crystals: CrystalBatch, config: AugmentConfig, rng: torch.Generator)
     displacement = torch.randn(frac.shape, generator=rng) * spread[:, None, None]
     frac = frac + displacement @ torch.linalg.inv(lattice)
     sign = torch.where(torch.rand(b, generator=rng) < 0.5, -1.0, 1.0)
-    frac = frac * sign[:, None, None] + torch.rand((b, 1, 3), generator=rng)
+    shift = torch.rand((b, 1, 3), generator=rng)
+    frac = frac * sign[:, None, None]
+    frac = (frac + shift).remainder(1) if config.shift else frac
     table = torch.arange(max(config.species, int(crystals.numbers.max())) + 1).repeat(b, 1)
     chosen = torch.rand(b, generator=rng) < config.substitute
     table[chosen, 1 : config.species + 1] = torch.randint(
         1, config.species + 1, (int(chosen.sum()), config.species), generator=rng
     )
-    return replace(crystals, frac_coords=frac - frac.floor(), numbers=table.gather(1, crystals.numbers))
+    return replace(crystals, frac_coords=frac, numbers=table.gather(1, crystals.numbers))

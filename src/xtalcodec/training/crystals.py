@@ -6,13 +6,14 @@ from math import prod
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.fields.periodic import Patches, Periodic, niggli
+from xtalcodec.fields.periodic import niggli
+from xtalcodec.fields.voxels import Patches, Voxels
 
 
 class TrainingCrystals:
     """Niggli-reduced crystals grouped by grid; a step's batch follows from (seed, step, process) alone."""
 
-    def __init__(self, crystals: Sequence[Crystal], space: Periodic, largest: int, batch_patches: int) -> None:
+    def __init__(self, crystals: Sequence[Crystal], space: Voxels, largest: int, batch_patches: int) -> None:
         """Reduce and group; `left_out` says which crystals cannot be used, and why."""
         self.batch_patches = batch_patches
         self.groups: dict[Patches, list[Crystal]] = {}

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from xtalcodec.atomic import atomic
 from xtalcodec.codec import Codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.fields.voxels import Patches, Voxels
 from xtalcodec.training import card, checkpoint
 from xtalcodec.training.augment import augment
 from xtalcodec.training.crystals import TrainingCrystals
@@ -71,6 +73,8 @@ def train(
     accelerator.wait_for_everyone()
     torch.manual_seed(recipe.seed)
     codec = Codec(recipe.codec, accelerator.device)
+    if recipe.start:
+        _start(codec.network, Codec.from_pretrained(recipe.start).network)
     crystals = TrainingCrystals(data, codec.space, recipe.largest, recipe.optimiser.patches)
     objective = Objective(codec.network, codec.space, recipe.objective).train()
     optimisers = _optimisers(codec.network, recipe.optimiser)
@@ -81,7 +85,11 @@ def train(
     model = accelerator.prepare(objective)
     saved = time.monotonic()
     for fraction in _schedule(progress, recipe.optimiser.steps, minutes):
-        terms, size = _step(model, accelerator, crystals, optimisers, recipe, progress.step, fraction)
+        batch, patches = _batch(crystals, codec.space, recipe, [recipe.seed, progress.step, accelerator.process_index])
+        size = len(batch)
+        terms = _step(
+            model, accelerator, batch.to(accelerator.device), patches, optimisers, recipe, progress.step, fraction
+        )
         progress.step += 1
         progress.crystals += size * accelerator.num_processes
         if report:
@@ -145,6 +153,15 @@ def _prepare(out: Path, recipe: Recipe, resume: bool) -> None:
         temporary.write_text(text)
 
 
+def _start(network: nn.Module, other: nn.Module) -> None:
+    """Take over what another network has learnt, where it fits."""
+    own = network.state_dict()
+    fits = {k: v for k, v in other.state_dict().items() if k in own and v.shape == own[k].shape}
+    if not fits:
+        raise TrainingError("no weight of the codec to start from fits this network")
+    network.load_state_dict(own | fits)
+
+
 def _optimisers(network: nn.Module, config: OptimiserConfig) -> dict[str, Optimizer]:
     """Muon for the large hidden matrices, AdamW for the ends that numbers go in and come out by, norms and biases."""
     hidden = ("encoder.", "decoder.", "embed.", "appearance.")
@@ -169,22 +186,27 @@ def _schedule(progress: Progress, steps: int, minutes: float | None) -> Iterator
         progress.seconds += time.monotonic() - start
 
 
+def _batch(crystals: TrainingCrystals, space: Voxels, recipe: Recipe, seed: list[int]) -> tuple[CrystalBatch, Patches]:
+    """Crystals of a step, altered and put on their grid; all random numbers follow from the seed, torch's too."""
+    chosen, patches = crystals.batch(seed)
+    dice = torch.Generator().manual_seed(hash(tuple(seed)) % 2**62)
+    torch.manual_seed(hash((*seed, 1)) % 2**62)
+    altered = augment(CrystalBatch.collate(chosen), recipe.augment, dice)
+    return space.views(altered, np.random.default_rng([*seed, 1])), patches
+
+
 def _step(
     model: nn.Module,
     accelerator: Any,
-    crystals: TrainingCrystals,
+    batch: CrystalBatch,
+    patches: Patches,
     optimisers: dict[str, Optimizer],
     recipe: Recipe,
     step: int,
     fraction: float,
-) -> tuple[dict[str, Tensor], int]:
+) -> dict[str, Tensor]:
     """One step of both optimisers on one batch per process."""
     config = recipe.optimiser
-    seed = [recipe.seed, step, accelerator.process_index]
-    chosen, patches = crystals.batch(seed)
-    dice = torch.Generator().manual_seed(hash(tuple(seed)) % 2**62)
-    torch.manual_seed(hash((*seed, 1)) % 2**62)
-    batch = augment(CrystalBatch.collate(chosen), recipe.augment, dice).to(accelerator.device)
     rate = min(1.0, (step + 1) / max(1, config.warmup)) * (1 - fraction)
     terms = model(batch, patches)
     loss = sum(value for name, value in terms.items() if name != "right_species")
@@ -197,7 +219,7 @@ def _step(
             group["lr"] = base * rate
         optimisers[name].step()
         optimisers[name].zero_grad()
-    return terms, len(chosen)
+    return terms
 
 
 def _everyone(accelerator: Any, flag: bool) -> bool:

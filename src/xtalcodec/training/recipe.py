@@ -39,6 +39,8 @@ class Recipe:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    start: str = ""
+    """A codec whose weights of the same name and shape training starts from."""
     seed: int = 0
     largest: int = 300
     """Crystals with more patches are left out of training (they are still encoded later)."""

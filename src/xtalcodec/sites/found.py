@@ -1,0 +1,18 @@
+"""Atoms that a reader found in one crystal's field."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Atoms read off one crystal's field."""
+
+    frac_coords: Float[np.ndarray, "sites 3"]
+    numbers: Int[np.ndarray, " sites"]
+    confidence: Float[np.ndarray, " sites"]
+    """Probability of the species times how well the heat around the site looks like an atom's."""
+    explained: float
+    """1 − the largest heat, in any voxel, that the atoms found leave unexplained or claim in vain."""
