@@ -158,6 +158,7 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
             names = ", ".join(chemical_symbols[z] for z in strange)
             raise CrystalError(f"the codec {self.config.name!r} never saw {names} in training")
         reduced, basis = niggli(crystal)
+        reduced = self.space.whole(reduced)
         return reduced, basis, self.space.patches(reduced)
 
     def encode(

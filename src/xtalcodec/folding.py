@@ -20,6 +20,10 @@ class FoldConfig:
     """An atom this near to a face may be in or out of the window: its absence says nothing."""
     seen: float = 0.5
     """A site stays when it is seen in at least this share of the places where it must be."""
+    rounds: int = 4
+    """Times, at most, that copies are found and the lattice is fitted to them."""
+    settled: float = 0.01
+    """A lattice that changes by less is found."""
     trim: float = 3.0
     """Copies farther from their site than so many times the median distance do not count in the averages."""
 
@@ -59,8 +63,8 @@ def fold(
     """Fold a window into one cell of a lattice that is known, exactly or nearly.
 
     (1) Atoms that coincide on the torus are copies of one site; (2) lattice and sites are fitted to all
-    copies by linear least squares, twice, so that copies can be found on a lattice that was off;
-    (3) species by majority; (4) sites that are missing from most of their places are dropped.
+    copies by linear least squares, and copies are found anew on the better lattice until it stays;
+    (3) species by majority, of equals the one with more atoms; (4) sites that are missing from most of their places are dropped.
 
     Parameters
     ----------
@@ -69,10 +73,12 @@ def fold(
     edge: length of the window, Å.
     refine: whether the lattice is fitted too; otherwise it is taken as exact.
     """
-    for _ in range(2 if refine else 1):
+    for _ in range(config.rounds):
         site, cell = _copies(positions, lattice, config.radius)
         change, centre, keep = _fit(positions, site, cell @ lattice, cell, config.trim, refine=refine)
         lattice = lattice + change
+        if abs(change).max() < config.settled:
+            break
     residual = np.linalg.norm(positions - cell @ lattice - centre[site], axis=1)
     count = np.bincount(site[keep], minlength=len(centre))
     square = np.bincount(site[keep], residual[keep] ** 2, len(centre))
@@ -81,6 +87,7 @@ def fold(
     species, which = np.unique(numbers, return_inverse=True)
     votes = np.zeros((len(centre), len(species)))
     np.add.at(votes, (site, which), 1)
+    winner = (votes + np.bincount(which) / (len(numbers) + 1)).argmax(1)  # of equals, the one with more atoms
     frac_coords = centre @ np.linalg.inv(lattice) % 1.0
     frac_coords[frac_coords >= 1] = 0.0  # −1e-17 % 1 is 1
     seen, expected = _sightings(positions, lattice, frac_coords, edge, config)
@@ -88,7 +95,7 @@ def fold(
     return Folded(
         lattice,
         frac_coords[stays],
-        species[votes.argmax(1)][stays],
+        species[winner][stays],
         (votes.max(1) / votes.sum(1))[stays],
         seen[stays],
         expected[stays],

@@ -96,7 +96,7 @@ class _Loss:
         self.network, self.batch, self.patches = network, batch, patches
         self.targets, self.grid = space.targets(batch, patches), space.grid(patches)
         self.which, self.position = space.positions(batch, patches)
-        self.numbers = batch.numbers[space.present(batch)]
+        self.numbers = batch.numbers[batch.mask]
 
     def __call__(self, z: Tensor) -> Tensor:
         decoded = self.network.decode(z, self.batch.lattice, self.patches)

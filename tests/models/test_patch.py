@@ -140,7 +140,7 @@ def test_voxels_of_a_patch_are_in_c_order(network):
         block = field[(slice(None), *(slice(x, x + 4) for x in corner))]
         torch.testing.assert_close(embedded[0][:, token], 10 * block.reshape(2, -1))
     values = torch.rand(2, 6, 64 * 5)
-    voxels = network.spread(values, patches, 4).view(2, *grid, 5)
+    voxels = network.spread(values, patches).view(2, *grid, 5)
     for token, corner in enumerate(itertools.product(*(range(0, n, 4) for n in grid))):
         block = voxels[(slice(None), *(slice(x, x + 4) for x in corner))]
         assert (block.reshape(2, -1) == values[:, token]).all()

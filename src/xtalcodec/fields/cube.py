@@ -1,7 +1,7 @@
-"""A window as a network learns it: the paper's field in, voxels of half an Å around every atom out.
+"""Windows as the patch network learns them: the atoms in the cube on a torus a little wider than it.
 
-The encoder is given the field of `window` and nothing else, sharpened (`sharpen`). The decoder's
-voxels are a torus a little wider than the window, so that atoms on opposite faces stay apart.
+The gap between opposite faces keeps their atoms apart; the network is not told the lattice, and it
+cannot see that what it is given repeats, or does not.
 """
 
 from collections.abc import Sequence
@@ -10,15 +10,14 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.fields import window
 from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.fields.gaussian import outer_sum, torus_profiles
 from xtalcodec.fields.repeating import seen
-from xtalcodec.fields.sharpen import Sharpen
 from xtalcodec.fields.voxels import Patches, Voxels, origin
 from xtalcodec.fields.window import View, WindowConfig
 from xtalcodec.folding import fold
@@ -27,87 +26,75 @@ from xtalcodec.sites.found import Sites
 
 @dataclass(frozen=True, slots=True)
 class CubeConfig:
-    """A window of 10 Å on 5³ patches of 4³ voxels of 0.55 Å."""
+    """A window of 10 Å on a torus of 11 Å: 5³ patches of 4³ voxels of 0.55 Å."""
 
     KINDS: ClassVar[tuple[str, ...]] = ("unit_cell", "repeating")
     kind: str = "unit_cell"
     """"unit_cell": one cell, centred; "repeating": the infinite crystal."""
     window: WindowConfig = field(default_factory=WindowConfig)
-    """The field that is painted."""
+    """The paper's field, which scores compare; the network sees narrower Gaussians on its own voxels."""
     patches: int = 5
     """Patches along an axis."""
     patch: int = 4
     """Voxels along a patch."""
-    overlap: int = 2
-    """Voxels of its neighbours that the encoder sees with each patch, on every side."""
-    margin: float = 0.5
-    """Å: how far the voxels reach beyond the window on every side."""
+    gap: float = 1.0
+    """Å between opposite faces of the window, around the torus."""
     skin: float = 0.25
     """Å: atoms that little outside of the window are decoded too, so that its faces are no cliff."""
+    sigma: float = 0.9
+    """Width of an atom's Gaussian, in voxels."""
     heat_sigma: float = 0.7
     """Width of the heat that marks atoms in the decoded field, in voxels."""
-    sharp: float = 1.0
-    """Width of the Gaussians of the field that the encoder sees, in voxels."""
-    noise: float = 1e-6
-    """What is uncertain in the painted field, for sharpening it (float32 rounds at 1e-7)."""
 
 
 class Cube(Voxels):
-    """What windows share."""
+    """What the windows share."""
 
     def __init__(self, config: CubeConfig) -> None:
-        """Keep the settings and make the sharpening."""
+        """Keep the settings."""
         self.config, self.window = config, config.window
         self.patch, self.heat_sigma = config.patch, config.heat_sigma
-        self.edge = config.window.edge + 2 * config.margin
-        n = config.patches * config.patch
-        inner = torch.arange(-config.overlap, n + config.overlap) / n * self.edge - config.margin
-        self.sharpen = Sharpen(config.window, inner, config.sharp * self.edge / n, config.noise)
-
-    def grid_patches(self) -> Patches:
-        """The patches of every window."""
-        return (self.config.patches,) * 3
-
-    def density(self, crystals: CrystalBatch, weights: Float[Tensor, "b atoms c"]) -> Float[Tensor, "b n n n c"]:
-        """Field of the window, as the paper paints it."""
-        return window.paint(self.angstrom(crystals.frac_coords), weights * crystals.mask[..., None], self.window)
+        self.edge = config.window.edge + config.gap
 
     def paint(
-        self, crystals: CrystalBatch, weights: Float[Tensor, "b atoms c"], patches: Patches
-    ) -> Float[Tensor, "b m m m c"]:
-        """Sharpen the window's field onto the voxels, and `overlap` more on every side."""
-        voxel = self.edge / self.grid(patches)[0]
-        return self.sharpen.to(weights.device)(self.density(crystals, weights)) * voxel**3
-
-    def present(self, crystals: CrystalBatch) -> Bool[Tensor, "b atoms"]:
-        """Atoms in the window or its skin."""
-        skin, position = self.config.skin, self.angstrom(crystals.frac_coords)
-        return crystals.mask & ((position >= -skin) & (position <= self.window.edge + skin)).all(-1)
+        self, crystals: CrystalBatch, weights: Float[Tensor, "b atoms channels"], patches: Patches
+    ) -> Float[Tensor, "b nx ny nz channels"]:
+        """One normalised Gaussian per atom times its weights."""
+        profiles = [
+            torus_profiles(x, n, self.config.sigma)
+            for x, n in zip(crystals.frac_coords.unbind(-1), self.grid(patches), strict=True)
+        ]
+        return outer_sum((profiles[0], profiles[1], profiles[2]), weights * crystals.mask[..., None])
 
     def frame(self, lattice: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
-        """The cube's edges: the network is not told the lattice."""
+        """The torus is a cube, whatever the crystal's lattice."""
         return (self.edge * torch.eye(3, device=lattice.device)).expand(len(lattice), 3, 3)
 
-    def angstrom(self, frac_coords: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
-        """From coordinates of the voxels to Å from the window's corner."""
-        return frac_coords * self.edge - self.config.margin
+    def angstrom(self, frac_coords: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """From fractions of the torus to Å from the window's corner."""
+        return frac_coords * self.edge - self.config.gap / 2
 
     def batch(self, views: Sequence[View], device: str | torch.device = "cpu") -> CrystalBatch:
-        """Views in the voxels' coordinates; those outside of [0, 1) are painted, not decoded."""
-        atoms = window.Atoms.collate(views, device)
-        exists = atoms.numbers > 0
-        frac = (atoms.positions + self.config.margin) / self.edge * exists[..., None]
-        return CrystalBatch(self.frame(atoms.positions.new_zeros(len(views), 3, 3)), frac, atoms.numbers, exists)
+        """Atoms of views that are in the window or its skin, on the torus."""
+        crystals = []
+        for view in views:
+            inside = view.inside(self.window.edge, self.config.skin)
+            frac = (view.positions[inside] + self.config.gap / 2) / self.edge
+            crystals.append(Crystal(self.edge * np.eye(3), frac, view.numbers[inside]))
+        return CrystalBatch.collate(crystals, device)
+
+    def _patches(self) -> Patches:
+        return (self.config.patches, self.config.patches, self.config.patches)
 
 
-def crystals_of(batch: CrystalBatch) -> list[Crystal]:
-    """One by one, without the padding."""
+def _one_by_one(batch: CrystalBatch) -> list[Crystal]:
+    """Crystals of a batch without its padding."""
     rows = zip(*(x.numpy() for x in (batch.lattice, batch.frac_coords, batch.numbers, batch.mask)), strict=True)
     return [Crystal(lattice, frac[mask], numbers[mask]) for lattice, frac, numbers, mask in rows]
 
 
 class UnitCellCube(Cube):
-    """One cell, its atoms' centroid in the middle."""
+    """One cell, in the middle of the window."""
 
     def patches(self, crystal: Crystal) -> Patches:
         """Refuse a cell that some rotation would take out of the window."""
@@ -116,30 +103,36 @@ class UnitCellCube(Cube):
             raise CrystalError(
                 f"its cell does not fit: an atom lies {radius:.2f} Å from the centre, the window ends at {half:g} Å"
             )
-        return self.grid_patches()
+        return self._patches()
+
+    def whole(self, crystal: Crystal) -> Crystal:
+        """Take the images of the sites that lie nearest together: of cells around each site, the smallest."""
+        cells = []
+        for centre in crystal.frac_coords:
+            apart = crystal.frac_coords - centre
+            cells.append(replace(crystal, frac_coords=centre + apart - np.round(apart)))
+        return min([crystal, *cells], key=_radius)
 
     def place(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:  # noqa: ARG002
         """Move the centroid to the middle."""
         middle = np.full(3, self.window.edge / 2) @ np.linalg.inv(crystal.lattice)
         return middle - crystal.frac_coords.mean(0)
 
-    def collate(self, crystals: Sequence[Crystal], device: str | torch.device = "cpu") -> CrystalBatch:
-        """Cells as they are placed."""
-        return self.batch([_view(c, c.frac_coords @ c.lattice, np.eye(3)) for c in crystals], device)
-
     def cell(self, sites: Sites, lattice: Float[np.ndarray, "3 3"]) -> Sites:
         """The atoms are the cell's sites."""
-        positions = sites.frac_coords * self.edge - self.config.margin
-        return replace(sites, frac_coords=positions @ np.linalg.inv(lattice))
+        return replace(sites, frac_coords=self.angstrom(sites.frac_coords) @ np.linalg.inv(lattice))
+
+    def collate(self, crystals: Sequence[Crystal], device: str | torch.device = "cpu") -> CrystalBatch:
+        """Cells as they are placed."""
+        return self.batch([_alone(c, np.eye(3)) for c in crystals], device)
 
     def views(self, crystals: CrystalBatch, rng: np.random.Generator) -> CrystalBatch:
-        """Centre cells and rotate each, uniformly over SO(3)."""
-        views = []
-        for crystal in crystals_of(crystals):
-            rotation = Rotation.random(random_state=rng).as_matrix()
-            centred = (crystal.frac_coords - crystal.frac_coords.mean(0)) @ crystal.lattice
-            views.append(_view(crystal, centred @ rotation.T + self.window.edge / 2, rotation))
-        return self.batch(views)
+        """Rotate each cell uniformly over SO(3), then put it into the middle."""
+        rotated = [
+            replace(c, lattice=c.lattice @ Rotation.random(random_state=rng).as_matrix().T)
+            for c in _one_by_one(crystals)
+        ]
+        return self.collate([c.translated(self.place(c, 0)) for c in rotated])
 
 
 def _radius(crystal: Crystal) -> float:
@@ -147,11 +140,11 @@ def _radius(crystal: Crystal) -> float:
     return float(np.linalg.norm((crystal.frac_coords - crystal.frac_coords.mean(0)) @ crystal.lattice, axis=1).max())
 
 
-def _view(crystal: Crystal, positions: Float[np.ndarray, "sites 3"], rotation: Float[np.ndarray, "3 3"]) -> View:
+def _alone(crystal: Crystal, rotation: Float[np.ndarray, "3 3"]) -> View:
     """One copy of every site."""
-    lattice = crystal.lattice @ rotation.T
-    offset = positions[0] - crystal.frac_coords[0] @ lattice
-    return View(positions, crystal.numbers, np.arange(len(crystal)), lattice, offset, rotation)
+    sites = np.arange(len(crystal))
+    positions = crystal.frac_coords @ crystal.lattice
+    return View(positions, crystal.numbers, sites, crystal.lattice, np.zeros(3), rotation)
 
 
 class RepeatingCube(Cube):
@@ -159,14 +152,13 @@ class RepeatingCube(Cube):
 
     def patches(self, crystal: Crystal) -> Patches:
         """Refuse a crystal that the window does not show whole."""
-        placed = crystal.translated(self.place(crystal, 0))
-        view = seen(placed, placed.lattice, np.zeros(3), np.eye(3), self.window)
+        view = self._look(crystal.translated(self.place(crystal, 0)))
         hidden = len(crystal) - len(np.unique(view.site[view.inside(self.window.edge)]))
         if hidden:
             raise CrystalError(
                 f"the window of {self.window.edge:g} Å is smaller than its cell: {hidden} sites stay outside"
             )
-        return self.grid_patches()
+        return self._patches()
 
     def place(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:  # noqa: ARG002
         """Another place for each attempt, none on a corner: atoms of high symmetry stay off the faces."""
@@ -176,19 +168,23 @@ class RepeatingCube(Cube):
         """Copies of a site are averaged, and vote on its species."""
         if not len(sites.numbers):
             return sites
-        positions = sites.frac_coords * self.edge - self.config.margin
+        positions = self.angstrom(sites.frac_coords)
         folded = fold(positions, sites.numbers, lattice, self.window.edge, refine=False)
         return Sites(folded.frac_coords, folded.numbers, folded.agreement, sites.explained)
 
     def collate(self, crystals: Sequence[Crystal], device: str | torch.device = "cpu") -> CrystalBatch:
         """Crystals as they are placed, along their own axes."""
-        return self.batch([seen(c, c.lattice, np.zeros(3), np.eye(3), self.window) for c in crystals], device)
+        return self.batch([self._look(c) for c in crystals], device)
 
     def views(self, crystals: CrystalBatch, rng: np.random.Generator) -> CrystalBatch:
         """Look at each crystal from anywhere, rotated uniformly over SO(3)."""
-        views = []
-        for crystal in crystals_of(crystals):
-            rotation = Rotation.random(random_state=rng).as_matrix()
-            lattice = crystal.lattice @ rotation.T
-            views.append(seen(crystal, lattice, rng.random(3) @ lattice, rotation, self.window))
-        return self.batch(views)
+        rotated = [
+            replace(c, lattice=c.lattice @ Rotation.random(random_state=rng).as_matrix().T)
+            for c in _one_by_one(crystals)
+        ]
+        return self.collate([c.translated(rng.random(3)) for c in rotated])
+
+    def _look(self, crystal: Crystal) -> View:
+        """What shows in the window and its skin; farther atoms do not matter here."""
+        near = replace(self.window, sigma=self.config.skin)
+        return seen(crystal, crystal.lattice, np.zeros(3), np.eye(3), near)

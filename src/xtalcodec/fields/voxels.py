@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from xtalcodec.crystal import Crystal
@@ -77,6 +77,10 @@ class Voxels:
 
     # A crystal on the grid, and back: nothing to do where the grid is the crystal's own cell
 
+    def whole(self, crystal: Crystal) -> Crystal:
+        """Bring a reduced crystal to the choice of equivalent sites that the grid shows best."""
+        return crystal
+
     def place(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:  # noqa: ARG002
         """Shift of a crystal, in fractional coordinates, before it is put on the grid; another for every attempt."""
         return origin(attempt)
@@ -104,17 +108,12 @@ class Voxels:
         a, b, c = (n * self.patch for n in patches)
         return a, b, c
 
-    def present(self, crystals: CrystalBatch) -> Bool[Tensor, "b sites"]:
-        """Sites that a decoder should find."""
-        return crystals.mask
-
     def positions(
         self, crystals: CrystalBatch, patches: Patches
     ) -> tuple[Int[Tensor, " sites"], Float[Tensor, "sites 3"]]:
         """The crystal of each site of a batch, and where the site is, in voxels."""
-        present = self.present(crystals)
-        which, _ = present.nonzero(as_tuple=True)
-        return which, crystals.frac_coords[present] * torch.tensor(self.grid(patches), device=crystals.device)
+        which, _ = crystals.mask.nonzero(as_tuple=True)
+        return which, crystals.frac_coords[crystals.mask] * torch.tensor(self.grid(patches), device=crystals.device)
 
     def heat(self, square: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """Heat at a squared distance from an atom, in voxels²: 1 at the atom."""

@@ -1,8 +1,7 @@
-"""`patch`: voxels in patches, a transformer on the grid of patches, a few latent numbers a patch.
+"""`patch`: voxels in patches, a transformer on the torus of patches, a few latent numbers a patch.
 
-On a torus nothing knows an absolute position: attention sees only the displacement of two patches
-around it, so moving a crystal by whole patches moves its latent with it. The grid of a window ends
-at its faces instead: displacements do not wrap, and every patch knows its place.
+Nothing knows an absolute position: attention sees only the displacement of two patches around
+the torus, so moving a crystal by whole patches moves its latent with it.
 """
 
 import math
@@ -21,12 +20,6 @@ from xtalcodec.models.latent import Latent
 FIELD_SCALE = 10.0
 """A normalised Gaussian 0.9 voxels wide peaks at 0.09; the network's input should be about 1."""
 
-Z_SCALE = 20.0
-"""Learned weights are about 1; so are the Z of most atoms over this."""
-
-LIGHT = 20.0
-"""One channel of weight Z is shown a second time on a scale on which hydrogen is as plain as uranium."""
-
 
 @dataclass(frozen=True, slots=True)
 class PatchConfig:
@@ -36,14 +29,8 @@ class PatchConfig:
     kind: str = "patch"
     patch: int = 4
     """Voxels along a patch; the representation's."""
-    overlap: int = 0
-    """Voxels of its neighbours that the encoder sees with each patch, on every side; the representation's."""
-    window: int = 0
-    """Patches along an axis of a window; 0 for tori of any size."""
-    points: int = 0
-    """Points of the decoded density along a patch; 0 for none."""
     channels: int = 16
-    """Learned density channels of the painted field; 0 for one channel that is Z itself."""
+    """Learned density channels of the painted field."""
     width: int = 192
     heads: int = 6
     encoder_layers: int = 2
@@ -66,8 +53,6 @@ class DecodedField:
     """From the voxel to its nearest atom, in voxels."""
     features: Float[Tensor, "b voxels features"]
     """What `PatchNetwork.species` reads an atom's species from."""
-    density: Float[Tensor, "b n n n"] | None = None
-    """Density of a window at its points, in e/Å³."""
 
 
 class Attention(nn.Module):
@@ -107,26 +92,22 @@ class Block(nn.Module):
 
 @lru_cache(maxsize=512)
 @torch.inference_mode(False)  # what is kept must serve training too
-def displacements(patches: Patches, *, torus: bool = True) -> tuple[Float[Tensor, "d f"], Int[Tensor, "t t"]]:
-    """Features of every displacement of two patches, and which one each pair has.
-
-    A grid of n patches that does not close on itself is part of a torus of 2n − 1, on which no two
-    of its displacements coincide.
+def displacements(patches: Patches) -> tuple[Float[Tensor, "d f"], Int[Tensor, "t t"]]:
+    """Features of every displacement around the torus, and which one each pair of patches has.
 
     The features: three harmonics of the displacement as a fraction of each axis, its length in
     patches through a radial basis, and a flag for each of the 27 nearest (several at once where
     the torus is so short that they coincide).
     """
-    n = torch.tensor(patches) if torus else 2 * torch.tensor(patches) - 1
-    cells = torch.cartesian_prod(*(torch.arange(int(k)) for k in n)).view(-1, 3)  # d 3
+    n = torch.tensor(patches)
+    cells = torch.cartesian_prod(*(torch.arange(k) for k in patches)).view(-1, 3)  # d 3
     phase = (cells / n)[..., None] * torch.arange(1, 4) * 2 * math.pi
     harmonics = torch.cat([phase.sin(), phase.cos()], -1).flatten(1)  # d 18
     length = torch.minimum(cells, n - cells).float().norm(dim=-1)
     radial = torch.exp(-0.5 * ((length[:, None] - torch.arange(8) * 0.75) / 0.6) ** 2)  # d 8
     near = torch.cartesian_prod(*[torch.arange(-1, 2)] * 3)  # 27 3
     flags = ((cells[:, None] - near) % n == 0).all(-1).float()  # d 27
-    place = cells if torus else torch.cartesian_prod(*(torch.arange(k) for k in patches))  # t 3
-    difference = (place[:, None] - place[None]) % n  # t t 3
+    difference = (cells[:, None] - cells[None]) % n  # t t 3
     index = (difference[..., 0] * n[1] + difference[..., 1]) * n[2] + difference[..., 2]
     return torch.cat([harmonics, radial, flags], -1), index
 
@@ -134,15 +115,15 @@ def displacements(patches: Patches, *, torus: bool = True) -> tuple[Float[Tensor
 class TorusBias(nn.Module):
     """The attention bias of every layer and head from the displacement of two patches."""
 
-    def __init__(self, layers: int, heads: int, *, torus: bool = True) -> None:
+    def __init__(self, layers: int, heads: int) -> None:
         """Make the small network that turns displacements into biases."""
         super().__init__()
-        self.layers, self.heads, self.torus = layers, heads, torus
+        self.layers, self.heads = layers, heads
         self.mlp = nn.Sequential(nn.Linear(53, 96), nn.GELU(), nn.Linear(96, layers * heads))
 
     def forward(self, patches: Patches) -> Float[Tensor, "layers heads t t"]:
         """Compute the biases once for a batch: its crystals share their grid."""
-        features, index = (x.to(next(self.parameters()).device) for x in displacements(patches, torus=self.torus))
+        features, index = (x.to(next(self.parameters()).device) for x in displacements(patches))
         return self.mlp(features).T[:, index].view(self.layers, self.heads, *index.shape)
 
 
@@ -154,30 +135,18 @@ def lattice_features(lattice: Float[Tensor, "b 3 3"], patches: Patches) -> Float
     return torch.cat([length.log() - 1.5, cosines, length / length.new_tensor(patches) - 2], -1)
 
 
-class ByNumber(nn.Module):
-    """The paper's weights: one channel, Z itself."""
-
-    def forward(self, numbers: Int[Tensor, "b sites"]) -> Float[Tensor, "b sites 1"]:
-        """Scale Z to about 1."""
-        return numbers[..., None] / Z_SCALE
-
-
 class PatchNetwork(nn.Module):
-    """Compresses a field of voxels to `latent` numbers per patch and back."""
+    """Compresses a periodic field of voxels to `latent` numbers per patch and back."""
 
     def __init__(self, config: PatchConfig) -> None:
         """Make the layers; nothing depends on the size of a crystal."""
         super().__init__()
         self.config = c = config
         voxels = c.patch**3
-        self.weights = nn.Embedding(c.species + 1, c.channels) if c.channels else ByNumber()
-        self.embed = nn.Linear((c.patch + 2 * c.overlap) ** 3 * (c.channels or 2), c.width)
+        self.weights = nn.Embedding(c.species + 1, c.channels)
+        self.embed = nn.Linear(voxels * c.channels, c.width)
         self.lattice_in, self.lattice_out = nn.Linear(9, c.width), nn.Linear(9, c.width)
-        self.bias = TorusBias(c.encoder_layers + c.decoder_layers, c.heads, torus=not c.window)
-        if c.window:
-            self.place_in, self.place_out = (nn.Parameter(0.02 * torch.randn(c.window**3, c.width)) for _ in range(2))
-        if c.points:
-            self.density = nn.Linear(c.width, c.points**3)
+        self.bias = TorusBias(c.encoder_layers + c.decoder_layers, c.heads)
         self.encoder = nn.ModuleList(Block(c.width, c.heads) for _ in range(c.encoder_layers))
         self.decoder = nn.ModuleList(Block(c.width, c.heads) for _ in range(c.decoder_layers))
         self.norm_in, self.norm_out = nn.LayerNorm(c.width), nn.LayerNorm(c.width)
@@ -190,14 +159,10 @@ class PatchNetwork(nn.Module):
         self, field: Float[Tensor, "b nx ny nz channels"], lattice: Float[Tensor, "b 3 3"], patches: Patches
     ) -> Latent:
         """Field → distribution of the latent: (1) cut into patches, (2) embed, (3) mix, (4) project."""
-        p, seen = self.config.patch, self.config.patch + 2 * self.config.overlap
-        x = field.unfold(1, seen, p).unfold(2, seen, p).unfold(3, seen, p)  # b X Y Z c p p p
-        x = x.permute(0, 1, 2, 3, 5, 6, 7, 4).reshape(len(field), math.prod(patches), -1)
-        x = FIELD_SCALE * x
-        if not self.config.channels:
-            x = torch.cat([x, (LIGHT * x).asinh()], -1)
-        x = self.embed(x).float() + self.lattice_in(lattice_features(lattice, patches))[:, None]
-        x = x + self.place_in if self.config.window else x
+        p = self.config.patch
+        x = field.unflatten(1, (-1, p)).unflatten(3, (-1, p)).unflatten(5, (-1, p))  # b X p Y p Z p c
+        x = x.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(len(field), math.prod(patches), -1)
+        x = self.embed(FIELD_SCALE * x) + self.lattice_in(lattice_features(lattice, patches))[:, None]
         bias = self.bias(patches)
         for k, block in enumerate(self.encoder):
             x = block(x, bias[k])
@@ -208,21 +173,17 @@ class PatchNetwork(nn.Module):
         self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
     ) -> DecodedField:
         """Latent → field: (1) embed, (2) mix, (3) spread every patch to its voxels."""
-        x = self.from_latent(z).float() + self.lattice_out(lattice_features(lattice, patches))[:, None]
-        x = x + self.place_out if self.config.window else x
+        x = self.from_latent(z) + self.lattice_out(lattice_features(lattice, patches))[:, None]
         bias = self.bias(patches)
         for k, block in enumerate(self.decoder):
             x = block(x, bias[len(self.encoder) + k])
         x = self.norm_out(x)
-        p, n = self.config.patch, self.config.points
-        geometry = self.spread(self.geometry(x).float(), patches, p)
-        features = self.spread(self.appearance(x).float(), patches, p)
-        density = self.spread(self.density(x).float(), patches, n).view(-1, *(n * k for k in patches)) if n else None
-        return DecodedField(geometry[..., 0], geometry[..., 1:], features, density)
+        geometry = self.spread(self.geometry(x).float(), patches)
+        return DecodedField(geometry[..., 0], geometry[..., 1:], self.spread(self.appearance(x).float(), patches))
 
-    @staticmethod
-    def spread(x: Float[Tensor, "b t values"], patches: Patches, p: int) -> Float[Tensor, "b voxels c"]:
-        """Patches of p³ voxels → voxels in C order of the grid."""
+    def spread(self, x: Float[Tensor, "b t values"], patches: Patches) -> Float[Tensor, "b voxels c"]:
+        """Patches → voxels in C order of the grid."""
+        p = self.config.patch
         x = x.view(len(x), *patches, p, p, p, -1).permute(0, 1, 4, 2, 5, 3, 6, 7)
         return x.reshape(len(x), math.prod(patches) * p**3, -1)
 

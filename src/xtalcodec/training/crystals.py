@@ -20,7 +20,7 @@ class TrainingCrystals:
         self.left_out: list[tuple[str, str]] = []
         for crystal in crystals:
             try:
-                reduced, _ = niggli(crystal)
+                reduced = space.whole(niggli(crystal)[0])
                 patches = space.patches(reduced)
             except CrystalError as error:
                 self.left_out.append((crystal.name, str(error)))

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xtalcodec.fields.batch import CrystalBatch
@@ -21,8 +20,6 @@ class ObjectiveConfig:
     """Weight of the KL divergence per patch: enough to keep the latent near a unit normal's scale."""
     blur: float = 0.1
     """Voxels: species are read this far off the true positions, as decoding will read them."""
-    density: float = 20.0
-    """Weight of the mean square error of a window's decoded density, in (e/Å³)²."""
 
 
 class Objective(nn.Module):
@@ -44,10 +41,7 @@ class Objective(nn.Module):
         which, position = self.space.positions(batch, patches)
         position = position + self.config.blur * torch.randn_like(position)
         species = self.network.species(interpolate(decoded.features, which, position, self.space.grid(patches)))
-        numbers = batch.numbers[self.space.present(batch)]
+        numbers = batch.numbers[batch.mask]
         terms = self.network.loss(decoded, self.space.targets(batch, patches), species, numbers)
-        if decoded.density is not None:
-            true = self.space.density(batch, batch.numbers[..., None].float())[..., 0]
-            terms["density"] = self.config.density * F.mse_loss(decoded.density, true)
         terms["kl"] = self.config.kl * latent.kl().mean() / math.prod(patches)
         return terms | {"right_species": (species.argmax(-1) == numbers).float().mean().detach()}
