@@ -36,16 +36,25 @@ class CrystalBatch:
     @classmethod
     def collate(cls, crystals: Sequence[Crystal], device: str | torch.device = "cpu") -> "CrystalBatch":
         """Pad crystals to one batch."""
-        sites = max(len(c) for c in crystals)
-        frac_coords = np.zeros((len(crystals), sites, 3), dtype=np.float32)
-        numbers = np.zeros((len(crystals), sites), dtype=np.int64)
-        for k, crystal in enumerate(crystals):
-            frac_coords[k, : len(crystal)] = crystal.frac_coords
-            numbers[k, : len(crystal)] = crystal.numbers
-        lattice = np.stack([c.lattice for c in crystals]).astype(np.float32)
-        z = torch.from_numpy(numbers)
-        batch = cls(torch.from_numpy(lattice), torch.from_numpy(frac_coords), z, z > 0)
-        return batch.to(device)
+        lattice = np.stack([c.lattice for c in crystals])
+        return cls.pad(lattice, [c.frac_coords for c in crystals], [c.numbers for c in crystals], device)
+
+    @classmethod
+    def pad(
+        cls,
+        lattice: Float[np.ndarray, "b 3 3"],
+        frac_coords: Sequence[Float[np.ndarray, "_ 3"]],
+        numbers: Sequence[Int[np.ndarray, " _"]],
+        device: str | torch.device = "cpu",
+    ) -> "CrystalBatch":
+        """Pad lists of sites, of which some may be empty, to one batch."""
+        sites = max(1, *map(len, numbers))
+        frac = np.zeros((len(numbers), sites, 3), dtype=np.float32)
+        z = np.zeros((len(numbers), sites), dtype=np.int64)
+        for k, (where, what) in enumerate(zip(frac_coords, numbers, strict=True)):
+            frac[k, : len(what)], z[k, : len(what)] = where, what
+        tensors = torch.from_numpy(lattice.astype(np.float32)), torch.from_numpy(frac), torch.from_numpy(z)
+        return cls(*tensors, tensors[2] > 0).to(device)
 
     def to(self, device: str | torch.device) -> "CrystalBatch":
         """Return the batch on another device."""

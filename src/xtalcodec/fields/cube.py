@@ -76,12 +76,10 @@ class Cube(Voxels):
 
     def batch(self, views: Sequence[View], device: str | torch.device = "cpu") -> CrystalBatch:
         """Atoms of views that are in the window or its skin, on the torus."""
-        crystals = []
-        for view in views:
-            inside = view.inside(self.window.edge, self.config.skin)
-            frac = (view.positions[inside] + self.config.gap / 2) / self.edge
-            crystals.append(Crystal(self.edge * np.eye(3), frac, view.numbers[inside]))
-        return CrystalBatch.collate(crystals, device)
+        inside = [view.inside(self.window.edge, self.config.skin) for view in views]
+        frac = [(v.positions[k] + self.config.gap / 2) / self.edge for v, k in zip(views, inside, strict=True)]
+        numbers = [v.numbers[k] for v, k in zip(views, inside, strict=True)]
+        return CrystalBatch.pad(np.stack([self.edge * np.eye(3)] * len(views)), frac, numbers, device)
 
     def _patches(self) -> Patches:
         return (self.config.patches, self.config.patches, self.config.patches)

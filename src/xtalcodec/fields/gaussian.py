@@ -42,9 +42,11 @@ def torus_profiles(x: Float[Tensor, "*atoms"], n: int, sigma: float) -> Float[Te
     return total / (math.sqrt(2 * math.pi) * sigma)
 
 
-def open_profiles(x: Float[Tensor, "*atoms"], points: Float[Tensor, " n"], sigma: float) -> Float[Tensor, "*atoms n"]:
-    """One axis of the Gaussians of atoms in open space, each normalised: (2πσ²)^(−1/2) exp(−(points − x)²/2σ²)."""
-    return torch.exp(-0.5 * ((points - x[..., None]) / sigma) ** 2) / (math.sqrt(2 * math.pi) * sigma)
+def open_profiles(
+    x: Float[Tensor, "*b atoms"], points: Float[Tensor, " n"], sigma: float
+) -> Float[Tensor, "*b n atoms"]:
+    """One axis of the Gaussians of atoms in open space, 1 at their centres: exp(−(points − x)²/2σ²)."""
+    return torch.exp((points[:, None] - x[..., None, :]).square() * (-0.5 / sigma**2))
 
 
 def outer_sum(

@@ -1,7 +1,6 @@
 """`repeating`: a cube of the infinite crystal, at its origin or anywhere, along its axes or rotated."""
 
 from dataclasses import dataclass, field
-from itertools import product
 
 import numpy as np
 from jaxtyping import Float
@@ -58,13 +57,13 @@ def seen(
 ) -> View:
     """Every atom of the infinite crystal that shows in the cube."""
     frac = crystal.frac_coords - np.floor(crystal.frac_coords)
-    corners = np.array(list(product((-window.reach, window.edge + window.reach), repeat=3)))
-    bounds = (corners - offset) @ np.linalg.inv(lattice)
-    cells = [
-        np.arange(np.floor(low) - 1, np.ceil(high) + 1) for low, high in zip(bounds.min(0), bounds.max(0), strict=True)
-    ]
-    shifts = np.stack(np.meshgrid(*cells, indexing="ij"), -1).reshape(-1, 3)
-    positions = (frac @ lattice + offset)[None] + (shifts @ lattice)[:, None]
-    outside = np.maximum(np.maximum(-positions, positions - window.edge), 0)
-    cell, site = np.nonzero((outside**2).sum(-1) <= window.reach**2)
+    half, inverse = window.edge / 2, np.linalg.inv(lattice)
+    # Fractional coordinates of the cube's middle, and how far from it the cube grown by a ball goes along each.
+    middle = (half - offset) @ inverse
+    extent = half * abs(inverse).sum(0) + window.reach * np.sqrt((inverse**2).sum(0))
+    low, high = np.floor(middle - extent), np.floor(middle + extent)
+    cells = np.indices((high - low + 1).astype(int)).reshape(3, -1).T + low
+    positions = (cells @ lattice + offset)[:, None] + frac @ lattice
+    outside = np.maximum(abs(positions - half) - half, 0)
+    cell, site = np.nonzero(np.einsum("csx,csx->cs", outside, outside) <= window.reach**2)
     return View(positions[cell, site], crystal.numbers[site], site, lattice, offset, rotation)
