@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.fields.cube import CubeConfig
+from xtalcodec.fields.cube import Cube, CubeConfig
 from xtalcodec.fields.periodic import PeriodicConfig, niggli
 from xtalcodec.fields.spaces import open_space
 from xtalcodec.fields.voxels import Patches
@@ -26,7 +26,7 @@ from xtalcodec.materials import as_crystals
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.refine import RefineConfig, refine
 from xtalcodec.settings import build, unknown
-from xtalcodec.sites.found import Sites
+from xtalcodec.sites.found import Sites, WindowAtoms
 from xtalcodec.sites.heat import SitesConfig, read_sites
 
 if TYPE_CHECKING:
@@ -272,10 +272,37 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         LatentsError
             Latents of another codec or of another shape.
         """
+        result: list[Decoded | None] = [None] * len(latents)
+        for indices, codes, z, lattice in self._batches(latents):
+            for k, code, sites in zip(indices, codes, self._read(z, lattice, codes[0].patches), strict=True):
+                result[k] = _decoded(code, sites)
+            if progress:
+                progress(len(indices))
+        return result
+
+    def decode_windows(self, latents: Latents) -> list[WindowAtoms]:
+        """Decode latents of a window into the atoms that it shows, as they were read, in Å from its corner.
+
+        Raises
+        ------
+        LatentsError
+            Latents of another codec or of another shape.
+        TypeError
+            A codec whose representation is no window.
+        """
+        if not isinstance(self.space, Cube):
+            raise TypeError(f"the codec {self.config.name!r} is of no window: its grid is the crystal's own cell")
+        result: dict[int, WindowAtoms] = {}
+        for indices, codes, z, lattice in self._batches(latents):
+            for k, sites in zip(indices, self._find(z, lattice, codes[0].patches), strict=True):
+                result[k] = WindowAtoms(self.space.angstrom(sites.frac_coords), sites.numbers)
+        return [result[k] for k in range(len(latents))]
+
+    def _batches(self, latents: Latents) -> Iterator[tuple[list[int], list[Code], Tensor, Tensor]]:
+        """Indices, codes, latents and lattices of one grid at a time."""
         if latents.codec != self.identity:
             raise LatentsError(f"these latents belong to the codec {latents.codec}, not to {self.identity}")
-        result: list[Decoded | None] = [None] * len(latents)
-        for patches, indices in batches([c.patches for c in latents]):
+        for _, indices in batches([c.patches for c in latents]):
             codes = [latents[k] for k in indices]
             z = torch.from_numpy(np.stack([c.z for c in codes])).to(self.device)
             if z.shape[2] != self.config.network.latent:
@@ -283,18 +310,18 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
                     f"{codes[0].name}: {z.shape[2]} latent numbers per patch, not {self.config.network.latent}"
                 )
             lattice = torch.from_numpy(np.stack([c.lattice for c in codes])).float().to(self.device)
-            for k, code, sites in zip(indices, codes, self._read(z, lattice, patches), strict=True):
-                result[k] = _decoded(code, sites)
-            if progress:
-                progress(len(indices))
-        return result
+            yield indices, codes, z, lattice
 
     @torch.no_grad()
-    def _read(self, z: Tensor, lattice: Tensor, patches: Patches) -> list[Sites]:
-        """Latents of one batch → sites."""
+    def _find(self, z: Tensor, lattice: Tensor, patches: Patches) -> list[Sites]:
+        """Latents of one batch → atoms on the grid."""
         decoded = self.network.decode(z, self.space.frame(lattice), patches)
-        sites = read_sites(decoded, self.network, self.space, patches, self.allowed, self.config.sites)
-        return [self.space.cell(s, cell) for s, cell in zip(sites, lattice.double().cpu().numpy(), strict=True)]
+        return read_sites(decoded, self.network, self.space, patches, self.allowed, self.config.sites)
+
+    def _read(self, z: Tensor, lattice: Tensor, patches: Patches) -> list[Sites]:
+        """Latents of one batch → sites of the crystals' cells."""
+        cells = lattice.double().cpu().numpy()
+        return [self.space.cell(s, cell) for s, cell in zip(self._find(z, lattice, patches), cells, strict=True)]
 
     def self_check(self, latents: Latents, decoded: Sequence[Decoded | None]) -> list[float]:
         """How far a decoded crystal's own latent lies from the one it came from.

@@ -52,6 +52,17 @@ def conventional(crystal: Crystal, symprec: float) -> tuple[Crystal, int, str] |
     return standard, data.number, moyopy.HallSymbolEntry(data.hall_number).hm_short
 
 
+def primitive(crystal: Crystal, symprec: float = 0.01) -> Crystal:
+    """Return the crystal on a primitive cell in a standard orientation; as given where no symmetry can be found."""
+    data = _dataset(crystal, symprec)
+    if data is None:
+        return crystal
+    cell = data.prim_std_cell
+    numbers = np.array(cell.numbers, dtype=np.int64)
+    lattice, frac_coords = np.array(cell.basis), wrapped(np.array(cell.positions))
+    return replace(crystal, lattice=lattice, frac_coords=frac_coords, numbers=numbers)
+
+
 def _dataset(crystal: Crystal, symprec: float) -> moyopy.MoyoDataset | None:
     """What moyopy finds, in the standard setting; None where it finds no symmetry, not even the identity."""
     crystal = right_handed(crystal)

@@ -1,4 +1,4 @@
-"""Atoms that a reader found in one crystal's field."""
+"""Atoms that a reader found in one field: sites of a cell, or atoms in a window."""
 
 from dataclasses import dataclass
 
@@ -16,3 +16,13 @@ class Sites:
     """Probability of the species times how well the heat around the site looks like an atom's."""
     explained: float
     """1 − the largest heat, in any voxel, that the atoms found leave unexplained or claim in vain."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAtoms:
+    """Atoms in a window."""
+
+    positions: Float[np.ndarray, "atoms 3"]
+    """Å, from the window's corner."""
+    numbers: Int[np.ndarray, " atoms"]
+    """Atomic numbers Z."""

@@ -1,0 +1,234 @@
+"""How well windows come back, as Hoffmann et al. 2019 measure it: atoms both ways, counts, species, density.
+
+Every crystal is seen afresh, rotated uniformly and from a random place, encoded and decoded; the
+crystal that comes back is compared too. What does not fit the window stays in the match rate.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.fields.cube import Cube, RepeatingCube
+from xtalcodec.fields.periodic import niggli
+from xtalcodec.fields.repeating import seen
+from xtalcodec.fields.window import Atoms, View, density
+from xtalcodec.metrics.reconstruction import Reconstruction, compare
+from xtalcodec.sites.found import WindowAtoms
+
+if TYPE_CHECKING:
+    from xtalcodec.codec import Codec
+
+PERCENTILES = (5, 10, 20, 50, 80, 90, 95, 98, 99)
+"""The paper's figures show the 5th to the 99th."""
+
+NEAR = 0.5
+"""Å: a decoded atom this near to a true one is that atom."""
+
+SHORT = 6.0
+"""Å: a crystal whose longest primitive, reduced cell edge is no longer is surely shown by a window of 10 Å."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """One crystal in a window and what was decoded."""
+
+    reconstruction: Reconstruction
+    true: WindowAtoms
+    decoded: WindowAtoms
+    true_density: Float[np.ndarray, "n n n"] | None
+    """e/Å³, as the paper paints it; None where the crystal does not fit."""
+    decoded_density: Float[np.ndarray, "n n n"] | None
+    """The network's own, or that of the crystal that was decoded."""
+    alone: Reconstruction | None = None
+    """The crystal from the decoded atoms of a repeating window alone, its lattice found in them."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the window holds the crystal."""
+        return self.true_density is not None
+
+
+def measure(
+    codec: "Codec",
+    crystals: Sequence[Crystal],
+    *,
+    seed: int = 0,
+    refine: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> list[WindowRow]:
+    """See, encode, decode and compare crystals; one row each, in order.
+
+    Raises
+    ------
+    TypeError
+        A codec whose representation is no window.
+    """
+    space = codec.space
+    if not isinstance(space, Cube):
+        raise TypeError(f"the codec {codec.config.name!r} is of no window: its grid is the crystal's own cell")
+    rng = np.random.default_rng(seed)
+    views = [_anywhere(crystal, rng) for crystal in crystals]
+    reasons: dict[int, str] = {}
+    for k, crystal in enumerate(views):
+        try:
+            codec.check(crystal)
+        except CrystalError as error:
+            reasons[k] = str(error)
+    good = [k for k in range(len(views)) if k not in reasons]
+    rows = {k: _missing(crystals[k], reason) for k, reason in reasons.items()}
+    if good:
+        latents = codec.encode([views[k] for k in good], refine=refine, progress=progress)
+        found = codec.decode_windows(latents)
+        for k, code, atoms, crystal in zip(good, latents, found, codec.decode_crystals(latents), strict=True):
+            placed = _placed(codec, views[k], code.origin)
+            decoded = None if crystal is None else crystal.crystal
+            row = compare(views[k], decoded, crystal.confidence if crystal else 0.0, code.numbers, None, "")
+            back = None if decoded is None else _placed(codec, decoded, code.origin)
+            true = _atoms(space, placed)
+            rows[k] = WindowRow(row, true, atoms, _density(space, placed), _density(space, back))
+            if isinstance(space, RepeatingCube):
+                rows[k] = replace(rows[k], alone=_alone(views[k], atoms, space.window.edge))
+    return [rows[k] for k in range(len(views))]
+
+
+def _anywhere(crystal: Crystal, rng: np.random.Generator) -> Crystal:
+    """The crystal turned uniformly over SO(3) and moved by a random part of its cell."""
+    rotation = Rotation.random(random_state=rng).as_matrix()
+    return replace(crystal, lattice=crystal.lattice @ rotation.T).translated(rng.random(3))
+
+
+def _missing(crystal: Crystal, reason: str) -> WindowRow:
+    """The row of a crystal that does not fit."""
+    nothing = WindowAtoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64))
+    return WindowRow(compare(crystal, None, 0.0, 0, None, reason), nothing, nothing, None, None)
+
+
+def _placed(codec: "Codec", crystal: Crystal, origin: Float[np.ndarray, "3"]) -> Crystal:
+    """The reduced crystal where the code puts it: Cartesian coordinates are the window's."""
+    return codec.space.whole(niggli(crystal)[0]).translated(origin)
+
+
+def _atoms(space: Cube, placed: Crystal) -> WindowAtoms:
+    """The atoms that a decoder should find."""
+    batch = space.collate([placed])
+    frac = batch.frac_coords[0][batch.mask[0]].double().numpy()
+    return WindowAtoms(space.angstrom(frac), batch.numbers[0][batch.mask[0]].numpy())
+
+
+def _density(space: Cube, placed: Crystal | None) -> Float[np.ndarray, "n n n"]:
+    """Density of a crystal in its window; nothing where nothing was decoded."""
+    if placed is None:
+        return np.zeros((space.window.points,) * 3, dtype=np.float32)
+    if isinstance(space, RepeatingCube):
+        view = seen(placed, placed.lattice, np.zeros(3), np.eye(3), space.window)
+    else:
+        sites = np.arange(len(placed))
+        positions = placed.frac_coords @ placed.lattice
+        view = View(positions, placed.numbers, sites, placed.lattice, np.zeros(3), np.eye(3))
+    with torch.no_grad():
+        return density(Atoms.collate([view]), space.window)[0].numpy()
+
+
+def _alone(original: Crystal, atoms: WindowAtoms, edge: float) -> Reconstruction:
+    """The crystal that the decoded atoms show."""
+    from xtalcodec.lattices import LatticeError, crystal_from_window
+
+    try:
+        found = crystal_from_window(atoms.positions, atoms.numbers, edge)
+    except (LatticeError, CrystalError) as error:
+        return compare(original, None, 0.0, 0, None, str(error))
+    return compare(original, found, 0.0, 0, None, "")
+
+
+def nearest(
+    places: Float[np.ndarray, "n 3"], others: Float[np.ndarray, "m 3"]
+) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """Distance in Å of each place to the nearest of others, infinite where there is none, and which one that is."""
+    if not len(others):
+        return np.full(len(places), np.inf), np.zeros(len(places), dtype=np.int64)
+    distance, index = cKDTree(others).query(places.reshape(-1, 3))
+    return distance, index
+
+
+def same_count(row: WindowRow) -> bool:
+    """Whether as many atoms were decoded as there are, one near each."""
+    distance, index = nearest(row.true.positions, row.decoded.positions)
+    return len(row.true.numbers) == len(row.decoded.numbers) == len(set(index[distance < NEAR].tolist()))
+
+
+def species(row: WindowRow) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """True and decoded Z of every true atom; 0 for one that was not found."""
+    distance, index = nearest(row.true.positions, row.decoded.positions)
+    decoded = np.zeros(len(row.true.numbers), dtype=np.int64)
+    decoded[distance < NEAR] = row.decoded.numbers[index[distance < NEAR]]
+    return row.true.numbers, decoded
+
+
+def short(crystal: Crystal) -> bool:
+    """Whether the primitive, reduced cell's edges are all at most `SHORT`."""
+    from xtalcodec.symmetry import primitive
+
+    return bool(np.linalg.norm(niggli(primitive(crystal))[0].lattice, axis=1).max() <= SHORT)
+
+
+def window_summary(rows: Sequence[WindowRow]) -> dict[str, Any]:
+    """The paper's measures over the crystals that fit, and match rates over all."""
+    fitting = [row for row in rows if row.fits]
+    true_to_decoded = np.concatenate([nearest(r.true.positions, r.decoded.positions)[0] for r in fitting] or [[]])
+    decoded_to_true = np.concatenate([nearest(r.decoded.positions, r.true.positions)[0] for r in fitting] or [[]])
+    pairs = [species(row) for row in fitting]
+    right = [(true == decoded) for true, decoded in pairs]
+    mse = [_mse(row) for row in fitting]
+    return {
+        "n": len(rows),
+        "fit": len(fitting),
+        "latent_numbers_per_crystal": _mean([float(r.reconstruction.numbers) for r in fitting]),
+        "density_mse_percentiles": _percentiles(mse, (20, 50, 80)),
+        "true_to_decoded_percentiles": _percentiles(true_to_decoded, PERCENTILES),
+        "decoded_to_true_percentiles": _percentiles(decoded_to_true, PERCENTILES),
+        "count_rate": _mean([float(same_count(row)) for row in fitting]),
+        "species_rate": _mean(np.concatenate(right or [[]]).astype(float).tolist()),
+        "all_species_rate": _mean([float(r.all()) for r in right]),
+        "match_rate": _mean([float(r.reconstruction.matched) for r in rows]),
+        "match_rate_fitting": _mean([float(r.reconstruction.matched) for r in fitting]),
+        "rmse": _mean([r.reconstruction.rms for r in rows if r.reconstruction.rms is not None]),
+        **_from_atoms_alone(fitting),
+    }
+
+
+def _from_atoms_alone(rows: Sequence[WindowRow]) -> dict[str, Any]:
+    """Match rates of crystals whose lattice was found in the decoded atoms."""
+    alone = [(row.alone.matched, short(row.alone.original)) for row in rows if row.alone is not None]
+    if not alone:
+        return {}
+    return {
+        "match_rate_alone": _mean([float(matched) for matched, _ in alone]),
+        "short": sum(is_short for _, is_short in alone),
+        "match_rate_alone_short": _mean([float(matched) for matched, is_short in alone if is_short]),
+        "match_rate_short": _mean(
+            [float(row.reconstruction.matched) for row in rows if short(row.reconstruction.original)]
+        ),
+    }
+
+
+def _mse(row: WindowRow) -> float:
+    """Mean square error of the density, (e/Å³)²."""
+    return float(np.mean((row.true_density - row.decoded_density) ** 2))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _percentiles(values: Sequence[float] | np.ndarray, which: Sequence[int]) -> dict[str, float]:
+    """Percentiles; a missing atom is infinitely far."""
+    if not len(values):
+        return {}
+    return {str(q): float(x) for q, x in zip(which, np.percentile(values, which, method="lower"), strict=True)}
