@@ -41,6 +41,7 @@ def test_help_of_every_verb_has_an_example(run):
         ["evaluate"],
         ["train"],
         ["info"],
+        ["generate"],
         ["data", "show"],
         ["data", "convert"],
     ):

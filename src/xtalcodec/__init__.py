@@ -13,10 +13,16 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOMES = {"Codec": "codec", "Latents": "latents", "Crystal": "crystal", "CrystalError": "crystal"}
+_HOMES = {
+    "Codec": "codec",
+    "Crystal": "crystal",
+    "CrystalError": "crystal",
+    "FieldStore": "field_store",
+    "Latents": "latents",
+}
 """Public names and the modules they live in, imported at first use so that importing is quick."""
 
-__all__ = ["Codec", "Crystal", "CrystalError", "Latents", "__version__"]
+__all__ = ["Codec", "Crystal", "CrystalError", "FieldStore", "Latents", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

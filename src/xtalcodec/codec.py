@@ -16,24 +16,27 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from xtalcodec.coders import open_coder, open_network
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.fields.cube import Cube, CubeConfig
+from xtalcodec.fields.cube import CubeConfig
 from xtalcodec.fields.periodic import PeriodicConfig, niggli
 from xtalcodec.fields.spaces import open_space
 from xtalcodec.fields.voxels import Patches
 from xtalcodec.latents import Code, Latents, LatentsError
 from xtalcodec.materials import as_crystals
+from xtalcodec.models.hoffmann import HoffmannConfig
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.refine import RefineConfig, refine
 from xtalcodec.settings import build, unknown
-from xtalcodec.sites.found import Sites, WindowAtoms
-from xtalcodec.sites.heat import SitesConfig, read_sites
+from xtalcodec.sites.found import Sites
+from xtalcodec.sites.heat import SitesConfig
 
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
 
     from xtalcodec.materials import Material
+    from xtalcodec.sites.found import WindowAtoms
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 """Files of a codec's folder, the hub's usual names."""
@@ -48,7 +51,7 @@ class CodecConfig:
 
     name: str = "unnamed"
     space: PeriodicConfig | CubeConfig = field(default_factory=PeriodicConfig)
-    network: PatchConfig = field(default_factory=PatchConfig)
+    network: PatchConfig | HoffmannConfig = field(default_factory=PatchConfig)
     sites: SitesConfig = field(default_factory=SitesConfig)
     refine: RefineConfig = field(default_factory=RefineConfig)
     elements: tuple[int, ...] = tuple(range(1, 101))
@@ -78,8 +81,8 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         self.config = config
         self.space = open_space(config.space)
         self.device = torch.device(device)
-        self.network = PatchNetwork(config.network).to(self.device).eval()
-        self.allowed = torch.tensor(config.elements, device=self.device)
+        self.network = open_network(config.network).to(self.device).eval()
+        self.coder = open_coder(self.network, self.space, config.sites, config.elements, self.device)
 
     # Saving and loading
 
@@ -128,8 +131,9 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         return None
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        """Write configuration and weights (half precision: their rounding moves no atom by 0.001 Å)."""
-        state = {k: v.detach().half().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        """Write configuration and weights (matrices in half precision: their rounding moves no atom by 0.001 Å)."""
+        weights = {k: v.detach().cpu() for k, v in self.network.state_dict().items()}
+        state = {k: (v.half() if v.ndim > 1 else v).contiguous() for k, v in weights.items()}
         save_file(state, save_directory / WEIGHTS, metadata={"format": "pt"})
         (save_directory / CONFIG).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
 
@@ -189,7 +193,7 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
             except CrystalError as error:
                 raise CrystalError(f"{crystal.name or crystal.formula}: {error}") from error
         codes: dict[int, Code] = {}
-        for patches, indices in batches([c[2] for c in checked]):
+        for patches, indices in grouped([c[2] for c in checked]):
             reduced = [checked[k][0] for k in indices]
             z, origins = self._encode(reduced, patches, refine)
             for k, crystal, latent, shift in zip(indices, reduced, z.cpu().numpy(), origins, strict=True):
@@ -208,7 +212,7 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         """
         origins = [self.space.place(c, 0) for c in crystals]
         z = self._latent(_moved(crystals, origins), patches)
-        if not improve:
+        if not improve or not isinstance(self.network, PatchNetwork):
             return z, origins
 
         def read(latent: Tensor, lattice: Tensor) -> list[Sites]:
@@ -233,8 +237,7 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
     def _latent(self, crystals: Sequence[Crystal], patches: Patches) -> Tensor:
         """The encoder's own latents of reduced crystals of one grid."""
         batch = self.space.collate(crystals, self.device)
-        field = self.space.paint(batch, self.network.weights(batch.numbers), patches)
-        return self.network.encode(field, batch.lattice, patches).mean
+        return self.coder.encode(batch, patches).mean
 
     # Decoding
 
@@ -273,36 +276,24 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
             Latents of another codec or of another shape.
         """
         result: list[Decoded | None] = [None] * len(latents)
-        for indices, codes, z, lattice in self._batches(latents):
+        for indices, codes, z, lattice in self.batches(latents):
             for k, code, sites in zip(indices, codes, self._read(z, lattice, codes[0].patches), strict=True):
                 result[k] = _decoded(code, sites)
             if progress:
                 progress(len(indices))
         return result
 
-    def decode_windows(self, latents: Latents) -> list[WindowAtoms]:
-        """Decode latents of a window into the atoms that it shows, as they were read, in Å from its corner.
+    def decode_windows(self, latents: Latents) -> "list[WindowAtoms]":
+        """Atoms in the windows of latents, in Å from a corner; see `windows.decode_windows`."""
+        from xtalcodec.windows import decode_windows
 
-        Raises
-        ------
-        LatentsError
-            Latents of another codec or of another shape.
-        TypeError
-            A codec whose representation is no window.
-        """
-        if not isinstance(self.space, Cube):
-            raise TypeError(f"the codec {self.config.name!r} is of no window: its grid is the crystal's own cell")
-        result: dict[int, WindowAtoms] = {}
-        for indices, codes, z, lattice in self._batches(latents):
-            for k, sites in zip(indices, self._find(z, lattice, codes[0].patches), strict=True):
-                result[k] = WindowAtoms(self.space.angstrom(sites.frac_coords), sites.numbers)
-        return [result[k] for k in range(len(latents))]
+        return decode_windows(self, latents)
 
-    def _batches(self, latents: Latents) -> Iterator[tuple[list[int], list[Code], Tensor, Tensor]]:
+    def batches(self, latents: Latents) -> Iterator[tuple[list[int], list[Code], Tensor, Tensor]]:
         """Indices, codes, latents and lattices of one grid at a time."""
         if latents.codec != self.identity:
             raise LatentsError(f"these latents belong to the codec {latents.codec}, not to {self.identity}")
-        for _, indices in batches([c.patches for c in latents]):
+        for _, indices in grouped([c.patches for c in latents]):
             codes = [latents[k] for k in indices]
             z = torch.from_numpy(np.stack([c.z for c in codes])).to(self.device)
             if z.shape[2] != self.config.network.latent:
@@ -313,15 +304,10 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
             yield indices, codes, z, lattice
 
     @torch.no_grad()
-    def _find(self, z: Tensor, lattice: Tensor, patches: Patches) -> list[Sites]:
-        """Latents of one batch → atoms on the grid."""
-        decoded = self.network.decode(z, self.space.frame(lattice), patches)
-        return read_sites(decoded, self.network, self.space, patches, self.allowed, self.config.sites)
-
     def _read(self, z: Tensor, lattice: Tensor, patches: Patches) -> list[Sites]:
         """Latents of one batch → sites of the crystals' cells."""
         cells = lattice.double().cpu().numpy()
-        return [self.space.cell(s, cell) for s, cell in zip(self._find(z, lattice, patches), cells, strict=True)]
+        return [self.space.cell(s, cell) for s, cell in zip(self.coder.find(z, lattice, patches), cells, strict=True)]
 
     def self_check(self, latents: Latents, decoded: Sequence[Decoded | None]) -> list[float]:
         """How far a decoded crystal's own latent lies from the one it came from.
@@ -357,7 +343,7 @@ def _decoded(code: Code, sites: Sites) -> Decoded | None:
     return Decoded(inside, sites.confidence, confidence)
 
 
-def batches(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
+def grouped(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
     """Group indices by grid, at most `BATCH_PATCHES` patches at a time."""
     groups: dict[Patches, list[int]] = {}
     for k, shape in enumerate(shapes):

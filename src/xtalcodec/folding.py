@@ -56,7 +56,7 @@ def fold(
     numbers: Int[np.ndarray, " atoms"],
     lattice: Float[np.ndarray, "3 3"],
     edge: float = 10.0,
-    config: FoldConfig = FoldConfig(),  # noqa: B008 (frozen)
+    config: FoldConfig = FoldConfig(),
     *,
     refine: bool = True,
 ) -> Folded:
@@ -64,7 +64,8 @@ def fold(
 
     (1) Atoms that coincide on the torus are copies of one site; (2) lattice and sites are fitted to all
     copies by linear least squares, and copies are found anew on the better lattice until it stays;
-    (3) species by majority, of equals the one with more atoms; (4) sites that are missing from most of their places are dropped.
+    (3) species by majority, of equals the one with more atoms; (4) sites that are missing from most of
+    their places are dropped.
 
     Parameters
     ----------
@@ -72,10 +73,17 @@ def fold(
     lattice: near enough that neighbouring cells agree within `radius`.
     edge: length of the window, Å.
     refine: whether the lattice is fitted too; otherwise it is taken as exact.
+
+    Raises
+    ------
+    ValueError
+        No atoms.
     """
+    if not len(numbers):
+        raise ValueError("there are no atoms to fold")
     for _ in range(config.rounds):
         site, cell = _copies(positions, lattice, config.radius)
-        change, centre, keep = _fit(positions, site, cell @ lattice, cell, config.trim, refine=refine)
+        change, centre, keep = _fit(positions, lattice, site, cell, config.trim, refine=refine)
         lattice = lattice + change
         if abs(change).max() < config.settled:
             break
@@ -132,7 +140,7 @@ def reproduced(
     positions: Float[np.ndarray, "atoms 3"],
     numbers: Int[np.ndarray, " atoms"],
     edge: float,
-    config: FoldConfig = FoldConfig(),  # noqa: B008 (frozen)
+    config: FoldConfig = FoldConfig(),
 ) -> tuple[int, int]:
     """Compare the window with what the folded crystal says it must hold, away from the faces.
 
@@ -155,7 +163,7 @@ def reproduced(
 
 def interior(positions: Float[np.ndarray, "*n 3"], edge: float, skin: float) -> Bool[np.ndarray, "*n"]:
     """Whether points lie in the window and farther than `skin` from its faces."""
-    return ((positions >= skin) & (positions <= edge - skin)).all(-1)
+    return np.all((positions >= skin) & (positions <= edge - skin), axis=-1)
 
 
 def _partnerless(
@@ -204,8 +212,8 @@ def _copies(
 
 def _fit(
     positions: Float[np.ndarray, "atoms 3"],
+    lattice: Float[np.ndarray, "3 3"],
     site: Int[np.ndarray, " atoms"],
-    shift: Float[np.ndarray, "atoms 3"],
     cell: Int[np.ndarray, "atoms 3"],
     trim: float,
     *,
@@ -214,7 +222,8 @@ def _fit(
     """Least squares of position = centre of the site + cell @ (lattice + change), stray copies left out.
 
     Subtracting each site's mean leaves three unknown vectors for all atoms; directions in which no two copies
-    differ stay as they are (the solution of least change).
+    differ stay as they are (the solution of least change). A lattice that would collapse was far from the
+    crystal's and stays as given.
 
     Returns
     -------
@@ -222,11 +231,13 @@ def _fit(
     """
     keep = np.ones(len(site), dtype=bool)
     change = np.zeros((3, 3))
-    reduced = positions - shift  # copies brought to one place
+    reduced = positions - cell @ lattice  # copies brought to one place
     for _ in range(2):
         if refine:
             x, y = cell - _means(cell[keep], site[keep])[site], reduced - _means(reduced[keep], site[keep])[site]
             change = np.linalg.lstsq(x[keep], y[keep], rcond=1e-6)[0]
+            if abs(np.linalg.det(lattice + change)) < 0.5 * abs(np.linalg.det(lattice)):
+                change = np.zeros((3, 3))
         there = reduced - cell @ change
         centre = _means(there[keep], site[keep])
         residual = np.linalg.norm(there - centre[site], axis=1)

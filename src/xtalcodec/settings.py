@@ -59,7 +59,7 @@ def _convert(kind: Any, value: Any, key: str) -> Any:
 
 def _choose(options: Sequence[Any], value: Mapping[str, Any], key: str) -> Any:
     """Of several groups of settings, the one whose KINDS has the `kind` given; the first without one."""
-    if "kind" not in value:
+    if len(options) == 1 or "kind" not in value:
         return options[0]
     known = {name: option for option in options for name in option.KINDS}
     if value["kind"] not in known:

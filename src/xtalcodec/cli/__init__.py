@@ -4,7 +4,10 @@ import typer
 
 from xtalcodec.cli.coding import decode, encode
 from xtalcodec.cli.data import data_app
+from xtalcodec.cli.generation import generate
+from xtalcodec.cli.latent_space import alter, interpolate
 from xtalcodec.cli.reconstruction import evaluate, reconstruct
+from xtalcodec.cli.sampling import sample
 from xtalcodec.cli.training import info, train
 
 app = typer.Typer(
@@ -14,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (reconstruct, encode, decode, evaluate, train, info):
+for verb in (reconstruct, encode, decode, evaluate, train, info, generate, interpolate, sample, alter):
     app.command()(verb)
 app.add_typer(data_app, name="data")
 

@@ -15,19 +15,27 @@ from xtalcodec.metrics.reconstruction import Reconstruction, summary
 
 def print_table(rows: Sequence[Reconstruction], self_check: bool) -> None:
     """One line per crystal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     columns = ["crystal", "formula", "space group", "decoded", "sites", "decoded", "matched", "RMS (Å)", "confidence"]
-    table = Table(*columns, *(["self-check"] if self_check else []))
+    rows_of_cells = []
     for r in rows:
         cells = [r.original.name, r.original.formula, r.space_group, r.space_group_decoded, str(len(r.original))]
         cells += [str(len(r.decoded)) if r.decoded else "–", "yes" if r.matched else "no"]
         cells += ["–" if r.rms_angstrom is None else f"{r.rms_angstrom:.4f}", f"{r.confidence:.2f}"]
         if self_check:
             cells.append("–" if r.self_check is None else f"{r.self_check:.3f}")
-        table.add_row(*map(Text, cells), style=None if r.matched else "bold red")
+        rows_of_cells.append(cells)
+    show_table(columns + ["self-check"] * self_check, rows_of_cells, [r.matched for r in rows])
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], good: Sequence[bool]) -> None:
+    """A table on the screen, rows that are not good in red."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns)
+    for cells, fine in zip(rows, good, strict=True):
+        table.add_row(*map(Text, cells), style=None if fine else "bold red")
     console = Console()
     console.width = console.width if console.is_terminal else 160
     console.print(table)

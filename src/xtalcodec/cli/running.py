@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 WRONG_USAGE, SOME_UNUSABLE = 2, 3
 """Exit statuses beside 0."""
 
+EXTRAS = {"accelerate": "train", "tensorboard": "train", "zarr": "fields", "mpi4py": "mpi"}
+"""Library → the extra of the package that brings it."""
+
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
@@ -22,7 +25,8 @@ def clear_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        hint = "; training needs pip install 'xtalcodec[train]'" if isinstance(error, ModuleNotFoundError) else ""
+        missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+        hint = f"; this needs pip install 'xtalcodec[{EXTRAS[missing]}]'" if missing in EXTRAS else ""
         typer.echo(f"xtalcodec: {error}{hint}", err=True)
         raise typer.Exit(WRONG_USAGE) from error
 

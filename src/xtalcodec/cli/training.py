@@ -13,7 +13,7 @@ from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of,
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="A recipe that ships with the package (mp, perov-5, carbon-24) or a YAML file.")
+        str, typer.Argument(help="A recipe that ships with the package (mp, perov-5, mp-unit-cell, hoffmann-narrow …) or a YAML file.")
     ],
     overrides: Annotated[
         list[str] | None, typer.Argument(help="Settings over the recipe's: optimiser.steps=5000 …")
@@ -24,6 +24,10 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
     minutes: Annotated[
         float | None, typer.Option(help="End the schedule after this time instead of the recipe's steps.")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Learn from the painted views of this store of `xtalcodec generate` (hoffmann recipes)."),
     ] = None,
     device: Annotated[Where, typer.Option(help="Where to train.")] = Where.auto,
 ) -> None:
@@ -43,7 +47,8 @@ def train(
             raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")
         facts = {"recipe": " ".join([recipe, *(overrides or [])]), "data": names_of(data), "val": names_of(val)}
         facts["command"] = shlex.join(["xtalcodec", *(Path(w).name if "/" in w else w for w in sys.argv[1:])])
-        run(settings, crystals, held_out, out, resume=resume, minutes=minutes, device=device.value, facts=facts)
+        how = {"resume": resume, "minutes": minutes, "device": device.value, "facts": facts, "store": store}
+        run(settings, crystals, held_out, out, **how)
         typer.echo(f"the codec is in {out}: xtalcodec evaluate … --codec {out}")
     finish(unusable + more)
 

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.fields.batch import CrystalBatch
-from xtalcodec.fields.gaussian import outer_sum, torus_profiles
+from xtalcodec.fields.gaussian import REACH, outer_sum, torus_profiles
 from xtalcodec.fields.repeating import seen
 from xtalcodec.fields.voxels import Patches, Voxels, origin
-from xtalcodec.fields.window import View, WindowConfig
+from xtalcodec.fields.window import Atoms, View, WindowConfig, density
 from xtalcodec.folding import fold
 from xtalcodec.sites.found import Sites
 
@@ -41,6 +41,8 @@ class CubeConfig:
     """Å between opposite faces of the window, around the torus."""
     skin: float = 0.25
     """Å: atoms that little outside of the window are decoded too, so that its faces are no cliff."""
+    reach: float = 0.25
+    """Å: atoms that little outside of the window are kept for painting; at least the skin."""
     sigma: float = 0.9
     """Width of an atom's Gaussian, in voxels."""
     heat_sigma: float = 0.7
@@ -74,10 +76,23 @@ class Cube(Voxels):
         """From fractions of the torus to Å from the window's corner."""
         return frac_coords * self.edge - self.config.gap / 2
 
+    def fractions(self, positions: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """From Å from the window's corner to fractions of the torus."""
+        return (positions + self.config.gap / 2) / self.edge
+
+    def atoms(self, crystals: CrystalBatch) -> Atoms:
+        """Atoms of a batch in Å; for windows that keep every atom that reaches in, what the paper paints."""
+        positions = (crystals.frac_coords * self.edge - self.config.gap / 2) * crystals.mask[..., None]
+        return Atoms(positions, crystals.numbers, crystals.mask.long() - 1)
+
+    def density(self, crystals: CrystalBatch) -> Float[Tensor, "b n n n"]:
+        """The paper's density of the atoms of a batch, in e/Å³."""
+        return density(self.atoms(crystals), self.window)
+
     def batch(self, views: Sequence[View], device: str | torch.device = "cpu") -> CrystalBatch:
-        """Atoms of views that are in the window or its skin, on the torus."""
-        inside = [view.inside(self.window.edge, self.config.skin) for view in views]
-        frac = [(v.positions[k] + self.config.gap / 2) / self.edge for v, k in zip(views, inside, strict=True)]
+        """Atoms of views that are in the window or within reach of it, on the torus."""
+        inside = [view.inside(self.window.edge, self.config.reach) for view in views]
+        frac = [self.fractions(v.positions[k]) for v, k in zip(views, inside, strict=True)]
         numbers = [v.numbers[k] for v, k in zip(views, inside, strict=True)]
         return CrystalBatch.pad(np.stack([self.edge * np.eye(3)] * len(views)), frac, numbers, device)
 
@@ -183,6 +198,6 @@ class RepeatingCube(Cube):
         return self.collate([c.translated(rng.random(3)) for c in rotated])
 
     def _look(self, crystal: Crystal) -> View:
-        """What shows in the window and its skin; farther atoms do not matter here."""
-        near = replace(self.window, sigma=self.config.skin)
+        """What is in the window or within reach; `seen` goes REACH Gaussians far."""
+        near = replace(self.window, sigma=self.config.reach / REACH)
         return seen(crystal, crystal.lattice, np.zeros(3), np.eye(3), near)

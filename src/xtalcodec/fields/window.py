@@ -8,14 +8,16 @@ within a label radius of an atom.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from xtalcodec.fields.gaussian import REACH, open_profiles
+from xtalcodec.fields.gaussian import REACH, open_profiles, outer_sum
+
+SLAB = 10
+"""Layers of points that are painted at once on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class WindowConfig:
     def spacing(self) -> float:
         """Å between two points."""
         return self.edge / (self.points - 1)
+
+    @property
+    def peak(self) -> float:
+        """Å⁻³: the height of a Gaussian whose integral is 1."""
+        return (2 * math.pi * self.sigma**2) ** -1.5
 
     @property
     def reach(self) -> float:
@@ -78,7 +85,7 @@ class Atoms:
     @classmethod
     def collate(cls, views: Sequence[View], device: str | torch.device = "cpu") -> "Atoms":
         """Pad views to one batch."""
-        atoms = max(1, *(len(v.numbers) for v in views))
+        atoms = max([1, *(len(v.numbers) for v in views)])
         positions = np.zeros((len(views), atoms, 3), dtype=np.float32)
         numbers = np.zeros((len(views), atoms), dtype=np.int64)
         site = np.full((len(views), atoms), -1, dtype=np.int64)
@@ -92,39 +99,11 @@ class Atoms:
         return len(self.numbers)
 
 
-def axis(config: WindowConfig, device: torch.device | None = None) -> Float[Tensor, " points"]:
+def axis(
+    config: WindowConfig, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, " points"]:
     """Where the points are along an edge, in Å: both faces included."""
-    return torch.linspace(0, config.edge, config.points, device=device)
-
-
-@cache
-def nodes(
-    config: WindowConfig, tolerance: float
-) -> tuple[Float[np.ndarray, " nodes"], Float[np.ndarray, "{config.points} nodes"]]:
-    """Where along an edge to know a density so as to know it on all points, and the matrix that says it there.
-
-    Gaussians of one width are smooth: on 10 Å those of 1 Å need 24 Gauss–Legendre nodes, not 30 points, for
-    float32, and the least-squares matrix hardly amplifies rounding. In float64, or with few points, the nodes
-    are the points.
-
-    Parameters
-    ----------
-    tolerance: of a Gaussian's peak, for atoms anywhere within reach.
-    """
-    points = np.linspace(0, config.edge, config.points)
-    atoms = np.arange(-config.reach, config.edge + config.reach, config.sigma / 50)
-
-    def profiles(at: Float[np.ndarray, " n"]) -> Float[np.ndarray, "atoms n"]:
-        return np.exp(-0.5 * ((atoms[:, None] - at) / config.sigma) ** 2)
-
-    wanted = profiles(points)
-    for count in range(2, config.points):
-        at = config.edge / 2 * (1 + np.polynomial.legendre.leggauss(count)[0])
-        known = profiles(at)
-        spread = np.linalg.lstsq(known, wanted, rcond=None)[0]
-        if abs(known @ spread - wanted).max() <= tolerance:
-            return at, spread.T
-    return points, np.eye(config.points)
+    return torch.linspace(0, config.edge, config.points, device=device, dtype=dtype)
 
 
 def paint(
@@ -133,36 +112,52 @@ def paint(
     """Density n(r) = Σ w (2πσ²)^(−3/2) exp(−|r − r_i|²/2σ²), in e/Å³ for w = Z (arXiv 1909.00949, eq. 1).
 
     Differentiable in positions and weights, in their precision, on their device. Padding atoms weigh 0.
-    The sum over atoms is one matrix product on the nodes, three small ones take it to the points.
     """
-    b, n, channels = len(positions), config.points, weights.shape[-1]
-    at, spread = (
-        torch.as_tensor(x, dtype=positions.dtype, device=positions.device)
-        for x in nodes(config, 3 * torch.finfo(positions.dtype).eps)
-    )
-    k = len(at)
-    x, y, z = open_profiles(positions.mT.contiguous(), at, config.sigma).unbind(1)  # b k atoms
-    row = (weights.mT[:, :, None] * x[:, None]).view(b, channels * k, -1)
-    plane = (y[:, :, None] * z[:, None]).view(b, k * k, -1)
-    field = torch.bmm(row, plane.mT)  # b channels·k k²
-    spread = spread * (2 * math.pi * config.sigma**2) ** -0.5
-    field = spread @ field.view(b * channels, k, k * k)
-    field = spread @ field.view(b * channels * n, k, k)
-    return (field @ spread.T).view(b, channels, n, n, n).movedim(1, -1)
+    if positions.device.type == "cpu":
+        return torch.stack([_paint_slabs(p, w, config) for p, w in zip(positions, weights, strict=True)])
+    return _paint_whole(positions, weights, config)
+
+
+def _paint_whole(
+    positions: Float[Tensor, "b atoms 3"], weights: Float[Tensor, "b atoms channels"], config: WindowConfig
+) -> Float[Tensor, "b n n n channels"]:
+    """Paint all views at once."""
+    points = axis(config, positions.device, positions.dtype)
+    x, y, z = open_profiles(positions.mT, points, config.sigma).mT.unbind(1)  # b atoms n
+    return outer_sum((x, y, z), weights * config.peak)
+
+
+def _paint_slabs(
+    positions: Float[Tensor, "atoms 3"], weights: Float[Tensor, "atoms channels"], config: WindowConfig
+) -> Float[Tensor, "n n n channels"]:
+    """Paint one view slab by slab, each with the atoms that reach it: 2/3 of them, and all stays in the cache."""
+    order = positions[:, 1].detach().argsort(stable=True)
+    positions, weights = positions[order].mT.contiguous(), weights[order].mT * config.peak
+    points = axis(config, dtype=positions.dtype)
+    x, y, z = open_profiles(positions, points, config.sigma)  # n atoms
+    row = (weights[:, None] * x).flatten(0, 1)  # channels·n atoms
+    reach = config.sigma * math.sqrt(-2 * math.log(torch.finfo(points.dtype).eps))
+    below, above = points[::SLAB] - reach, points[::SLAB] + ((SLAB - 1) * config.spacing + reach)
+    reached = torch.searchsorted(positions[1].detach(), torch.stack((below, above), 1)).tolist()
+    field = []
+    for rows, (first, last) in zip(y.split(SLAB), reached, strict=True):
+        plane = (rows[:, None, first:last] * z[:, first:last]).flatten(0, 1)  # slab·n atoms
+        field.append((row[:, first:last] @ plane.mT).view(-1, config.points, len(rows), config.points))
+    return torch.cat(field, 2).movedim(0, -1)
 
 
 def density(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n n"]:
     """Density of views weighted by Z, all images summed.
 
-    On a CPU one view at a time, without its padding: that keeps a view in the cache, and its value
-    the same to the last bit in whatever batch it comes.
+    On a CPU each view without its padding, so that it is the same to the last bit in every batch.
     """
     weights = atoms.numbers[..., None].to(atoms.positions.dtype)
     if atoms.numbers.device.type != "cpu":
         return paint(atoms.positions, weights, config)[..., 0]
     count = (atoms.numbers > 0).sum(1).tolist()
-    views = (paint(atoms.positions[k : k + 1, :m], weights[k : k + 1, :m], config) for k, m in enumerate(count))
-    return torch.cat([view[..., 0] for view in views])
+    return torch.stack(
+        [_paint_slabs(p[:m], w[:m], config)[..., 0] for p, w, m in zip(atoms.positions, weights, count, strict=True)]
+    )
 
 
 def density_nearest(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n n"]:
@@ -170,16 +165,15 @@ def density_nearest(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n 
 
     It loses 1 to 17 % at the peaks of dense crystals; for parity only.
     """
-    points = axis(config, atoms.positions.device).to(atoms.positions.dtype)
+    points = axis(config, atoms.positions.device, atoms.positions.dtype)
     result = atoms.positions.new_zeros(len(atoms), config.points, config.points, config.points)
-    peak = (2 * math.pi * config.sigma**2) ** -1.5
     for k in range(len(atoms)):
         for s in atoms.site[k].unique().tolist():
             images = (atoms.site[k] == s) & (atoms.numbers[k] > 0)
             x, y, z = open_profiles(atoms.positions[k, images].mT.contiguous(), points, config.sigma)
             if x.numel():
                 plane = y[:, None] * z
-                weight = atoms.numbers[k, images][0] * peak
+                weight = atoms.numbers[k, images][0] * config.peak
                 result[k] += weight * torch.stack([(plane * across).amax(-1) for across in x])
     return result
 
@@ -194,7 +188,7 @@ def species_map(atoms: Atoms, config: WindowConfig, coin: torch.Generator | None
     coin: with it, a point within reach of several atoms takes any of them, as the paper's code does.
     """
     n, b, radius = config.points, len(atoms), config.label_radius
-    points = axis(config, atoms.positions.device)
+    points = axis(config, atoms.positions.device, atoms.positions.dtype)
     shows = ((atoms.positions >= -radius) & (atoms.positions <= config.edge + radius)).all(-1) & (atoms.numbers > 0)
     which, atom = shows.nonzero(as_tuple=True)
     position = atoms.positions[which, atom]

@@ -21,6 +21,7 @@ from xtalcodec.fields.repeating import seen
 from xtalcodec.fields.window import Atoms, View, density
 from xtalcodec.metrics.reconstruction import Reconstruction, compare
 from xtalcodec.sites.found import WindowAtoms
+from xtalcodec.windows import decode_densities, decode_windows, window
 
 if TYPE_CHECKING:
     from xtalcodec.codec import Codec
@@ -70,9 +71,7 @@ def measure(
     TypeError
         A codec whose representation is no window.
     """
-    space = codec.space
-    if not isinstance(space, Cube):
-        raise TypeError(f"the codec {codec.config.name!r} is of no window: its grid is the crystal's own cell")
+    space = window(codec)
     rng = np.random.default_rng(seed)
     views = [_anywhere(crystal, rng) for crystal in crystals]
     reasons: dict[int, str] = {}
@@ -85,14 +84,17 @@ def measure(
     rows = {k: _missing(crystals[k], reason) for k, reason in reasons.items()}
     if good:
         latents = codec.encode([views[k] for k in good], refine=refine, progress=progress)
-        found = codec.decode_windows(latents)
-        for k, code, atoms, crystal in zip(good, latents, found, codec.decode_crystals(latents), strict=True):
+        found = decode_windows(codec, latents)
+        own = decode_densities(codec, latents) or [None] * len(good)
+        crystals_found = codec.decode_crystals(latents)
+        for k, code, atoms, crystal, field in zip(good, latents, found, crystals_found, own, strict=True):
             placed = _placed(codec, views[k], code.origin)
             decoded = None if crystal is None else crystal.crystal
             row = compare(views[k], decoded, crystal.confidence if crystal else 0.0, code.numbers, None, "")
             back = None if decoded is None else _placed(codec, decoded, code.origin)
             true = _atoms(space, placed)
-            rows[k] = WindowRow(row, true, atoms, _density(space, placed), _density(space, back))
+            dense = _density(space, back) if field is None else field
+            rows[k] = WindowRow(row, true, atoms, _density(space, placed), dense)
             if isinstance(space, RepeatingCube):
                 rows[k] = replace(rows[k], alone=_alone(views[k], atoms, space.window.edge))
     return [rows[k] for k in range(len(views))]
@@ -118,8 +120,9 @@ def _placed(codec: "Codec", crystal: Crystal, origin: Float[np.ndarray, "3"]) ->
 def _atoms(space: Cube, placed: Crystal) -> WindowAtoms:
     """The atoms that a decoder should find."""
     batch = space.collate([placed])
-    frac = batch.frac_coords[0][batch.mask[0]].double().numpy()
-    return WindowAtoms(space.angstrom(frac), batch.numbers[0][batch.mask[0]].numpy())
+    positions = space.angstrom(batch.frac_coords[0][batch.mask[0]].double().numpy())
+    inside = ((positions >= -space.config.skin) & (positions <= space.window.edge + space.config.skin)).all(1)
+    return WindowAtoms(positions[inside], batch.numbers[0][batch.mask[0]].numpy()[inside])
 
 
 def _density(space: Cube, placed: Crystal | None) -> Float[np.ndarray, "n n n"]:

@@ -22,9 +22,11 @@ from xtalcodec.fields.voxels import Patches, Voxels
 from xtalcodec.training import card, checkpoint
 from xtalcodec.training.augment import augment
 from xtalcodec.training.crystals import TrainingCrystals
-from xtalcodec.training.objective import Objective
+from xtalcodec.training.objective import open_objective
+from xtalcodec.training.optimisers import open_optimisers
+from xtalcodec.training.painted import Painted, PaintedViews
 from xtalcodec.training.progress import Progress, Report
-from xtalcodec.training.recipe import OptimiserConfig, Recipe
+from xtalcodec.training.recipe import Recipe
 
 CHECKPOINT, RECIPE = "checkpoint.safetensors", "recipe.yaml"
 """Files of a training's folder, beside the codec's own."""
@@ -47,6 +49,7 @@ def train(
     minutes: float | None = None,
     device: str = "auto",
     facts: Mapping[str, Any] | None = None,
+    store: Path | None = None,
 ) -> Codec:
     """Train a codec and keep it in `out`, with checkpoints to resume from.
 
@@ -58,6 +61,7 @@ def train(
     minutes: end the schedule after this much training time instead of the recipe's steps.
     device: "cpu", "cuda", or "auto".
     facts: what else the model card should say: the names of recipe and data, the command.
+    store: learn from the painted views of this store of `xtalcodec generate` instead (the paper's networks only).
 
     Raises
     ------
@@ -75,16 +79,20 @@ def train(
     codec = Codec(recipe.codec, accelerator.device)
     if recipe.start:
         _start(codec.network, Codec.from_pretrained(recipe.start).network)
-    crystals = TrainingCrystals(data, codec.space, recipe.largest, recipe.optimiser.patches)
-    objective = Objective(codec.network, codec.space, recipe.objective).train()
-    optimisers = _optimisers(codec.network, recipe.optimiser)
+    crystals: TrainingCrystals | PaintedViews
+    if store is None:
+        crystals = TrainingCrystals(data, codec.space, recipe.largest, recipe.optimiser.patches)
+    else:
+        crystals = PaintedViews(store, recipe.codec.space, recipe.held_out, recipe.optimiser.patches)
+    objective = open_objective(codec.network, codec.space, recipe.objective).train()
+    optimisers = open_optimisers(codec.network, recipe.optimiser)
     progress = Progress()
     if resume and (out / CHECKPOINT).is_file():
         progress = Progress(**checkpoint.load(out / CHECKPOINT, codec.network, optimisers))
     report = Report(out, len(crystals), crystals.left_out, progress) if main else None
     model = accelerator.prepare(objective)
     saved = time.monotonic()
-    for fraction in _schedule(progress, recipe.optimiser.steps, minutes):
+    for fraction in _schedule(progress, recipe.optimiser.length(len(crystals)), minutes):
         batch, patches = _batch(crystals, codec.space, recipe, [recipe.seed, progress.step, accelerator.process_index])
         size = len(batch)
         terms = _step(
@@ -162,19 +170,6 @@ def _start(network: nn.Module, other: nn.Module) -> None:
     network.load_state_dict(own | fits)
 
 
-def _optimisers(network: nn.Module, config: OptimiserConfig) -> dict[str, Optimizer]:
-    """Muon for the large hidden matrices, AdamW for the ends that numbers go in and come out by, norms and biases."""
-    hidden = ("encoder.", "decoder.", "embed.", "appearance.")
-    matrices: list[nn.Parameter] = []
-    rest: list[nn.Parameter] = []
-    for name, parameter in network.named_parameters():
-        (matrices if parameter.ndim == 2 and name.startswith(hidden) else rest).append(parameter)
-    return {
-        "muon": torch.optim.Muon(matrices, lr=config.muon, weight_decay=config.weight_decay),
-        "adamw": torch.optim.AdamW(rest, lr=config.adamw, weight_decay=config.weight_decay, betas=(0.9, 0.95)),
-    }
-
-
 def _schedule(progress: Progress, steps: int, minutes: float | None) -> Iterator[float]:
     """Fraction of the training done, before each step: of the steps, or of the time."""
     while True:
@@ -186,11 +181,15 @@ def _schedule(progress: Progress, steps: int, minutes: float | None) -> Iterator
         progress.seconds += time.monotonic() - start
 
 
-def _batch(crystals: TrainingCrystals, space: Voxels, recipe: Recipe, seed: list[int]) -> tuple[CrystalBatch, Patches]:
+def _batch(
+    crystals: TrainingCrystals | PaintedViews, space: Voxels, recipe: Recipe, seed: list[int]
+) -> tuple[CrystalBatch | Painted, Patches]:
     """Crystals of a step, altered and put on their grid; all random numbers follow from the seed, torch's too."""
-    chosen, patches = crystals.batch(seed)
     dice = torch.Generator().manual_seed(hash(tuple(seed)) % 2**62)
     torch.manual_seed(hash((*seed, 1)) % 2**62)
+    if isinstance(crystals, PaintedViews):
+        return crystals.batch(seed)
+    chosen, patches = crystals.batch(seed)
     altered = augment(CrystalBatch.collate(chosen), recipe.augment, dice)
     return space.views(altered, np.random.default_rng([*seed, 1])), patches
 
@@ -198,7 +197,7 @@ def _batch(crystals: TrainingCrystals, space: Voxels, recipe: Recipe, seed: list
 def _step(
     model: nn.Module,
     accelerator: Any,
-    batch: CrystalBatch,
+    batch: CrystalBatch | Painted,
     patches: Patches,
     optimisers: dict[str, Optimizer],
     recipe: Recipe,
@@ -207,18 +206,19 @@ def _step(
 ) -> dict[str, Tensor]:
     """One step of both optimisers on one batch per process."""
     config = recipe.optimiser
-    rate = min(1.0, (step + 1) / max(1, config.warmup)) * (1 - fraction)
+    rate = min(1.0, (step + 1) / max(1, config.warmup)) * (1 - fraction * config.decay)
     terms = model(batch, patches)
     loss = sum(value for name, value in terms.items() if name != "right_species")
     if not torch.isfinite(loss):
         raise TrainingError(f"the loss of step {step} is {loss.item()}; lower optimiser.muon or optimiser.adamw")
     accelerator.backward(loss)
-    accelerator.clip_grad_norm_(model.parameters(), config.clip)
-    for name, base in (("muon", config.muon), ("adamw", config.adamw)):
-        for group in optimisers[name].param_groups:
-            group["lr"] = base * rate
-        optimisers[name].step()
-        optimisers[name].zero_grad()
+    if config.clip:
+        accelerator.clip_grad_norm_(model.parameters(), config.clip)
+    for name, optimiser in optimisers.items():
+        for group in optimiser.param_groups:
+            group["lr"] = getattr(config, name) * rate
+        optimiser.step()
+        optimiser.zero_grad()
     return terms
 
 

@@ -7,9 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.fields.cube import Cube
 from xtalcodec.fields.voxels import Patches, Voxels
+from xtalcodec.fields.window import species_map
+from xtalcodec.models.hoffmann import Hoffmann
 from xtalcodec.models.patch import PatchNetwork
 from xtalcodec.sites.heat import interpolate
+from xtalcodec.training.painted import Painted
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +26,8 @@ class ObjectiveConfig:
     """Voxels: species are read this far off the true positions, as decoding will read them."""
 
 
-class Objective(nn.Module):
-    """A network and its representation as one module that returns its loss: what DDP can wrap."""
+class PatchObjective(nn.Module):
+    """A patch network and its representation as one module that returns its loss: what DDP can wrap."""
 
     def __init__(self, network: PatchNetwork, space: Voxels, config: ObjectiveConfig) -> None:
         super().__init__()
@@ -45,3 +49,24 @@ class Objective(nn.Module):
         terms = self.network.loss(decoded, self.space.targets(batch, patches), species, numbers)
         terms["kl"] = self.config.kl * latent.kl().mean() / math.prod(patches)
         return terms | {"right_species": (species.argmax(-1) == numbers).float().mean().detach()}
+
+
+class HoffmannObjective(nn.Module):
+    """The paper's networks on its windows, trained together."""
+
+    def __init__(self, network: Hoffmann, space: Cube) -> None:
+        super().__init__()
+        self.network, self.space = network, space
+
+    def forward(self, batch: CrystalBatch | Painted, patches: Patches) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return the terms of the loss: (1) paint, where the batch is not painted yet, (2) decode, (3) compare."""
+        if isinstance(batch, CrystalBatch):
+            batch = Painted(self.space.density(batch), species_map(self.space.atoms(batch), self.space.window))
+        return self.network.loss(self.network(batch.density), batch.density, batch.species_map)
+
+
+def open_objective(network: PatchNetwork | Hoffmann, space: Voxels, config: ObjectiveConfig) -> nn.Module:
+    """Make the objective of a network."""
+    if isinstance(network, PatchNetwork):
+        return PatchObjective(network, space, config)
+    return HoffmannObjective(network, space)

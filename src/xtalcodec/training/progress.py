@@ -1,6 +1,7 @@
 """How far a training is, and what it says: on the screen, in TensorBoard and in `curve.jsonl`."""
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +12,16 @@ from torch import Tensor
 from xtalcodec.atomic import atomic
 from xtalcodec.codec import Codec
 from xtalcodec.crystal import Crystal
+from xtalcodec.fields.cube import Cube
 from xtalcodec.metrics.reconstruction import reconstruct, summary
+from xtalcodec.metrics.windows import measure, window_summary
 
 CURVE, LOG = "curve.jsonl", "tensorboard"
 """Files of a training's folder."""
+
+
+SCORES = ("match_rate", "rmse", "count_rate", "composition_rate")
+"""What is noted of held-out crystals; of windows, the paper's measures besides."""
 
 
 @dataclass
@@ -69,13 +76,17 @@ class Report:
             return
         codec.network.eval()
         stride = max(1, len(val) // sample)
-        scores = summary(reconstruct(codec, val[::stride][:sample], refine=False), codec)
+        chosen = val[::stride][:sample]
+        if isinstance(codec.space, Cube):
+            kept = _window_scores(codec, chosen)
+        else:
+            scores = summary(reconstruct(codec, chosen, refine=False), codec)
+            kept = {k: scores[k] for k in SCORES if scores[k] is not None}
         codec.network.train()
-        kept = {k: scores[k] for k in ("match_rate", "rmse", "count_rate", "composition_rate") if scores[k] is not None}
         self._note(progress, {f"val/{k}": v for k, v in kept.items()})
         text = "  ".join(f"{k} {v:.4g}" for k, v in kept.items())
         self.console.print(
-            f"held out, {scores['n']} crystals, latents not refined: {text}", style="bold", soft_wrap=True
+            f"held out, {len(chosen)} crystals, latents not refined: {text}", style="bold", soft_wrap=True
         )
 
     def _note(self, progress: Progress, values: dict[str, float]) -> None:
@@ -87,3 +98,12 @@ class Report:
     def close(self) -> None:
         """Finish the log."""
         self.writer.close()
+
+
+def _window_scores(codec: Codec, crystals: Sequence[Crystal]) -> dict[str, float]:
+    """Held-out crystals in windows: rates, and percentiles of density error and distance."""
+    scores = window_summary(measure(codec, crystals, refine=False))
+    kept = {k: scores[k] for k in ("match_rate", "rmse", "count_rate", "species_rate")}
+    kept |= {f"density_mse_{q}": value for q, value in scores["density_mse_percentiles"].items()}
+    kept |= {f"distance_{q}": scores["true_to_decoded_percentiles"].get(q) for q in ("20", "50", "80")}
+    return {k: value for k, value in kept.items() if value is not None and math.isfinite(value)}

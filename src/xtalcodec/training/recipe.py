@@ -11,24 +11,7 @@ from xtalcodec.codec import CodecConfig
 from xtalcodec.settings import SettingsError, build, override, unknown
 from xtalcodec.training.augment import AugmentConfig
 from xtalcodec.training.objective import ObjectiveConfig
-
-
-@dataclass(frozen=True, slots=True)
-class OptimiserConfig:
-    """Muon for the matrices between hidden layers, AdamW for the rest; linear warm-up and decay."""
-
-    steps: int = 20000
-    """Length of the schedule, where no `--minutes` are given."""
-    patches: int = 2048
-    """Patches per step and process: crystals of one grid, as many as fit."""
-    warmup: int = 100
-    muon: float = 0.02
-    """Learning rate of the hidden matrices (Jordan 2024; orthogonalised momentum)."""
-    adamw: float = 1.5e-3
-    """Learning rate of everything else."""
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    """Largest norm of the gradient."""
+from xtalcodec.training.optimisers import OptimiserConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +25,8 @@ class Recipe:
     start: str = ""
     """A codec whose weights of the same name and shape training starts from."""
     seed: int = 0
+    held_out: float = 1 / 32
+    """Share of a store's crystals that training from one sets aside (the paper learns from 31 shards of 32)."""
     largest: int = 300
     """Crystals with more patches are left out of training (they are still encoded later)."""
     precision: str = "auto"

@@ -1,0 +1,97 @@
+"""What `evaluate` says of window codecs: the paper's measures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from xtalcodec.cli.report import write_json
+from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar
+
+if TYPE_CHECKING:
+    from xtalcodec.files import Unusable
+
+
+def is_window(codec: str) -> bool:
+    """Whether a codec's representation is a window."""
+    from xtalcodec.fields.cube import Cube
+
+    with clear_errors():
+        return isinstance(load_codec(codec, "cpu").space, Cube)
+
+
+def evaluate_windows(
+    data: Sequence[str],
+    codec: str,
+    device: str,
+    max_sites: int,
+    limit: int | None,
+    seed: int,
+    discriminator: bool,
+    json: Path | None,
+    *,
+    refine: bool,
+) -> "tuple[dict[str, Any], list[Unusable]]":
+    """Measure a window codec on crystals seen afresh, print the scores and return them."""
+    import numpy as np
+
+    from xtalcodec.metrics.discriminator import discriminate
+    from xtalcodec.metrics.windows import measure, window_summary
+
+    with clear_errors():
+        model = load_codec(codec, device)
+        crystals, unusable = load_crystals(data, max_sites, None)
+        if limit is not None and limit < len(crystals):
+            crystals = [crystals[k * len(crystals) // limit] for k in range(limit)]
+        if not crystals:
+            finish(unusable)
+        with progress_bar("looking", len(crystals)) as advance:
+            rows = measure(model, crystals, seed=seed, refine=refine, progress=advance)
+        scores = {"codec": model.identity, "seed": seed, "refined": refine, **window_summary(rows)}
+        if discriminator:
+            fitting = [row for row in rows if row.fits]
+            true, decoded = (
+                np.stack([getattr(row, name) for row in fitting]).astype(np.float32)
+                for name in ("true_density", "decoded_density")
+            )
+            with progress_bar("discriminating", 150) as advance:
+                scores["discriminator_auc"] = discriminate(true, decoded, seed=seed, progress=advance)
+        scores["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
+        _print(scores)
+        write_json(json, scores)
+    return scores, unusable
+
+
+def _print(scores: dict[str, Any]) -> None:
+    """Scores as text, the number of latent numbers beside them."""
+
+    def share(name: str) -> str:
+        return "–" if scores.get(name) is None else f"{100 * scores[name]:.2f} %"
+
+    def distances(name: str, which: Sequence[str]) -> str:
+        return "  ".join(f"{q} %: {scores[name][q]:.4g}" for q in which if q in scores[name])
+
+    numbers = scores["latent_numbers_per_crystal"] or 0
+    typer.echo(f"codec {scores['codec']}, {numbers:.0f} numbers per crystal")
+    typer.echo(f"crystals      {scores['n']}, of which {scores['fit']} fit the window")
+    both = distances("true_to_decoded_percentiles", ("50", "80", "90", "95", "99"))
+    back = distances("decoded_to_true_percentiles", ("50", "80", "90", "95", "99"))
+    typer.echo(f"distance (Å)  true to decoded  {both}")
+    typer.echo(f"              decoded to true  {back}")
+    typer.echo(f"atoms         right number in {share('count_rate')} of windows")
+    typer.echo(
+        f"species       right for {share('species_rate')} of atoms, all in {share('all_species_rate')} of windows"
+    )
+    typer.echo(f"density       mean square error {distances('density_mse_percentiles', ('20', '50', '80'))} (e/Å³)²")
+    rmse = "–" if scores["rmse"] is None else f"{scores['rmse']:.4f}"
+    typer.echo(
+        f"crystals back {share('match_rate')} of all, {share('match_rate_fitting')} of those that fit, rmse {rmse}"
+    )
+    if "short" in scores:
+        typer.echo(
+            f"from the atoms alone, lattice found in them: {share('match_rate_alone')} of those that fit, "
+            f"{share('match_rate_alone_short')} of the {scores['short']} with cell edges of at most 6 Å"
+        )
+    if scores.get("discriminator_auc") is not None:
+        typer.echo(f"discriminator tells true from decoded densities with an AUC of {scores['discriminator_auc']:.3f}")

@@ -1,0 +1,108 @@
+"""What joins a network with a representation: batches to latents, latents to atoms."""
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.fields.cube import Cube
+from xtalcodec.fields.voxels import Patches, Voxels
+from xtalcodec.models.hoffmann import Hoffmann, HoffmannConfig
+from xtalcodec.models.latent import Latent
+from xtalcodec.models.patch import PatchConfig, PatchNetwork
+from xtalcodec.sites.found import Sites
+from xtalcodec.sites.heat import SitesConfig, read_sites
+
+AT_ONCE = 16
+"""Windows that go through the paper's networks together: their activations are large."""
+
+
+@runtime_checkable
+class Coder(Protocol):
+    """A network at work on a representation."""
+
+    def encode(self, batch: CrystalBatch, patches: Patches) -> Latent:
+        """Distribution of the latents (crystals, patches, latent) of crystals on their grid."""
+
+    def find(
+        self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
+    ) -> list[Sites]:
+        """Atoms on the grid."""
+
+    def density(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, "b n n n"] | None:
+        """Density that the network decodes, in e/Å³; None where it decodes atoms only."""
+
+
+class PatchCoder:
+    """Heat, offsets and species of every voxel."""
+
+    def __init__(self, network: PatchNetwork, space: Voxels, sites: SitesConfig, allowed: Int[Tensor, " z"]) -> None:
+        self.network, self.space, self.sites, self.allowed = network, space, sites, allowed
+
+    def encode(self, batch: CrystalBatch, patches: Patches) -> Latent:
+        """Paint with the learned weights and encode."""
+        field = self.space.paint(batch, self.network.weights(batch.numbers), patches)
+        return self.network.encode(field, batch.lattice, patches)
+
+    def find(
+        self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
+    ) -> list[Sites]:
+        """Decode and read the heat."""
+        decoded = self.network.decode(z, self.space.frame(lattice), patches)
+        return read_sites(decoded, self.network, self.space, patches, self.allowed, self.sites)
+
+    def density(self, z: Float[Tensor, "b patches latent"]) -> None:  # noqa: ARG002
+        """Only atoms are decoded."""
+        return
+
+
+class HoffmannCoder:
+    """The paper's: density to one latent vector, decoded density to a segmentation to atoms."""
+
+    def __init__(self, network: Hoffmann, space: Cube) -> None:
+        self.network, self.space = network, space
+
+    def encode(self, batch: CrystalBatch, patches: Patches) -> Latent:  # noqa: ARG002
+        """Paint the paper's density and encode it."""
+        parts = [self.network.vae.encode(n) for n in self.space.density(batch).split(AT_ONCE)]
+        mean, log_var = (torch.cat([getattr(p, name) for p in parts])[:, None] for name in ("mean", "log_var"))
+        return Latent(mean, log_var)
+
+    def find(self, z: Float[Tensor, "b 1 latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches) -> list[Sites]:  # noqa: ARG002
+        """Decode the density, segment it, read the segmentation."""
+        from xtalcodec.sites.segmentation import read_segmentation
+
+        found = []
+        for density in self.density(z).split(AT_ONCE):
+            for atoms in read_segmentation(self.network.segment(density).sigmoid(), self.space.window):
+                sure = float(atoms.confidence.mean()) if len(atoms.numbers) else 0.0
+                found.append(Sites(self.space.fractions(atoms.positions), atoms.numbers, atoms.confidence, sure))
+        return found
+
+    def density(self, z: Float[Tensor, "b 1 latent"]) -> Float[Tensor, "b n n n"]:
+        """Decode the density."""
+        return torch.cat([self.network.vae.decode(part) for part in z[:, 0].split(AT_ONCE)])
+
+
+def open_network(config: PatchConfig | HoffmannConfig) -> PatchNetwork | Hoffmann:
+    """Make the network of these settings."""
+    return PatchNetwork(config) if isinstance(config, PatchConfig) else Hoffmann(config)
+
+
+def open_coder(
+    network: PatchNetwork | Hoffmann, space: Voxels, sites: SitesConfig, elements: tuple[int, ...], device: torch.device
+) -> Coder:
+    """Join a network with a representation.
+
+    Raises
+    ------
+    TypeError
+        A network that cannot work on the representation.
+    """
+    if isinstance(network, PatchNetwork):
+        return PatchCoder(network, space, sites, torch.tensor(elements, device=device))
+    if not isinstance(space, Cube):
+        raise TypeError("the network 'hoffmann' works on windows: codec.space.kind must be unit_cell or repeating")
+    return HoffmannCoder(network, space)

@@ -1,0 +1,77 @@
+"""Optimisers: which, and for how long."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from xtalcodec.settings import SettingsError, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserConfig:
+    """Learning rates and their schedule."""
+
+    kind: str = "muon"
+    """"muon": Muon for the large hidden matrices, AdamW for the rest; "adamw" or "sgd" for everything."""
+    steps: int = 20000
+    """Length of the schedule, where no `--minutes` are given."""
+    epochs: float = 0.0
+    """Length in passes over the training crystals instead; 0 for `steps`."""
+    patches: int = 2048
+    """Patches per step and process: crystals of one grid, as many as fit."""
+    warmup: int = 100
+    """Steps in which the rates rise from 0."""
+    decay: bool = True
+    """Whether the rates fall linearly to 0."""
+    muon: float = 0.02
+    """Learning rate of the hidden matrices (Jordan 2024; orthogonalised momentum)."""
+    adamw: float = 1.5e-3
+    """Learning rate of everything else."""
+    sgd: float = 1e-7
+    """Learning rate of stochastic gradient descent (arXiv 1909.00949)."""
+    momentum: float = 0.5
+    """Of stochastic gradient descent (arXiv 1909.00949)."""
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    """Largest norm of the gradient; 0 for any."""
+
+    def length(self, crystals: int) -> int:
+        """Steps of the schedule for so many training crystals of one patch each."""
+        return math.ceil(self.epochs * crystals / self.patches) if self.epochs else self.steps
+
+
+HIDDEN = ("encoder.", "decoder.", "embed.", "appearance.")
+"""Modules of the patch network whose matrices stand between hidden layers."""
+
+
+def open_optimisers(network: nn.Module, config: OptimiserConfig) -> dict[str, Optimizer]:
+    """Make the optimisers, each under the name of its learning rate.
+
+    With Muon, AdamW takes the ends that numbers go in and come out by, norms and biases.
+
+    Raises
+    ------
+    SettingsError
+        No such kind of optimiser.
+    """
+    parameters = list(network.parameters())
+    if config.kind == "sgd":
+        return {"sgd": torch.optim.SGD(parameters, lr=config.sgd, momentum=config.momentum)}
+    if config.kind == "adamw":
+        return {"adamw": _adamw(parameters, config)}
+    if config.kind != "muon":
+        raise SettingsError(unknown("optimiser", config.kind, ["adamw", "muon", "sgd"]))
+    matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and name.startswith(HIDDEN)]
+    chosen = {id(p) for p in matrices}
+    return {
+        "muon": torch.optim.Muon(matrices, lr=config.muon, weight_decay=config.weight_decay),
+        "adamw": _adamw([p for p in parameters if id(p) not in chosen], config),
+    }
+
+
+def _adamw(parameters: list[nn.Parameter], config: OptimiserConfig) -> Optimizer:
+    """AdamW with the shorter memory that fits warm-up and decay."""
+    return torch.optim.AdamW(parameters, lr=config.adamw, weight_decay=config.weight_decay, betas=(0.9, 0.95))
