@@ -91,9 +91,8 @@ def measure(
             placed = _placed(codec, views[k], code.origin)
             decoded = None if crystal is None else crystal.crystal
             row = compare(views[k], decoded, crystal.confidence if crystal else 0.0, code.numbers, None, "")
-            back = None if decoded is None else _placed(codec, decoded, code.origin)
             true = _atoms(space, placed)
-            dense = _density(space, back) if field is None else field
+            dense = _decoded_density(codec, atoms, decoded, code.origin) if field is None else field
             rows[k] = WindowRow(row, true, atoms, _density(space, placed), dense)
             if isinstance(space, RepeatingCube):
                 rows[k] = replace(rows[k], alone=_alone(views[k], atoms, space.window.edge))
@@ -125,16 +124,28 @@ def _atoms(space: Cube, placed: Crystal) -> WindowAtoms:
     return WindowAtoms(positions[inside], batch.numbers[0][batch.mask[0]].numpy()[inside])
 
 
-def _density(space: Cube, placed: Crystal | None) -> Float[np.ndarray, "n n n"]:
-    """Density of a crystal in its window; nothing where nothing was decoded."""
-    if placed is None:
-        return np.zeros((space.window.points,) * 3, dtype=np.float32)
-    if isinstance(space, RepeatingCube):
-        view = seen(placed, placed.lattice, np.zeros(3), np.eye(3), space.window)
-    else:
-        sites = np.arange(len(placed))
-        positions = placed.frac_coords @ placed.lattice
-        view = View(positions, placed.numbers, sites, placed.lattice, np.zeros(3), np.eye(3))
+def _density(space: Cube, placed: Crystal) -> Float[np.ndarray, "n n n"]:
+    """Density of a crystal in its window, with what reaches in from outside."""
+    if not isinstance(space, RepeatingCube):
+        return _paint(WindowAtoms(placed.frac_coords @ placed.lattice, placed.numbers), space)
+    view = seen(placed, placed.lattice, np.zeros(3), np.eye(3), space.window)
+    return _paint(WindowAtoms(view.positions, view.numbers), space)
+
+
+def _decoded_density(
+    codec: "Codec", atoms: WindowAtoms, decoded: Crystal | None, origin: Float[np.ndarray, "3"]
+) -> Float[np.ndarray, "n n n"]:
+    """Density of the atoms decoded; in a repeating window, of the crystal that they were folded to."""
+    space = window(codec)
+    if isinstance(space, RepeatingCube) and decoded is not None:
+        return _density(space, _placed(codec, decoded, origin))
+    return _paint(atoms, space)
+
+
+def _paint(atoms: WindowAtoms, space: Cube) -> Float[np.ndarray, "n n n"]:
+    """Density of atoms, each once."""
+    sites = np.arange(len(atoms.numbers))
+    view = View(atoms.positions, atoms.numbers, sites, np.eye(3), np.zeros(3), np.eye(3))
     with torch.no_grad():
         return density(Atoms.collate([view]), space.window)[0].numpy()
 
@@ -231,7 +242,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _percentiles(values: Sequence[float] | np.ndarray, which: Sequence[int]) -> dict[str, float]:
-    """Percentiles; a missing atom is infinitely far."""
+    """Percentiles, each a value that occurs; from nothing, the distance is infinite."""
     if not len(values):
         return {}
-    return {str(q): float(x) for q, x in zip(which, np.percentile(values, which, method="lower"), strict=True)}
+    return {str(q): float(x) for q, x in zip(which, np.percentile(values, which, method="higher"), strict=True)}
