@@ -28,7 +28,7 @@ def positions(space: Cube, batch: CrystalBatch, k: int = 0) -> np.ndarray:
     return space.angstrom(batch.frac_coords[k][batch.mask[k]].double().numpy())
 
 
-def found(space: Cube, batch: CrystalBatch) -> Sites:
+def found(batch: CrystalBatch) -> Sites:
     """The atoms of a batch of one, as a perfect reader has them."""
     mask = batch.mask[0]
     numbers = batch.numbers[0][mask].numpy()
@@ -46,7 +46,7 @@ def test_a_crystal_comes_back_from_its_atoms_in_the_window(space, crystal):
         return
     shift = space.place(reduced, 0)
     batch = space.collate([reduced.translated(shift)])
-    sites = space.cell(found(space, batch), reduced.lattice)
+    sites = space.cell(found(batch), reduced.lattice)
     assert sorted(sites.numbers) == sorted(reduced.numbers)
     apart = (sites.frac_coords - shift)[:, None] - reduced.frac_coords
     distance = np.linalg.norm((apart - apart.round()) @ reduced.lattice, axis=-1)
