@@ -56,3 +56,30 @@ def data_convert(
         if crystals:
             typer.echo(f"{write_parquet(crystals, out)} crystals are in {out}")
     finish(unusable)
+
+
+@data_app.command("split")
+def data_split(
+    files: Inputs,
+    train: Annotated[Path, typer.Option(help="The parquet file of the crystals to learn from.")],
+    val: Annotated[Path, typer.Option(help="The parquet file of the crystals that are held out.")],
+    fraction: Annotated[float, typer.Option(help="Share of the crystals that is held out.", min=0, max=1)] = 0.1,
+    seed: Annotated[int, typer.Option(help="Another seed holds out others.")] = 0,
+    max_sites: MaxSites = 2000,
+) -> None:
+    """Split crystals in two: a crystal's side depends on its name and the seed alone.
+
+    Example: xtalcodec data split aflow-prototypes --train train.parquet --val val.parquet
+    """
+    from xtalcodec.data.split import held_out
+    from xtalcodec.export import write_parquet
+
+    with clear_errors():
+        crystals, unusable = load_crystals(files, max_sites, None)
+        aside = held_out([c.name for c in crystals], fraction, seed)
+        for path, side in ((train, False), (val, True)):
+            part = [c for c, out in zip(crystals, aside, strict=True) if out == side]
+            if not part:
+                raise ValueError(f"no crystal is left for {path}; another --fraction or --seed")
+            typer.echo(f"{write_parquet(part, path)} crystals are in {path}")
+    finish(unusable)

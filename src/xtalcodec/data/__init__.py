@@ -17,7 +17,7 @@ FILES = "files"
 def _sources() -> dict[str, ModuleType]:
     """Name → module; a module here is a source if it has a NAME and a function `crystals`."""
     modules = [import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
-    return {module.NAME: module for module in modules}
+    return {module.NAME: module for module in modules if hasattr(module, "NAME")}
 
 
 def available() -> dict[str, str]:

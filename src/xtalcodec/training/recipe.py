@@ -25,8 +25,8 @@ class Recipe:
     start: str = ""
     """A codec whose weights of the same name and shape training starts from."""
     seed: int = 0
-    held_out: float = 1 / 32
-    """Share of a store's crystals that training from one sets aside (the paper learns from 31 shards of 32)."""
+    held_out: float = 0.0
+    """Share of a store's crystals, by their names, that training from one leaves out with all of their views."""
     largest: int = 300
     """Crystals with more patches are left out of training (they are still encoded later)."""
     precision: str = "auto"
