@@ -120,7 +120,7 @@ def test_a_lattice_that_leaves_too_much_unexplained_is_refused():
     positions, numbers, _ = cut(rock_salt(), seed=1)
     numbers = np.where(np.arange(len(numbers)) % 12 == 0, 7, numbers)
     assert len(crystal_from_window(positions, numbers, config=LatticeConfig(errors=0.1))) == 2
-    with pytest.raises(LatticeError, match="explains .* the best leaves .*% unexplained"):
+    with pytest.raises(LatticeError, match=r"explains .* the best leaves .*% unexplained"):
         crystal_from_window(positions, numbers, config=LatticeConfig(errors=0.01))
 
 

@@ -14,6 +14,7 @@ from xtalcodec.models.latent import Latent
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.sites.found import Sites
 from xtalcodec.sites.heat import SitesConfig, read_sites
+from xtalcodec.sites.segmentation import SegmentationConfig, read_segmentation
 
 AT_ONCE = 16
 """Windows that go through the paper's networks together: their activations are large."""
@@ -72,11 +73,10 @@ class HoffmannCoder:
 
     def find(self, z: Float[Tensor, "b 1 latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches) -> list[Sites]:  # noqa: ARG002
         """Decode the density, segment it, read the segmentation."""
-        from xtalcodec.sites.segmentation import read_segmentation
-
-        found = []
+        window, found = self.space.window, []
         for density in self.density(z).split(AT_ONCE):
-            for atoms in read_segmentation(self.network.segment(density).sigmoid(), self.space.window):
+            for seen in read_segmentation(self.network.segment(density), window, SegmentationConfig()):
+                atoms = seen.within(window.edge)
                 sure = float(atoms.confidence.mean()) if len(atoms.numbers) else 0.0
                 found.append(Sites(self.space.fractions(atoms.positions), atoms.numbers, atoms.confidence, sure))
         return found

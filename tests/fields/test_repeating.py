@@ -12,7 +12,13 @@ from xtalcodec.testing import crystals
 
 few = settings(max_examples=30, deadline=None, derandomize=True)
 
-SKEW = [(4, 5, 6, 30, 90, 90), (3, 3, 3, 30, 30, 30), (5, 4, 7, 150, 100, 100), (30, 3, 3, 90, 90, 90), (3, 9, 40, 60, 70, 80)]
+SKEW = [
+    (4, 5, 6, 30, 90, 90),
+    (3, 3, 3, 30, 30, 30),
+    (5, 4, 7, 150, 100, 100),
+    (30, 3, 3, 90, 90, 90),
+    (3, 9, 40, 60, 70, 80),
+]
 
 SALT = Crystal(np.eye(3) * 5.6, np.array([[0.1, 0, 0], [0.6, 0.5, 0.5]]), np.array([11, 17]))
 
@@ -22,7 +28,10 @@ def brute_force(view, crystal, window):
     structure = Crystal(view.lattice, crystal.frac_coords, crystal.numbers).to_pymatgen()
     middle = np.full(3, window.edge / 2)
     around = structure.lattice.get_points_in_sphere(
-        structure.frac_coords, middle - view.offset, np.sqrt(3) * window.edge / 2 + window.reach + 0.1, zip_results=False
+        structure.frac_coords,
+        middle - view.offset,
+        np.sqrt(3) * window.edge / 2 + window.reach + 0.1,
+        zip_results=False,
     )
     positions = structure.lattice.get_cartesian_coords(around[0]) + view.offset
     outside = np.maximum(abs(positions - middle) - middle, 0)
@@ -91,7 +100,7 @@ def test_offsets_and_rotations_are_uniform():
 
 
 def test_what_is_seen_does_not_depend_on_the_cell_the_sites_are_given_in():
-    moved = Crystal(SALT.lattice, SALT.frac_coords + [[3, -2, 0], [0, 7, -1]], SALT.numbers)
+    moved = Crystal(SALT.lattice, SALT.frac_coords + np.array([[3, -2, 0], [0, 7, -1]]), SALT.numbers)
     views = [seen(c, c.lattice, np.array([1.0, 2, 3]), np.eye(3), WindowConfig()) for c in (SALT, moved)]
     first, second = (in_order(v.positions, v.site) for v in views)
     np.testing.assert_allclose(first, second, atol=1e-9)

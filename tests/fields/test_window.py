@@ -137,7 +137,9 @@ def test_the_nearest_image_alone_loses_density(prototypes):
 
 def test_an_interior_atom_has_its_electrons():
     config = WindowConfig(edge=14.0, points=36)
-    assert density(box([(6.9, 7.3, 7.05)], [26]), config).double().sum().item() * config.spacing**3 == pytest.approx(26, rel=1e-6)
+    assert density(box([(6.9, 7.3, 7.05)], [26]), config).double().sum().item() * config.spacing**3 == pytest.approx(
+        26, rel=1e-6
+    )
 
 
 def test_a_crystal_has_its_electrons():

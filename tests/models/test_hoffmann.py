@@ -165,6 +165,14 @@ def test_the_details_are_those_of_the_published_networks():
     assert isinstance(vae.decoder[-1][-1], nn.ReLU)
 
 
+def test_the_unet_repeats_the_outermost_voxels():
+    unet, density, padded = AttentionUNet(NARROW), torch.rand(1, 30, 30, 30), []
+    unet.descent[0].register_forward_pre_hook(lambda _, inputs: padded.append(inputs[0]))
+    with torch.no_grad():
+        unet(density)
+    assert (padded[0][0, 0].numpy() == np.pad(density[0].numpy(), 1, "edge")).all()
+
+
 def test_without_attention_the_gates_are_gone():
     with torch.device("meta"):
         gated, plain = AttentionUNet(PAPER), AttentionUNet(dataclasses.replace(PAPER, attention=False))

@@ -13,7 +13,10 @@ from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of,
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="A recipe that ships with the package (mp, perov-5, mp-unit-cell, hoffmann-narrow …) or a YAML file.")
+        str,
+        typer.Argument(
+            help="A recipe that ships with the package (mp, perov-5, mp-unit-cell, hoffmann-narrow …) or a YAML file."
+        ),
     ],
     overrides: Annotated[
         list[str] | None, typer.Argument(help="Settings over the recipe's: optimiser.steps=5000 …")

@@ -42,7 +42,9 @@ def torus_profiles(x: Float[Tensor, "*atoms"], n: int, sigma: float) -> Float[Te
     return total / (math.sqrt(2 * math.pi) * sigma)
 
 
-def open_profiles(x: Float[Tensor, "*b atoms"], points: Float[Tensor, " n"], sigma: float) -> Float[Tensor, "*b n atoms"]:
+def open_profiles(
+    x: Float[Tensor, "*b atoms"], points: Float[Tensor, " n"], sigma: float
+) -> Float[Tensor, "*b n atoms"]:
     """One axis of the Gaussians of atoms in open space, 1 at their centres: exp(−(points − x)²/2σ²)."""
     exponent = (points[:, None] - x[..., None, :]).square() * (-0.5 / sigma**2)
     return torch.exp(exponent.clamp_min(-40))  # 4e-18: what is smaller multiplies to denormal numbers, which are slow

@@ -199,7 +199,7 @@ def window_summary(rows: Sequence[WindowRow]) -> dict[str, Any]:
     decoded_to_true = np.concatenate([nearest(r.decoded.positions, r.true.positions)[0] for r in fitting] or [[]])
     pairs = [species(row) for row in fitting]
     right = [(true == decoded) for true, decoded in pairs]
-    mse = [_mse(row) for row in fitting]
+    mse = [density_mse(row) for row in fitting]
     return {
         "n": len(rows),
         "fit": len(fitting),
@@ -232,7 +232,7 @@ def _from_atoms_alone(rows: Sequence[WindowRow]) -> dict[str, Any]:
     }
 
 
-def _mse(row: WindowRow) -> float:
+def density_mse(row: WindowRow) -> float:
     """Mean square error of the density, (e/Å³)²."""
     return float(np.mean((row.true_density - row.decoded_density) ** 2))
 

@@ -16,6 +16,7 @@ import numpy as np
 from xtalcodec.atomic import atomic
 from xtalcodec.crystal import Crystal
 from xtalcodec.metrics.reconstruction import Reconstruction
+from xtalcodec.plots.elements import hex_color, radius, symbol
 
 
 def write_page(rows: Sequence[Reconstruction], path: str | Path, title: str, notes: str) -> None:
@@ -88,23 +89,9 @@ def _percent(part: int, whole: int) -> str:
 
 def _elements(rows: Iterable[Reconstruction]) -> dict[str, tuple[str, str, float]]:
     """Symbol, Jmol's colour and covalent radius in Å (Cordero et al. 2008) of each element in the rows."""
-    from ase.data import chemical_symbols, covalent_radii
-    from ase.data.colors import jmol_colors
-
     crystals = (crystal for row in rows for crystal in (row.original, row.decoded) if crystal is not None)
     numbers = sorted({int(z) for crystal in crystals for z in crystal.numbers})
-    return {str(z): (chemical_symbols[z], _hex(jmol_colors, z), _radius(covalent_radii, z)) for z in numbers}
-
-
-def _hex(colors: np.ndarray, z: int) -> str:
-    """Colour as CSS writes it; Jmol's table ends at Mt (109), whose pink the heavier share."""
-    red, green, blue = np.round(255 * colors[min(z, len(colors) - 1)]).astype(int)
-    return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-def _radius(radii: np.ndarray, z: int) -> float:
-    """Covalent radius; ASE's table puts 0.2 where it knows none (Z > 96), which is no atom's."""
-    return round(float(radii[z]), 2) if radii[z] > 0.25 else 1.7
+    return {str(z): (symbol(z), hex_color(z), radius(z)) for z in numbers}
 
 
 def _row(row: Reconstruction) -> dict[str, Any]:

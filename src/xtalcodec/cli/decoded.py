@@ -1,0 +1,99 @@
+"""What the verbs of the latent space show: rows, files of crystals, strips and films."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xtalcodec.cli.options import Format
+from xtalcodec.cli.running import progress_bar
+
+if TYPE_CHECKING:
+    from xtalcodec.codec import Codec, Decoded
+    from xtalcodec.files import Unusable
+    from xtalcodec.latents import Latents
+
+Out = Annotated[Path | None, typer.Option(help="Folder for the decoded crystals.")]
+Formatted = Annotated[Format, typer.Option("--format", help="Format of the decoded crystals.")]
+Strip = Annotated[Path | None, typer.Option(help="Draw densities, atoms and slices side by side here (.png or .pdf).")]
+Movie = Annotated[Path | None, typer.Option(help="Film of density and atoms as they turn (.gif or .mp4).")]
+
+
+def about(name: str, decoded: "Decoded | None") -> dict[str, Any]:
+    """What decoded, in a row."""
+    from xtalcodec.metrics.reconstruction import SYMPREC
+    from xtalcodec.symmetry import space_group
+
+    if decoded is None:
+        return {"name": name, "formula": "–", "sites": 0, "confidence": 0.0, "space_group": ""}
+    crystal = decoded.crystal
+    group = space_group(crystal, SYMPREC)
+    row = {"name": name, "formula": crystal.formula, "sites": len(crystal)}
+    return row | {"confidence": decoded.confidence, "space_group": group}
+
+
+def print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """A table of rows, those that failed in red."""
+    from xtalcodec.cli.report import show_table
+
+    def text(value: Any) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    columns = [key.replace("_", " ") for key in rows[0]]
+    good = [bool(row["sites"]) and row.get("valid", row.get("matched", True)) for row in rows]
+    show_table(columns, [[text(value) for value in row.values()] for row in rows], good)
+
+
+def write(found: "Sequence[Decoded | None]", out: Path | None, fmt: Format, symprec: float | None) -> None:
+    """Write what decoded."""
+    from xtalcodec.export import write_many
+
+    if out:
+        paths = write_many((d.crystal for d in found if d), out, fmt.value, symprec)
+        typer.echo(f"{len(paths)} decoded crystals are in {out}")
+
+
+def check_pictures(strip: Path | None, movie: Path | None) -> None:
+    """Refuse files of other kinds before anything is computed."""
+    from xtalcodec.plots.frames import FILMS
+    from xtalcodec.plots.style import FORMATS
+
+    for path, kinds in ((strip, [f".{x}" for x in FORMATS]), (movie, FILMS)):
+        if path and path.suffix.lower() not in kinds:
+            raise ValueError(f"{path.name}: such a picture is written as {' or '.join(kinds)}")
+
+
+def draw(
+    codec: "Codec",
+    codes: "Latents",
+    found: "Sequence[Decoded | None]",
+    titles: Sequence[str],
+    strip: Path | None,
+    movie: Path | None,
+) -> None:
+    """Draw the strip and the film that were asked for."""
+    if not strip and not movie:
+        return
+    from xtalcodec.plots import frames as pictures
+    from xtalcodec.plots.codes import frames
+    from xtalcodec.plots.style import save
+
+    shown = frames(codec, codes, found, titles)
+    if strip:
+        save(pictures.strip(shown, titles), strip.parent, strip.stem, [strip.suffix[1:].lower()])
+        typer.echo(f"densities, atoms and slices side by side: {strip}")
+    if movie:
+        seconds = max(6.0, float(len(shown)))
+        with progress_bar("filming", round(seconds * pictures.RATE)) as advance:
+            pictures.movie(shown, movie, seconds=seconds, progress=advance)
+        typer.echo(f"density and atoms turning: {movie}")
+
+
+def lost(rows: Sequence[dict[str, Any]]) -> "list[Unusable]":
+    """Rows where nothing decoded."""
+    from xtalcodec.files import Unusable
+
+    return [Unusable(row["name"], "no atom found in the decoded field") for row in rows if not row["sites"]]

@@ -1,0 +1,156 @@
+"""`generate`: the paper's data generation, fields to disk."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xtalcodec.cli.options import Inputs, Json, MaxSites
+from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bar, tell
+
+if TYPE_CHECKING:
+    from xtalcodec.fields.repeating import RepeatingConfig
+    from xtalcodec.fields.unit_cell import UnitCellConfig
+
+
+class Representation(StrEnum):
+    """What a view shows."""
+
+    unit_cell = "unit_cell"
+    repeating = "repeating"
+
+
+class Images(StrEnum):
+    """Which periodic images of a site are painted."""
+
+    all = "all"
+    nearest = "nearest"
+
+
+class Ties(StrEnum):
+    """Which atom labels a point that several reach."""
+
+    nearest = "nearest"
+    coin = "coin"
+
+
+class Where(StrEnum):
+    """Where tasks run."""
+
+    local = "local"
+    mpi = "mpi"
+
+
+def generate(
+    files: Inputs,
+    representation: Annotated[
+        Representation, typer.Option(help="One cell in a cube, rotated; or a cube of the infinite crystal.")
+    ],
+    out: Annotated[Path, typer.Option(help="The Zarr store; one that a killed run left is gone on with.")],
+    views: Annotated[int, typer.Option(help="Views of each crystal.", min=1)] = 3,
+    executor: Annotated[Where, typer.Option(help="Processes of this machine, or the ranks of mpiexec.")] = Where.local,
+    workers: Annotated[
+        int, typer.Option(help="Processes that paint; under MPI, all ranks but the first do.", min=1)
+    ] = 1,
+    properties: Annotated[
+        Path | None, typer.Option(help="Table of id,value,… (CGCNN's id_prop.csv), with or without a header.")
+    ] = None,
+    images: Annotated[
+        Images, typer.Option(help="Periodic images of a site: all add up, or the nearest as in the paper's arrays.")
+    ] = Images.all,
+    ties: Annotated[
+        Ties, typer.Option(help="A point that several atoms reach: the nearest labels it, or any as in the paper.")
+    ] = Ties.nearest,
+    edge: Annotated[
+        float,
+        typer.Option(help="Å: edge of the cube; a repeating crystal's shortest cell edge must be below it.", min=0.1),
+    ] = 10.0,
+    points: Annotated[int, typer.Option(help="Points along an edge, both faces included.", min=2)] = 30,
+    sigma: Annotated[float, typer.Option(help="Å: width of an atom's Gaussian.", min=0.01)] = 1.0,
+    label_radius: Annotated[
+        float | None,
+        typer.Option(help="Å: reach of an atom's label; the paper's 0.667 (unit_cell), 0.65 (repeating).", min=0),
+    ] = None,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Rotate repeating views too.")] = False,
+    seed: Annotated[int, typer.Option(help="Of offsets and rotations.", min=0)] = 0,
+    shard: Annotated[
+        int, typer.Option(help="Views of a shard: the work of one task, one file of each array.", min=1)
+    ] = 256,
+    max_sites: MaxSites = 2000,
+    json: Json = None,
+) -> None:
+    """Paint views of crystals into a Zarr store, on any number of processes; killed, it goes on where it was.
+
+    Example: xtalcodec generate cifs/ --representation repeating --views 3 --out fields.zarr --workers 8
+
+    Under MPI: mpiexec -n 32 xtalcodec generate cifs/ --representation unit_cell --out fields.zarr --executor mpi
+    """
+    from xtalcodec.cli.report import write_json
+
+    with clear_errors():
+        from xtalcodec.executors import open_pool
+        from xtalcodec.generate import prepare, run
+        from xtalcodec.properties import Properties, read_properties
+        from xtalcodec.views import ViewsConfig
+
+        if rotate and representation is Representation.unit_cell:
+            raise ValueError("unit_cell always rotates; --rotate is for repeating")
+        looks = _looks(representation, edge, points, sigma, label_radius, rotate=rotate)
+        config = ViewsConfig(looks, views, images.value, ties.value, seed, shard)
+        with open_pool(executor.value, workers) as pool:
+            if pool is None:
+                return  # a rank that has worked for the first one
+            crystals, unusable = load_crystals(files, max_sites, None)
+            table = read_properties(properties) if properties else Properties()
+            with progress_bar("fitting", len(crystals)) as advance:
+                job = prepare(out, crystals, config, pool, table, unusable, advance)
+            for what in job.damaged:
+                typer.echo(f"made again: {what}", err=True)
+            if job.whole:
+                typer.echo(f"{len(job.whole)} of {job.layout.shards} shards are whole: going on", err=True)
+            with progress_bar("painting", job.layout.rows) as advance:
+                told = run(job, pool, advance)
+        if properties:
+            told["without_properties"] = table.unknown(job.crystals)
+        tell([*unusable, *job.unfit])
+        _show(told)
+        write_json(json, told)
+    finish([], lost=bool(unusable or job.unfit))
+
+
+def _looks(
+    representation: Representation, edge: float, points: int, sigma: float, label_radius: float | None, *, rotate: bool
+) -> "UnitCellConfig | RepeatingConfig":
+    """Settings of the representation."""
+    from xtalcodec.fields.repeating import RepeatingConfig
+    from xtalcodec.fields.unit_cell import UnitCellConfig
+    from xtalcodec.fields.window import WindowConfig
+
+    radius = (
+        UnitCellConfig().window.label_radius
+        if representation is Representation.unit_cell
+        else WindowConfig().label_radius
+    )
+    window = WindowConfig(edge, points, sigma, radius if label_radius is None else label_radius)
+    if representation is Representation.unit_cell:
+        return UnitCellConfig(window)
+    return RepeatingConfig(window, rotate, shortest=edge)
+
+
+def _show(told: dict[str, Any]) -> None:
+    """Tell how many, how fast, how large, and what the full size would take."""
+    typer.echo(f"{told['views']} views of {told['crystals']} crystals are in {told['store']} ({told['sha256'][:12]})")
+    if "without_properties" in told:
+        typer.echo(f"{told['without_properties']} crystals have no line in the table of properties: NaN")
+    each = sum(told["bytes_per_view"].values())
+    parts = ", ".join(f"{name} {size:.0f}" for name, size in told["bytes_per_view"].items())
+    typer.echo(f"{told['bytes'] / 1e6:.1f} MB, {each:.0f} bytes per view: {parts}")
+    plan = told["projection"]
+    size = f"{plan['bytes'] / 1e9:.1f} GB for {plan['crystals']} crystals × {plan['views'] // plan['crystals']} views"
+    if told["views_per_second"] is None:
+        typer.echo(f"nothing was left to paint; {size}")
+        return
+    rate, workers = told["views_per_second"], told["workers"]
+    typer.echo(f"{told['views_made']} views in {told['seconds']:.1f} s: {rate:.0f} views/s on {workers} workers")
+    typer.echo(f"at that rate {plan['seconds'] / 60:.0f} min, and {size}")

@@ -1,0 +1,146 @@
+"""`interpolate` and `alter`: what lies between two crystals, and what becomes of one that is altered."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xtalcodec.cli.decoded import Formatted, Movie, Out, Strip, about, check_pictures, draw, lost, print_rows, write
+from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
+from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
+
+if TYPE_CHECKING:
+    from xtalcodec.crystal import Crystal
+
+One = Annotated[
+    str,
+    typer.Argument(help="A file with one crystal; or, of a file or a source with several, SOURCE:NAME."),
+]
+
+
+def interpolate(
+    a: One,
+    b: One,
+    codec: CodecName = "mp",
+    steps: Annotated[int, typer.Option(help="Crystals on the way, both ends included.", min=2)] = 5,
+    spherical: Annotated[bool, typer.Option("--spherical", help="Along the arc between the latents.")] = False,
+    out: Out = None,
+    fmt: Formatted = Format.cif,
+    symprec: Symprec = None,
+    strip: Strip = None,
+    movie: Movie = None,
+    json: Json = None,
+    no_refine: NoRefine = False,
+    max_sites: MaxSites = 2000,
+    device: Device = "auto",
+) -> None:
+    """Decode what lies between two crystals: latents and cell vectors are mixed step by step.
+
+    A codec of windows (unit_cell, repeating) mixes any two crystals, b turned so that its cell lies on a's; a
+    periodic one those of one grid.
+
+    Example: xtalcodec interpolate SrTiO3.cif BaTiO3.cif --codec mp --steps 7 --out path --strip path.png
+    """
+    from xtalcodec.cli.report import write_json
+    from xtalcodec.latent_space import interpolate as mix
+
+    with clear_errors():
+        check_pictures(strip, movie)
+        model = load_codec(codec, device)
+        ends = _one(a, max_sites), _one(b, max_sites)
+        with progress_bar("encoding", 2) as advance:
+            codes = mix(model, *ends, steps, spherical=spherical, refine=not no_refine, progress=advance)
+        found = model.decode_crystals(codes)
+        shares = [k / (steps - 1) for k in range(steps)]
+        rows = [{"share": share, **about(c.name, d)} for share, c, d in zip(shares, codes, found, strict=True)]
+        print_rows(rows)
+        write(found, out, fmt, symprec)
+        titles = [f"{100 * share:.0f} %  {row['formula']}" for share, row in zip(shares, rows, strict=True)]
+        draw(model, codes, found, titles, strip, movie)
+        write_json(json, {"codec": model.identity, "spherical": spherical, "steps": rows})
+    finish(lost(rows))
+
+
+def alter(
+    crystal: One,
+    codec: CodecName = "mp",
+    replace: Annotated[
+        list[str] | None, typer.Option(help="Old=new element before encoding, as in Sr=Ba; may be repeated.")
+    ] = None,
+    scale_density: Annotated[
+        list[float] | None,
+        typer.Option(help="Multiply the painted field before encoding; several values give a series."),
+    ] = None,
+    out: Out = None,
+    fmt: Formatted = Format.cif,
+    symprec: Symprec = None,
+    strip: Strip = None,
+    movie: Movie = None,
+    json: Json = None,
+    no_refine: NoRefine = False,
+    max_sites: MaxSites = 2000,
+    device: Device = "auto",
+) -> None:
+    """Alter what the encoder sees, and show what decodes: other elements, or a denser field.
+
+    "asked" is the crystal that was painted; a scaled field is encoded without refinement, as no crystal has it.
+
+    Example: xtalcodec alter SrTiO3.cif --replace Sr=Ba --scale-density 0.9 --scale-density 1.1 --out altered
+    """
+    from xtalcodec.cli.report import write_json
+    from xtalcodec.latent_space import Replacement, replaced, with_density
+    from xtalcodec.metrics.reconstruction import rms_displacement
+
+    with clear_errors():
+        check_pictures(strip, movie)
+        if not replace and not scale_density:
+            raise ValueError("nothing to alter: give --replace Old=New or --scale-density X")
+        changes = [Replacement.parse(text) for text in replace or []]
+        model = load_codec(codec, device)
+        given = _one(crystal, max_sites)
+        asked = replaced(given, changes)
+        if scale_density:
+            codes = with_density(model, asked, scale_density)
+            targets = [asked] * len(scale_density)
+        else:
+            targets = [given, asked]
+            with progress_bar("encoding", len(targets)) as advance:
+                codes = model.encode(targets, refine=not no_refine, progress=advance)
+        found = model.decode_crystals(codes)
+        rows = []
+        for code, target, decoded in zip(codes, targets, found, strict=True):
+            rms = rms_displacement(target, decoded.crystal) if decoded else None
+            rows.append({**about(code.name, decoded), "asked": target.formula, "matched": rms is not None, "rms": rms})
+        print_rows(rows)
+        write(found, out, fmt, symprec)
+        titles = [row["formula"] for row in rows]
+        if scale_density:
+            titles = [f"× {scale:g}  {title}" for scale, title in zip(scale_density, titles, strict=True)]
+        draw(model, codes, found, titles, strip, movie)
+        settings = {"replace": replace or [], "scale_density": scale_density or []}
+        write_json(json, {"codec": model.identity, **settings, "crystals": rows})
+    finish(lost(rows))
+
+
+def _one(text: str, max_sites: int) -> "Crystal":
+    """The crystal of a file, or the one of that name in a file or a source of several."""
+    import difflib
+
+    from xtalcodec import data
+
+    source, colon, name = ("", "", "") if Path(text).exists() else text.rpartition(":")
+    crystals, unusable = data.load([source if colon else text], max_sites)
+    if colon:
+        named = [c for c in crystals if c.name == name]
+        if not named:
+            bad = "".join(f": {u.reason}" for u in unusable if name in u.name)
+            guess = difflib.get_close_matches(name, [c.name for c in crystals], n=1)
+            hint = f" Did you mean {source}:{guess[0]}?" if guess else ""
+            raise ValueError(f"{source} has no crystal {name!r}{bad} among {len(crystals)}.{hint}")
+        return named[0]
+    if not crystals:
+        raise ValueError("; ".join(f"{u.name}: {u.reason}" for u in unusable) or f"{text} holds no crystal")
+    if len(crystals) > 1:
+        raise ValueError(f"{text} holds {len(crystals)} crystals: name one of them, as in {text}:{crystals[0].name}")
+    tell(unusable)
+    return crystals[0]

@@ -1,0 +1,121 @@
+"""`sample`: crystals of random codes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xtalcodec.cli.decoded import Formatted, Movie, Out, Strip, check_pictures, draw, print_rows, write
+from xtalcodec.cli.options import Device, Format, Json, Symprec
+from xtalcodec.cli.running import clear_errors, load_codec, progress_bar
+
+if TYPE_CHECKING:
+    from xtalcodec.metrics.generation import Generated
+    from xtalcodec.priors.gaussian import GaussianPrior
+
+DRAWN = 8
+"""Samples, at most, in a strip or a film."""
+
+
+def sample(
+    latents: Annotated[
+        Path, typer.Argument(help="What `xtalcodec encode` wrote, to fit the prior on; or a folder of --save.")
+    ],
+    prior: Annotated[str, typer.Option(help="Distribution of the codes.")] = "gaussian",
+    codec: Annotated[str | None, typer.Option(help="The codec, where the file's own is not one that ships.")] = None,
+    n: Annotated[int, typer.Option("-n", "--number", help="Samples.", min=1)] = 16,
+    seed: Annotated[int, typer.Option(help="Another gives other samples.")] = 0,
+    temperature: Annotated[
+        float, typer.Option(help="Standard deviations are multiplied by it; 0 gives the mean code.", min=0)
+    ] = 1.0,
+    variance: Annotated[float, typer.Option(help="Share of the variance that principal axes hold.")] = 0.95,
+    grid: Annotated[str | None, typer.Option(help="Fit on the codes of this grid alone, as in 3x2x2.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Folder for the fitted prior.")] = None,
+    out: Out = None,
+    fmt: Formatted = Format.cif,
+    valid_only: Annotated[bool, typer.Option("--valid-only", help="Write and draw only valid samples.")] = False,
+    symprec: Symprec = None,
+    strip: Strip = None,
+    movie: Movie = None,
+    json: Json = None,
+    device: Device = "auto",
+) -> None:
+    """Decode random codes: a normal distribution is fitted to the codes of many crystals and sampled.
+
+    Every sample is told: whether anything decodes, whether atoms are apart by more than half of the sum of their
+    covalent radii with 4 to 150 Å³ each, and whether it is the same crystal as one before it.
+
+    Example: xtalcodec sample latents.parquet --prior gaussian -n 32 --seed 1 --out samples --strip samples.png
+    """
+    from xtalcodec.cli.report import write_json
+    from xtalcodec.metrics.generation import generation_summary, judge
+
+    with clear_errors():
+        check_pictures(strip, movie)
+        fitted = _prior(latents, prior, variance, grid)
+        if save:
+            fitted.save(save)
+            typer.echo(f"the prior is in {save}")
+        about = fitted.about
+        model = load_codec(codec or about.codec.rpartition("-")[0], device)
+        codes = fitted.sample(n, seed, temperature)
+        with progress_bar("decoding", n) as advance:
+            found = model.decode_crystals(codes, progress=advance)
+        judged = judge([c.name for c in codes], found)
+        rows = [_judged(row) for row in judged]
+        print_rows(rows)
+        told = generation_summary(judged)
+        _tell_samples(fitted, told)
+        chosen = [k for k, row in enumerate(judged) if row.valid or not valid_only]
+        write([found[k] for k in chosen], out, fmt, symprec)
+        if chosen:
+            drawn = chosen[:DRAWN]
+            part = type(codes)(tuple(codes[k] for k in drawn), codes.codec)
+            titles = [f"{rows[k]['formula']}{'' if judged[k].valid else ' (not valid)'}" for k in drawn]
+            draw(model, part, [found[k] for k in drawn], titles, strip, movie)
+        elif strip or movie:
+            typer.echo("no valid sample to draw", err=True)
+        settings = {"prior": prior, "crystals": about.crystals, "seed": seed, "temperature": temperature}
+        write_json(json, {"codec": about.codec, **settings, **told, "samples": rows})
+
+
+def _prior(source: Path, name: str, variance: float, grid: str | None) -> "GaussianPrior":
+    """Load a prior, or fit one."""
+    from xtalcodec.latents import Latents
+    from xtalcodec.priors import prior
+
+    kind = prior(name)
+    if source.is_dir():
+        return kind.load(source)
+    codes = Latents.from_parquet(source)
+    if grid is not None:
+        part = tuple(c for c in codes if "x".join(map(str, c.patches)) == grid.replace("×", "x"))
+        typer.echo(f"{len(part)} of {len(codes)} codes are on the grid {grid}")
+        codes = Latents(part, codes.codec, codes.kind)
+    try:
+        return kind.fit(codes, variance)
+    except ValueError as error:
+        hint = "; --grid chooses one of them" if "of one grid" in str(error) else ""
+        raise ValueError(f"{source}: {error}{hint}") from error
+
+
+def _judged(row: "Generated") -> dict[str, Any]:
+    """A sample, in a row."""
+    about = {"name": row.name, "formula": row.crystal.formula if row.crystal else "–"}
+    about |= {"sites": len(row.crystal) if row.crystal else 0, "volume_per_atom": row.volume}
+    about |= {"closest": row.closest, "confidence": row.confidence, "space_group": row.space_group}
+    return about | {"valid": row.valid, "reason": row.reason, "same_as": row.same_as}
+
+
+def _tell_samples(fitted: "GaussianPrior", told: dict[str, Any]) -> None:
+    """How many are sensible, of all that were drawn."""
+    axes, crystals = len(fitted.spread), fitted.about.crystals
+    typer.echo(f"normal distribution of {crystals} codes of {len(fitted.mean)} numbers: {axes} principal axes")
+    typer.echo(
+        f"{told['n']} samples: {told['decoded']} decoded to atoms, {told['too_close']} have atoms too close, "
+        f"{told['valid']} valid ({100 * told['valid_rate']:.0f} %), {told['unique']} of them different crystals"
+    )
+    if told["valid"]:
+        formulas = [f"{f} ×{k}" if k > 1 else f for f, k in told["formulas"].items()]
+        more = f" and {len(formulas) - 12} more" if len(formulas) > 12 else ""
+        typer.echo(f"valid: {', '.join(formulas[:12])}{more}; {told['volume_per_atom']:.1f} Å³ per atom (median)")

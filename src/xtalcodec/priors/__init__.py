@@ -1,0 +1,28 @@
+"""Distributions over latents, one file each in this folder: what a random crystal's code may be."""
+
+import pkgutil
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from xtalcodec.settings import unknown
+
+if TYPE_CHECKING:
+    from xtalcodec.priors.gaussian import GaussianPrior
+
+
+def available() -> list[str]:
+    """Names of the priors: a module here is one by having a class `Prior`."""
+    return sorted(found.name for found in pkgutil.iter_modules(__path__))
+
+
+def prior(name: str) -> "type[GaussianPrior]":
+    """Return the class of a prior.
+
+    Raises
+    ------
+    ValueError
+        No such prior; the message lists those there are.
+    """
+    if name not in available():
+        raise ValueError(unknown("prior", name, available()))
+    return import_module(f"{__name__}.{name}").Prior

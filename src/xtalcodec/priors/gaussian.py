@@ -1,0 +1,185 @@
+"""The paper's prior: codes of crystals are normally distributed (Hoffmann et al. 2019, arXiv 1909.00949).
+
+The paper samples N(0, 1), to which its loss pulls the latents. Codes of a network that is pulled less are
+normal with a mean and a covariance of their own, which are fitted here.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy.spatial.transform import Rotation
+
+from xtalcodec.latents import Code, Latents, LatentsError
+
+FORMAT = "xtalcodec-gaussian-prior-1"
+ABOUT, NUMBERS = "prior.json", "prior.safetensors"
+"""Files of a prior's folder."""
+
+ARRAYS = ("mean", "scale", "axes", "spread", "remainder")
+
+LATTICE = 9
+"""Numbers of a cell: six of its shape and three of its orientation."""
+
+
+def lattice_numbers(lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "9"]:
+    """Return a right-handed cell as nine numbers without bounds, of which any nine are a cell again.
+
+    L = exp(E) R: E is the symmetric logarithmic (Hencky) strain of a cube of 1 Å, half the logarithm of the
+    metric tensor L Lᵀ, so it gives the six cell parameters; R is the rotation into the window's frame, as a
+    vector. xx, yy, zz, yz, xz, xy of E, then the rotation vector in rad.
+    """
+    square, axes = np.linalg.eigh(lattice @ lattice.T)
+    strain = axes @ np.diag(0.5 * np.log(square)) @ axes.T
+    rotation = axes @ np.diag(square**-0.5) @ axes.T @ lattice
+    vector = Rotation.from_matrix(rotation.T).as_rotvec()
+    return np.concatenate([np.diag(strain), strain[[1, 0, 0], [2, 2, 1]], vector])
+
+
+def lattice_of(numbers: Float[np.ndarray, "9"]) -> Float[np.ndarray, "3 3"]:
+    """Return the cell of nine numbers: the inverse of `lattice_numbers`."""
+    xx, yy, zz, yz, xz, xy = numbers[:6]
+    value, axes = np.linalg.eigh(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
+    return axes @ np.diag(np.exp(value)) @ axes.T @ Rotation.from_rotvec(numbers[6:]).as_matrix().T
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a prior knows of the codes that it was fitted on."""
+
+    codec: str
+    """Identity of the codec: only it can decode samples."""
+    patches: tuple[int, int, int]
+    latent: int
+    """Latent numbers per patch."""
+    crystals: int
+    """How many were fitted."""
+    variance: float
+    """Share of the variance along the principal axes; the rest is the same along all others."""
+    format: str = FORMAT
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GaussianPrior:
+    """A normal distribution of whole codes, latent and cell together, of low rank plus isotropic.
+
+    Probabilistic principal component analysis (Tipping & Bishop 1999) of standardised numbers: the axes of
+    most variance as measured, and along all others the mean of what is left, so that there is a density also
+    where there are fewer crystals than numbers.
+    """
+
+    about: About
+    mean: Float[np.ndarray, " numbers"]
+    scale: Float[np.ndarray, " numbers"]
+    """Standard deviation of each number."""
+    axes: Float[np.ndarray, "rank numbers"]
+    """Orthonormal, of the standardised numbers."""
+    spread: Float[np.ndarray, " rank"]
+    """Standard deviation along each axis."""
+    remainder: float
+    """Standard deviation along every other direction."""
+
+    @classmethod
+    def fit(cls, latents: Latents, variance: float = 0.95) -> "GaussianPrior":
+        """Fit codes of one grid. A window's cells should be encoded in one orientation, or it is scattered too.
+
+        Parameters
+        ----------
+        variance: share of the variance that the principal axes hold.
+
+        Raises
+        ------
+        LatentsError
+            Fewer than three codes, or codes of several grids.
+        """
+        if not 0 < variance <= 1:
+            raise LatentsError(f"the share of the variance is between 0 and 1, not {variance:g}")
+        if len(latents) < 3:
+            raise LatentsError(f"a normal distribution takes at least three crystals to fit, not {len(latents)}")
+        shapes = grids(latents)
+        if len(shapes) > 1:
+            listed = ", ".join(f"{n} on {'×'.join(map(str, shape))}" for shape, n in list(shapes.items())[:6])
+            raise LatentsError(f"a prior is of one grid, and these codes are of {len(shapes)}: {listed} patches")
+        x = np.stack([np.concatenate([c.z.ravel().astype(np.float64), lattice_numbers(c.lattice)]) for c in latents])
+        mean, scale = x.mean(0), x.std(0, ddof=1)
+        scale = np.where(scale > 1e-9 * (1 + abs(mean)), scale, 0)  # what never changes is not sampled
+        standard = (x - mean) / np.where(scale > 0, scale, 1)
+        _, s, axes = np.linalg.svd(standard, full_matrices=False)
+        values = s**2 / (len(x) - 1)
+        rank = int(np.searchsorted(values.cumsum(), variance * values.sum() * (1 - 1e-12))) + 1
+        others = int((scale > 0).sum()) - rank
+        remainder = float(np.sqrt(values[rank:].sum() / others)) if others > 0 else 0.0
+        about = About(latents.codec, latents[0].patches, latents[0].z.shape[1], len(latents), variance)
+        return cls(about, mean, scale, axes[:rank], np.sqrt(values[:rank]), remainder)
+
+    def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> Latents:
+        """Draw codes; the first ones stay the same when more are drawn.
+
+        Parameters
+        ----------
+        temperature: what standard deviations are multiplied by; 0 gives the mean.
+        """
+        if n < 1 or not temperature >= 0:
+            raise LatentsError(f"cannot draw {n} samples at the temperature {temperature:g}")
+        rng = np.random.default_rng(seed)
+        codes = []
+        for k in range(n):
+            noise = self.remainder * rng.standard_normal(len(self.mean))
+            along = self.spread * rng.standard_normal(len(self.spread))
+            standard = noise + (along - self.axes @ noise) @ self.axes
+            x = self.mean + temperature * self.scale * standard
+            z = x[:-LATTICE].reshape(-1, self.about.latent).astype(np.float32)
+            codes.append(
+                Code(f"sample-{k + 1}", z, self.about.patches, lattice_of(x[-LATTICE:]), np.eye(3, dtype=np.int64))
+            )
+        return Latents(tuple(codes), self.about.codec)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the prior to a folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {name: np.atleast_1d(np.ascontiguousarray(getattr(self, name))) for name in ARRAYS}
+        save_file(arrays, folder / NUMBERS)
+        (folder / ABOUT).write_text(json.dumps(asdict(self.about), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "GaussianPrior":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        LatentsError
+            A folder without a prior, or with one that is broken.
+        """
+        folder = Path(folder)
+        try:
+            values: Mapping = json.loads((folder / ABOUT).read_text())
+            if values.get("format") != FORMAT:
+                raise LatentsError(f"its format is {values.get('format')!r}, not {FORMAT!r}")
+            about = About(**{**values, "patches": tuple(values["patches"])})
+            arrays = load_file(folder / NUMBERS)
+            mean, scale, axes, spread, (remainder,) = (arrays[name] for name in ARRAYS)
+            prior = cls(about, mean, scale, axes, spread, float(remainder))
+        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+            raise LatentsError(f"{folder} holds no prior that can be read: {error}") from error
+        size = int(np.prod(about.patches)) * about.latent + LATTICE
+        if any(x.shape != (size,) for x in (prior.mean, prior.scale)) or prior.axes.shape != (len(prior.spread), size):
+            raise LatentsError(f"{folder}: its numbers are not those of {size} per code")
+        if not all(np.isfinite(x).all() for x in arrays.values()):
+            raise LatentsError(f"{folder}: a number is not finite")
+        return prior
+
+
+def grids(latents: Latents) -> dict[tuple[int, int, int], int]:
+    """How many codes there are of each grid, the most frequent first."""
+    from collections import Counter
+
+    return dict(Counter(c.patches for c in latents).most_common())
+
+
+Prior = GaussianPrior
