@@ -14,7 +14,7 @@ from xtalcodec.models.latent import Latent
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.sites.found import Sites
 from xtalcodec.sites.heat import SitesConfig, read_sites
-from xtalcodec.sites.segmentation import SegmentationConfig, read_segmentation
+from xtalcodec.sites.segmentation import SegmentationConfig, SegmentedAtoms, read_segmentation
 
 AT_ONCE = 16
 """Windows that go through the paper's networks together: their activations are large."""
@@ -73,13 +73,17 @@ class HoffmannCoder:
 
     def find(self, z: Float[Tensor, "b 1 latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches) -> list[Sites]:  # noqa: ARG002
         """Decode the density, segment it, read the segmentation."""
-        window, found = self.space.window, []
+        window = self.space.window
+        found: list[Sites] = []
         for density in self.density(z).split(AT_ONCE):
-            for seen in read_segmentation(self.network.segment(density), window, SegmentationConfig()):
-                atoms = seen.within(window.edge)
-                sure = float(atoms.confidence.mean()) if len(atoms.numbers) else 0.0
-                found.append(Sites(self.space.fractions(atoms.positions), atoms.numbers, atoms.confidence, sure))
+            maps = read_segmentation(self.network.segment(density), window, SegmentationConfig())
+            found += [self._sites(seen.within(window.edge)) for seen in maps]
         return found
+
+    def _sites(self, atoms: SegmentedAtoms) -> Sites:
+        """Atoms of the window on the torus."""
+        sure = float(atoms.confidence.mean()) if len(atoms) else 0.0
+        return Sites(self.space.fractions(atoms.positions), atoms.numbers, atoms.confidence, sure)
 
     def density(self, z: Float[Tensor, "b 1 latent"]) -> Float[Tensor, "b n n n"]:
         """Decode the density."""
@@ -88,7 +92,9 @@ class HoffmannCoder:
 
 def open_network(config: PatchConfig | HoffmannConfig) -> PatchNetwork | Hoffmann:
     """Make the network of these settings."""
-    return PatchNetwork(config) if isinstance(config, PatchConfig) else Hoffmann(config)
+    if isinstance(config, PatchConfig):
+        return PatchNetwork(config)
+    return Hoffmann(config).to(memory_format=torch.channels_last_3d)  # a quarter faster
 
 
 def open_coder(

@@ -44,6 +44,9 @@ class HoffmannConfig:
     segmentation_weight: float = 0.1
     """Of the binary cross-entropy of the segmentation, averaged over crystals, channels and voxels."""
 
+    start_logit: float = 0.0
+    """Where all logits of the segmentation start; far below 0, a network need not first learn that voxels are empty."""
+
     def width(self, full: int) -> int:
         """Return the width at this scale of a layer that is `full` wide at scale 1."""
         return max(4, 4 * round(full * self.scale / 4))
@@ -192,6 +195,8 @@ class AttentionUNet(nn.Module):
             Ascent(widths[k + 1], widths[k], 4 if k == 0 else 3, attention=config.attention) for k in (3, 2, 1, 0)
         )
         self.classify = nn.Conv3d(widths[0], config.species, 1)
+        if config.start_logit:
+            nn.init.constant_(self.classify.bias, config.start_logit)
 
     def forward(self, density: Float[Tensor, "b 30 30 30"]) -> Float[Tensor, "b species 30 30 30"]:
         """Density → logits of the species.

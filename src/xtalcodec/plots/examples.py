@@ -72,27 +72,30 @@ def examples(rows: Sequence[WindowRow], edge: float, ranks: Sequence[int] = RANK
 def slices(chosen: Sequence[Example], caption: str) -> "Figure":
     """Slices across z of true and decoded density on one scale, and of their difference on its own."""
     top = max(float(frame.density.max()) for x in chosen for frame in (x.true, x.decoded))
-    off = max(float(np.abs(x.decoded.density - x.true.density).max()) for x in chosen) or 1.0
+    differences = [x.decoded.density - x.true.density for x in chosen]
+    off = float(np.median([np.abs(d).max() for d in differences])) or 1.0  # the worst is left to saturate
     with print_style():
-        figure = new_figure(WIDTH + 1.2, 0.95 * len(chosen) + 1.5, caption)
-        grid = figure.subplots(len(chosen), 3 * len(SLICES), squeeze=False)
-        for line, x in zip(grid, chosen, strict=True):
+        figure = new_figure(WIDTH + 1.6, 0.84 * len(chosen) + 0.95, caption)
+        # Three columns for each slice, and a narrow empty one between.
+        widths = [1, 1, 1, 0.12] * len(SLICES)
+        everything = figure.subplots(len(chosen), len(widths) - 1, squeeze=False, width_ratios=widths[:-1])
+        for axes in everything[:, 3::4].flat:
+            axes.remove()
+        grid = np.delete(everything, np.s_[3::4], axis=1)
+        for line, x, difference in zip(grid, chosen, differences, strict=True):
             for k, share in enumerate(SLICES):
-                true, decoded, difference = line[3 * k : 3 * k + 3]
                 edge = x.true.edge
-                whole = draw_slice(true, x.true.density, edge, share, sequential(), top, 0)
-                draw_slice(decoded, x.decoded.density, edge, share, sequential(), top, 0)
-                part = draw_slice(difference, x.decoded.density - x.true.density, edge, share, diverging(), off, -off)
+                whole = draw_slice(line[3 * k], x.true.density, edge, share, sequential(), top, 0)
+                draw_slice(line[3 * k + 1], x.decoded.density, edge, share, sequential(), top, 0)
+                part = draw_slice(line[3 * k + 2], difference, edge, share, diverging(), off, -off)
         outer_labels(grid)
         for axes, x in zip(grid[:, 0], chosen, strict=True):
             axes.set_ylabel(f"{x.label}\ny (Å)", fontsize=6.5)
         for k, axes in enumerate(grid[0]):
             place = f"z = {SLICES[k // 3] * chosen[0].true.edge:.3g} Å" if k % 3 == 1 else ""
             axes.set_title(f"{place}\n{('true', 'decoded', 'difference')[k % 3]}", fontsize=7.5)
-        for image, label, part_of in ((whole, "density (e/Å³)", 0), (part, "decoded − true (e/Å³)", 1)):
-            half = 3 * len(SLICES) // 2
-            under = grid[-1, part_of * (half + 1) : half + part_of * (half + 1)]
-            bar = figure.colorbar(image, ax=list(under), location="bottom", fraction=0.06, aspect=35, pad=0.02)
+        for image, label, extend in ((whole, "density (e/Å³)", "neither"), (part, "decoded − true (e/Å³)", "both")):
+            bar = figure.colorbar(image, ax=grid, location="right", fraction=0.02, aspect=35, pad=0.01, extend=extend)
             bar.set_label(label)
     return figure
 
@@ -100,6 +103,7 @@ def slices(chosen: Sequence[Example], caption: str) -> "Figure":
 def isosurfaces(chosen: Sequence[Example], caption: str) -> "Figure":
     """Surfaces of equal density and atoms, true and decoded side by side; surfaces at the true density's values."""
     with print_style():
+        caption += f"; cubes of {chosen[0].true.edge:g} Å, surfaces at {shares()} of the true density’s range"
         figure = new_figure(WIDTH, 1.75 * len(chosen) + 0.7, caption)
         grid = figure.subplots(len(chosen), 4, squeeze=False)
         for line, x in zip(grid, chosen, strict=True):
@@ -115,8 +119,5 @@ def isosurfaces(chosen: Sequence[Example], caption: str) -> "Figure":
             grid[0], ("true density", "decoded density", "true atoms", "decoded atoms"), strict=True
         ):
             axes.set_title(title)
-        figure.supxlabel(
-            f"cubes of {chosen[0].true.edge:g} Å; surfaces at {shares()} of the true density’s range", size=7
-        )
         name_elements(figure, np.concatenate([f.numbers for x in chosen for f in (x.true, x.decoded)]))
     return figure

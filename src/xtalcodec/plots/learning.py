@@ -21,7 +21,7 @@ Curve = dict[str, Float[np.ndarray, "points 2"]]
 COLORS = (BLUE, ORANGE, GREEN, PURPLE, "#1496a8", "#b3305f", "#7a6a1f", SOFT)
 
 RATES = {"match_rate": "crystals matched", "count_rate": "number of atoms right", "species_rate": "species right"}
-RATES |= {"composition_rate": "composition right", "right_species": "species right, training"}
+RATES |= {"composition_rate": "composition right", "right_species": "species right (training)"}
 
 BANDS = {"density_mse": "density MSE (e²/Å⁶)", "distance": "distance to nearest decoded atom (Å)"}
 """What is noted as 20th, 50th and 80th percentile over held-out crystals, or their atoms."""
@@ -104,7 +104,9 @@ def _losses(axes: "Axes", terms: Curve) -> None:
         axes.plot(positive[:, 0], middle, color=color, lw=1, label=name)
         axes.fill_between(positive[:, 0], low, high, color=color, alpha=0.2, lw=0)
     axes.set(yscale="log", ylabel="loss term", title="training batches: median, 20–80 %")
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** 0.25)  # room for the names
+    axes.legend(loc="upper left", ncols=4, columnspacing=1, handlelength=1.2)
 
 
 def running_percentiles(values: Float[np.ndarray, " points"]) -> Float[np.ndarray, "3 points"]:
@@ -132,7 +134,7 @@ def _rates(axes: "Axes", rates: Curve) -> None:
         kind, _, what = name.partition("/")
         style = {"ls": ":", "lw": 1.2} if kind == "train" else {"lw": 1.2, "marker": "o", "ms": 2.5}
         axes.plot(points[:, 0], 100 * points[:, 1], color=color, label=RATES[what], **style)
-    axes.set(ylabel="share (%)", title="rates: held out, and training where said")
+    axes.set(ylabel="share (%)", title="held-out crystals; dotted: training")
     axes.legend()
 
 

@@ -1,4 +1,4 @@
-"""What was decoded against what is true: counts, species, distances, density; the paper's figures of one number each."""
+"""What was decoded against what is true: counts, species, distances both ways, density voxel by voxel."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from xtalcodec.metrics.windows import PERCENTILES, WindowRow, nearest, species, window_summary
-from xtalcodec.plots.style import BLUE, INK, ORANGE, SOFT, WIDTH, new_figure, print_style, sequential
+from xtalcodec.plots.style import BLUE, INK, ORANGE, WIDTH, new_figure, print_style, sequential
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PAPER_DISTANCES = {20: 0.052, 50: 0.097, 80: 0.18, 90: 0.25, 95: 0.5}
 """Percentile → Å from an atom to the nearest decoded one: Hoffmann et al. 2019, unit cells, 300 latent numbers."""
 
-CELLS = 80
+CELLS = 120
 """Most bins along an axis of a histogram."""
 
 
@@ -56,15 +56,22 @@ def _integers(axes: "Axes", pairs: Int[np.ndarray, "n 2"], of: str) -> None:
 def _histogram(axes: "Axes", count: Float[np.ndarray, "x y"], edges: Float[np.ndarray, " edges"], of: str) -> None:
     """Two-dimensional histogram on a logarithmic scale, with the diagonal."""
     from matplotlib.colors import LogNorm
+    from matplotlib.ticker import LogLocator
 
     shown = np.ma.masked_equal(count.T, 0)
     norm = LogNorm(0.4, max(10.0, float(count.max())))  # white is for none, so one is darker than the scale's foot
     axes.plot(edges[[0, -1]], edges[[0, -1]], color=ORANGE, lw=0.6, zorder=1)
     mesh = axes.pcolormesh(edges, edges, shown, cmap=sequential(), norm=norm, rasterized=True, zorder=2)
     axes.set(aspect="equal", xlim=edges[[0, -1]], ylim=edges[[0, -1]])
-    bar = axes.figure.colorbar(mesh, ax=axes, fraction=0.045, pad=0.02)
+    locator = LogLocator(subs=(1, 2, 5) if count.max() < 200 else (1,))
+    bar = axes.figure.colorbar(mesh, ax=axes, fraction=0.045, pad=0.02, ticks=locator, format=_plain)
     bar.ax.set_ylim(1, None)
+    bar.minorticks_off()
     bar.set_label(of)
+
+
+def _plain(value: float, _place: int | None = None) -> str:
+    return f"{value:,.0f}".replace(",", " ")
 
 
 def distances(rows: Sequence[WindowRow], caption: str, paper: bool) -> "Figure":
@@ -93,7 +100,7 @@ def distances(rows: Sequence[WindowRow], caption: str, paper: bool) -> "Figure":
             style = {"marker": "D", "ms": 4.5, "ls": "none", "mfc": "none", "mec": INK, "mew": 0.8}
             axes.plot(list(PAPER_DISTANCES), list(PAPER_DISTANCES.values()), label=label, **style)
         axes.set(xlim=(3, 101), xticks=PERCENTILES)
-        axes.set_xticks(PERCENTILES, [str(q) if q not in (98,) else "" for q in PERCENTILES])
+        axes.set_xticks(PERCENTILES, [str(q) if q != 98 else "" for q in PERCENTILES])
         axes.grid(visible=True, which="major", axis="y", color="#dfe4ea", lw=0.5)
         axes.legend(loc="upper left", title="; ".join(text for text in lost if text) or None, title_fontsize=6.5)
     return figure
@@ -119,7 +126,7 @@ def density_parity(rows: Sequence[WindowRow], caption: str) -> "Figure":
     fields = [(row.true_density, row.decoded_density) for row in fitting]
     top = max(float(field.max()) for pair in fields for field in pair if field is not None)
     low = min(0.0, *(float(field.min()) for pair in fields for field in pair if field is not None))
-    edges = np.linspace(low, top, 2 * CELLS + 1)
+    edges = np.linspace(low, top, 161)
     count = sum(
         np.histogram2d(true.ravel(), decoded.ravel(), bins=(edges, edges))[0] for true, decoded in _given(fields)
     )

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from xtalcodec.plots.elements import colors, radii
-from xtalcodec.plots.style import BLUE, ORANGE
+from xtalcodec.plots.style import ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +24,8 @@ LEVELS = (0.2, 0.55)
 Not from nothing: with Gaussians of 1 Å a dense crystal's density nowhere comes near to nothing.
 """
 
-ALPHA = (0.3, 1.0)
-SHADES = (BLUE, ORANGE)
+ALPHA = (0.25, 1.0)
+SHADES = ("#7fa3ea", ORANGE)
 """How the surfaces look, in the order of `LEVELS`."""
 
 SPHERE = 0.5

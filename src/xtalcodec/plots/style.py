@@ -1,5 +1,6 @@
 """How printed figures look: sizes, colours, and how they are written."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +68,8 @@ def new_figure(width: float, height: float, caption: str = "") -> "Figure":
     figure = Figure(figsize=(width, height), dpi=DOTS, layout="constrained")
     FigureCanvasAgg(figure)
     if caption:
-        figure.suptitle(caption, x=0.01, ha="left", fontsize=8, color=SOFT)
+        wrapped = "\n".join(textwrap.wrap(caption, int(16.5 * width)))
+        figure.suptitle(wrapped, x=0.01, ha="left", fontsize=8, color=SOFT)
     return figure
 
 

@@ -19,6 +19,12 @@ from xtalcodec.fields.window import WindowConfig
 STEPS = 12
 """Newton steps at each width of the border."""
 
+REACH = 0.15
+"""Å: how far from a fitted centre its ball could as well be."""
+
+PLACES = np.stack(np.meshgrid(*[np.linspace(-REACH, REACH, 11)] * 3, indexing="ij"), -1).reshape(-1, 3)
+"""Where it could be, from there."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentationConfig:
@@ -32,6 +38,8 @@ class SegmentationConfig:
     """A ball must explain at least so many points, that no other does, to be an atom of its own."""
     rounds: int = 4
     """How often balls are looked for among the points that none explains."""
+    fullest: float = 0.4
+    """A map with a larger share of its points labelled shows no atoms: balls of 0.65 Å fill a fifth of diamond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,8 @@ class _Reader:
     def read(self) -> SegmentedAtoms:
         """(1) Balls where they cover most; (2) their borders fitted; (3) again, among the points that none covers."""
         positions, numbers = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
+        if len(self.points) > self.config.fullest * self.species.size:
+            return SegmentedAtoms(positions, numbers, np.zeros(0))
         for _ in range(self.config.rounds):
             new, kind = self._propose(positions, self._uncovered(positions, numbers))
             if not len(new):
@@ -149,20 +159,14 @@ class _Reader:
         self, taken: Float[np.ndarray, "a 3"], centre: Float[np.ndarray, "c 3"], kind: Int[np.ndarray, " c"]
     ) -> tuple[Float[np.ndarray, "new 3"], Int[np.ndarray, " new"]]:
         """Of candidates, best first, those that share no ball with one of their species and keep away from all."""
-        if not len(centre):
-            return centre, kind
-        chosen = np.r_[np.ones(len(taken), dtype=bool), np.zeros(len(centre), dtype=bool)]
-        every, species = np.vstack([taken, centre]), np.r_[np.zeros(len(taken), dtype=np.int64), kind]
-        tree = cKDTree(every)
-        for k in range(len(taken), len(every)):
-            near = tree.query_ball_point(every[k], 2 * self.radius)
-            rivals = [j for j in near if chosen[j] and (species[j] == species[k] or self._close(every[j], every[k]))]
-            chosen[k] = not rivals
-        new = chosen[len(taken) :]
-        return centre[new], kind[new]
-
-    def _close(self, a: Float[np.ndarray, "3"], b: Float[np.ndarray, "3"]) -> bool:
-        return bool(np.linalg.norm(a - b) < self.config.separation)
+        away = cKDTree(taken).query(centre)[0] >= self.config.separation if len(taken) else np.ones(len(centre), bool)
+        chosen = []
+        while away.any():
+            k = int(away.argmax())
+            chosen.append(k)
+            distance = np.linalg.norm(centre - centre[k], axis=1)
+            away &= distance >= np.where(kind == kind[k], 2 * self.radius, self.config.separation)
+        return centre[chosen], kind[chosen]
 
     def _fit(self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]) -> Float[np.ndarray, "a 3"]:
         """Newton steps on the cross-entropy of "nearer than the radius", logistic across the border."""
@@ -177,9 +181,22 @@ class _Reader:
                 step = np.linalg.solve(bend + 20 * np.eye(3), slope[..., None])[..., 0]
                 length = np.linalg.norm(step, axis=1, keepdims=True)
                 positions = positions + step * np.minimum(1, width / np.maximum(length, 1e-9))
-                if length.max() < 1e-3:
+                if length.max() < 0.1 * width:
                     break
-        return positions
+        return self._middle(positions, numbers)
+
+    def _middle(self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]) -> Float[np.ndarray, "a 3"]:
+        """The mean of all places near a fitted centre that contradict the labels the least."""
+        offset, target, weight = self._neighbourhood(positions, numbers)
+        signed = np.where(target > 0.5, 1.0, -1.0) * weight
+        near_border = abs(np.linalg.norm(offset, axis=-1) - self.radius) < 2 * REACH
+        result = positions.copy()
+        for a in range(len(positions)):
+            way, sign = offset[a][near_border[a]], signed[a][near_border[a]]
+            distance = np.linalg.norm(way[:, None] - PLACES, axis=-1)
+            wrong = np.maximum(sign[:, None] * (distance - self.radius), 0).sum(0)
+            result[a] += PLACES[wrong <= wrong.min() + 1e-9].mean(0)
+        return result
 
     def _neighbourhood(
         self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]
