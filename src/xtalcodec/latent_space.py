@@ -4,7 +4,7 @@ What is mixed or altered here is a code. Only the decoder says what crystal it i
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -176,7 +176,7 @@ def replaced(crystal: Crystal, replacements: Sequence[Replacement]) -> Crystal:
     """
     from ase.data import chemical_symbols
 
-    numbers = crystal.numbers.copy()
+    numbers, words = crystal.numbers.copy(), [crystal.name or crystal.formula]
     done: dict[int, int] = {}
     for change in replacements:
         symbol = chemical_symbols[change.old]
@@ -186,7 +186,8 @@ def replaced(crystal: Crystal, replacements: Sequence[Replacement]) -> Crystal:
             there = ", ".join(chemical_symbols[z] for z in np.unique(crystal.numbers))
             raise CrystalError(f"{crystal.name or crystal.formula} has no {symbol} to replace; it has {there}")
         numbers[crystal.numbers == change.old] = done[change.old] = change.new
-    return replace(crystal, numbers=numbers)
+        words.append(f"{symbol}={chemical_symbols[change.new]}")
+    return replace(crystal, numbers=numbers, name=" ".join(words))
 
 
 @torch.no_grad()
@@ -211,8 +212,8 @@ def with_density(codec: "Codec", crystal: Crystal, scales: Sequence[float]) -> L
     origin = codec.space.place(reduced, 0)
     batch = codec.space.collate([reduced.translated(origin)] * len(scales), codec.device)
     z = _encode_scaled(codec, batch, patches, scales).cpu().numpy()
-    names: Mapping[float, str] = {s: f"{crystal.name or crystal.formula}-density-{s:g}" for s in scales}
-    codes = [Code(names[s], z[k], patches, reduced.lattice, basis, origin) for k, s in enumerate(scales)]
+    names = [f"{crystal.name or crystal.formula} density×{scale:g}" for scale in scales]
+    codes = [Code(name, z[k], patches, reduced.lattice, basis, origin) for k, name in enumerate(names)]
     return Latents(tuple(codes), codec.identity)
 
 

@@ -20,17 +20,24 @@ Strip = Annotated[Path | None, typer.Option(help="Draw densities, atoms and slic
 Movie = Annotated[Path | None, typer.Option(help="Film of density and atoms as they turn (.gif or .mp4).")]
 
 
-def about(name: str, decoded: "Decoded | None") -> dict[str, Any]:
-    """What decoded, in a row."""
+def abouts(codec: "Codec", codes: "Latents", found: "Sequence[Decoded | None]") -> list[dict[str, Any]]:
+    """What decoded, a row for each code."""
+    from xtalcodec.metrics.generation import explained
+
+    shares = explained(codec, codes, found)
+    return [_about(code.name, decoded, share) for code, decoded, share in zip(codes, found, shares, strict=True)]
+
+
+def _about(name: str, decoded: "Decoded | None", share: float | None) -> dict[str, Any]:
     from xtalcodec.metrics.reconstruction import SYMPREC
     from xtalcodec.symmetry import space_group
 
-    if decoded is None:
-        return {"name": name, "formula": "–", "sites": 0, "confidence": 0.0, "space_group": ""}
-    crystal = decoded.crystal
-    group = space_group(crystal, SYMPREC)
-    row = {"name": name, "formula": crystal.formula, "sites": len(crystal)}
-    return row | {"confidence": decoded.confidence, "space_group": group}
+    about = {"name": name, "formula": "–", "sites": 0, "confidence": 0.0, "space_group": ""}
+    if decoded is not None:
+        crystal = decoded.crystal
+        about |= {"formula": crystal.formula, "sites": len(crystal), "confidence": decoded.confidence}
+        about["space_group"] = space_group(crystal, SYMPREC)
+    return about | {"explained": share}
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
@@ -42,9 +49,10 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
             return "yes" if value else "no"
         return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
-    columns = [key.replace("_", " ") for key in rows[0]]
+    shown = [key for key in rows[0] if any(row[key] is not None for row in rows)]
     good = [bool(row["sites"]) and row.get("valid", row.get("matched", True)) for row in rows]
-    show_table(columns, [[text(value) for value in row.values()] for row in rows], good)
+    cells = [[text(row[key]) for key in shown] for row in rows]
+    show_table([key.replace("_", " ") for key in shown], cells, good)
 
 
 def write(found: "Sequence[Decoded | None]", out: Path | None, fmt: Format, symprec: float | None) -> None:
@@ -93,7 +101,8 @@ def draw(
 
 
 def lost(rows: Sequence[dict[str, Any]]) -> "list[Unusable]":
-    """Rows where nothing decoded."""
+    """Rows where no crystal decoded, and why."""
     from xtalcodec.files import Unusable
+    from xtalcodec.metrics.generation import nothing
 
-    return [Unusable(row["name"], "no atom found in the decoded field") for row in rows if not row["sites"]]
+    return [Unusable(row["name"], nothing(row["explained"])) for row in rows if not row["sites"]]

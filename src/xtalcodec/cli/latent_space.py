@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtalcodec.cli.decoded import Formatted, Movie, Out, Strip, about, check_pictures, draw, lost, print_rows, write
+from xtalcodec.cli.decoded import Formatted, Movie, Out, Strip, abouts, check_pictures, draw, lost, print_rows, write
 from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
 
@@ -52,7 +52,7 @@ def interpolate(
             codes = mix(model, *ends, steps, spherical=spherical, refine=not no_refine, progress=advance)
         found = model.decode_crystals(codes)
         shares = [k / (steps - 1) for k in range(steps)]
-        rows = [{"share": share, **about(c.name, d)} for share, c, d in zip(shares, codes, found, strict=True)]
+        rows = [{"share": share, **row} for share, row in zip(shares, abouts(model, codes, found), strict=True)]
         print_rows(rows)
         write(found, out, fmt, symprec)
         titles = [f"{100 * share:.0f} %  {row['formula']}" for share, row in zip(shares, rows, strict=True)]
@@ -108,9 +108,9 @@ def alter(
                 codes = model.encode(targets, refine=not no_refine, progress=advance)
         found = model.decode_crystals(codes)
         rows = []
-        for code, target, decoded in zip(codes, targets, found, strict=True):
+        for row, target, decoded in zip(abouts(model, codes, found), targets, found, strict=True):
             rms = rms_displacement(target, decoded.crystal) if decoded else None
-            rows.append({**about(code.name, decoded), "asked": target.formula, "matched": rms is not None, "rms": rms})
+            rows.append({**row, "asked": target.formula, "matched": rms is not None, "rms": rms})
         print_rows(rows)
         write(found, out, fmt, symprec)
         titles = [row["formula"] for row in rows]

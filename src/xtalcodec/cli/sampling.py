@@ -42,8 +42,9 @@ def sample(
 ) -> None:
     """Decode random codes: a normal distribution is fitted to the codes of many crystals and sampled.
 
-    Every sample is told: whether anything decodes, whether atoms are apart by more than half of the sum of their
-    covalent radii with 4 to 150 Å³ each, and whether it is the same crystal as one before it.
+    Every sample is told. A valid one decodes to atoms apart by more than half of the sum of their covalent radii,
+    with 4 to 150 Å³ each; of a repeating window it accounts for 90 % of the atoms. "same as" names an earlier
+    sample that is the same crystal.
 
     Example: xtalcodec sample latents.parquet --prior gaussian -n 32 --seed 1 --out samples --strip samples.png
     """
@@ -61,7 +62,7 @@ def sample(
         codes = fitted.sample(n, seed, temperature)
         with progress_bar("decoding", n) as advance:
             found = model.decode_crystals(codes, progress=advance)
-        judged = judge([c.name for c in codes], found)
+        judged = judge(model, codes, found)
         rows = [_judged(row) for row in judged]
         print_rows(rows)
         told = generation_summary(judged)
@@ -104,6 +105,7 @@ def _judged(row: "Generated") -> dict[str, Any]:
     about = {"name": row.name, "formula": row.crystal.formula if row.crystal else "–"}
     about |= {"sites": len(row.crystal) if row.crystal else 0, "volume_per_atom": row.volume}
     about |= {"closest": row.closest, "confidence": row.confidence, "space_group": row.space_group}
+    about |= {"explained": row.explained}
     return about | {"valid": row.valid, "reason": row.reason, "same_as": row.same_as}
 
 
@@ -112,8 +114,8 @@ def _tell_samples(fitted: "GaussianPrior", told: dict[str, Any]) -> None:
     axes, crystals = len(fitted.spread), fitted.about.crystals
     typer.echo(f"normal distribution of {crystals} codes of {len(fitted.mean)} numbers: {axes} principal axes")
     typer.echo(
-        f"{told['n']} samples: {told['decoded']} decoded to atoms, {told['too_close']} have atoms too close, "
-        f"{told['valid']} valid ({100 * told['valid_rate']:.0f} %), {told['unique']} of them different crystals"
+        f"{told['n']} samples: {told['decoded']} decoded to crystals, {told['too_close']} have atoms too close, "
+        f"{told['not_repeating']} do not repeat, {told['valid']} valid ({100 * told['valid_rate']:.0f} %), {told['unique']} of them different crystals"
     )
     if told["valid"]:
         formulas = [f"{f} ×{k}" if k > 1 else f for f, k in told["formulas"].items()]
