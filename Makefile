@@ -3,10 +3,23 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint format pictures benchmarks clean
+.PHONY: demo paper test lint format pictures benchmarks clean
 
 demo: .venv/product ## reconstruct pymatgen's 288 AFLOW prototypes: table, CIFs and a page to look at
 	$(BIN)/xtalcodec reconstruct aflow-prototypes --out demo/cifs --json demo/summary.json --html demo/index.html --workers 2
+
+# The paper's system, small: fields to disk (locally and on MPI ranks), its networks trained for a while, its figures.
+PAPER_MINUTES ?= 2
+paper: .venv/development ## from crystals to the figures of Hoffmann et al. 2019, on the prototypes
+	mkdir -p paper
+	$(BIN)/xtalcodec data split aflow-prototypes --train paper/train.parquet --val paper/val.parquet
+	$(BIN)/xtalcodec generate paper/train.parquet --representation unit_cell --views 3 --out paper/unit_cell.zarr --workers 2
+	$(BIN)/mpiexec -n 3 $(BIN)/xtalcodec generate paper/val.parquet --representation repeating --views 3 --out paper/repeating.zarr --executor mpi
+	$(BIN)/xtalcodec train hoffmann-narrow --data paper/train.parquet --store paper/unit_cell.zarr --val paper/val.parquet --out paper/run --minutes $(PAPER_MINUTES)
+	$(BIN)/xtalcodec evaluate paper/val.parquet --codec paper/run --discriminator --json paper/scores.json
+	$(BIN)/xtalcodec evaluate paper/val.parquet --codec mp-unit-cell --json paper/mp-unit-cell.json
+	$(BIN)/xtalcodec figures paper/run --data paper/val.parquet --out paper/figures
+	$(BIN)/xtalcodec figures mp-unit-cell --data paper/val.parquet --out paper/figures-mp-unit-cell
 
 test: .venv/development ## everything, warnings as errors
 	$(BIN)/pytest
@@ -36,4 +49,4 @@ benchmarks: .venv/development ## throughput and memory of training, encoding and
 	@touch $@
 
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv demo paper build dist

@@ -4,6 +4,7 @@ import typer
 
 from xtalcodec.cli.coding import decode, encode
 from xtalcodec.cli.data import data_app
+from xtalcodec.cli.figures import figures
 from xtalcodec.cli.generation import generate
 from xtalcodec.cli.latent_space import alter, interpolate
 from xtalcodec.cli.reconstruction import evaluate, reconstruct
@@ -17,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (reconstruct, encode, decode, evaluate, train, info, generate, interpolate, sample, alter):
+for verb in (reconstruct, encode, decode, evaluate, train, info, generate, interpolate, sample, alter, figures):
     app.command()(verb)
 app.add_typer(data_app, name="data")
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 WRONG_USAGE, SOME_UNUSABLE = 2, 3
 """Exit statuses beside 0."""
 
-EXTRAS = {"accelerate": "train", "tensorboard": "train", "zarr": "fields", "mpi4py": "mpi"}
+EXTRAS = {"accelerate": "train", "tensorboard": "train", "zarr": "fields", "mpi4py": "mpi"} | dict.fromkeys(
+    ("matplotlib", "skimage", "imageio_ffmpeg"), "figures"
+)
 """Library → the extra of the package that brings it."""
 
 

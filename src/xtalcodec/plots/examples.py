@@ -42,7 +42,7 @@ class Example:
     @property
     def label(self) -> str:
         """Formula, error and rank, in three short lines."""
-        return f"{self.row.reconstruction.original.formula}\nMSE {self.mse:.1e}\n{self.rank}th percentile"
+        return f"{self.row.reconstruction.original.formula}\nMSE {self.mse:.1e}\npercentile {self.rank}"
 
 
 def examples(rows: Sequence[WindowRow], edge: float, ranks: Sequence[int] = RANKS) -> list[Example]:

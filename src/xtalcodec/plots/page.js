@@ -1,23 +1,10 @@
 "use strict";
 (() => {
   const { rows, elements } = JSON.parse(document.getElementById("data").textContent);
+  const { CORNERS, dot, cross, norm, edges, spheres, linked } = Scene;
   const at = (id) => document.getElementById(id);
-  const SPHERE = 0.5; // of the covalent radius
   const FACE = 0.25; // Å: an atom this near to a face of the cell is drawn on the opposite face too
-  const CORNERS = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => [k & 1, (k >> 1) & 1, (k >> 2) & 1]);
-  const FILL = 1.5; // of a view by the sphere that holds the cell; its corners are never all at the rim
-  const START = {
-    camera: {
-      eye: { x: 1.55, y: 0.62, z: 0.42 }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: 0 },
-      projection: { type: "orthographic" },
-    },
-    aspectratio: { x: FILL, y: FILL, z: FILL }, // in an orthographic scene this is the zoom
-  };
-
   // ---- vectors: arrays of three; rows of a lattice are its cell vectors
-  const dot = (u, v) => u[0] * v[0] + u[1] * v[1] + u[2] * v[2];
-  const cross = (u, v) => [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]];
-  const norm = (u) => Math.sqrt(dot(u, u));
   const cartesian = (x, lattice) => [0, 1, 2].map((k) => x[0] * lattice[0][k] + x[1] * lattice[1][k] + x[2] * lattice[2][k]);
   const degrees = (u, v) => (Math.acos(Math.max(-1, Math.min(1, dot(u, v) / norm(u) / norm(v)))) * 180) / Math.PI;
 
@@ -123,41 +110,7 @@
     else if (chosen >= 0 && lines[chosen].isConnected) lines[chosen].scrollIntoView({ block: "nearest" });
   };
 
-  // ---- atoms as spheres: an icosahedron whose triangles are halved and pushed out to the sphere
-  const sphere = (() => {
-    const made = [];
-    return (level) => {
-      if (made[level]) return made[level];
-      if (level > 0) {
-        const { points, faces } = sphere(level - 1);
-        const [more, finer, middles] = [points.slice(), [], new Map()];
-        const middle = (i, j) => {
-          const key = i < j ? `${i} ${j}` : `${j} ${i}`;
-          if (!middles.has(key)) {
-            const sum = points[i].map((x, k) => x + points[j][k]);
-            middles.set(key, more.push(sum.map((x) => x / norm(sum))) - 1);
-          }
-          return middles.get(key);
-        };
-        for (const [i, j, k] of faces) {
-          const [ij, jk, ki] = [middle(i, j), middle(j, k), middle(k, i)];
-          finer.push([i, ij, ki], [j, jk, ij], [k, ki, jk], [ij, jk, ki]);
-        }
-        return (made[level] = { points: more, faces: finer });
-      }
-      const golden = (1 + Math.sqrt(5)) / 2;
-      const points = [];
-      for (const s of [1, -1]) for (const t of [golden, -golden]) points.push([0, s, t], [s, t, 0], [t, 0, s]);
-      const faces = [];
-      const near = (i, j) => Math.abs(norm(points[i].map((x, k) => x - points[j][k])) - 2) < 1e-9;
-      for (let i = 0; i < 12; i++) for (let j = i + 1; j < 12; j++) for (let k = j + 1; k < 12; k++) {
-        if (!near(i, j) || !near(j, k) || !near(k, i)) continue;
-        faces.push(dot(points[i], cross(points[j], points[k])) > 0 ? [i, j, k] : [i, k, j]);
-      }
-      return (made[0] = { points: points.map((p) => p.map((x) => x / norm(p))), faces });
-    };
-  })();
-
+  // ---- a cell's atoms
   /** Sites of the cell and their images on its faces, edges and corners. */
   const atoms = ({ lattice, sites, numbers }) => {
     const volume = Math.abs(dot(lattice[0], cross(lattice[1], lattice[2])));
@@ -172,48 +125,21 @@
 
   const traces = (crystal, colors) => {
     const lattice = upright(crystal.lattice);
-    const all = atoms(crystal);
-    const { points, faces } = sphere(all.length <= 40 ? 3 : all.length <= 220 ? 2 : 1);
     const middle = cartesian([0.5, 0.5, 0.5], lattice);
     const place = (x) => cartesian(x, lattice).map((r, k) => r - middle[k]);
-    const byElement = new Map();
-    for (const { z, x } of all) {
-      if (!byElement.has(z)) byElement.set(z, { x: [], y: [], z: [], i: [], j: [], k: [], text: [] });
-      const mesh = byElement.get(z);
-      const [symbol, , radius] = elements[z];
-      const [centre, first] = [place(x), mesh.x.length];
-      const text = `<b>${symbol}</b>  ${x.map((value) => value.toFixed(4)).join("  ")}`;
-      for (const p of points) {
-        mesh.x.push(centre[0] + SPHERE * radius * p[0]);
-        mesh.y.push(centre[1] + SPHERE * radius * p[1]);
-        mesh.z.push(centre[2] + SPHERE * radius * p[2]);
-        mesh.text.push(text);
-      }
-      for (const [i, j, k] of faces) { mesh.i.push(first + i); mesh.j.push(first + j); mesh.k.push(first + k); }
-    }
-    const edges = { x: [], y: [], z: [] };
-    for (const p of CORNERS) for (let k = 0; k < 3; k++) {
-      if (p[k]) continue;
-      const q = p.map((value, l) => (l === k ? 1 : value));
-      const ends = [place(p), place(q)];
-      ["x", "y", "z"].forEach((axis, l) => edges[axis].push(ends[0][l], ends[1][l], null));
-    }
     const tips = [0, 1, 2].map((k) => {
       const out = 1.2 / norm(lattice[k]); // Å beyond the end of the vector
       return place([0, 1, 2].map((l) => (l === k ? 1 + out : 0)));
     });
+    const all = atoms(crystal).map(({ z, x }) => ({ z, at: place(x), text: x.map((value) => value.toFixed(4)).join("  ") }));
     return [
-      { type: "scatter3d", mode: "lines", ...edges, line: { color: colors.edge, width: 2.5 }, hoverinfo: "skip" },
+      edges(place, colors),
       {
         type: "scatter3d", mode: "text", text: ["<i>a</i>", "<i>b</i>", "<i>c</i>"], hoverinfo: "skip",
         x: tips.map((t) => t[0]), y: tips.map((t) => t[1]), z: tips.map((t) => t[2]),
         textfont: { size: 14, color: colors.label },
       },
-      ...[...byElement].map(([z, mesh]) => ({
-        type: "mesh3d", ...mesh, color: elements[z][1], hovertemplate: "%{text}<extra></extra>", flatshading: false,
-        lighting: { ambient: 0.34, diffuse: 0.68, specular: 0.1, roughness: 0.5, fresnel: 0.1, facenormalsepsilon: 0 },
-        lightposition: { x: -2e4, y: 3e4, z: -2e4 }, // an orthographic scene takes it relative to the viewer
-      })),
+      ...spheres(all, elements),
     ];
   };
   /** Å from the cell's centre to what is farthest: the same for both views, so that they share a scale. */
@@ -224,40 +150,7 @@
 
   // ---- the two views and their common camera
   const views = [at("view0"), at("view1")];
-  const listening = new Set();
-  let pose = structuredClone(START);
-  let following = false;
-  const follow = (from) => (event) => {
-    const changes = Object.keys(START).filter((key) => event[`scene.${key}`]);
-    if (!changes.length || following) return;
-    for (const key of changes) pose[key] = structuredClone(event[`scene.${key}`]);
-    const other = views[1 - from];
-    if (!listening.has(other) || other.hidden) return;
-    following = true;
-    const update = Object.fromEntries(changes.map((key) => [`scene.${key}`, structuredClone(pose[key])]));
-    Plotly.relayout(other, update).finally(() => { following = false; });
-  };
-  const draw = (side, crystal, radius) => {
-    const view = views[side];
-    view.hidden = !crystal;
-    if (!crystal) return;
-    const css = getComputedStyle(document.documentElement);
-    const colors = Object.fromEntries(["edge", "label", "card", "line"].map((name) => [name, css.getPropertyValue(`--${name}`).trim()]));
-    const axis = { visible: false, showspikes: false, range: [-radius, radius], autorange: false };
-    const layout = {
-      scene: {
-        xaxis: axis, yaxis: axis, zaxis: axis, aspectmode: "manual", dragmode: "orbit", bgcolor: "rgba(0,0,0,0)",
-        ...structuredClone(pose),
-      },
-      margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)", showlegend: false,
-      hoverlabel: { bgcolor: colors.card, bordercolor: colors.line, font: { color: colors.label, size: 13 } },
-    };
-    Plotly.react(view, traces(crystal, colors), layout, { displayModeBar: false, displaylogo: false, responsive: true, scrollZoom: true });
-    if (listening.has(view)) return;
-    listening.add(view);
-    view.on("plotly_relayouting", follow(side));
-    view.on("plotly_relayout", follow(side));
-  };
+  const { draw, reset } = linked(views);
 
   // ---- the selected crystal
   const fact = (term, value) => {
@@ -285,7 +178,7 @@
     if (chosen < 0) return;
     const { crystals } = rows[chosen];
     const radius = reach(crystals.filter(Boolean));
-    crystals.forEach((crystal, side) => draw(side, crystal, radius));
+    crystals.forEach((crystal, side) => draw(side, crystal && ((colors) => traces(crystal, colors)), radius));
   };
   const choose = (index) => {
     if (chosen >= 0) lines[chosen].removeAttribute("aria-selected");
@@ -339,7 +232,7 @@
     const next = shown.indexOf(chosen) + STEPS[event.key];
     choose(shown[Math.max(0, Math.min(shown.length - 1, next))]);
   });
-  for (const view of views) view.addEventListener("dblclick", () => { pose = structuredClone(START); paint(); });
+  for (const view of views) view.addEventListener("dblclick", () => { reset(); paint(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 
   const asked = Number(location.hash.slice(1)) - 1;

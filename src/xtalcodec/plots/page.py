@@ -5,7 +5,7 @@ import json
 import math
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -29,21 +29,46 @@ def write_page(rows: Sequence[Reconstruction], path: str | Path, title: str, not
     title: heading of the page.
     notes: a sentence or two under the heading: which codec, which data, which protocol.
     """
+    texts = {"title": title, "notes": notes}
+    data = {"elements": elements(_numbers(rows)), "rows": [_row(row) for row in rows]}
+    fill_page(path, "page.html", ["page.css"], ["scene.js", "page.js"], texts, {"summary": _summary(rows)}, data)
+
+
+def fill_page(
+    path: str | Path,
+    template: str,
+    styles: Sequence[str],
+    scripts: Sequence[str],
+    texts: Mapping[str, str],
+    markup: Mapping[str, str],
+    data: Any,
+) -> None:
+    """Write a page that opens offline and runs nothing but its own scripts.
+
+    Parameters
+    ----------
+    path: the file; it is replaced in one step, so a reader never sees half a page.
+    template: file of this folder with {{title}}, {{policy}}, {{style}}, {{data}}, {{plotly}}, {{script}} and more.
+    styles, scripts: files of this folder, put one after another.
+    texts: what stands for further placeholders, shown as it is.
+    markup: the same as HTML.
+    data: for the scripts, as JSON.
+    """
     from plotly.offline import get_plotlyjs
 
-    style, script, plotly = (_package_file("page.css"), _package_file("page.js"), get_plotlyjs())
+    style, script = ("".join(map(_package_file, names)) for names in (styles, scripts))
+    plotly = get_plotlyjs()
     parts = {
-        "title": html.escape(title),
-        "notes": html.escape(notes),
-        "summary": _summary(rows),
+        **{name: html.escape(text) for name, text in texts.items()},
+        **markup,
         "policy": _policy(plotly, script),
         "style": style,
-        "data": _json({"elements": _elements(rows), "rows": [_row(row) for row in rows]}),
+        "data": _json(data),
         "plotly": plotly,
         "script": script,
     }
     # One pass, so that what a part holds is never taken for another placeholder.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _package_file("page.html"))
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _package_file(template))
     with atomic(path) as temporary:
         temporary.write_bytes(page.encode(errors="replace"))
 
@@ -79,6 +104,11 @@ def _summary(rows: Sequence[Reconstruction]) -> str:
         ("Composition right", _percent(composition, n), f"{composition:,} of {n:,}"),
         ("Not decoded", f"{failed:,}", "counted as unmatched"),
     )
+    return tiles_html(tiles)
+
+
+def tiles_html(tiles: Iterable[tuple[str, str, str]]) -> str:
+    """Tiles of the header as HTML: what, how much, and what else there is to say."""
     tile = '<div class="tile"><dt>{}</dt><dd>{} <small>{}</small></dd></div>'
     return "".join(tile.format(*map(html.escape, texts)) for texts in tiles)
 
@@ -87,11 +117,15 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "—"
 
 
-def _elements(rows: Iterable[Reconstruction]) -> dict[str, tuple[str, str, float]]:
-    """Symbol, Jmol's colour and covalent radius in Å (Cordero et al. 2008) of each element in the rows."""
+def _numbers(rows: Iterable[Reconstruction]) -> set[int]:
+    """Elements in the rows, by Z."""
     crystals = (crystal for row in rows for crystal in (row.original, row.decoded) if crystal is not None)
-    numbers = sorted({int(z) for crystal in crystals for z in crystal.numbers})
-    return {str(z): (symbol(z), hex_color(z), radius(z)) for z in numbers}
+    return {int(z) for crystal in crystals for z in crystal.numbers}
+
+
+def elements(numbers: Iterable[int]) -> dict[str, tuple[str, str, float]]:
+    """Symbol, colour and radius in Å of each element."""
+    return {str(z): (symbol(z), hex_color(z), radius(z)) for z in sorted(numbers)}
 
 
 def _row(row: Reconstruction) -> dict[str, Any]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 PAPER_DISTANCES = {20: 0.052, 50: 0.097, 80: 0.18, 90: 0.25, 95: 0.5}
 """Percentile → Å from an atom to the nearest decoded one: Hoffmann et al. 2019, unit cells, 300 latent numbers."""
 
-CELLS = 120
-"""Most bins along an axis of a histogram."""
+CELLS = {"windows": 60, "atoms": 120, "voxels": 160}
+"""Most bins along an axis of a histogram of these; every Z has its own."""
 
 
 def counts_and_species(rows: Sequence[WindowRow], caption: str) -> "Figure":
@@ -48,9 +48,13 @@ def _percent(share: float | None) -> str:
 def _integers(axes: "Axes", pairs: Int[np.ndarray, "n 2"], of: str) -> None:
     """Histogram of pairs of integers, dark where many are; what is right lies on the diagonal."""
     top = int(pairs.max()) + 1
-    width = -(-(top + 1) // CELLS)
+    width = -(-(top + 1) // CELLS[of])
     edges = np.arange(-0.5, top + width, width)
-    _histogram(axes, np.histogram2d(*pairs.T, bins=(edges, edges))[0], edges, of)
+    _histogram(axes, np.histogram2d(*pairs.T, bins=(edges, edges))[0], edges, _bins(of, width))
+
+
+def _bins(of: str, width: int) -> str:
+    return of if width == 1 else f"{of} per bin of {width} × {width}"
 
 
 def _histogram(axes: "Axes", count: Float[np.ndarray, "x y"], edges: Float[np.ndarray, " edges"], of: str) -> None:
@@ -126,7 +130,7 @@ def density_parity(rows: Sequence[WindowRow], caption: str) -> "Figure":
     fields = [(row.true_density, row.decoded_density) for row in fitting]
     top = max(float(field.max()) for pair in fields for field in pair if field is not None)
     low = min(0.0, *(float(field.min()) for pair in fields for field in pair if field is not None))
-    edges = np.linspace(low, top, 161)
+    edges = np.linspace(low, top, CELLS["voxels"] + 1)
     count = sum(
         np.histogram2d(true.ravel(), decoded.ravel(), bins=(edges, edges))[0] for true, decoded in _given(fields)
     )

@@ -68,7 +68,7 @@ def new_figure(width: float, height: float, caption: str = "") -> "Figure":
     figure = Figure(figsize=(width, height), dpi=DOTS, layout="constrained")
     FigureCanvasAgg(figure)
     if caption:
-        wrapped = "\n".join(textwrap.wrap(caption, int(16.5 * width)))
+        wrapped = "\n".join(textwrap.wrap(caption, int(16.5 * width), break_on_hyphens=False))
         figure.suptitle(wrapped, x=0.01, ha="left", fontsize=8, color=SOFT)
     return figure
 

@@ -43,6 +43,8 @@ class DensityConfig:
     """Å: nearer than this are one atom; the shortest bond, H–H, is 0.74."""
     lightest: float = 0.5
     """Atoms of less weight are none."""
+    glimpse: float = 0.1
+    """Least weight of a peak of what is left: atoms nearby have taken most of what a hidden one would show."""
     share: float = 0.2
     """A round takes the peaks above this share of its highest: lower ones may be ripples of those."""
     missing: tuple[float, ...] = (1.0, 1e-3, 1e-6)
@@ -129,6 +131,10 @@ class _Search:
         """1/variance of each mode, of atoms not yet found and of noise."""
         return self.basis.kept / (missing * self.basis.eigenvalue + self.config.noise**2)
 
+    def left(self, atoms: Atomic) -> Cube:
+        """What atoms leave of the field."""
+        return self.field - Superposition(self.basis, atoms).field if len(atoms) else self.field
+
     def begin(self, positions: Float[np.ndarray, "atoms 3"]) -> Atomic:
         """Atoms at known positions, their weights fitted."""
         metric = self.metric(self.config.missing[0])
@@ -142,18 +148,22 @@ class _Search:
         tidied = _tidy(fit.atoms, self.config)
         if len(tidied) == len(fit.atoms):
             return fit
-        residual = self.field - Superposition(self.basis, tidied).field
+        residual = self.left(tidied)
         return Fit(tidied, residual, float((metric * residual**2).sum()))
 
     def stage(self, atoms: Atomic, missing: float) -> Atomic:
         """Rounds of one stage."""
         metric = self.metric(missing)
+        residual = self.left(atoms)
+        chi = float((metric * residual**2).sum())
         for _ in range(self.config.rounds):
-            residual = self.field - Superposition(self.basis, atoms).field if len(atoms) else self.field
             new = self._peaks(atoms, residual, metric)
             if not len(new):
                 break
-            atoms = self.fit(atoms.join(new), metric, Effort(3, 0.02)).atoms
+            fit = self.fit(atoms.join(new), metric, Effort(3, 0.02))
+            if fit.chi > 0.9 * chi:
+                break
+            atoms, residual, chi = fit.atoms, fit.residual, fit.chi
         return atoms if not len(atoms) else self.fit(atoms, self.white, Effort(8, 1e-5, 1e-2)).atoms
 
     def _peaks(self, atoms: Atomic, residual: Cube, metric: Cube) -> Atomic:
@@ -163,7 +173,7 @@ class _Search:
         noise = np.sqrt(apply(self.profile**2, metric**2) / square) * self.config.noise
         weight = height / np.sqrt(square)
         peak = (height == maximum_filter(height, 3)) & (height > np.maximum(4 * noise, 0.3))
-        peak &= (weight > self.config.lightest) & (weight < 3 * HEAVIEST)
+        peak &= (weight > self.config.glimpse) & (weight < 3 * HEAVIEST)
         peak &= height > self.config.share * np.max(height, where=peak, initial=0)
         where = np.argwhere(peak)
         where = where[np.argsort(-height[peak])]
@@ -192,7 +202,7 @@ def _whole(search: _Search, atoms: Atomic) -> DensityAtoms:
     if not len(atoms):
         none = np.zeros(0)
         return DensityAtoms(atoms.positions, np.zeros(0, dtype=np.int64), none, none, _rms(basis, search.field))
-    left = search.field - Superposition(basis, atoms).field
+    left = search.left(atoms)
     noise = max(search.config.noise, float(np.sqrt((left**2).sum() / len(basis))))
     spread = weight_spread(basis, atoms, 1 / noise**2)
     numbers = np.clip(np.round(atoms.weights), 1, HEAVIEST)

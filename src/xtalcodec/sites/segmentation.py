@@ -186,17 +186,38 @@ class _Reader:
         return self._middle(positions, numbers)
 
     def _middle(self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]) -> Float[np.ndarray, "a 3"]:
-        """The mean of all places near a fitted centre that contradict the labels the least."""
-        offset, target, weight = self._neighbourhood(positions, numbers)
-        signed = np.where(target > 0.5, 1.0, -1.0) * weight
-        near_border = abs(np.linalg.norm(offset, axis=-1) - self.radius) < 2 * REACH
+        """The middle of all places near a fitted centre that contradict the labels the least: the least error at worst."""
+        point, within = self._around(positions)
+        found = self.species[tuple(np.clip(point, 0, self.n - 1).transpose(2, 0, 1))]
+        offset = point * self.spacing - positions[:, None]
+        rival = self._rival(positions, offset)
         result = positions.copy()
         for a in range(len(positions)):
-            way, sign = offset[a][near_border[a]], signed[a][near_border[a]]
-            distance = np.linalg.norm(way[:, None] - PLACES, axis=-1)
-            wrong = np.maximum(sign[:, None] * (distance - self.radius), 0).sum(0)
-            result[a] += PLACES[wrong <= wrong.min() + 1e-9].mean(0)
+            check = within[a] & (np.linalg.norm(offset[a], axis=-1) < self.radius + 2 * REACH)
+            mine = found[a] == numbers[a]
+            mine &= np.linalg.norm(offset[a], axis=-1) < rival[a]
+            # Mine are nearer to me than the radius and than to any other atom; the rest is not.
+            border = np.where(found[a] == 0, self.radius, np.minimum(self.radius, rival[a]))
+            distance = np.linalg.norm(offset[a][check][:, None] - PLACES, axis=-1)
+            wrong = np.where(mine, 1, -1)[check, None] * (distance - border[check, None])
+            total = np.maximum(wrong, 0).sum(0)
+            best = PLACES[total <= total.min() + 1e-9]
+            result[a] += (best.min(0) + best.max(0)) / 2
         return result
+
+    def _rival(
+        self, positions: Float[np.ndarray, "a 3"], offset: Float[np.ndarray, "a p 3"]
+    ) -> Float[np.ndarray, "a p"]:
+        """Distance of the points around each atom to the nearest other atom."""
+        if len(positions) == 1:
+            return np.full(offset.shape[:2], np.inf)
+        distance, index = cKDTree(positions).query(positions[:, None] + offset, 2)
+        return np.where(index[..., 0] == np.arange(len(positions))[:, None], distance[..., 1], distance[..., 0])
+
+    def _around(self, positions: Float[np.ndarray, "a 3"]) -> tuple[Int[np.ndarray, "a p 3"], Bool[np.ndarray, "a p"]]:
+        """The points around each atom, and whether they are in the cube."""
+        point = np.round(positions / self.spacing).astype(np.int64)[:, None] + self.around
+        return point, ((point >= 0) & (point < self.n)).all(-1)
 
     def _neighbourhood(
         self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]
@@ -205,8 +226,7 @@ class _Reader:
 
         Points of other species and those nearer to another atom of the same one tell nothing.
         """
-        point = np.round(positions / self.spacing).astype(np.int64)[:, None] + self.around
-        within = ((point >= 0) & (point < self.n)).all(-1)
+        point, within = self._around(positions)
         index = tuple(np.clip(point, 0, self.n - 1).transpose(2, 0, 1))
         found = self.species[index]
         offset = point * self.spacing - positions[:, None]

@@ -71,6 +71,7 @@ def train(
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
     accelerator = _accelerator(recipe, device)
     main = accelerator.is_main_process
+    data, strange = _known(data, recipe.codec.network.species)
     recipe = _with_elements(recipe, data)
     if main:
         _prepare(out, recipe, resume)
@@ -83,13 +84,14 @@ def train(
     if store is None:
         crystals = TrainingCrystals(data, codec.space, recipe.largest, recipe.optimiser.patches)
     else:
-        crystals = PaintedViews(store, recipe.codec.space, recipe.held_out, recipe.optimiser.patches)
+        size, last = recipe.optimiser.patches, recipe.codec.network.species
+        crystals = PaintedViews(store, recipe.codec.space, recipe.held_out, size, last)
     objective = open_objective(codec.network, codec.space, recipe.objective).train()
     optimisers = open_optimisers(codec.network, recipe.optimiser)
     progress = Progress()
     if resume and (out / CHECKPOINT).is_file():
         progress = Progress(**checkpoint.load(out / CHECKPOINT, codec.network, optimisers))
-    report = Report(out, len(crystals), crystals.left_out, progress) if main else None
+    report = Report(out, len(crystals), strange + crystals.left_out, progress) if main else None
     model = accelerator.prepare(objective)
     saved = time.monotonic()
     for fraction in _schedule(progress, recipe.optimiser.length(len(crystals)), minutes):
@@ -135,6 +137,17 @@ def _cpu_multiplies_bf16() -> bool:
     """Whether bfloat16 is the processor's own business; emulated, it is slower than float32."""
     cpu = torch.cpu
     return cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported()  # noqa: SLF001
+
+
+def _known(data: Sequence[Crystal], last: int) -> tuple[list[Crystal], list[tuple[str, str]]]:
+    """Crystals of elements that the network can tell, and the others with the reason."""
+    good = [c for c in data if c.numbers.max() <= last]
+    strange = [
+        (c.name, f"holds Z = {c.numbers.max()}; codec.network.species ends at {last}")
+        for c in data
+        if c.numbers.max() > last
+    ]
+    return good, strange
 
 
 def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:

@@ -34,13 +34,14 @@ class Painted:
 class PaintedViews:
     """Views of a store; a step's batch follows from (seed, step, process) alone."""
 
-    def __init__(self, path: Path, config: CubeConfig, held_out: float, batch: int) -> None:
+    def __init__(self, path: Path, config: CubeConfig, held_out: float, batch: int, heaviest: int) -> None:
         """Open the store and set aside the crystals that are not to be learnt from.
 
         Parameters
         ----------
         held_out: share of the crystals that is set aside, with all of their views.
         batch: views of a step.
+        heaviest: views with an atom of a larger Z are passed over.
 
         Raises
         ------
@@ -50,13 +51,13 @@ class PaintedViews:
         from xtalcodec.field_store import FieldStore
 
         store = FieldStore(path, ["density", "species_map"])
-        kind = store.settings["representation"]
+        kind = store.settings["representation"]["name"]
         if kind != config.kind:
             raise ValueError(f"{path} holds views of {kind!r}; the codec is of {config.kind!r}")
         self.views, _ = store.split(held_out)
         if not len(self.views):
             raise ValueError(f"{path} has no view to learn from")
-        self.size, self.left_out = batch, list[tuple[str, str]]()
+        self.size, self.heaviest, self.left_out = batch, heaviest, list[tuple[str, str]]()
         points = tuple(self.views[0]["density"].shape)
         if points != (config.window.points,) * 3:
             raise ValueError(f"{path} has fields of {points} points; the codec takes {config.window.points} an axis")
@@ -67,6 +68,9 @@ class PaintedViews:
 
     def batch(self, seed: Sequence[int]) -> tuple[Painted, Patches]:
         """Draw views."""
-        chosen = np.random.default_rng(list(seed)).integers(0, len(self.views), self.size)
-        rows = [self.views[int(k)] for k in chosen]
+        rng, rows = np.random.default_rng(list(seed)), list[dict]()
+        while len(rows) < self.size:
+            row = self.views[int(rng.integers(0, len(self.views)))]
+            if row["species_map"].max() <= self.heaviest:
+                rows.append(row)
         return Painted(*(torch.stack([row[name] for row in rows]) for name in ("density", "species_map"))), (1, 1, 1)
