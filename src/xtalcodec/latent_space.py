@@ -187,7 +187,7 @@ def replaced(crystal: Crystal, replacements: Sequence[Replacement]) -> Crystal:
             raise CrystalError(f"{crystal.name or crystal.formula} has no {symbol} to replace; it has {there}")
         numbers[crystal.numbers == change.old] = done[change.old] = change.new
         words.append(f"{symbol}={chemical_symbols[change.new]}")
-    return replace(crystal, numbers=numbers, name=" ".join(words))
+    return replace(crystal, numbers=numbers, name="-".join(words))
 
 
 @torch.no_grad()
@@ -212,7 +212,7 @@ def with_density(codec: "Codec", crystal: Crystal, scales: Sequence[float]) -> L
     origin = codec.space.place(reduced, 0)
     batch = codec.space.collate([reduced.translated(origin)] * len(scales), codec.device)
     z = _encode_scaled(codec, batch, patches, scales).cpu().numpy()
-    names = [f"{crystal.name or crystal.formula} density×{scale:g}" for scale in scales]
+    names = [f"{crystal.name or crystal.formula}-density-{scale:g}" for scale in scales]
     codes = [Code(name, z[k], patches, reduced.lattice, basis, origin) for k, name in enumerate(names)]
     return Latents(tuple(codes), codec.identity)
 

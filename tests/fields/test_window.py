@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from xtalcodec.crystal import Crystal
 from xtalcodec.fields.repeating import Repeating, RepeatingConfig
 from xtalcodec.fields.window import Atoms, View, WindowConfig, axis, density, density_nearest, paint, species_map
-from xtalcodec.fields.window import _paint_whole as paint_whole
 from xtalcodec.testing import crystals
 
 few = settings(max_examples=20, deadline=None, derandomize=True)
@@ -76,15 +75,14 @@ def test_points_include_both_faces():
     torch.testing.assert_close(points.diff(), torch.full((29,), WindowConfig().spacing), rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("painter", [paint, paint_whole])
 @pytest.mark.parametrize(
     "config",
     [SMALL, WindowConfig(points=2), WindowConfig(points=11), WindowConfig(edge=4.0, points=6, sigma=0.3)],
     ids=lambda c: f"{c.points}-{c.sigma}",
 )
-def test_fields_are_those_of_a_loop_over_voxels_and_atoms(painter, config):
+def test_fields_are_those_of_a_loop_over_voxels_and_atoms(config):
     positions, weights = random_atoms(0, views=1, atoms=12)
-    field = painter(positions, weights, config)
+    field = paint(positions, weights, config)
     truth = paint_by_loops(positions[0].numpy(), weights[0].numpy(), config)
     scale = (2 * np.pi * config.sigma**2) ** -1.5
     np.testing.assert_allclose(field[0].numpy(), truth, rtol=0, atol=DOUBLE * scale)
@@ -149,10 +147,35 @@ def test_a_crystal_has_its_electrons():
     assert field.double().mean().item() == pytest.approx(crystal.numbers.sum() / crystal.volume, rel=1e-6)
 
 
-@pytest.mark.parametrize("painter", [paint, paint_whole])
-def test_gradients_reach_positions_and_weights(painter):
+def test_gradients_reach_positions_and_weights():
     positions, weights = (x.requires_grad_() for x in random_atoms(3, views=2, atoms=3, channels=2))
-    assert torch.autograd.gradcheck(lambda x, w: painter(x, w, WindowConfig(points=4)), (positions, weights))
+    assert torch.autograd.gradcheck(lambda x, w: paint(x, w, WindowConfig(points=4)), (positions, weights))
+
+
+def test_columns_of_atoms_are_painted_as_atoms_are():
+    """In float32 atoms of the same x and y go together: the same field, the same gradient of the weights."""
+    positions, weights = (x.float() for x in random_atoms(1))
+    positions[:, 5:30, :2] = positions[:, :1, :2]
+    positions[1, 7:9] = positions[1, 6]
+    weights.requires_grad_()
+    field = paint(positions, weights, SMALL)
+    exact_weights = weights.detach().double().requires_grad_()
+    exact = paint(positions.double(), exact_weights, SMALL)
+    torch.testing.assert_close(field.double(), exact, rtol=0, atol=SINGLE * exact.abs().max().item())
+    grown = torch.linspace(-1, 1, field.numel()).view(field.shape)
+    (gradient,) = torch.autograd.grad(field, weights, grown)
+    (truth,) = torch.autograd.grad(exact, exact_weights, grown.double())
+    torch.testing.assert_close(gradient.double(), truth, rtol=0, atol=SINGLE * truth.abs().max().item())
+
+
+def test_gradients_of_positions_are_those_of_each_atom():
+    positions, weights = (x.float() for x in random_atoms(2, atoms=4))
+    positions[:, 1:3, :2] = positions[:, :1, :2]
+    gradients = [
+        torch.autograd.grad(paint(x, weights.to(x.dtype), SMALL).square().sum(), x)[0].double()
+        for x in (positions.clone().requires_grad_(), positions.double().requires_grad_())
+    ]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-7)
 
 
 def test_a_view_is_the_same_to_the_last_bit_in_every_batch(prototypes):

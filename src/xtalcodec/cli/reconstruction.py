@@ -97,7 +97,7 @@ def evaluate(
 
     if is_window(codec):
         scores, unusable = evaluate_windows(
-            data, codec, device, max_sites, limit, seed, discriminator, json, refine=not no_refine
+            data, codec, device, max_sites, limit, seed, discriminator, json, refine=not no_refine, workers=workers
         )
     else:
         rows, unusable, model, seconds = _reconstruct(

@@ -84,6 +84,7 @@ def _prior(source: Path, name: str, variance: float, grid: str | None) -> "Gauss
     """Load a prior, or fit one."""
     from xtalcodec.latents import Latents
     from xtalcodec.priors import prior
+    from xtalcodec.priors.gaussian import grids
 
     kind = prior(name)
     if source.is_dir():
@@ -96,13 +97,13 @@ def _prior(source: Path, name: str, variance: float, grid: str | None) -> "Gauss
     try:
         return kind.fit(codes, variance)
     except ValueError as error:
-        hint = "; --grid chooses one of them" if "of one grid" in str(error) else ""
+        hint = "; --grid chooses one of them" if len(grids(codes)) > 1 else ""
         raise ValueError(f"{source}: {error}{hint}") from error
 
 
 def _judged(row: "Generated") -> dict[str, Any]:
     """A sample, in a row."""
-    about = {"name": row.name, "formula": row.crystal.formula if row.crystal else "–"}
+    about: dict[str, Any] = {"name": row.name, "formula": row.crystal.formula if row.crystal else "–"}
     about |= {"sites": len(row.crystal) if row.crystal else 0, "volume_per_atom": row.volume}
     about |= {"closest": row.closest, "confidence": row.confidence, "space_group": row.space_group}
     about |= {"explained": row.explained}
@@ -113,10 +114,9 @@ def _tell_samples(fitted: "GaussianPrior", told: dict[str, Any]) -> None:
     """How many are sensible, of all that were drawn."""
     axes, crystals = len(fitted.spread), fitted.about.crystals
     typer.echo(f"normal distribution of {crystals} codes of {len(fitted.mean)} numbers: {axes} principal axes")
-    typer.echo(
-        f"{told['n']} samples: {told['decoded']} decoded to crystals, {told['too_close']} have atoms too close, "
-        f"{told['not_repeating']} do not repeat, {told['valid']} valid ({100 * told['valid_rate']:.0f} %), {told['unique']} of them different crystals"
-    )
+    flaws = f"{told['too_close']} have atoms too close, {told['not_repeating']} do not repeat"
+    good = f"{told['valid']} valid ({100 * told['valid_rate']:.0f} %), {told['unique']} of them different crystals"
+    typer.echo(f"{told['n']} samples: {told['decoded']} decoded to crystals, {flaws}, {good}")
     if told["valid"]:
         formulas = [f"{f} ×{k}" if k > 1 else f for f, k in told["formulas"].items()]
         more = f" and {len(formulas) - 12} more" if len(formulas) > 12 else ""

@@ -32,6 +32,7 @@ def evaluate_windows(
     json: Path | None,
     *,
     refine: bool,
+    workers: int,
 ) -> "tuple[dict[str, Any], list[Unusable]]":
     """Measure a window codec on crystals seen afresh, print the scores and return them."""
     import numpy as np
@@ -47,7 +48,7 @@ def evaluate_windows(
         if not crystals:
             finish(unusable)
         with progress_bar("looking", len(crystals)) as advance:
-            rows = measure(model, crystals, seed=seed, refine=refine, progress=advance)
+            rows = measure(model, crystals, seed=seed, refine=refine, workers=workers, progress=advance)
         scores = {"codec": model.identity, "seed": seed, "refined": refine, **window_summary(rows)}
         if discriminator:
             fitting = [row for row in rows if row.fits]

@@ -16,9 +16,6 @@ from torch import Tensor
 
 from xtalcodec.fields.gaussian import REACH, open_profiles, outer_sum
 
-SLAB = 10
-"""Layers of points that are painted at once on a CPU."""
-
 
 @dataclass(frozen=True, slots=True)
 class WindowConfig:
@@ -68,7 +65,7 @@ class View:
 
     def inside(self, edge: float, margin: float = 0.0) -> Bool[np.ndarray, " atoms"]:
         """Atoms within the cube, or within one that is wider by `margin` Å on every side."""
-        return ((self.positions >= -margin) & (self.positions <= edge + margin)).all(1)
+        return np.all((self.positions >= -margin) & (self.positions <= edge + margin), axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +110,8 @@ def paint(
 
     Differentiable in positions and weights, in their precision, on their device. Padding atoms weigh 0.
     """
-    if positions.device.type == "cpu":
-        return torch.stack([_paint_slabs(p, w, config) for p, w in zip(positions, weights, strict=True)])
+    if positions.device.type == "cpu" and positions.dtype == torch.float32 and not positions.requires_grad:
+        return torch.stack([_paint_columns(p, w, config) for p, w in zip(positions, weights, strict=True)])
     return _paint_whole(positions, weights, config)
 
 
@@ -127,37 +124,36 @@ def _paint_whole(
     return outer_sum((x, y, z), weights * config.peak)
 
 
-def _paint_slabs(
+def _paint_columns(
     positions: Float[Tensor, "atoms 3"], weights: Float[Tensor, "atoms channels"], config: WindowConfig
 ) -> Float[Tensor, "n n n channels"]:
-    """Paint one view slab by slab, each with the atoms that reach it: 2/3 of them, and all stays in the cache."""
-    order = positions[:, 1].detach().argsort(stable=True)
-    positions, weights = positions[order].mT.contiguous(), weights[order].mT * config.peak
-    points = axis(config, dtype=positions.dtype)
-    x, y, z = open_profiles(positions, points, config.sigma)  # n atoms
-    row = (weights[:, None] * x).flatten(0, 1)  # channels·n atoms
-    reach = config.sigma * math.sqrt(-2 * math.log(torch.finfo(points.dtype).eps))
-    below, above = points[::SLAB] - reach, points[::SLAB] + ((SLAB - 1) * config.spacing + reach)
-    reached = torch.searchsorted(positions[1].detach(), torch.stack((below, above), 1)).tolist()
-    field = []
-    for rows, (first, last) in zip(y.split(SLAB), reached, strict=True):
-        plane = (rows[:, None, first:last] * z[:, first:last]).flatten(0, 1)  # slab·n atoms
-        field.append((row[:, first:last] @ plane.mT).view(-1, config.points, len(rows), config.points))
-    return torch.cat(field, 2).movedim(0, -1)
+    """Paint one view, the atoms above one another together: cells are written with c along z, so there are many.
+
+    Atoms are one column if their x and y are the same to the last bit; both are read as one whole number.
+    """
+    n, channels = config.points, weights.shape[1]
+    pairs, column = positions[:, :2].contiguous().view(torch.int64)[:, 0].unique(return_inverse=True)
+    x_and_y = pairs[:, None].view(torch.float32).mT.contiguous()
+    points = axis(config)
+    x, y = open_profiles(x_and_y, points, config.sigma)  # n columns
+    z = open_profiles(positions[:, 2].contiguous(), points, config.sigma).mT  # atoms n
+    atoms = (z[:, :, None] * (weights * config.peak)[:, None]).flatten(1)  # atoms n·channels
+    columns = atoms.new_zeros(len(pairs), n * channels).index_add(0, column, atoms)
+    plane = (x[:, None] * y).flatten(0, 1)  # n² columns
+    return (columns.mT.contiguous() @ plane.mT).mT.reshape(n, n, n, channels)
 
 
 def density(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n n"]:
     """Density of views weighted by Z, all images summed.
 
-    On a CPU each view without its padding, so that it is the same to the last bit in every batch.
+    On a CPU each view by itself and without padding, so that it is the same to the last bit in every batch.
     """
     weights = atoms.numbers[..., None].to(atoms.positions.dtype)
     if atoms.numbers.device.type != "cpu":
         return paint(atoms.positions, weights, config)[..., 0]
     count = (atoms.numbers > 0).sum(1).tolist()
-    return torch.stack(
-        [_paint_slabs(p[:m], w[:m], config)[..., 0] for p, w, m in zip(atoms.positions, weights, count, strict=True)]
-    )
+    views = zip(atoms.positions, weights, count, strict=True)
+    return torch.cat([paint(p[None, :m], w[None, :m], config) for p, w, m in views])[..., 0]
 
 
 def density_nearest(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n n"]:

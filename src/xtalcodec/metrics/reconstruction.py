@@ -83,10 +83,15 @@ def reconstruct(
                 rows[k] = (*rows[k][:3], code.numbers, None, rows[k][5])
             else:
                 rows[k] = (crystals[k], found.crystal, found.confidence, code.numbers, distance, "")
+    return spread(compare, rows, workers)
+
+
+def spread(function: Callable, rows: Sequence[tuple], workers: int) -> list:
+    """Apply a function to the arguments of every row, in order, on several processes."""
     if workers == 1 or len(rows) < 2 * workers:
-        return [compare(*row) for row in rows]
+        return [function(*row) for row in rows]
     with ProcessPoolExecutor(workers, mp_context=_spawn()) as pool:
-        return list(pool.map(compare, *zip(*rows, strict=True), chunksize=8))
+        return list(pool.map(function, *zip(*rows, strict=True), chunksize=8))
 
 
 def _spawn() -> Any:

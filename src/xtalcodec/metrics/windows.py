@@ -19,7 +19,7 @@ from xtalcodec.fields.cube import Cube, RepeatingCube
 from xtalcodec.fields.periodic import niggli
 from xtalcodec.fields.repeating import seen
 from xtalcodec.fields.window import Atoms, View, density
-from xtalcodec.metrics.reconstruction import Reconstruction, compare
+from xtalcodec.metrics.reconstruction import Reconstruction, compare, spread
 from xtalcodec.sites.found import WindowAtoms
 from xtalcodec.windows import decode_densities, decode_windows, window
 
@@ -62,6 +62,7 @@ def measure(
     *,
     seed: int = 0,
     refine: bool = True,
+    workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[WindowRow]:
     """See, encode, decode and compare crystals; one row each, in order.
@@ -82,20 +83,25 @@ def measure(
             reasons[k] = str(error)
     good = [k for k in range(len(views)) if k not in reasons]
     rows = {k: _missing(crystals[k], reason) for k, reason in reasons.items()}
-    if good:
-        latents = codec.encode([views[k] for k in good], refine=refine, progress=progress)
-        found = decode_windows(codec, latents)
-        own = decode_densities(codec, latents) or [None] * len(good)
-        crystals_found = codec.decode_crystals(latents)
-        for k, code, atoms, crystal, field in zip(good, latents, found, crystals_found, own, strict=True):
-            placed = _placed(codec, views[k], code.origin)
-            decoded = None if crystal is None else crystal.crystal
-            row = compare(views[k], decoded, crystal.confidence if crystal else 0.0, code.numbers, None, "")
-            true = _atoms(space, placed)
-            dense = _decoded_density(codec, atoms, decoded, code.origin) if field is None else field
-            rows[k] = WindowRow(row, true, atoms, _density(space, placed), dense)
-            if isinstance(space, RepeatingCube):
-                rows[k] = replace(rows[k], alone=_alone(views[k], atoms, space.window.edge))
+    if not good:
+        return [rows[k] for k in range(len(views))]
+    latents = codec.encode([views[k] for k in good], refine=refine, progress=progress)
+    found = decode_windows(codec, latents)
+    decoded = codec.decode_crystals(latents)
+    own = decode_densities(codec, latents) or [None] * len(good)
+    pairs = [
+        (views[k], d.crystal if d else None, d.confidence if d else 0.0, code.numbers, None, "")
+        for k, code, d in zip(good, latents, decoded, strict=True)
+    ]
+    alone: list[Reconstruction | None] = [None] * len(good)
+    if isinstance(space, RepeatingCube):
+        alone = spread(_alone, [(views[k], a, space.window.edge) for k, a in zip(good, found, strict=True)], workers)
+    parts = (good, latents, found, decoded, own, spread(compare, pairs, workers), alone)
+    for k, code, atoms, crystal, field, row, itself in zip(*parts, strict=True):
+        placed = _placed(codec, views[k], code.origin)
+        back = crystal.crystal if crystal else None
+        dense = _decoded_density(codec, atoms, back, code.origin) if field is None else field
+        rows[k] = WindowRow(row, _atoms(space, placed), atoms, _density(space, placed), dense, itself)
     return [rows[k] for k in range(len(views))]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -148,7 +148,7 @@ def name_elements(figure: "Figure", numbers: Int[np.ndarray, " atoms"], size: fl
     present = np.unique(numbers[numbers > 0]).tolist()
     if not present:
         return
-    style = {
+    style: dict[str, Any] = {
         "marker": "o",
         "linestyle": "none",
         "markeredgecolor": SOFT,
@@ -199,6 +199,7 @@ def _pictures(
     frames: Sequence[Frame], turns: float, count: int, progress: Callable[[int], None] | None
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """Pictures of a film: drawn twice as large and averaged, so that edges are smooth."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     width, height = FILM
@@ -206,10 +207,11 @@ def _pictures(
     with print_style():
         figure = new_figure(width / 100, height / 100)
         figure.set_dpi(200)
+        canvas = FigureCanvasAgg(figure)
         panels = figure.subplots(1, 2)
         caption = figure.suptitle(" ", fontsize=13, color=INK)
         name_elements(figure, np.concatenate([frame.numbers for frame in frames]), 12)
-        figure.canvas.draw()
+        canvas.draw()
         figure.set_layout_engine("none")  # nothing moves but what is turned
         for k in range(count):
             which = k * len(frames) // count
@@ -222,8 +224,8 @@ def _pictures(
             draw_surfaces(panels[0], found[which], frame.edge, camera)
             draw_atoms(panels[1], frame.positions, frame.numbers, frame.edge, camera)
             caption.set_text(frame.title or " ")
-            figure.canvas.draw()
-            yield np.asarray(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB").reduce(2))
+            canvas.draw()
+            yield np.asarray(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").reduce(2))
             if progress:
                 progress(1)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ def _panels(curve: Curve, paper: bool) -> "list[Callable[[Axes], None]]":
         parts = [curve.get(f"val/{name}_{q}") for q in (20, 50, 80)]
         if parts[1] is not None:
             mark = PAPER_MSE if paper and name == "density_mse" else None
-            panels.append(lambda axes, parts=parts, label=label, mark=mark: _band(axes, parts, label, mark))
+            panels.append(partial(_band, parts=parts, label=label, mark=mark))
     rates = [name for name in curve if name.partition("/")[2] in RATES]
     if rates:
         panels.append(lambda axes: _rates(axes, {name: curve[name] for name in rates}))
@@ -132,7 +133,7 @@ def _rates(axes: "Axes", rates: Curve) -> None:
     """Shares of held-out crystals, and of training atoms."""
     for color, (name, points) in zip(COLORS, rates.items(), strict=False):
         kind, _, what = name.partition("/")
-        style = {"ls": ":", "lw": 1.2} if kind == "train" else {"lw": 1.2, "marker": "o", "ms": 2.5}
+        style: dict[str, Any] = {"ls": ":", "lw": 1.2} if kind == "train" else {"lw": 1.2, "marker": "o", "ms": 2.5}
         axes.plot(points[:, 0], 100 * points[:, 1], color=color, label=RATES[what], **style)
     axes.set(ylabel="share (%)", title="held-out crystals; dotted: training")
     axes.legend()

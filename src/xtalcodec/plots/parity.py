@@ -50,7 +50,12 @@ def _integers(axes: "Axes", pairs: Int[np.ndarray, "n 2"], of: str) -> None:
     top = int(pairs.max()) + 1
     width = -(-(top + 1) // CELLS[of])
     edges = np.arange(-0.5, top + width, width)
-    _histogram(axes, np.histogram2d(*pairs.T, bins=(edges, edges))[0], edges, _bins(of, width))
+    _histogram(axes, _count(pairs[:, 0], pairs[:, 1], edges), edges, _bins(of, width))
+
+
+def _count(x: np.ndarray, y: np.ndarray, edges: Float[np.ndarray, " edges"]) -> Float[np.ndarray, "x y"]:
+    """How many pairs fall into each square."""
+    return np.histogram2d(x, y, bins=[edges, edges])[0]
 
 
 def _bins(of: str, width: int) -> str:
@@ -101,7 +106,7 @@ def distances(rows: Sequence[WindowRow], caption: str, paper: bool) -> "Figure":
             lost.append(_one_way(axes, np.concatenate(parts), name, color))
         if paper:
             label = "Hoffmann et al. 2019,\nunit cells, 300 numbers"
-            style = {"marker": "D", "ms": 4.5, "ls": "none", "mfc": "none", "mec": INK, "mew": 0.8}
+            style: dict[str, Any] = {"marker": "D", "ms": 4.5, "ls": "none", "mfc": "none", "mec": INK, "mew": 0.8}
             axes.plot(list(PAPER_DISTANCES), list(PAPER_DISTANCES.values()), label=label, **style)
         axes.set(xlim=(3, 101), xticks=PERCENTILES)
         axes.set_xticks(PERCENTILES, [str(q) if q != 98 else "" for q in PERCENTILES])
@@ -127,13 +132,11 @@ def _one_way(axes: "Axes", values: Float[np.ndarray, " atoms"], name: str, color
 def density_parity(rows: Sequence[WindowRow], caption: str) -> "Figure":
     """True against decoded density, voxel by voxel, of all that fit."""
     fitting = [row for row in rows if row.fits]
-    fields = [(row.true_density, row.decoded_density) for row in fitting]
-    top = max(float(field.max()) for pair in fields for field in pair if field is not None)
-    low = min(0.0, *(float(field.min()) for pair in fields for field in pair if field is not None))
+    fields = [(np.asarray(row.true_density), np.asarray(row.decoded_density)) for row in fitting]
+    top = max(float(field.max()) for pair in fields for field in pair)
+    low = min(0.0, *(float(field.min()) for pair in fields for field in pair))
     edges = np.linspace(low, top, CELLS["voxels"] + 1)
-    count = sum(
-        np.histogram2d(true.ravel(), decoded.ravel(), bins=(edges, edges))[0] for true, decoded in _given(fields)
-    )
+    count = np.sum([_count(true.ravel(), decoded.ravel(), edges) for true, decoded in fields], 0)
     parts = window_summary(rows)["density_mse_percentiles"]
     with print_style():
         figure = new_figure(WIDTH * 0.55, 3.5, caption)
@@ -142,7 +145,3 @@ def density_parity(rows: Sequence[WindowRow], caption: str) -> "Figure":
         axes.set(xlabel="true density (e/Å³)", ylabel="decoded density (e/Å³)")
         axes.set_title(f"MSE {parts['50']:.2g} e²/Å⁶ in the median,\n{parts['20']:.2g} to {parts['80']:.2g} (20–80 %)")
     return figure
-
-
-def _given(fields: Sequence[tuple[Any, Any]]) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [(true, decoded) for true, decoded in fields if true is not None and decoded is not None]

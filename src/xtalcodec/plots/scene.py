@@ -7,7 +7,7 @@ turning picture is projected again, not made again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -114,7 +114,11 @@ def draw_cube(axes: "Axes", edge: float, camera: Camera) -> None:
     pairs = [(i, j) for i in range(8) for j in range(i) if np.abs(CORNERS[i] - CORNERS[j]).sum() == 1]
     for behind in (True, False):
         lines = [corners[[i, j], :2] for i, j in pairs if (farthest in (i, j)) == behind]
-        style = {"linewidths": 0.5, "linestyles": "dotted" if behind else "solid", "zorder": 1 if behind else 3}
+        style: dict[str, Any] = {
+            "linewidths": 0.5,
+            "linestyles": "dotted" if behind else "solid",
+            "zorder": 1 if behind else 3,
+        }
         axes.add_collection(LineCollection(lines, colors=EDGE, **style), autolim=False)
 
 
@@ -131,7 +135,7 @@ def draw_surfaces(axes: "Axes", found: Sequence[Surface | None], edge: float, ca
             continue
         triangles, rgb = _lit(surface, edge, camera, SHADES[k])
         polygons = PolyCollection(
-            triangles, facecolors=rgb, edgecolors="none", antialiaseds=False, rasterized=True, zorder=2
+            list(triangles), facecolors=rgb, edgecolors="none", antialiaseds=False, rasterized=True, zorder=2
         )
         if ALPHA[k] < 1:
             polygons.set_agg_filter(partial(_fade, ALPHA[k]))

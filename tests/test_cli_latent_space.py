@@ -1,0 +1,146 @@
+"""`interpolate`, `sample` and `alter` as a user types them."""
+
+import json
+
+import pytest
+from pymatgen.core import Lattice, Structure
+from typer.testing import CliRunner
+
+from xtalcodec.cli import app
+from xtalcodec.files import read_all
+
+SITES = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+
+
+@pytest.fixture
+def run():
+    def invoke(*words):
+        result = CliRunner().invoke(app, [str(w) for w in words])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return invoke
+
+
+@pytest.fixture(scope="module")
+def cifs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cifs")
+    for name, a in (("Sr", 3.905), ("Ba", 4.0), ("Ca", 3.84), ("Pb", 3.97)):
+        structure = Structure.from_spacegroup("Pm-3m", Lattice.cubic(a), [name, "Ti", "O"], SITES)
+        structure.to(str(folder / f"{name}TiO3.cif"))
+    return folder
+
+
+def formulas(folder) -> list[str]:
+    crystals, unusable = read_all([folder])
+    assert not unusable
+    return [c.formula for c in crystals]
+
+
+@pytest.mark.parametrize("verb", ["interpolate", "sample", "alter"])
+def test_help_has_an_example(run, verb):
+    result = run(verb, "--help")
+    assert result.exit_code == 0
+    assert f"Example: xtalcodec {verb}" in " ".join(result.output.split())
+
+
+def test_interpolate_writes_table_crystals_strip_and_json(run, cifs, tmp_path):
+    words = ["--steps", 3, "--no-refine", "--out", tmp_path / "out", "--strip", tmp_path / "s.png"]
+    result = run("interpolate", cifs / "SrTiO3.cif", cifs / "BaTiO3.cif", *words, "--json", tmp_path / "s.json")
+    assert result.exit_code == 0, result.output
+    assert "Pm-3m" in result.output
+    assert len(formulas(tmp_path / "out")) == 3
+    assert {"SrTiO3", "BaTiO3"} <= set(formulas(tmp_path / "out"))
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+    steps = json.loads((tmp_path / "s.json").read_text())["steps"]
+    assert [row["share"] for row in steps] == [0, 0.5, 1]
+
+
+def test_crystals_of_a_source_are_named(run, cifs):
+    source = "aflow-prototypes"
+    several = run("interpolate", source, cifs / "SrTiO3.cif")
+    assert several.exit_code == 2
+    assert "holds 288 crystals: name one of them, as in aflow-prototypes:AB_hP6_154_a_b" in several.output
+    assert "Did you mean aflow-prototypes:AB_hP6_154_a_b" in run("alter", f"{source}:AB_hP6_154_a", *OXIDE).output
+    other = run("interpolate", f"{source}:AB_hP6_154_a_b", cifs / "SrTiO3.cif", "--no-refine")
+    assert other.exit_code == 2
+    assert "AB_hP6_154_a_b on" in other.output
+    assert "cannot be mixed" in other.output
+
+
+OXIDE = ("--replace", "Sr=Ba")
+
+
+def test_alter_replaces_and_scales(run, cifs, tmp_path):
+    result = run("alter", cifs / "SrTiO3.cif", *OXIDE, "--no-refine", "--json", tmp_path / "r.json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads((tmp_path / "r.json").read_text())["crystals"]
+    assert [row["formula"] for row in rows] == ["SrTiO3", "BaTiO3"]
+    assert all(row["matched"] for row in rows)
+    scales = ("--scale-density", "0.95", "--scale-density", "1.05")
+    result = run("alter", cifs / "SrTiO3.cif", *OXIDE, *scales, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert formulas(tmp_path / "out") == ["BaTiO3", "BaTiO3"]
+    assert "SrTiO3-Sr=Ba-density-0.95" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "nothing to alter"),
+        (["--replace", "Sr=Xx"], "there is no element 'Xx'"),
+        (["--replace", "Ca=Ba"], "SrTiO3 has no Ca to replace"),
+        (["--replace", "Sr=Md"], "SrTiO3-Sr=Md: the codec 'mp' never saw Md"),
+        (["--scale-density", "0"], "positive number"),
+        ([*OXIDE, "--strip", "s.bmp"], "s.bmp: such a picture is written as .png or .pdf"),
+        ([*OXIDE, "--movie", "s.avi"], "s.avi: such a picture is written as .gif or .mp4"),
+    ],
+)
+def test_wrong_usage_of_alter_is_status_2(run, cifs, words, message):
+    result = run("alter", cifs / "SrTiO3.cif", *words)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_a_file_that_cannot_be_read_is_named(run, cifs, tmp_path):
+    (tmp_path / "bad.cif").write_text("")
+    result = run("interpolate", tmp_path / "bad.cif", cifs / "SrTiO3.cif")
+    assert result.exit_code == 2
+    assert "bad.cif: it is empty" in result.output
+
+
+def test_samples_are_all_told_and_a_saved_prior_gives_the_same(run, cifs, tmp_path):
+    latents = tmp_path / "z.parquet"
+    assert run("encode", cifs, "--out", latents, "--no-refine").exit_code == 0
+    words = ["-n", 4, "--seed", 2, "--temperature", 0.5, "--json", tmp_path / "a.json"]
+    result = run("sample", latents, *words, "--save", tmp_path / "prior", "--out", tmp_path / "all")
+    assert result.exit_code == 0, result.output
+    told = json.loads((tmp_path / "a.json").read_text())
+    assert told["n"] == 4 == len(told["samples"])
+    assert told["decoded"] == len(formulas(tmp_path / "all"))
+    assert f"4 samples: {told['decoded']} decoded to crystals" in result.output
+    words[-1] = tmp_path / "b.json"
+    again = run("sample", tmp_path / "prior", *words, "--valid-only", "--out", tmp_path / "valid")
+    assert again.exit_code == 0, again.output
+    assert json.loads((tmp_path / "b.json").read_text()) == told
+    assert len(list((tmp_path / "valid").glob("*.cif"))) == told["valid"]
+
+
+def test_a_prior_is_of_one_grid(run, cifs, tmp_path):
+    structure = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]])
+    structure.get_primitive_structure().to(str(tmp_path / "cu.cif"))
+    latents = tmp_path / "z.parquet"
+    assert run("encode", cifs, tmp_path / "cu.cif", "--out", latents, "--no-refine").exit_code == 0
+    result = run("sample", latents)
+    assert result.exit_code == 2
+    assert "z.parquet: a prior is of one grid" in result.output
+    assert "--grid chooses one" in result.output
+    result = run("sample", latents, "--grid", "3x2x2", "-n", 1)
+    assert result.exit_code == 0, result.output
+    assert "4 of 5 codes are on the grid 3x2x2" in result.output
+
+
+def test_an_unknown_prior_gets_the_list(run, tmp_path):
+    result = run("sample", tmp_path, "--prior", "gausian")
+    assert result.exit_code == 2
+    assert "Did you mean 'gaussian'" in result.output
