@@ -56,16 +56,22 @@ def test_interpolate_writes_table_crystals_strip_and_json(run, cifs, tmp_path):
     assert [row["share"] for row in steps] == [0, 0.5, 1]
 
 
-def test_crystals_of_a_source_are_named(run, cifs):
-    source = "aflow-prototypes"
-    several = run("interpolate", source, cifs / "SrTiO3.cif")
+def test_one_crystal_of_several_is_named(run, cifs):
+    several = run("alter", cifs, *OXIDE)
     assert several.exit_code == 2
-    assert "holds 288 crystals: name one of them, as in aflow-prototypes:AB_hP6_154_a_b" in several.output
-    assert "Did you mean aflow-prototypes:AB_hP6_154_a_b" in run("alter", f"{source}:AB_hP6_154_a", *OXIDE).output
-    other = run("interpolate", f"{source}:AB_hP6_154_a_b", cifs / "SrTiO3.cif", "--no-refine")
-    assert other.exit_code == 2
-    assert "AB_hP6_154_a_b on" in other.output
-    assert "cannot be mixed" in other.output
+    assert f"holds 4 crystals: name one of them, as in {cifs}:BaTiO3" in several.output
+    assert (
+        f"has no crystal 'SrTi03' among 4. Did you mean {cifs}:SrTiO3?" in run("alter", f"{cifs}:SrTi03", *OXIDE).output
+    )
+    result = run("alter", f"{cifs}:SrTiO3", *OXIDE, "--no-refine")
+    assert result.exit_code == 0, result.output
+
+
+def test_grids_that_differ_are_told(run, cifs, tmp_path):
+    Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]]).to(str(tmp_path / "cu.cif"))
+    result = run("interpolate", tmp_path / "cu.cif", cifs / "SrTiO3.cif", "--no-refine")
+    assert result.exit_code == 2
+    assert "cannot be mixed: cu on" in result.output
 
 
 OXIDE = ("--replace", "Sr=Ba")

@@ -51,7 +51,7 @@ def test_lines_are_straight_and_origins_take_the_short_way():
 
 def test_arcs_follow_the_circle():
     a, b = code([1, 0], np.eye(3)), code([0, 1], np.eye(3))
-    for share in (0, 0.2, 0.5, 1):
+    for share in (0.0, 0.2, 0.5, 1.0):
         angle = share * np.pi / 2
         assert np.allclose(between(a, b, share, spherical=True).z, [[np.cos(angle), np.sin(angle)]], atol=1e-6)
 
@@ -162,5 +162,5 @@ def test_scales_that_are_none(mp, scale):
 
 
 def test_an_element_never_seen_is_told_with_the_crystal(mp):
-    with pytest.raises(CrystalError, match="SrTiO3-Sr=Md: .*never saw Md"):
+    with pytest.raises(CrystalError, match=r"SrTiO3-Sr=Md: .*never saw Md"):
         with_density(mp, replaced(SRTIO3, [Replacement.parse("Sr=Md")]), [1.0])

@@ -24,7 +24,7 @@ def test_a_periodic_codec_shows_a_window_on_the_decoded_crystal(mp):
     found = mp.decode_crystals(codes)
     shown, empty = frames(mp, codes, [found[0], None], ["CsCl", "nothing"])
     crystal = found[0].crystal
-    positions, numbers = window_of(crystal.lattice, crystal.frac_coords, crystal.numbers)
+    _, numbers = window_of(crystal.lattice, crystal.frac_coords, crystal.numbers)
     assert len(shown.numbers) == len(numbers) == 54
     assert shown.title == "CsCl"
     around, z = window_of(crystal.lattice, crystal.frac_coords, crystal.numbers, 22.0, origin=np.full(3, -6.0))

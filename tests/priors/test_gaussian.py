@@ -46,22 +46,22 @@ def test_nine_numbers_are_the_polar_decomposition_of_a_cell(cell, seed):
 def test_samples_have_the_mean_and_covariance_of_what_was_fitted():
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(6, 6))
-    z = rng.normal(size=(4000, 6)) @ mixing + np.arange(6)
+    z = rng.normal(size=(1500, 6)) @ mixing + np.arange(6)
     fitted = GaussianPrior.fit(codes(z), variance=1.0)
-    drawn = flat(fitted.sample(4000, seed=1))
-    assert np.allclose(drawn.mean(0), z.mean(0), atol=0.15)
+    drawn = flat(fitted.sample(1500, seed=1))
+    assert np.allclose(drawn.mean(0), z.mean(0), atol=0.3)
     expected = np.cov(z.T)
-    assert np.abs(np.cov(drawn.T) - expected).max() < 0.1 * np.abs(expected).max()
+    assert np.abs(np.cov(drawn.T) - expected).max() < 0.15 * np.abs(expected).max()
 
 
-def test_what_the_axes_leave_out_is_spread_evenly_over_the_rest():
+def test_what_the_axes_leave_of_a_number_is_its_own():
     rng = np.random.default_rng(0)
-    z = 0.1 * rng.normal(size=(3000, 8))
-    z[:, :4] += rng.normal(size=(3000, 1))
+    z = 0.1 * rng.normal(size=(1000, 8))
+    z[:, :4] += rng.normal(size=(1000, 1))
     fitted = GaussianPrior.fit(codes(z), variance=0.45)
     assert len(fitted.spread) == 1  # of standardised numbers: half of the variance lies along one axis
-    drawn = flat(fitted.sample(4000))
-    assert np.allclose(drawn.std(0), z.std(0), rtol=0.2)
+    drawn = flat(fitted.sample(1000))
+    assert np.allclose(drawn.std(0), z.std(0), rtol=0.1)
     assert np.corrcoef(drawn[:, 0], drawn[:, 1])[0, 1] > 0.8
     assert abs(np.corrcoef(drawn[:, 4], drawn[:, 5])[0, 1]) < 0.1
 
@@ -80,7 +80,7 @@ def test_cells_follow_the_latents_they_belong_to():
 def test_no_temperature_gives_the_mean_and_seeds_repeat():
     z = np.random.default_rng(0).normal(size=(20, 4))
     fitted = GaussianPrior.fit(codes(z))
-    assert np.allclose(flat(fitted.sample(2, temperature=0)), z.mean(0), atol=1e-6)
+    assert np.allclose(flat(fitted.sample(2, temperature=0.0)), z.mean(0), atol=1e-6)
     assert np.array_equal(flat(fitted.sample(5, seed=3))[:2], flat(fitted.sample(2, seed=3)))
     assert not np.array_equal(flat(fitted.sample(2, seed=3)), flat(fitted.sample(2, seed=4)))
     warm, hot = flat(fitted.sample(3, temperature=0.5)), flat(fitted.sample(3))
@@ -90,7 +90,7 @@ def test_no_temperature_gives_the_mean_and_seeds_repeat():
 def test_fewer_crystals_than_numbers_will_do():
     z = np.random.default_rng(0).normal(size=(5, 40))
     fitted = GaussianPrior.fit(codes(z), variance=0.5)
-    assert fitted.remainder > 0
+    assert (fitted.remainder > 0).any()
     assert np.isfinite(flat(fitted.sample(3))).all()
 
 

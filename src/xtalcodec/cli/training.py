@@ -50,8 +50,17 @@ def train(
             raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")
         facts = {"recipe": " ".join([recipe, *(overrides or [])]), "data": names_of(data), "val": names_of(val)}
         facts["command"] = shlex.join(["xtalcodec", *(Path(w).name if "/" in w else w for w in sys.argv[1:])])
-        how = {"resume": resume, "minutes": minutes, "device": device.value, "facts": facts, "store": store}
-        run(settings, crystals, held_out, out, **how)
+        run(
+            settings,
+            crystals,
+            held_out,
+            out,
+            resume=resume,
+            minutes=minutes,
+            device=device.value,
+            facts=facts,
+            store=store,
+        )
         typer.echo(f"the codec is in {out}: xtalcodec evaluate … --codec {out}")
     finish(unusable + more)
 

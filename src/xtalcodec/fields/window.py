@@ -132,7 +132,8 @@ def _paint_columns(
     Atoms are one column if their x and y are the same to the last bit; both are read as one whole number.
     """
     n, channels = config.points, weights.shape[1]
-    pairs, column = positions[:, :2].contiguous().view(torch.int64)[:, 0].unique(return_inverse=True)
+    pairs = positions[:, :2].clone(memory_format=torch.contiguous_format).view(torch.int64)[:, 0]
+    pairs, column = pairs.unique(return_inverse=True)
     x_and_y = pairs[:, None].view(torch.float32).mT.contiguous()
     points = axis(config)
     x, y = open_profiles(x_and_y, points, config.sigma)  # n columns
@@ -140,7 +141,7 @@ def _paint_columns(
     atoms = (z[:, :, None] * (weights * config.peak)[:, None]).flatten(1)  # atoms n·channels
     columns = atoms.new_zeros(len(pairs), n * channels).index_add(0, column, atoms)
     plane = (x[:, None] * y).flatten(0, 1)  # n² columns
-    return (columns.mT.contiguous() @ plane.mT).mT.reshape(n, n, n, channels)
+    return (columns.mT.contiguous() @ plane.mT).mT.view(n, n, n, channels)
 
 
 def density(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n n"]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 PERCENTILES = (5, 10, 20, 50, 80, 90, 95, 98, 99)
 """The paper's figures show the 5th to the 99th."""
 
+EMPTY = np.zeros(0)
+
 NEAR = 0.5
 """Å: a decoded atom this near to a true one is that atom."""
 
@@ -88,7 +90,7 @@ def measure(
     latents = codec.encode([views[k] for k in good], refine=refine, progress=progress)
     found = decode_windows(codec, latents)
     decoded = codec.decode_crystals(latents)
-    own = decode_densities(codec, latents) or [None] * len(good)
+    own = decode_densities(codec, latents)
     pairs = [
         (views[k], d.crystal if d else None, d.confidence if d else 0.0, code.numbers, None, "")
         for k, code, d in zip(good, latents, decoded, strict=True)
@@ -96,7 +98,7 @@ def measure(
     alone: list[Reconstruction | None] = [None] * len(good)
     if isinstance(space, RepeatingCube):
         alone = spread(_alone, [(views[k], a, space.window.edge) for k, a in zip(good, found, strict=True)], workers)
-    parts = (good, latents, found, decoded, own, spread(compare, pairs, workers), alone)
+    parts = (good, latents, found, decoded, own or [None for _ in good], spread(compare, pairs, workers), alone)
     for k, code, atoms, crystal, field, row, itself in zip(*parts, strict=True):
         placed = _placed(codec, views[k], code.origin)
         back = crystal.crystal if crystal else None
@@ -201,10 +203,10 @@ def short(crystal: Crystal) -> bool:
 def window_summary(rows: Sequence[WindowRow]) -> dict[str, Any]:
     """The paper's measures over the crystals that fit, and match rates over all."""
     fitting = [row for row in rows if row.fits]
-    true_to_decoded = np.concatenate([nearest(r.true.positions, r.decoded.positions)[0] for r in fitting] or [[]])
-    decoded_to_true = np.concatenate([nearest(r.decoded.positions, r.true.positions)[0] for r in fitting] or [[]])
+    true_to_decoded = np.concatenate([EMPTY, *(nearest(r.true.positions, r.decoded.positions)[0] for r in fitting)])
+    decoded_to_true = np.concatenate([EMPTY, *(nearest(r.decoded.positions, r.true.positions)[0] for r in fitting)])
     pairs = [species(row) for row in fitting]
-    right = [(true == decoded) for true, decoded in pairs]
+    right = [(true == decoded).astype(float) for true, decoded in pairs]
     mse = [density_mse(row) for row in fitting]
     return {
         "n": len(rows),
@@ -214,7 +216,7 @@ def window_summary(rows: Sequence[WindowRow]) -> dict[str, Any]:
         "true_to_decoded_percentiles": _percentiles(true_to_decoded, PERCENTILES),
         "decoded_to_true_percentiles": _percentiles(decoded_to_true, PERCENTILES),
         "count_rate": _mean([float(same_count(row)) for row in fitting]),
-        "species_rate": _mean(np.concatenate(right or [[]]).astype(float).tolist()),
+        "species_rate": _mean(np.concatenate([EMPTY, *right]).tolist()),
         "all_species_rate": _mean([float(r.all()) for r in right]),
         "match_rate": _mean([float(r.reconstruction.matched) for r in rows]),
         "match_rate_fitting": _mean([float(r.reconstruction.matched) for r in fitting]),
@@ -239,7 +241,9 @@ def _from_atoms_alone(rows: Sequence[WindowRow]) -> dict[str, Any]:
 
 
 def density_mse(row: WindowRow) -> float:
-    """Mean square error of the density, (e/Å³)²."""
+    """Mean square error of the density, (e/Å³)²; infinite where the crystal does not fit."""
+    if row.true_density is None or row.decoded_density is None:
+        return np.inf
     return float(np.mean((row.true_density - row.decoded_density) ** 2))
 
 

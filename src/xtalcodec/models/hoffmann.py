@@ -195,7 +195,7 @@ class AttentionUNet(nn.Module):
             Ascent(widths[k + 1], widths[k], 4 if k == 0 else 3, attention=config.attention) for k in (3, 2, 1, 0)
         )
         self.classify = nn.Conv3d(widths[0], config.species, 1)
-        if config.start_logit:
+        if config.start_logit and self.classify.bias is not None:
             nn.init.constant_(self.classify.bias, config.start_logit)
 
     def forward(self, density: Float[Tensor, "b 30 30 30"]) -> Float[Tensor, "b species 30 30 30"]:

@@ -53,5 +53,7 @@ def _painted(
     positions: Float[np.ndarray, "atoms 3"], numbers: Int[np.ndarray, " atoms"], config: WindowConfig
 ) -> Float[np.ndarray, "n n n"]:
     """The paper's density of atoms."""
+    if not len(numbers):
+        return np.zeros((config.points,) * 3, dtype=np.float32)
     where, weights = torch.from_numpy(positions).float(), torch.from_numpy(numbers).float()
     return paint(where[None], weights[None, :, None], config)[0, ..., 0].numpy()

@@ -113,7 +113,7 @@ def draw_windows(
         if progress:
             progress(1)
     title = f"{about.codec.rpartition('-')[0]}: windows and what came back"
-    write_window_page(rows, folder / PAGE, about.edge, title, f"{with_density[0].upper()}{with_density[1:]}.")
+    write_window_page(rows, folder / PAGE, about.edge, title, f"{with_density}.")
     if progress:
         progress(1)
     return [*paths, folder / PAGE]

@@ -150,7 +150,7 @@
 
   // ---- the two views and their common camera
   const views = [at("view0"), at("view1")];
-  const { draw, reset } = linked(views);
+  const { draw, reset } = linked(views, 1.5);
 
   // ---- the selected crystal
   const fact = (term, value) => {

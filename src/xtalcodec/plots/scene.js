@@ -3,14 +3,13 @@
 const Scene = (() => {
   const SPHERE = 0.5; // of the covalent radius
   const CORNERS = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => [k & 1, (k >> 1) & 1, (k >> 2) & 1]);
-  const FILL = 1.5; // of a view by the sphere that holds the cell; its corners are never all at the rim
-  const START = {
+  const start = (fill) => ({
     camera: {
       eye: { x: 1.55, y: 0.62, z: 0.42 }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: 0 },
       projection: { type: "orthographic" },
     },
-    aspectratio: { x: FILL, y: FILL, z: FILL }, // in an orthographic scene this is the zoom
-  };
+    aspectratio: { x: fill, y: fill, z: fill }, // in an orthographic scene this is the zoom
+  });
 
   // ---- vectors: arrays of three
   const dot = (u, v) => u[0] * v[0] + u[1] * v[1] + u[2] * v[2];
@@ -88,8 +87,12 @@ const Scene = (() => {
     return { type: "scatter3d", mode: "lines", ...lines, line: { color: colors.edge, width: 2.5 }, hoverinfo: "skip" };
   };
 
-  /** Views with one camera: `draw(side, traces, radius)` fills one, null empties it; `reset()` turns all back. */
-  const linked = (views) => {
+  /**
+   * Views with one camera: `draw(side, traces, radius)` fills one, null empties it; `reset()` turns all back.
+   * The sphere that holds what is drawn fills `fill` of a view: its rim is never all in use.
+   */
+  const linked = (views, fill) => {
+    const START = start(fill);
     const listening = new Set();
     let pose = structuredClone(START);
     let following = false;

@@ -60,17 +60,17 @@ class About:
     crystals: int
     """How many were fitted."""
     variance: float
-    """Share of the variance along the principal axes; the rest is the same along all others."""
+    """Share of the variance along the principal axes."""
     format: str = FORMAT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GaussianPrior:
-    """A normal distribution of whole codes, latent and cell together, of low rank plus isotropic.
+    """A normal distribution of whole codes, latent and cell together.
 
-    Probabilistic principal component analysis (Tipping & Bishop 1999) of standardised numbers: the axes of
-    most variance as measured, and along all others the mean of what is left, so that there is a density also
-    where there are fewer crystals than numbers.
+    Principal components of the standardised numbers keep the covariance along the axes of most variance; what
+    they leave of a number's variance is its own, independent noise (factor analysis; Tipping & Bishop 1999, sec. 2).
+    So every number has the variance measured, and there is a density also where crystals are fewer than numbers.
     """
 
     about: About
@@ -81,8 +81,8 @@ class GaussianPrior:
     """Orthonormal, of the standardised numbers."""
     spread: Float[np.ndarray, " rank"]
     """Standard deviation along each axis."""
-    remainder: float
-    """Standard deviation along every other direction."""
+    remainder: Float[np.ndarray, " numbers"]
+    """Standard deviation of each number that the axes leave."""
 
     @classmethod
     def fit(cls, latents: Latents, variance: float = 0.95) -> "GaussianPrior":
@@ -112,10 +112,10 @@ class GaussianPrior:
         _, s, axes = np.linalg.svd(standard, full_matrices=False)
         values = s**2 / (len(x) - 1)
         rank = int(np.searchsorted(values.cumsum(), variance * values.sum() * (1 - 1e-12))) + 1
-        others = int((scale > 0).sum()) - rank
-        remainder = float(np.sqrt(values[rank:].sum() / others)) if others > 0 else 0.0
+        axes, spread = axes[:rank], np.sqrt(values[:rank])
+        left = (scale > 0) - ((spread[:, None] * axes) ** 2).sum(0)
         about = About(latents.codec, latents[0].patches, latents[0].z.shape[1], len(latents), variance)
-        return cls(about, mean, scale, axes[:rank], np.sqrt(values[:rank]), remainder)
+        return cls(about, mean, scale, axes, spread, np.sqrt(left.clip(0)))
 
     def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> Latents:
         """Draw codes; the first ones stay the same when more are drawn.
@@ -129,9 +129,8 @@ class GaussianPrior:
         rng = np.random.default_rng(seed)
         codes = []
         for k in range(n):
-            noise = self.remainder * rng.standard_normal(len(self.mean))
             along = self.spread * rng.standard_normal(len(self.spread))
-            standard = noise + (along - self.axes @ noise) @ self.axes
+            standard = along @ self.axes + self.remainder * rng.standard_normal(len(self.mean))
             x = self.mean + temperature * self.scale * standard
             z = x[:-LATTICE].reshape(-1, self.about.latent).astype(np.float32)
             codes.append(
@@ -143,7 +142,7 @@ class GaussianPrior:
         """Write the prior to a folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {name: np.atleast_1d(np.ascontiguousarray(getattr(self, name))) for name in ARRAYS}
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in ARRAYS}
         save_file(arrays, folder / NUMBERS)
         (folder / ABOUT).write_text(json.dumps(asdict(self.about), indent=2) + "\n")
 
@@ -163,12 +162,12 @@ class GaussianPrior:
                 raise LatentsError(f"its format is {values.get('format')!r}, not {FORMAT!r}")
             about = About(**{**values, "patches": tuple(values["patches"])})
             arrays = load_file(folder / NUMBERS)
-            mean, scale, axes, spread, (remainder,) = (arrays[name] for name in ARRAYS)
-            prior = cls(about, mean, scale, axes, spread, float(remainder))
+            mean, scale, axes, spread, remainder = (arrays[name] for name in ARRAYS)
+            prior = cls(about, mean, scale, axes, spread, remainder)
         except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
             raise LatentsError(f"{folder} holds no prior that can be read: {error}") from error
         size = int(np.prod(about.patches)) * about.latent + LATTICE
-        if any(x.shape != (size,) for x in (prior.mean, prior.scale)) or prior.axes.shape != (len(prior.spread), size):
+        if {x.shape for x in (mean, scale, remainder)} != {(size,)} or axes.shape != (len(spread), size):
             raise LatentsError(f"{folder}: its numbers are not those of {size} per code")
         if not all(np.isfinite(x).all() for x in arrays.values()):
             raise LatentsError(f"{folder}: a number is not finite")

@@ -25,6 +25,12 @@ from xtalcodec.sites.superposition import Atomic, Cube, Superposition
 HEAVIEST = 118
 """The largest atomic number there is."""
 
+ROUND = Effort(5, 0.01)
+"""Of a fit between two looks at what is left."""
+
+POLISH = Effort(12, 1e-5, 1e-2)
+"""Of a fit that ends a stage."""
+
 CERTAIN = 0.99
 """Confidence from which a number is settled."""
 
@@ -140,12 +146,12 @@ class _Search:
         metric = self.metric(self.config.missing[0])
         single = Superposition(self.basis, Atomic(positions, np.ones(len(positions))))
         weights = np.maximum(single.adjoint(metric * self.field)[0] / single.norms(metric)[0], 1.0)
-        return self.fit(Atomic(positions, weights), metric, Effort(3, 0.02)).atoms
+        return self.fit(Atomic(positions, weights), metric, ROUND, 0.0).atoms
 
-    def fit(self, atoms: Atomic, metric: Cube | float, effort: Effort) -> Fit:
+    def fit(self, atoms: Atomic, metric: Cube | float, effort: Effort, lightest: float) -> Fit:
         """Fit; atoms that become one are joined, those that vanish are dropped."""
         fit = refine(self.basis, self.field, atoms, metric, effort, self.reach)
-        tidied = _tidy(fit.atoms, self.config)
+        tidied = _tidy(fit.atoms, self.config.separation, lightest)
         if len(tidied) == len(fit.atoms):
             return fit
         residual = self.left(tidied)
@@ -160,11 +166,11 @@ class _Search:
             new = self._peaks(atoms, residual, metric)
             if not len(new):
                 break
-            fit = self.fit(atoms.join(new), metric, Effort(3, 0.02))
+            fit = self.fit(atoms.join(new), metric, ROUND, self.config.glimpse)
             if fit.chi > 0.9 * chi:
                 break
             atoms, residual, chi = fit.atoms, fit.residual, fit.chi
-        return atoms if not len(atoms) else self.fit(atoms, self.white, Effort(8, 1e-5, 1e-2)).atoms
+        return atoms if not len(atoms) else self.fit(atoms, self.white, POLISH, self.config.lightest).atoms
 
     def _peaks(self, atoms: Atomic, residual: Cube, metric: Cube) -> Atomic:
         """Peaks of what is left that stand out and keep away from atoms and from each other."""
@@ -186,14 +192,14 @@ class _Search:
         return Atomic(positions[new], weight[tuple(where[new].T)])
 
 
-def _tidy(atoms: Atomic, config: DensityConfig) -> Atomic:
+def _tidy(atoms: Atomic, separation: float, lightest: float) -> Atomic:
     """Join atoms that are nearer than any two are, and drop those without weight."""
     positions, weights = atoms.positions.copy(), atoms.weights.copy()
-    for i, j in sorted(cKDTree(positions).query_pairs(config.separation)):
+    for i, j in sorted(cKDTree(positions).query_pairs(separation)):
         both = weights[i] + weights[j]
         if weights[i] and weights[j]:
             positions[i], weights[i], weights[j] = (weights[[i, j]] @ positions[[i, j]]) / both, both, 0
-    return Atomic(positions, weights).take(weights > config.lightest)
+    return Atomic(positions, weights).take(weights > lightest)
 
 
 def _whole(search: _Search, atoms: Atomic) -> DensityAtoms:

@@ -18,6 +18,7 @@ from xtalcodec.atomic import atomic
 from xtalcodec.codec import Codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.fields.cube import CubeConfig
 from xtalcodec.fields.voxels import Patches, Voxels
 from xtalcodec.training import card, checkpoint
 from xtalcodec.training.augment import augment
@@ -80,12 +81,7 @@ def train(
     codec = Codec(recipe.codec, accelerator.device)
     if recipe.start:
         _start(codec.network, Codec.from_pretrained(recipe.start).network)
-    crystals: TrainingCrystals | PaintedViews
-    if store is None:
-        crystals = TrainingCrystals(data, codec.space, recipe.largest, recipe.optimiser.patches)
-    else:
-        size, last = recipe.optimiser.patches, recipe.codec.network.species
-        crystals = PaintedViews(store, recipe.codec.space, recipe.held_out, size, last)
+    crystals = _source(recipe, data, codec.space, store)
     objective = open_objective(codec.network, codec.space, recipe.objective).train()
     optimisers = open_optimisers(codec.network, recipe.optimiser)
     progress = Progress()
@@ -137,6 +133,18 @@ def _cpu_multiplies_bf16() -> bool:
     """Whether bfloat16 is the processor's own business; emulated, it is slower than float32."""
     cpu = torch.cpu
     return cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported()  # noqa: SLF001
+
+
+def _source(
+    recipe: Recipe, data: Sequence[Crystal], space: Voxels, store: Path | None
+) -> TrainingCrystals | PaintedViews:
+    """What batches are drawn from."""
+    if store is None:
+        return TrainingCrystals(data, space, recipe.largest, recipe.optimiser.patches)
+    if not isinstance(recipe.codec.space, CubeConfig) or recipe.codec.network.kind != "hoffmann":
+        raise TrainingError("a store of painted views is for the paper's networks: recipes hoffmann…")
+    last = recipe.codec.network.species
+    return PaintedViews(store, recipe.codec.space, recipe.held_out, recipe.optimiser.patches, last)
 
 
 def _known(data: Sequence[Crystal], last: int) -> tuple[list[Crystal], list[tuple[str, str]]]:

@@ -69,4 +69,6 @@ def open_objective(network: PatchNetwork | Hoffmann, space: Voxels, config: Obje
     """Make the objective of a network."""
     if isinstance(network, PatchNetwork):
         return PatchObjective(network, space, config)
+    if not isinstance(space, Cube):
+        raise TypeError("the network 'hoffmann' works on windows")
     return HoffmannObjective(network, space)
