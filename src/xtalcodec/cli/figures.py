@@ -51,6 +51,8 @@ def figures(
         unusable, drawn = _windows(
             model, data or ["aflow-prototypes"], limit, max_sites, seed, not no_refine, out, kinds
         )
+        if not paths and not drawn:
+            raise ValueError(f"nothing to draw of {run}")
         for path in [*paths, *drawn]:
             typer.echo(str(path))
     finish(unusable)

@@ -90,7 +90,7 @@ def measure(
     latents = codec.encode([views[k] for k in good], refine=refine, progress=progress)
     found = decode_windows(codec, latents)
     decoded = codec.decode_crystals(latents)
-    own = decode_densities(codec, latents)
+    own: list[Any] | None = decode_densities(codec, latents)
     pairs = [
         (views[k], d.crystal if d else None, d.confidence if d else 0.0, code.numbers, None, "")
         for k, code, d in zip(good, latents, decoded, strict=True)
@@ -98,7 +98,15 @@ def measure(
     alone: list[Reconstruction | None] = [None] * len(good)
     if isinstance(space, RepeatingCube):
         alone = spread(_alone, [(views[k], a, space.window.edge) for k, a in zip(good, found, strict=True)], workers)
-    parts = (good, latents, found, decoded, own or [None for _ in good], spread(compare, pairs, workers), alone)
+    parts = (
+        good,
+        latents,
+        found,
+        decoded,
+        own if own is not None else [None] * len(good),
+        spread(compare, pairs, workers),
+        alone,
+    )
     for k, code, atoms, crystal, field, row, itself in zip(*parts, strict=True):
         placed = _placed(codec, views[k], code.origin)
         back = crystal.crystal if crystal else None

@@ -85,8 +85,8 @@ def slices(chosen: Sequence[Example], caption: str) -> "Figure":
         for line, x, difference in zip(grid, chosen, differences, strict=True):
             for k, share in enumerate(SLICES):
                 edge = x.true.edge
-                whole = draw_slice(line[3 * k], x.true.density, edge, share, sequential(), top, 0)
-                draw_slice(line[3 * k + 1], x.decoded.density, edge, share, sequential(), top, 0)
+                whole = draw_slice(line[3 * k], x.true.density, edge, share, sequential(), top, 0.0)
+                draw_slice(line[3 * k + 1], x.decoded.density, edge, share, sequential(), top, 0.0)
                 part = draw_slice(line[3 * k + 2], difference, edge, share, diverging(), off, -off)
         outer_labels(grid)
         for axes, x in zip(grid[:, 0], chosen, strict=True):

@@ -69,7 +69,7 @@ def strip(frames: Sequence[Frame], titles: Sequence[str], caption: str = "") -> 
             draw_density(column[0], frame)
             draw_structure(column[1], frame)
             for axes, share in zip(column[2:], SLICES, strict=True):
-                image = draw_slice(axes, frame.density, frame.edge, share, sequential(), top, 0)
+                image = draw_slice(axes, frame.density, frame.edge, share, sequential(), top, 0.0)
         outer_labels(grid[2:])
         for share, axes in zip(SLICES, grid[2:, 0], strict=True):
             axes.set_ylabel(f"z = {share * frames[0].edge:.3g} Å\ny (Å)")

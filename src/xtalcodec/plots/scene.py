@@ -7,7 +7,7 @@ turning picture is projected again, not made again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -114,12 +114,9 @@ def draw_cube(axes: "Axes", edge: float, camera: Camera) -> None:
     pairs = [(i, j) for i in range(8) for j in range(i) if np.abs(CORNERS[i] - CORNERS[j]).sum() == 1]
     for behind in (True, False):
         lines = [corners[[i, j], :2] for i, j in pairs if (farthest in (i, j)) == behind]
-        style: dict[str, Any] = {
-            "linewidths": 0.5,
-            "linestyles": "dotted" if behind else "solid",
-            "zorder": 1 if behind else 3,
-        }
-        axes.add_collection(LineCollection(lines, colors=EDGE, **style), autolim=False)
+        dashes, order = ("dotted", 1) if behind else ("solid", 3)
+        drawn = LineCollection(lines, colors=EDGE, linewidths=0.5, linestyles=dashes, zorder=order)
+        axes.add_collection(drawn, autolim=False)
 
 
 def draw_surfaces(axes: "Axes", found: Sequence[Surface | None], edge: float, camera: Camera) -> None:

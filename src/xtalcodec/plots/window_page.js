@@ -5,7 +5,7 @@
   const RADIUS = 0.87 * edge + 0.9; // Å: half of the cube's diagonal, and an atom's size
   const SHADES = [[0, "#fbe3d3"], [0.5, "#e8834f"], [1, "#8f2d12"]];
   const views = [0, 1, 2, 3].map((k) => at(`view${k}`));
-  const { draw, reset } = linked(views, 2);
+  const { draw, reset } = linked(views, 2.5);
   let chosen = -1;
 
   const make = (tag, text, kind) => {

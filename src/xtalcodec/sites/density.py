@@ -31,6 +31,9 @@ ROUND = Effort(5, 0.01)
 POLISH = Effort(12, 1e-5, 1e-2)
 """Of a fit that ends a stage."""
 
+NOISY = 4.0
+"""Times the noise's variance: what a search may leave without another being made."""
+
 CERTAIN = 0.99
 """Confidence from which a number is settled."""
 
@@ -51,8 +54,9 @@ class DensityConfig:
     """Atoms of less weight are none."""
     glimpse: float = 0.1
     """Least weight of a peak of what is left: atoms nearby have taken most of what a hidden one would show."""
-    share: float = 0.2
-    """A round takes the peaks above this share of its highest: lower ones may be ripples of those."""
+    shares: tuple[float, ...] = (0.2, 0.6, 0.9)
+    """A round takes the peaks above this share of its highest: lower ones may be ripples of those. The search is made
+    again with the next where all atoms are inside and still leave more than noise."""
     missing: tuple[float, ...] = (1.0, 1e-3, 1e-6)
     """Stages: mean squared weight, per Å³, of the atoms not yet found, which a mode's misfit is weighed against."""
     rounds: int = 12
@@ -114,12 +118,20 @@ def read_modes(
     their spread allows no doubt, and the positions fitted again.
     """
     search = _Search(basis, field, config)
-    atoms = Atomic(np.zeros((0, 3)), np.zeros(0))
+    begin = Atomic(np.zeros((0, 3)), np.zeros(0))
     if start is not None and len(start):
-        atoms = search.begin(np.asarray(start, dtype=np.float64))
-    for missing in config.missing:
-        atoms = search.stage(atoms, missing)
-    return _whole(search, atoms)
+        begin = search.begin(np.asarray(start, dtype=np.float64))
+    best, least = begin, np.inf
+    for share in config.shares if not config.outside else config.shares[:1]:
+        atoms = begin
+        for missing in config.missing:
+            atoms = search.stage(atoms, missing, share)
+        misfit = float((search.left(atoms) ** 2).mean(where=basis.kept))
+        if misfit < least:
+            best, least = atoms, misfit
+        if misfit < NOISY * config.noise**2:
+            break
+    return _whole(search, best)
 
 
 class _Search:
@@ -157,13 +169,13 @@ class _Search:
         residual = self.left(tidied)
         return Fit(tidied, residual, float((metric * residual**2).sum()))
 
-    def stage(self, atoms: Atomic, missing: float) -> Atomic:
+    def stage(self, atoms: Atomic, missing: float, share: float) -> Atomic:
         """Rounds of one stage."""
         metric = self.metric(missing)
         residual = self.left(atoms)
         chi = float((metric * residual**2).sum())
         for _ in range(self.config.rounds):
-            new = self._peaks(atoms, residual, metric)
+            new = self._peaks(atoms, residual, metric, share)
             if not len(new):
                 break
             fit = self.fit(atoms.join(new), metric, ROUND, self.config.glimpse)
@@ -172,7 +184,7 @@ class _Search:
             atoms, residual, chi = fit.atoms, fit.residual, fit.chi
         return atoms if not len(atoms) else self.fit(atoms, self.white, POLISH, self.config.lightest).atoms
 
-    def _peaks(self, atoms: Atomic, residual: Cube, metric: Cube) -> Atomic:
+    def _peaks(self, atoms: Atomic, residual: Cube, metric: Cube, share: float) -> Atomic:
         """Peaks of what is left that stand out and keep away from atoms and from each other."""
         square = apply(self.profile**2, metric)
         height = apply(self.profile, metric * residual) / np.sqrt(square)
@@ -180,7 +192,7 @@ class _Search:
         weight = height / np.sqrt(square)
         peak = (height == maximum_filter(height, 3)) & (height > np.maximum(4 * noise, 0.3))
         peak &= (weight > self.config.glimpse) & (weight < 3 * HEAVIEST)
-        peak &= height > self.config.share * np.max(height, where=peak, initial=0)
+        peak &= height > share * np.max(height, where=peak, initial=0)
         where = np.argwhere(peak)
         where = where[np.argsort(-height[peak])]
         positions = self.grid[where]
