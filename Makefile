@@ -10,16 +10,18 @@ demo: .venv/product ## reconstruct pymatgen's 288 AFLOW prototypes: table, CIFs 
 
 # The paper's system, small: fields to disk (locally and on MPI ranks), its networks trained for a while, its figures.
 PAPER_MINUTES ?= 2
+# Status 3: done, and some crystals, listed with the reason, do not fit.
+OR_SOME_DO_NOT_FIT := || test $$? -eq 3
 paper: .venv/development ## from crystals to the figures of Hoffmann et al. 2019, on the prototypes
 	mkdir -p paper
 	$(BIN)/xtalcodec data split aflow-prototypes --train paper/train.parquet --val paper/val.parquet
-	$(BIN)/xtalcodec generate paper/train.parquet --representation unit_cell --views 3 --out paper/unit_cell.zarr --workers 2
-	$(BIN)/mpiexec -n 3 $(BIN)/xtalcodec generate paper/val.parquet --representation repeating --views 3 --out paper/repeating.zarr --executor mpi
-	$(BIN)/xtalcodec train hoffmann-narrow --data paper/train.parquet --store paper/unit_cell.zarr --val paper/val.parquet --out paper/run --minutes $(PAPER_MINUTES)
-	$(BIN)/xtalcodec evaluate paper/val.parquet --codec paper/run --discriminator --json paper/scores.json
-	$(BIN)/xtalcodec evaluate paper/val.parquet --codec mp-unit-cell --json paper/mp-unit-cell.json
-	$(BIN)/xtalcodec figures paper/run --data paper/val.parquet --out paper/figures
-	$(BIN)/xtalcodec figures mp-unit-cell --data paper/val.parquet --out paper/figures-mp-unit-cell
+	$(BIN)/xtalcodec generate paper/train.parquet --representation unit_cell --views 3 --out paper/unit_cell.zarr --workers 2 $(OR_SOME_DO_NOT_FIT)
+	$(BIN)/mpiexec -n 3 $(BIN)/xtalcodec generate paper/val.parquet --representation repeating --views 3 --out paper/repeating.zarr --executor mpi $(OR_SOME_DO_NOT_FIT)
+	$(BIN)/xtalcodec train hoffmann-narrow --data paper/train.parquet --store paper/unit_cell.zarr --val paper/val.parquet --out paper/run --minutes $(PAPER_MINUTES) $(OR_SOME_DO_NOT_FIT)
+	$(BIN)/xtalcodec evaluate paper/val.parquet --codec paper/run --discriminator --json paper/scores.json $(OR_SOME_DO_NOT_FIT)
+	$(BIN)/xtalcodec evaluate paper/val.parquet --codec mp-unit-cell --json paper/mp-unit-cell.json $(OR_SOME_DO_NOT_FIT)
+	$(BIN)/xtalcodec figures paper/run --data paper/val.parquet --out paper/figures $(OR_SOME_DO_NOT_FIT)
+	$(BIN)/xtalcodec figures mp-unit-cell --data paper/val.parquet --out paper/figures-mp-unit-cell $(OR_SOME_DO_NOT_FIT)
 
 test: .venv/development ## everything, warnings as errors
 	$(BIN)/pytest
