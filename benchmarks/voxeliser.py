@@ -5,8 +5,8 @@ python benchmarks/voxeliser.py [--data crystals.parquet] [--crystals 200] [--out
 Takes crystals evenly spread over the data and a random repeating window on each (10 Å, 30 points, σ = 1 Å),
 one at a time: the atoms are found, then painted. The loop is the paper's way in plain Python, at each voxel
 over each site of the cell at its periodic distance by pymatgen; it is timed on a few crystals, on every
-k-th voxel (`--voxels` of them in all), and scaled up to 30³; both ways give the same field or it stops. Times are of this process on the core, so that
-others on the machine count little; each is the best of `--repeats`.
+k-th voxel (`--voxels` of them in all), and scaled up to 30³. Both ways and molgrid give the same field, or
+this stops. Times are of this process on the core; ours are the best of `--repeats`.
 """
 
 import os
@@ -93,7 +93,9 @@ def molgrid_seconds(views: list[View]) -> list[float]:
 
 def choose() -> tuple[list[Crystal], int]:
     """Return crystals that fit, evenly spread over the data, and how many do not."""
-    crystals, _ = load(options.data)
+    crystals, unusable = load(options.data)
+    if not crystals:
+        parser.error(f"no crystals in {options.data}: {unusable[0].reason if unusable else 'it is empty'}")
     spread = [crystals[k] for k in np.unique(np.linspace(0, len(crystals) - 1, options.crystals).round().astype(int))]
     good = []
     for crystal in spread:

@@ -156,7 +156,7 @@ def _lit(
 
 
 def _fade(
-    alpha: float, picture: Float[np.ndarray, "height width 4"], _dpi: float
+    alpha: float, picture: Float[np.ndarray, "height width 4"], _dpi: float | int
 ) -> tuple[Float[np.ndarray, "height width 4"], int, int]:
     """Make what was drawn as one layer translucent, so that nothing of it shows twice.
 
