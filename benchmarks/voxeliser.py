@@ -110,11 +110,12 @@ def choose() -> tuple[list[Crystal], int]:
 crystals, misfits = choose()
 views = [space.view(crystal, np.random.default_rng(k)) for k, crystal in enumerate(crystals)]
 batches = [Atoms.collate([view]) for view in views]
+rng = np.random.default_rng(0)
 
 
 def window_of(k: int) -> torch.Tensor:
-    """From a crystal to its field."""
-    return density(Atoms.collate([space.view(crystals[k], np.random.default_rng(k))]), window)
+    """From a crystal to the field of a random window."""
+    return density(Atoms.collate([space.view(crystals[k], rng)]), window)
 
 
 with torch.inference_mode():

@@ -6,6 +6,14 @@ import pytest
 EDGE = 10.0
 
 
+@pytest.fixture
+def coarse(monkeypatch):
+    """Few dots per inch: pictures are drawn in a fraction of the time."""
+    from xtalcodec.plots import style
+
+    monkeypatch.setattr(style, "DOTS", 60)
+
+
 @pytest.fixture(scope="session")
 def painted():
     """Density of atoms in a window of 10 Å with 30 points."""

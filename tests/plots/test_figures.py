@@ -10,6 +10,7 @@ from xtalcodec.plots.figures import COUNT, About, draw_windows
 ABOUT = About("mine-0123", "unit cells", 10.0, own_density=False, data="things.parquet")
 
 
+@pytest.mark.usefixtures("coarse")
 def test_every_figure_in_every_format_and_the_page(rows, tmp_path):
     done = []
     paths = draw_windows(rows, ABOUT, tmp_path, ("png", "pdf"), done.append)
@@ -20,7 +21,7 @@ def test_every_figure_in_every_format_and_the_page(rows, tmp_path):
     for path in paths:
         if path.suffix == ".png":
             with Image.open(path) as image:
-                assert min(image.size) > 500
+                assert min(image.size) > 150
                 assert len(image.convert("RGB").getcolors(2**24)) > 50
         elif path.suffix == ".pdf":
             assert path.read_bytes().startswith(b"%PDF")

@@ -45,6 +45,7 @@ def test_strip_of_what_holds_no_atom_and_of_nothing(two):
         strip(two, ["one"])
 
 
+@pytest.mark.usefixtures("coarse")
 def test_the_same_figure_gives_the_same_files(two, tmp_path):
     paths = [save(strip(two, ["a", "b"]), tmp_path / folder, "strip") for folder in ("first", "second")]
     assert [p.name for p in paths[0]] == ["strip.png", "strip.pdf"]

@@ -26,7 +26,8 @@ PEAK = 30 / (2 * np.pi * SIGMA**2) ** 1.5
 
 def pixel(draw, x, y):
     """Colour at x, y Å from the middle of a picture, 0 to 1."""
-    figure = new_figure(3, 3)
+    figure = new_figure(3.0, 3.0)
+    figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))
     frame_axes(axes, EDGE)
     draw(axes)
@@ -72,7 +73,7 @@ def test_surface_is_closed_along_the_faces_of_the_cube(painted):
 def test_levels_lie_in_the_range_and_what_is_not_crossed_has_no_surface(painted):
     density = painted([[5.0, 5, 5]], [30])
     assert all(density.min() < value < density.max() for value in levels(density))
-    assert surfaces(density, EDGE, [density.max() * 1.01, -1.0]) == [None, None]
+    assert surfaces(density, EDGE, [float(density.max()) * 1.01, -1.0]) == [None, None]
     assert surfaces(np.zeros((30, 30, 30)), EDGE) == [None, None]
 
 

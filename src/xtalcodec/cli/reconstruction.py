@@ -83,6 +83,10 @@ def evaluate(
         bool,
         typer.Option("--discriminator", help="Windows: train the paper's discriminator on half of them, and score."),
     ] = False,
+    representation: Annotated[
+        str | None, typer.Option(help="With --codec none: unit_cell or repeating, true fields with no network between.")
+    ] = None,
+    reader: Annotated[str, typer.Option(help="With --codec none: density or segmentation.")] = "density",
     device: Device = "auto",
 ) -> None:
     """Measure reconstruction: match rate and RMS displacement by CDVAE's protocol, by number of sites.
@@ -92,10 +96,13 @@ def evaluate(
 
     Example: xtalcodec evaluate mp_val.parquet --codec mp --workers 2 --json scores.json
     """
+    from xtalcodec.cli.ceiling import evaluate_ceiling
     from xtalcodec.cli.report import print_summary
     from xtalcodec.cli.windows import evaluate_windows, is_window
 
-    if is_window(codec):
+    if codec == "none":
+        scores, unusable = evaluate_ceiling(data, representation, reader, max_sites, limit, seed, workers, json)
+    elif is_window(codec):
         scores, unusable = evaluate_windows(
             data, codec, device, max_sites, limit, seed, discriminator, json, refine=not no_refine, workers=workers
         )

@@ -62,8 +62,10 @@ def seen(
     middle = (half - offset) @ inverse
     extent = half * abs(inverse).sum(0) + window.reach * np.sqrt((inverse**2).sum(0))
     low, high = np.floor(middle - extent), np.floor(middle + extent)
-    cells = np.indices((high - low + 1).astype(int)).reshape(3, -1).T + low
-    positions = (cells @ lattice + offset)[:, None] + frac @ lattice
-    outside = np.maximum(abs(positions - half) - half, 0)
-    cell, site = np.nonzero(np.einsum("csx,csx->cs", outside, outside) <= window.reach**2)
-    return View(positions[cell, site], crystal.numbers[site], site, lattice, offset, rotation)
+    cells = np.indices((high - low + 1).astype(int)).reshape(3, -1) + low[:, None]
+    corners = lattice.T @ cells + offset[:, None]
+    positions = (corners[:, None] + (frac @ lattice).T[:, :, None]).reshape(3, -1)  # site by site
+    x, y, z = np.maximum(abs(positions - half) - half, 0)  # how far outside
+    shows = np.flatnonzero(x * x + y * y + z * z <= window.reach**2)
+    site = shows // cells.shape[1]
+    return View(positions.T.take(shows, axis=0), crystal.numbers[site], site, lattice, offset, rotation)

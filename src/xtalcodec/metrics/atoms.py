@@ -86,7 +86,8 @@ def _inside(positions: Float[np.ndarray, "n 3"], edge: float | None, margin: flo
     """Atoms in a cube widened by `margin` Å on every side; all where there is no cube."""
     if edge is None:
         return np.ones(len(positions), dtype=bool)
-    return ((positions >= -margin) & (positions <= edge + margin)).all(1)
+    inside: Bool[np.ndarray, " n"] = np.all((positions >= -margin) & (positions <= edge + margin), axis=1)
+    return inside
 
 
 def summarise_atoms(scores: Sequence[AtomScore], tolerance: float) -> dict[str, Any]:

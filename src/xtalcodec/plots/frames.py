@@ -210,7 +210,7 @@ def _pictures(
         canvas = FigureCanvasAgg(figure)
         panels = figure.subplots(1, 2)
         caption = figure.suptitle(" ", fontsize=13, color=INK)
-        name_elements(figure, np.concatenate([frame.numbers for frame in frames]), 12)
+        name_elements(figure, np.concatenate([frame.numbers for frame in frames]), 12.0)
         canvas.draw()
         figure.set_layout_engine("none")  # nothing moves but what is turned
         for k in range(count):

@@ -91,10 +91,13 @@ def diverging() -> "Colormap":
 def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write a figure in every format; the same figure gives the same bytes."""
     paths = []
-    for suffix in formats:
-        path = folder / f"{name}.{suffix}"
-        with print_style(), atomic(path) as temporary:
-            metadata = {"CreationDate": None} if suffix == "pdf" else {}
-            figure.savefig(temporary, dpi=DOTS, metadata=metadata)
-        paths.append(path)
+    with print_style():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # what has found its place keeps it, in every format
+        for suffix in formats:
+            path = folder / f"{name}.{suffix}"
+            with atomic(path) as temporary:
+                metadata = {"CreationDate": None} if suffix == "pdf" else {}
+                figure.savefig(temporary, dpi=DOTS, metadata=metadata)
+            paths.append(path)
     return paths

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -57,10 +56,17 @@ class DensityConfig:
     shares: tuple[float, ...] = (0.2, 0.6, 0.9)
     """A round takes the peaks above this share of its highest: lower ones may be ripples of those. The search is made
     again with the next where all atoms are inside and still leave more than noise."""
-    missing: tuple[float, ...] = (1.0, 1e-3, 1e-6)
+    missing: tuple[float, ...] = (1.0, 0.03, 1e-3, 1e-6)
     """Stages: mean squared weight, per Å³, of the atoms not yet found, which a mode's misfit is weighed against."""
     rounds: int = 12
     """At most so many in each stage."""
+
+
+CLOSED = DensityConfig()
+"""For windows that hold all atoms: `unit_cell`."""
+
+OPEN = DensityConfig(outside=3.5, missing=(1.0, 1e-3))
+"""For windows on more: `repeating`. Atoms still farther outside show too faintly to be told from one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,9 @@ class _Search:
     def __init__(self, basis: Modes, field: Cube, config: DensityConfig) -> None:
         self.basis, self.field, self.config = basis, field * basis.kept, config
         reach = config.outside
-        self.grid = np.linspace(-reach, (edge := basis.config.edge) + reach, round((edge + 2 * reach) / config.pitch) + 1)
+        self.grid = np.linspace(
+            -reach, (edge := basis.config.edge) + reach, round((edge + 2 * reach) / config.pitch) + 1
+        )
         self.profile, _ = basis.profiles(self.grid)
         self.white = 1 / config.noise**2
         self.reach = reach + 1 if reach else 0.0
@@ -224,8 +232,12 @@ def _whole(search: _Search, atoms: Atomic) -> DensityAtoms:
     noise = max(search.config.noise, float(np.sqrt((left**2).sum() / len(basis))))
     spread = weight_spread(basis, atoms, 1 / noise**2)
     numbers = np.clip(np.round(atoms.weights), 1, HEAVIEST)
-    others = np.exp(-0.5 * ((np.arange(1, HEAVIEST + 1) - atoms.weights[:, None]) / np.maximum(spread, 0.05)[:, None]) ** 2)
-    confidence = np.exp(-0.5 * ((numbers - atoms.weights) / np.maximum(spread, 0.05)) ** 2) / np.maximum(others.sum(1), 1e-300)
+    others = np.exp(
+        -0.5 * ((np.arange(1, HEAVIEST + 1) - atoms.weights[:, None]) / np.maximum(spread, 0.05)[:, None]) ** 2
+    )
+    confidence = np.exp(-0.5 * ((numbers - atoms.weights) / np.maximum(spread, 0.05)) ** 2) / np.maximum(
+        others.sum(1), 1e-300
+    )
     sure = confidence > CERTAIN
     settled = Atomic(atoms.positions, np.where(sure, numbers, atoms.weights))
     fit = refine(basis, search.field, settled, search.white, Effort(8, 1e-6, 1e-2), search.reach, sure)

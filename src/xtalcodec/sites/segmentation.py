@@ -186,7 +186,7 @@ class _Reader:
         return self._middle(positions, numbers)
 
     def _middle(self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]) -> Float[np.ndarray, "a 3"]:
-        """The middle of all places near a fitted centre that contradict the labels the least: the least error at worst."""
+        """The middle of the places near a fitted centre that contradict the labels the least: the least worst error."""
         point, within = self._around(positions)
         found = self.species[tuple(np.clip(point, 0, self.n - 1).transpose(2, 0, 1))]
         offset = point * self.spacing - positions[:, None]
