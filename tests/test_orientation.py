@@ -1,6 +1,7 @@
 """Cells laid on cells, against cells made by turning and against random rotations."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -35,15 +36,13 @@ def test_a_turned_equivalent_cell_is_laid_back(cell, seed):
     assert np.linalg.det(rotation) > 0
 
 
-@settings(max_examples=15, deadline=None)
-@given(lattices(), lattices(), seeds)
-def test_no_other_rotation_or_basis_does_better(a, b, seed):
+@settings(max_examples=4, deadline=None)
+@given(lattices(), lattices())
+def test_no_other_basis_does_better_by_scipys_alignment(a, b):
     basis, rotation = orientation(a, b)
     best = misfit(a, basis @ b @ rotation)
-    rng = np.random.default_rng(seed)
-    some = unimodular()[rng.integers(len(unimodular()), size=200)]
-    for other, turn in zip(some, Rotation.random(200, random_state=rng).as_matrix(), strict=True):
-        assert misfit(a, other @ b @ turn) >= best - 1e-6 * (a**2).sum()
+    others = [Rotation.align_vectors(a, other @ b)[1] ** 2 for other in unimodular()]
+    assert best == pytest.approx(min(others), abs=2e-6 * (a**2).sum())
 
 
 @settings(max_examples=30, deadline=None)

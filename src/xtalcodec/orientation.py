@@ -29,9 +29,6 @@ def orientation(
     """
     choices = unimodular() if bases is None else bases
     u, s, vt = np.linalg.svd(np.swapaxes(choices @ b, 1, 2) @ a)
-    sign = np.sign(np.linalg.det(u @ vt))
-    s[:, 2] *= sign
-    u[:, :, 2] *= sign[:, None]
     rotations = u @ vt
     misfit = ((choices @ b) ** 2).sum((1, 2)) - 2 * s.sum(1)
     turned = 3 - np.trace(rotations, axis1=1, axis2=2)

@@ -53,6 +53,7 @@ def test_samples_are_judged_and_none_is_left_out(mp):
     tight = Crystal(4 * np.eye(3), np.array([[0, 0, 0], [0.1, 0, 0]]), np.array([22, 8]))
     roomy = Crystal(9 * np.eye(3), np.zeros((1, 3)), np.array([3]))
     moved = ROCK_SALT.translated(np.array([0.1, 0.2, 0.3]))
+    tiny = Crystal(0.3 * ROCK_SALT.lattice, ROCK_SALT.frac_coords, ROCK_SALT.numbers)
     found = [ROCK_SALT, None, tight, roomy, moved]
     rows = judge(mp, latents([c or ROCK_SALT for c in found]), [decoded(c) for c in found])
     assert [row.valid for row in rows] == [True, False, False, False, True]
@@ -61,6 +62,9 @@ def test_samples_are_judged_and_none_is_left_out(mp):
     assert rows[3].reason == "729 Å³ per atom"
     assert rows[4].same_as == "s0"
     assert rows[0].space_group == "Fm-3m"
+    (scaled, first) = judge(mp, latents([tiny, ROCK_SALT]), [decoded(tiny), decoded(ROCK_SALT)])
+    assert not scaled.valid
+    assert first.same_as == ""
     told = generation_summary(rows)
     expected = {"n": 5, "decoded": 4, "valid": 2, "unique": 1, "too_close": 1, "valid_rate": 0.4, "unique_rate": 0.2}
     assert expected.items() <= told.items()
@@ -73,6 +77,7 @@ def test_a_crystal_accounts_for_the_atoms_of_its_window_that_are_its_own(monkeyp
     origin = np.array([0.13, 0.27, 0.41])
     placed = ROCK_SALT.translated(origin)
     positions, numbers = window_of(placed.lattice, placed.frac_coords, placed.numbers)
+    positions = positions - 0.1  # Å, along each axis: a decoder's error
     inner = np.flatnonzero(((positions > 0.2) & (positions < 9.8)).all(1))
     wrong = numbers.copy()
     wrong[inner[:2]] = 26

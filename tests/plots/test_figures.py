@@ -13,7 +13,7 @@ ABOUT = About("mine-0123", "unit cells", 10.0, own_density=False, data="things.p
 @pytest.mark.usefixtures("coarse")
 def test_every_figure_in_every_format_and_the_page(rows, tmp_path):
     done = []
-    paths = draw_windows(rows, ABOUT, tmp_path, ("png", "pdf"), done.append)
+    paths = draw_windows([*rows[:2], rows[-1]], ABOUT, tmp_path, ("png", "pdf"), done.append)
     names = ["counts-and-species", "distances", "density", "slices", "isosurfaces"]
     assert [p.name for p in paths] == [*(f"{n}.{s}" for n in names for s in ("png", "pdf")), "windows.html"]
     assert sum(done) == COUNT

@@ -117,7 +117,7 @@ def draw_slice(
     points = len(field)
     half = 0.5 * edge / (points - 1)  # a voxel's middle is its point
     image = axes.imshow(
-        field[:, :, round(share * (points - 1))].T,
+        field[:, :, round(share * (points - 1))],
         origin="lower",
         extent=(-half, edge + half, -half, edge + half),
         cmap=shades,

@@ -7,7 +7,7 @@ turning picture is projected again, not made again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -132,7 +132,7 @@ def draw_surfaces(axes: "Axes", found: Sequence[Surface | None], edge: float, ca
             continue
         triangles, rgb = _lit(surface, edge, camera, SHADES[k])
         polygons = PolyCollection(
-            list(triangles), facecolors=rgb, edgecolors="none", antialiaseds=False, rasterized=True, zorder=2
+            cast("Any", triangles), facecolors=rgb, edgecolors="none", antialiaseds=False, rasterized=True, zorder=2
         )
         if ALPHA[k] < 1:
             polygons.set_agg_filter(partial(_fade, ALPHA[k]))
@@ -156,7 +156,7 @@ def _lit(
 
 
 def _fade(
-    alpha: float, picture: Float[np.ndarray, "height width 4"], _dpi: float | int
+    alpha: float, picture: Float[np.ndarray, "height width 4"], _dpi: Any
 ) -> tuple[Float[np.ndarray, "height width 4"], int, int]:
     """Make what was drawn as one layer translucent, so that nothing of it shows twice.
 

@@ -33,6 +33,9 @@ POLISH = Effort(12, 1e-5, 1e-2)
 NOISY = 4.0
 """Times the noise's variance: what a search may leave without another being made."""
 
+SETTLE = Effort(8, 1e-6, 1e-2)
+"""Of the fit with whole weights."""
+
 CERTAIN = 0.99
 """Confidence from which a number is settled."""
 
@@ -105,8 +108,16 @@ def read_density(
     Parameters
     ----------
     start: positions in Å to begin with, of each window, as a network may know them.
+
+    Raises
+    ------
+    ValueError
+        A density that is not finite.
     """
     values = density.detach().cpu().numpy() if isinstance(density, Tensor) else density
+    broken = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))
+    if len(broken):
+        raise ValueError(f"the density of window {broken[0]} is not finite")
     basis = modes(window, above=config.noise**2 / 10)
     starts = start if start is not None else [np.zeros((0, 3))] * len(values)
     return [
@@ -228,22 +239,26 @@ def _whole(search: _Search, atoms: Atomic) -> DensityAtoms:
     if not len(atoms):
         none = np.zeros(0)
         return DensityAtoms(atoms.positions, np.zeros(0, dtype=np.int64), none, none, _rms(basis, search.field))
-    left = search.left(atoms)
-    noise = max(search.config.noise, float(np.sqrt((left**2).sum() / len(basis))))
+    noise = max(search.config.noise, float(np.sqrt((search.left(atoms) ** 2).sum() / len(basis))))
     spread = weight_spread(basis, atoms, 1 / noise**2)
     numbers = np.clip(np.round(atoms.weights), 1, HEAVIEST)
-    others = np.exp(
-        -0.5 * ((np.arange(1, HEAVIEST + 1) - atoms.weights[:, None]) / np.maximum(spread, 0.05)[:, None]) ** 2
-    )
-    confidence = np.exp(-0.5 * ((numbers - atoms.weights) / np.maximum(spread, 0.05)) ** 2) / np.maximum(
-        others.sum(1), 1e-300
-    )
+    confidence = _confidence(atoms.weights, numbers, spread)
     sure = confidence > CERTAIN
     settled = Atomic(atoms.positions, np.where(sure, numbers, atoms.weights))
-    fit = refine(basis, search.field, settled, search.white, Effort(8, 1e-6, 1e-2), search.reach, sure)
+    fit = refine(basis, search.field, settled, search.white, SETTLE, search.reach, sure)
     return DensityAtoms(
         fit.atoms.positions, numbers.astype(np.int64), atoms.weights, confidence, _rms(basis, fit.residual)
     )
+
+
+def _confidence(
+    weights: Float[np.ndarray, " atoms"], numbers: Float[np.ndarray, " atoms"], spread: Float[np.ndarray, " atoms"]
+) -> Float[np.ndarray, " atoms"]:
+    """Probability of each number among all there are, for a normal error of the weight."""
+    scale = np.maximum(spread, 0.05)[:, None]  # below it no other number competes
+    distance = (np.arange(1, HEAVIEST + 1) - weights[:, None]) / scale
+    likelihood = np.exp(-0.5 * (distance**2 - (distance**2).min(1, keepdims=True)))
+    return likelihood[np.arange(len(weights)), numbers.astype(np.int64) - 1] / likelihood.sum(1)
 
 
 def _rms(basis: Modes, residual: Cube) -> float:

@@ -1,0 +1,67 @@
+"""What `evaluate --codec none` says: how well atoms can be read off true fields, with no network between."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from xtalcodec.cli.report import write_json
+from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bar
+
+if TYPE_CHECKING:
+    from xtalcodec.files import Unusable
+
+
+def evaluate_ceiling(
+    data: Sequence[str],
+    representation: str | None,
+    reader: str,
+    max_sites: int,
+    limit: int | None,
+    seed: int,
+    workers: int,
+    json: Path | None,
+) -> "tuple[dict[str, Any], list[Unusable]]":
+    """Measure a reader on true fields, print the scores and return them."""
+    from xtalcodec.metrics.ceiling import REPRESENTATIONS, ceiling_summary, measure_ceiling
+
+    with clear_errors():
+        if representation is None:
+            raise ValueError(f"--codec none needs --representation: {' or '.join(REPRESENTATIONS)}")
+        crystals, unusable = load_crystals(data, max_sites, None)
+        if limit is not None and limit < len(crystals):
+            crystals = [crystals[k * len(crystals) // limit] for k in range(limit)]
+        if not crystals:
+            finish(unusable)
+        with progress_bar("reading", len(crystals)) as advance:
+            rows = measure_ceiling(crystals, representation, reader, seed=seed, workers=workers, progress=advance)
+    scores = {"representation": representation, "reader": reader, "seed": seed, **ceiling_summary(rows, reader)}
+    scores["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
+    _print(scores)
+    write_json(json, scores)
+    return scores, unusable
+
+
+def _print(scores: dict[str, Any]) -> None:
+    """Scores as text; crystals that do not fit and those that are not perfect, by name."""
+    for row in scores["not_fitting"]:
+        typer.echo(f"not in the window: {row['name']}: {row['reason']}", err=True)
+    for row in scores["imperfect"]:
+        typer.echo(
+            f"imperfect: {row['name']} ({row['formula']}): {row['missing']} atoms missing, {row['extra']} too many, "
+            f"{row['wrong_species']} of wrong species, error up to {row['largest_error']:.4g} Å",
+            err=True,
+        )
+    typer.echo(f"no codec: atoms from the true {scores['representation']} {scores['reader']}")
+    typer.echo(f"crystals  {scores['crystals']}, of which {scores['fit']} fit the window; rates are over these")
+    if not scores["fit"]:
+        return
+    typer.echo(
+        f"perfect   {100 * scores['perfect_rate']:.2f} %: all atoms, their species, within {scores['tolerance']:g} Å "
+        f"(number {100 * scores['count_rate']:.2f} %, and species {100 * scores['species_rate']:.2f} %)"
+    )
+    for name, text in (("true_to_decoded", "true to decoded"), ("decoded_to_true", "decoded to true")):
+        values = "  ".join(f"{q} %: {'–' if x is None else f'{x:.2g}'}" for q, x in scores[name].items())
+        typer.echo(f"Å         {text}  {values}")
+    typer.echo(f"speed     {scores['crystals_per_second']:.1f} crystals/s in each process")

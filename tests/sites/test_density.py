@@ -1,0 +1,131 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.fields.modes import modes
+from xtalcodec.fields.repeating import Repeating, RepeatingConfig
+from xtalcodec.fields.unit_cell import UnitCell, UnitCellConfig
+from xtalcodec.fields.window import Atoms, WindowConfig, density, paint
+from xtalcodec.metrics.atoms import compare_atoms
+from xtalcodec.sites.density import CLOSED, OPEN, DensityConfig, read_density, read_modes
+from xtalcodec.testing import crystals
+
+WINDOW = WindowConfig()
+few = settings(max_examples=15, deadline=None, derandomize=True)
+
+
+def painted(positions, numbers):
+    positions, numbers = np.asarray(positions, dtype=float), np.asarray(numbers)
+    return paint(torch.tensor(positions)[None], torch.tensor(numbers)[None, :, None].double(), WINDOW)[..., 0]
+
+
+def judged(found, positions, numbers, edge=None):
+    return compare_atoms(found.positions, found.numbers, np.asarray(positions, dtype=float), np.asarray(numbers), edge)
+
+
+@few
+@given(crystals(max_sites=6), st.integers(0, 99))
+def test_every_atom_of_a_cell_comes_back(crystal, seed):
+    try:
+        view = UnitCell(UnitCellConfig()).view(crystal, np.random.default_rng(seed))
+    except CrystalError:
+        return
+    found = read_density(density(Atoms.collate([view]), WINDOW), WINDOW, CLOSED)[0]
+    assert judged(found, view.positions, view.numbers).perfect(1e-3)
+    assert found.confidence.min() > 0.99
+    assert found.residual < 1e-6
+
+
+@pytest.mark.parametrize("distance", [1.0, 1.4, 2.0])
+@pytest.mark.parametrize("heavy", [8, 92])
+def test_hydrogen_beside_a_heavy_atom_is_seen(heavy, distance):
+    positions, numbers = [[5, 5, 5], [5 + distance, 5, 5]], [heavy, 1]
+    assert judged(read_density(painted(positions, numbers).float(), WINDOW, CLOSED)[0], positions, numbers).perfect(
+        1e-3
+    )
+
+
+def test_atoms_beyond_the_faces_are_modelled():
+    salt = Crystal(
+        5.64 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0], [0, 0.5, 0]]), np.array([11, 11, 17, 17])
+    )
+    view = Repeating(RepeatingConfig()).view(salt, np.random.default_rng(1))
+    found = read_density(density(Atoms.collate([view]), WINDOW), WINDOW, OPEN)[0]
+    assert judged(found, view.positions, view.numbers, WINDOW.edge).perfect(1e-3)
+    # Those a little outside are right too, and none of them is counted inside.
+    assert judged(found, view.positions + 1, view.numbers, WINDOW.edge + 2) is not None
+    assert len(found.within(WINDOW.edge)) == view.inside(WINDOW.edge).sum() < len(found)
+
+
+def test_without_looking_outside_a_repeating_window_is_not_explained():
+    positions = [[5, 5, 5], [-1, 5, 5]]
+    closed = read_density(painted(positions, [20, 20]).float(), WINDOW, CLOSED)[0]
+    open_ = read_density(painted(positions, [20, 20]).float(), WINDOW, OPEN)[0]
+    assert closed.residual > 100 * open_.residual
+    np.testing.assert_array_equal(open_.numbers, [20, 20])
+
+
+def test_a_noisy_density_gives_what_it_shows():
+    positions, numbers = [[3, 4, 5], [5, 4, 5], [7, 6, 5]], [26, 8, 14]
+    noise = np.random.default_rng(0).normal(0, 1e-2, (1, 30, 30, 30))
+    found = read_density(painted(positions, numbers).numpy() + noise, WINDOW, DensityConfig(noise=1e-2))[0]
+    assert judged(found, positions, numbers).perfect(0.05)
+    assert found.residual == pytest.approx(1e-2, rel=0.3) or found.residual < 1e-2
+    assert found.residual > 1e-3
+
+
+def test_confidence_falls_where_noise_allows_several_numbers():
+    positions, numbers = [[3, 4, 5], [7, 6, 5]], [26, 14]
+    field = painted(positions, numbers).numpy()
+    sure = read_density(field, WINDOW, DensityConfig(noise=1e-3))[0]
+    noise = np.random.default_rng(0).normal(0, 0.1, field.shape)
+    unsure = read_density(field + noise, WINDOW, DensityConfig(noise=0.1))[0]
+    assert sure.confidence.min() > 0.99
+    assert unsure.confidence.max() < 0.9
+
+
+def test_a_start_is_used_and_mended():
+    positions, numbers = np.array([[3.0, 4, 5], [5, 4, 5], [7, 6, 5]]), [26, 8, 14]
+    start = np.vstack([positions[:2] + 0.1, [[9, 9, 9]]])  # one missing, one that is none
+    found = read_density(painted(positions, numbers), WINDOW, CLOSED, start=[start])[0]
+    assert judged(found, positions, numbers).perfect(1e-3)
+
+
+def test_three_hundred_modes_are_enough():
+    positions = np.array([[3.0, 4, 5], [5, 4, 5], [7, 6, 5], [4, 6.2, 7]])
+    basis = modes(WINDOW, count=300)
+    field = basis.project(painted(positions, [26, 8, 14, 8])[0].numpy())
+    found = read_modes(field, basis, CLOSED)
+    assert judged(found, positions, [26, 8, 14, 8]).perfect(1e-3)
+
+
+def test_windows_are_read_each_for_itself():
+    one, two = painted([[5, 5, 5]], [8]), painted([[4, 5, 6], [6, 5, 4]], [26, 3])
+    found = read_density(torch.cat([one, two]), WINDOW, CLOSED)
+    assert [sorted(f.numbers) for f in found] == [[8], [3, 26]]
+
+
+def test_nothing_is_read_from_nothing():
+    found = read_density(np.zeros((1, 30, 30, 30)), WINDOW, CLOSED)[0]
+    assert len(found) == 0
+    assert found.residual == 0
+
+
+def test_a_broken_density_is_refused():
+    field = np.zeros((2, 30, 30, 30))
+    field[1, 3, 4, 5] = np.nan
+    with pytest.raises(ValueError, match="window 1 is not finite"):
+        read_density(field, WINDOW, CLOSED)
+
+
+def test_other_windows_are_read_too():
+    window = WindowConfig(edge=8.0, points=26, sigma=0.8)
+    positions = torch.tensor([[[3.0, 3, 3], [4.5, 3, 3]]], dtype=torch.float64)
+    field = paint(positions, torch.tensor([[[40.0], [7.0]]], dtype=torch.float64), window)[..., 0]
+    found = read_density(field, window, replace(CLOSED, pitch=0.25))[0]
+    assert judged(found, positions[0].numpy(), [40, 7]).perfect(1e-3)
