@@ -19,7 +19,7 @@ def test_the_same_atoms_in_any_order_are_perfect():
 
 
 def test_moved_missing_extra_and_wrong_atoms():
-    moved = compare_atoms(TRUE + [0.03, 0, 0], NUMBERS, TRUE, NUMBERS)
+    moved = compare_atoms(TRUE + np.array([0.03, 0, 0]), NUMBERS, TRUE, NUMBERS)
     assert moved.perfect(0.031)
     assert not moved.perfect(0.029)
     missing = compare_atoms(TRUE[:2], NUMBERS[:2], TRUE, NUMBERS)
@@ -48,18 +48,18 @@ def test_pairs_are_as_many_as_can_be():
 def test_atoms_in_the_skin_of_a_face_may_be_either_way():
     inside, skin, outside = [5.0, 5, 5], [0.05, 5, 5], [-0.05, 5, 5]
     both, numbers = np.array([inside, skin]), np.array([8, 6])
-    assert compare_atoms(both[:1], numbers[:1], both, numbers, edge=10).same_species
-    assert compare_atoms(both, numbers, both[:1], numbers[:1], edge=10).same_species
-    assert compare_atoms(np.array([inside, outside]), numbers, both, numbers, edge=10).same_species
-    assert not compare_atoms(both[:1], numbers[:1], both, numbers, edge=10, skin=0.01).same_count
+    assert compare_atoms(both[:1], numbers[:1], both, numbers, edge=10.0).same_species
+    assert compare_atoms(both, numbers, both[:1], numbers[:1], edge=10.0).same_species
+    assert compare_atoms(np.array([inside, outside]), numbers, both, numbers, edge=10.0).same_species
+    assert not compare_atoms(both[:1], numbers[:1], both, numbers, edge=10.0, skin=0.01).same_count
     # Without a cube every atom counts.
     assert not compare_atoms(both[:1], numbers[:1], both, numbers).same_count
 
 
 def test_an_atom_beyond_the_skin_is_none_of_the_cubes():
     true = np.array([[5.0, 5, 5], [-1, 5, 5]])
-    score = compare_atoms(true[:1], np.array([8]), true, np.array([8, 6]), edge=10)
-    assert score.perfect(0)
+    score = compare_atoms(true[:1], np.array([8]), true, np.array([8, 6]), edge=10.0)
+    assert score.perfect(0.0)
     assert len(score.error) == 1
 
 

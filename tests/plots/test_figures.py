@@ -29,7 +29,7 @@ def test_every_figure_in_every_format_and_the_page(rows, tmp_path):
 
 def test_caption_tells_codec_length_data_and_how_many_fit(rows):
     told = ABOUT.caption(rows)
-    for part in ("mine-0123", "unit cells of 10 Å", "321 numbers per crystal", "things.parquet", "6 of 7 fit"):
+    for part in ("mine-0123", "unit cells, cube of 10 Å", "321 numbers per crystal", "things.parquet", "6 of 7 fit"):
         assert part in told
 
 

@@ -83,8 +83,8 @@ def test_confidence_falls_where_noise_allows_several_numbers():
     positions, numbers = [[3, 4, 5], [7, 6, 5]], [26, 14]
     field = painted(positions, numbers).numpy()
     sure = read_density(field, WINDOW, DensityConfig(noise=1e-3))[0]
-    noise = np.random.default_rng(0).normal(0, 0.1, field.shape)
-    unsure = read_density(field + noise, WINDOW, DensityConfig(noise=0.1))[0]
+    noise = np.random.default_rng(0).normal(0, 1.0, field.shape)
+    unsure = read_density(field + noise, WINDOW, DensityConfig(noise=1.0))[0]
     assert sure.confidence.min() > 0.99
     assert unsure.confidence.max() < 0.9
 

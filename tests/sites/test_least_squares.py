@@ -20,7 +20,7 @@ def start():
 
 @pytest.mark.parametrize("metric", [1e12, WHITENED], ids=["white", "whitened"])
 def test_atoms_return_to_where_they_were(start, metric):
-    fit = refine(BASIS, FIELD, start, metric, Effort(60, 1e-9, 0, 60), 0.0)
+    fit = refine(BASIS, FIELD, start, metric, Effort(60, 1e-9, 0.0, 60), 0.0)
     np.testing.assert_allclose(fit.atoms.positions, TRUE.positions, atol=1e-5)
     np.testing.assert_allclose(fit.atoms.weights, TRUE.weights, atol=1e-4)
     np.testing.assert_allclose(fit.residual, FIELD - Superposition(BASIS, fit.atoms).field)
@@ -43,10 +43,12 @@ def test_misfit_never_rises(start):
         chi = fit.chi
 
 
-def test_atoms_stay_within_reach():
-    far = Atomic(np.array([[-0.4, 5, 5]]), np.array([8.0]))
-    beyond = Superposition(BASIS, Atomic(np.array([[-2.0, 5, 5]]), np.array([8.0]))).field
-    assert refine(BASIS, beyond, far, 1e12, Effort(30, 1e-9, 0), 1.0).atoms.positions[0, 0] == -1.0
+@pytest.mark.parametrize("reach", [0.5, 0.7, 3.0])
+def test_atoms_stay_within_reach(reach):
+    near = Atomic(np.array([[-0.4, 5, 5]]), np.array([8.0]))
+    beyond = Superposition(BASIS, Atomic(np.array([[-1.0, 5, 5]]), np.array([8.0]))).field
+    fit = refine(BASIS, beyond, near, 1e12, Effort(30, 0.0, 0.0), reach, np.array([True]))
+    assert fit.atoms.positions[0, 0] == pytest.approx(-min(reach, 1.0), abs=1e-4)
 
 
 def test_spread_of_weights_is_that_of_fits_to_noise():

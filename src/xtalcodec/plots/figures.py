@@ -62,9 +62,8 @@ class About:
         """Codec, length of the code, data and how many crystals of it fit."""
         scores = window_summary(rows)
         length = f"{scores['latent_numbers_per_crystal']:.0f} numbers per crystal, lattice included"
-        return (
-            f"{self.codec}: {self.kind} of {self.edge:g} Å, {length}; {self.data}, {scores['fit']} of {scores['n']} fit"
-        )
+        what = f"{self.codec}: {self.kind}, cube of {self.edge:g} Å, {length}"
+        return f"{what}; {self.data}, {scores['fit']} of {scores['n']} fit"
 
     @property
     def density(self) -> str:

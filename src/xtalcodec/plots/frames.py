@@ -117,7 +117,7 @@ def draw_slice(
     points = len(field)
     half = 0.5 * edge / (points - 1)  # a voxel's middle is its point
     image = axes.imshow(
-        field[:, :, round(share * (points - 1))],
+        field[:, :, round(share * (points - 1))].T,
         origin="lower",
         extent=(-half, edge + half, -half, edge + half),
         cmap=shades,
@@ -233,7 +233,8 @@ def _pictures(
 def _write_gif(pictures: Iterator[UInt8[np.ndarray, "height width 3"]], path: Path) -> None:
     from PIL import Image
 
-    images = [Image.fromarray(picture).quantize(128) for picture in pictures]
+    # Few pixels of a colour, as of an element that a legend names alone, are no reason to lose it.
+    images = [Image.fromarray(picture).quantize(256, Image.Quantize.MAXCOVERAGE) for picture in pictures]
     images[0].save(path, save_all=True, append_images=images[1:], duration=1000 // RATE, loop=0)
 
 

@@ -22,7 +22,7 @@ STEPS = 12
 REACH = 0.15
 """Å: how far from a fitted centre its ball could as well be."""
 
-PLACES = np.stack(np.meshgrid(*[np.linspace(-REACH, REACH, 11)] * 3, indexing="ij"), -1).reshape(-1, 3)
+PLACES = np.stack(np.meshgrid(*[np.linspace(-REACH, REACH, 13)] * 3, indexing="ij"), -1).reshape(-1, 3)
 """Where it could be, from there."""
 
 
@@ -107,7 +107,9 @@ class _Reader:
         self.around = cube[np.linalg.norm(np.maximum(abs(cube) - 0.5, 0), axis=1) * self.spacing < self.radius + 0.3]
 
     def read(self) -> SegmentedAtoms:
-        """(1) Balls where they cover most; (2) their borders fitted; (3) again, among the points that none covers."""
+        """(1) Balls where they cover most; (2) their borders fitted; (3) again, among the points that none covers;
+        (4) of the places that fit as well, the middle.
+        """
         positions, numbers = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
         if len(self.points) > self.config.fullest * self.species.size:
             return SegmentedAtoms(positions, numbers, np.zeros(0))
@@ -119,28 +121,33 @@ class _Reader:
             positions = self._fit(positions, numbers)
             keep = self._worth(positions, numbers)
             positions, numbers = positions[keep], numbers[keep]
+        if len(positions):
+            positions = self._middle(positions, numbers)
         return SegmentedAtoms(positions, numbers, self._agreement(positions, numbers))
 
     def _uncovered(
         self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]
     ) -> Bool[np.ndarray, " points"]:
-        """Labelled points that no ball of their species covers, with a tenth of an Å to spare."""
+        """Labelled points that no ball of their species covers, with 0.04 Å to spare."""
         left = np.ones(len(self.points), dtype=bool)
         for z in np.unique(numbers):
             mine = self.kind == z
             distance, _ = cKDTree(positions[numbers == z]).query(self.points[mine] * self.spacing)
-            left[mine] = distance > self.radius + 0.1
+            left[mine] = distance > self.radius + 0.04
         return left
 
     def _propose(
         self, taken: Float[np.ndarray, "a 3"], left: Bool[np.ndarray, " points"]
     ) -> tuple[Float[np.ndarray, "new 3"], Int[np.ndarray, " new"]]:
         """Centres on half steps of the grid whose balls cover many points that are left and few empty ones."""
-        points, kind = self.points[left], self.kind[left]
+        if not left.any():
+            return np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
+        close = cKDTree(self.points[left]).query(self.points)[0] * self.spacing <= self.radius
+        points, kind = self.points[close], self.kind[close]
         pool = np.full((self.n + 10,) * 3, -1, dtype=np.int64)  # a rim of points outside, which say nothing
         pool[5:-5, 5:-5, 5:-5] = self.species
         waiting = np.zeros(pool.shape, dtype=bool)
-        waiting[tuple((points + 5).T)] = True
+        waiting[tuple((self.points[left] + 5).T)] = True
         centres, scores, kinds = [], [], []
         for half in np.ndindex(2, 2, 2):
             shift = np.array(half) / 2
@@ -158,8 +165,11 @@ class _Reader:
     def _spread(
         self, taken: Float[np.ndarray, "a 3"], centre: Float[np.ndarray, "c 3"], kind: Int[np.ndarray, " c"]
     ) -> tuple[Float[np.ndarray, "new 3"], Int[np.ndarray, " new"]]:
-        """Of candidates, best first, those that share no ball with one of their species and keep away from all."""
-        away = cKDTree(taken).query(centre)[0] >= self.config.separation if len(taken) else np.ones(len(centre), bool)
+        """Of candidates, best first, those that share no ball with one of their species and keep away from all.
+
+        What is taken may be one ball in the midst of two atoms, so a second may begin quite near to it.
+        """
+        away = cKDTree(taken).query(centre)[0] >= self.config.separation / 2 if len(taken) else np.ones(len(centre), bool)
         chosen = []
         while away.any():
             k = int(away.argmax())
@@ -183,7 +193,7 @@ class _Reader:
                 positions = positions + step * np.minimum(1, width / np.maximum(length, 1e-9))
                 if length.max() < 0.1 * width:
                     break
-        return self._middle(positions, numbers)
+        return positions
 
     def _middle(self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]) -> Float[np.ndarray, "a 3"]:
         """The middle of the places near a fitted centre that contradict the labels the least: the least worst error."""
@@ -192,14 +202,15 @@ class _Reader:
         offset = point * self.spacing - positions[:, None]
         rival = self._rival(positions, offset)
         result = positions.copy()
+        distance = np.linalg.norm(offset, axis=-1)
+        # Mine are nearer to me than the radius and than to any other atom; the rest is not.
+        mine = (found == numbers[:, None]) & (distance < rival)
+        border = np.where(found == 0, self.radius, np.minimum(self.radius, rival))
+        open_ = within & (abs(distance - border) < 2 * REACH)
         for a in range(len(positions)):
-            check = within[a] & (np.linalg.norm(offset[a], axis=-1) < self.radius + 2 * REACH)
-            mine = found[a] == numbers[a]
-            mine &= np.linalg.norm(offset[a], axis=-1) < rival[a]
-            # Mine are nearer to me than the radius and than to any other atom; the rest is not.
-            border = np.where(found[a] == 0, self.radius, np.minimum(self.radius, rival[a]))
-            distance = np.linalg.norm(offset[a][check][:, None] - PLACES, axis=-1)
-            wrong = np.where(mine, 1, -1)[check, None] * (distance - border[check, None])
+            way, sign = offset[a][open_[a]], np.where(mine[a][open_[a]], 1, -1)[:, None]
+            square = (way**2).sum(1)[:, None] - 2 * way @ PLACES.T + (PLACES**2).sum(1)
+            wrong = sign * (np.sqrt(np.maximum(square, 0)) - border[a][open_[a], None])
             total = np.maximum(wrong, 0).sum(0)
             best = PLACES[total <= total.min() + 1e-9]
             result[a] += (best.min(0) + best.max(0)) / 2

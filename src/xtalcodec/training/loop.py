@@ -120,12 +120,14 @@ def train(
 def _accelerator(recipe: Recipe, device: str) -> Any:
     """Processes, device and precision, as Accelerate sees them."""
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("device cuda: no GPU that PyTorch can use")
     cpu = device == "cpu" or not torch.cuda.is_available()
     native = _cpu_multiplies_bf16() if cpu else torch.cuda.is_bf16_supported()
     bf16 = native if recipe.precision == "auto" else recipe.precision == "bf16"
+    AcceleratorState._reset_state()  # noqa: SLF001 (an earlier training here may have had another precision)
     return Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
 
 
