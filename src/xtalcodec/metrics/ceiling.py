@@ -24,6 +24,10 @@ from xtalcodec.sites.segmentation import SegmentationConfig, SegmentedAtoms, rea
 TOLERANCE = {"segmentation": 0.1, "density": 0.001}
 """Å: how near each reader must come to every atom for a window to count as perfect."""
 
+SKIN = {"segmentation": 0.2, "density": 0.1}
+"""Å: atoms so near to a face of a repeating window may be found or not; within half a voxel (0.17 Å) of it, half a
+ball is left, and places up to 0.12 Å apart label the same points."""
+
 REPRESENTATIONS = ("unit_cell", "repeating")
 
 
@@ -141,7 +145,6 @@ def _row(crystal: Crystal, k: int, representation: str, reader: str, seed: int) 
         start = time.perf_counter()
         found = read_species_map(field, window, SegmentationConfig())[0]
     seconds = time.perf_counter() - start
-    score = compare_atoms(
-        found.positions, found.numbers, view.positions, view.numbers, edge=None if cell else window.edge
-    )
+    edge = None if cell else window.edge
+    score = compare_atoms(found.positions, found.numbers, view.positions, view.numbers, edge, SKIN[reader])
     return CeilingRow(crystal, score, seconds=seconds)

@@ -19,10 +19,13 @@ from xtalcodec.fields.window import WindowConfig
 STEPS = 12
 """Newton steps at each width of the border."""
 
+SPARE = 0.04
+"""Å: a point that is so little beyond a ball is covered by it."""
+
 REACH = 0.15
 """Å: how far from a fitted centre its ball could as well be."""
 
-PLACES = np.stack(np.meshgrid(*[np.linspace(-REACH, REACH, 13)] * 3, indexing="ij"), -1).reshape(-1, 3)
+PLACES = np.stack(np.meshgrid(*[np.linspace(-REACH, REACH, 9)] * 3, indexing="ij"), -1).reshape(-1, 3)
 """Where it could be, from there."""
 
 
@@ -128,12 +131,12 @@ class _Reader:
     def _uncovered(
         self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]
     ) -> Bool[np.ndarray, " points"]:
-        """Labelled points that no ball of their species covers, with 0.04 Å to spare."""
+        """Labelled points that no ball of their species covers."""
         left = np.ones(len(self.points), dtype=bool)
         for z in np.unique(numbers):
             mine = self.kind == z
             distance, _ = cKDTree(positions[numbers == z]).query(self.points[mine] * self.spacing)
-            left[mine] = distance > self.radius + 0.04
+            left[mine] = distance > self.radius + SPARE
         return left
 
     def _propose(
@@ -169,7 +172,9 @@ class _Reader:
 
         What is taken may be one ball in the midst of two atoms, so a second may begin quite near to it.
         """
-        away = cKDTree(taken).query(centre)[0] >= self.config.separation / 2 if len(taken) else np.ones(len(centre), bool)
+        away = (
+            cKDTree(taken).query(centre)[0] >= self.config.separation / 2 if len(taken) else np.ones(len(centre), bool)
+        )
         chosen = []
         while away.any():
             k = int(away.argmax())
@@ -250,15 +255,23 @@ class _Reader:
         return offset, self.near[index], (within & (mine | (found == 0))).astype(np.float64)
 
     def _worth(self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]) -> Bool[np.ndarray, " a"]:
-        """Whether each ball covers labelled points, more than empty ones, and lies near or in the cube."""
+        """Whether each ball covers points that no other does, more of its species than empty ones, and lies near."""
         offset, target, weight = self._neighbourhood(positions, numbers)
-        inside = np.linalg.norm(offset, axis=-1) <= self.radius
-        covered = (weight * inside * (target > 0.5)).sum(1)
-        empty = (weight * inside * (target <= 0.5)).sum(1)
+        inside = weight * (np.linalg.norm(offset, axis=-1) <= self.radius)
         edge = (self.n - 1) * self.spacing
-        near = ((positions > -self.radius) & (positions < edge + self.radius)).all(1)
+        keep: Bool[np.ndarray, " a"] = np.all((positions > -self.radius) & (positions < edge + self.radius), axis=1)
+        keep &= (inside * (target > 0.5)).sum(1) > (inside * (target <= 0.5)).sum(1)
+        distance = np.linalg.norm(self.points[:, None] * self.spacing - positions, axis=-1)
+        covers = (distance <= self.radius + SPARE) & (self.kind[:, None] == numbers)
         at_face = ((positions < self.radius) | (positions > edge - self.radius)).any(1)
-        return near & (covered > empty) & (covered >= np.where(at_face, 1, self.config.fewest))
+        needed = np.where(at_face, 1, self.config.fewest)
+        while keep.any():
+            alone = (covers & (covers[:, keep].sum(1) == 1)[:, None]).sum(0) - needed
+            least = int(np.where(keep, alone, len(self.points)).argmin())
+            if alone[least] >= 0:
+                break
+            keep[least] = False  # one at a time: of two balls on one place, the other stays
+        return keep
 
     def _agreement(
         self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]
