@@ -7,8 +7,8 @@ import torch
 from xtalcodec.crystal import Crystal
 from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.periodic import Periodic, PeriodicConfig
-from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.fields.voxels import origin
+from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.refine import RefineConfig, deviation, refine
 from xtalcodec.sites.heat import Sites, SitesConfig, interpolate, read_sites
 

@@ -66,9 +66,7 @@ def test_a_wrong_setting_is_named(words, message):
 
 def test_an_unknown_key_in_a_file_is_named(tmp_path):
     (tmp_path / "mine.yaml").write_text("objective:\n  lk: 1.0e-5\n")
-    with pytest.raises(
-        SettingsError, match=r"no setting 'objective\.lk'; have objective\.blur, objective\.kl"
-    ):
+    with pytest.raises(SettingsError, match=r"no setting 'objective\.lk'; have objective\.blur, objective\.kl"):
         load(str(tmp_path / "mine.yaml"))
 
 

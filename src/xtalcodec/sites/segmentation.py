@@ -110,7 +110,9 @@ class _Reader:
         self.around = cube[np.linalg.norm(np.maximum(abs(cube) - 0.5, 0), axis=1) * self.spacing < self.radius + 0.3]
 
     def read(self) -> SegmentedAtoms:
-        """(1) Balls where they cover most; (2) their borders fitted; (3) again, among the points that none covers;
+        """Find and fit balls.
+
+        (1) Balls where they cover most; (2) their borders fitted; (3) again, among the points that none covers;
         (4) of the places that fit as well, the middle.
         """
         positions, numbers = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
@@ -205,13 +207,14 @@ class _Reader:
         point, within = self._around(positions)
         found = self.species[tuple(np.clip(point, 0, self.n - 1).transpose(2, 0, 1))]
         offset = point * self.spacing - positions[:, None]
-        rival = self._rival(positions, offset)
-        result = positions.copy()
         distance = np.linalg.norm(offset, axis=-1)
-        # Mine are nearer to me than the radius and than to any other atom; the rest is not.
-        mine = (found == numbers[:, None]) & (distance < rival)
-        border = np.where(found == 0, self.radius, np.minimum(self.radius, rival))
-        open_ = within & (abs(distance - border) < 2 * REACH)
+        alike, other = self._rivals(positions, numbers, point)
+        # Mine are nearer to me than the radius and than to any atom of another species; the rest is not. A point that
+        # another atom of my species covers may be of either.
+        mine = found == numbers[:, None]
+        border = np.where(found == 0, self.radius, np.minimum(self.radius, other))
+        open_ = within & (abs(distance - border) < 2 * REACH) & ~(mine & (alike <= self.radius))
+        result = positions.copy()
         for a in range(len(positions)):
             way, sign = offset[a][open_[a]], np.where(mine[a][open_[a]], 1, -1)[:, None]
             square = (way**2).sum(1)[:, None] - 2 * way @ PLACES.T + (PLACES**2).sum(1)
@@ -221,14 +224,20 @@ class _Reader:
             result[a] += (best.min(0) + best.max(0)) / 2
         return result
 
-    def _rival(
-        self, positions: Float[np.ndarray, "a 3"], offset: Float[np.ndarray, "a p 3"]
-    ) -> Float[np.ndarray, "a p"]:
-        """Distance of the points around each atom to the nearest other atom."""
-        if len(positions) == 1:
-            return np.full(offset.shape[:2], np.inf)
-        distance, index = cKDTree(positions).query(positions[:, None] + offset, 2)
-        return np.where(index[..., 0] == np.arange(len(positions))[:, None], distance[..., 1], distance[..., 0])
+    def _rivals(
+        self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"], point: Int[np.ndarray, "a p 3"]
+    ) -> tuple[Float[np.ndarray, "a p"], Float[np.ndarray, "a p"]]:
+        """Distance of the points around each atom to the nearest other atom of its species, and of any other."""
+        alike, other = np.full(point.shape[:2], np.inf), np.full(point.shape[:2], np.inf)
+        for z in np.unique(numbers):
+            same = np.flatnonzero(numbers == z)
+            if len(same) < len(numbers):
+                other[same] = cKDTree(positions[numbers != z]).query(point[same] * self.spacing)[0]
+            if len(same) > 1:
+                distance, index = cKDTree(positions[same]).query(point[same] * self.spacing, 2)
+                itself = index[..., 0] == np.arange(len(same))[:, None]
+                alike[same] = np.where(itself, distance[..., 1], distance[..., 0])
+        return alike, other
 
     def _around(self, positions: Float[np.ndarray, "a 3"]) -> tuple[Int[np.ndarray, "a p 3"], Bool[np.ndarray, "a p"]]:
         """The points around each atom, and whether they are in the cube."""
