@@ -11,8 +11,8 @@ def fields(count: int, seed: int, scale: float) -> np.ndarray:
 
 
 def test_it_tells_what_differs_and_not_what_does_not():
-    same = discriminate(fields(40, 0, 1.0), fields(40, 1, 1.0), scale=0.03, steps=12)
-    other = discriminate(fields(40, 0, 1.0), fields(40, 1, 3.0), scale=0.03, steps=12)
+    same = discriminate(fields(20, 0, 1.0), fields(20, 1, 1.0), scale=0.03, steps=8)
+    other = discriminate(fields(20, 0, 1.0), fields(20, 1, 3.0), scale=0.03, steps=8)
     assert other > 0.95
     assert abs(same - 0.5) < 0.3
 

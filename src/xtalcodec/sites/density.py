@@ -33,7 +33,7 @@ POLISH = Effort(12, 1e-5, 1e-2)
 NOISY = 4.0
 """Times the noise's variance: what a search may leave without another being made."""
 
-SETTLE = Effort(8, 1e-6, 1e-2)
+SETTLE = Effort(40, 1e-6)
 """Of the fit with whole weights."""
 
 CERTAIN = 0.99
@@ -68,7 +68,7 @@ class DensityConfig:
 CLOSED = DensityConfig()
 """For windows that hold all atoms: `unit_cell`."""
 
-OPEN = DensityConfig(outside=3.5, missing=(1.0, 1e-3))
+OPEN = DensityConfig(outside=3.5, missing=(1.0, 1e-2))
 """For windows on more: `repeating`. Atoms still farther outside show too faintly to be told from one another."""
 
 
