@@ -17,7 +17,7 @@ paper: .venv/development ## from crystals to the figures of Hoffmann et al. 2019
 	$(BIN)/xtalcodec data split aflow-prototypes --train paper/train.parquet --val paper/val.parquet
 	$(BIN)/xtalcodec generate paper/train.parquet --representation unit_cell --views 3 --out paper/unit_cell.zarr --workers 2 $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/mpiexec -n 3 $(BIN)/xtalcodec generate paper/val.parquet --representation repeating --views 3 --out paper/repeating.zarr --executor mpi $(OR_SOME_DO_NOT_FIT)
-	$(BIN)/xtalcodec train hoffmann-narrow --data paper/train.parquet --store paper/unit_cell.zarr --val paper/val.parquet --out paper/run --minutes $(PAPER_MINUTES) --resume $(OR_SOME_DO_NOT_FIT)
+	$(BIN)/xtalcodec train hoffmann-narrow checkpoint_minutes=0.4 sample=30 --data paper/train.parquet --store paper/unit_cell.zarr --val paper/val.parquet --out paper/run --minutes $(PAPER_MINUTES) --resume $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec evaluate paper/val.parquet --codec paper/run --discriminator --json paper/scores.json $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec evaluate paper/val.parquet --codec mp-unit-cell --json paper/mp-unit-cell.json $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec figures paper/run --data paper/val.parquet --out paper/figures $(OR_SOME_DO_NOT_FIT)

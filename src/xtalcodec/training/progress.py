@@ -60,7 +60,7 @@ class Report:
         """Note a step; say something every 15 seconds."""
         for name, value in terms.items():
             self.mean[name] = 0.98 * self.mean.get(name, value.item()) + 0.02 * value.item()
-        if progress.step % 50 == 0:
+        if progress.step % (10 if progress.step < 500 else 50) == 0:
             self._note(progress, {f"train/{name}": value.item() for name, value in terms.items()})
         if time.monotonic() - self.shown > 15:
             self.shown = time.monotonic()
