@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from xtalcodec.materials import Material
-    from xtalcodec.sites.found import WindowAtoms
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 """Files of a codec's folder, the hub's usual names."""
@@ -282,12 +281,6 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
             if progress:
                 progress(len(indices))
         return result
-
-    def decode_windows(self, latents: Latents) -> "list[WindowAtoms]":
-        """Atoms in the windows of latents, in Å from a corner; see `windows.decode_windows`."""
-        from xtalcodec.windows import decode_windows
-
-        return decode_windows(self, latents)
 
     def batches(self, latents: Latents) -> Iterator[tuple[list[int], list[Code], Tensor, Tensor]]:
         """Indices, codes, latents and lattices of one grid at a time."""

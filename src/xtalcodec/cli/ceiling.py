@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xtalcodec.cli.report import write_json
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bar
+from xtalcodec.cli.running import clear_errors, evenly, finish, load_crystals, progress_bar
 
 if TYPE_CHECKING:
     from xtalcodec.files import Unusable
@@ -30,8 +30,7 @@ def evaluate_ceiling(
         if representation is None:
             raise ValueError(f"--codec none needs --representation: {' or '.join(REPRESENTATIONS)}")
         crystals, unusable = load_crystals(data, max_sites, None)
-        if limit is not None and limit < len(crystals):
-            crystals = [crystals[k * len(crystals) // limit] for k in range(limit)]
+        crystals = evenly(crystals, limit)
         if not crystals:
             finish(unusable)
         with progress_bar("reading", len(crystals)) as advance:

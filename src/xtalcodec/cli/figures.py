@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtalcodec.cli.options import Device, MaxSites, NoRefine
-from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, names_of, progress_bar
+from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, names_of, progress_bar
 
 if TYPE_CHECKING:
     from xtalcodec.codec import Codec
@@ -95,8 +95,7 @@ def _windows(
         typer.echo(text, err=True)
         return [], []
     crystals, unusable = load_crystals(sources, max_sites, None)
-    if limit < len(crystals):
-        crystals = [crystals[k * len(crystals) // limit] for k in range(limit)]
+    crystals = evenly(crystals, limit)
     with progress_bar("decoding", len(crystals)) as advance:
         rows = measure(model, crystals, seed=seed, refine=refine, progress=advance)
     with progress_bar("drawing", COUNT) as advance:

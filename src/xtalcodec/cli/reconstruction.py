@@ -18,7 +18,7 @@ from xtalcodec.cli.options import (
     Symprec,
     Workers,
 )
-from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, names_of, progress_bar
+from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, names_of, progress_bar
 
 if TYPE_CHECKING:
     from xtalcodec.codec import Codec
@@ -139,8 +139,7 @@ def _reconstruct(
     with clear_errors():
         model = load_codec(codec, device)
         crystals, unusable = load_crystals(inputs, max_sites, None)
-        if limit is not None and limit < len(crystals):
-            crystals = [crystals[k * len(crystals) // limit] for k in range(limit)]
+        crystals = evenly(crystals, limit)
         if not crystals:
             finish(unusable)
         with progress_bar("reconstructing", len(crystals)) as advance:

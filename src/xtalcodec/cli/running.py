@@ -40,6 +40,13 @@ def load_codec(name: str, device: str) -> "Codec":
     return Codec.from_pretrained(name, device=device)
 
 
+def evenly(crystals: "list[Crystal]", limit: int | None) -> "list[Crystal]":
+    """So many crystals, evenly spread over all; all of them without a limit."""
+    if limit is None or limit >= len(crystals):
+        return crystals
+    return [crystals[k * len(crystals) // limit] for k in range(limit)]
+
+
 def load_crystals(
     inputs: Sequence[str], max_sites: int, codec: "Codec | None"
 ) -> "tuple[list[Crystal], list[Unusable]]":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xtalcodec.cli.report import write_json
-from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar
+from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, progress_bar
 
 if TYPE_CHECKING:
     from xtalcodec.files import Unusable
@@ -43,8 +43,7 @@ def evaluate_windows(
     with clear_errors():
         model = load_codec(codec, device)
         crystals, unusable = load_crystals(data, max_sites, None)
-        if limit is not None and limit < len(crystals):
-            crystals = [crystals[k * len(crystals) // limit] for k in range(limit)]
+        crystals = evenly(crystals, limit)
         if not crystals:
             finish(unusable)
         with progress_bar("looking", len(crystals)) as advance:

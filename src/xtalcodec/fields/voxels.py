@@ -4,6 +4,7 @@ Every representation that a network learns puts its crystals on such a grid, cut
 distances here are in voxels along the axes.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ def flat_index(voxel: Int[Tensor, "*n 3"], grid: Grid) -> Int[Tensor, "*n"]:
     return (x * grid[1] + y) * grid[2] + z
 
 
-class Voxels:
+class Voxels(ABC):
     """What representations share; each adds which `patches` a crystal takes and how to `paint` it."""
 
     patch: int
@@ -65,15 +66,15 @@ class Voxels:
     heat_sigma: float
     """Width of the heat that marks atoms in the decoded field, in voxels."""
 
+    @abstractmethod
     def patches(self, crystal: Crystal) -> Patches:
         """Patches along the three axes of the grid that a reduced crystal takes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def paint(
         self, crystals: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches
     ) -> Float[Tensor, "b nx ny nz channels"]:
         """Field that the encoder sees."""
-        raise NotImplementedError
 
     # A crystal on the grid, and back: nothing to do where the grid is the crystal's own cell
 
