@@ -104,6 +104,16 @@ def test_three_hundred_modes_are_enough():
     assert judged(found, positions, [26, 8, 14, 8]).perfect(1e-3)
 
 
+def test_hydrogen_is_told_from_what_it_is_bound_to_in_five_hundred_modes():
+    ammonia = np.array([[0, 0, 0.1], [0.94, 0, -0.25], [-0.47, 0.81, -0.25], [-0.47, -0.81, -0.25]])
+    water = np.array([[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]])
+    positions = np.vstack([ammonia + [4, 4.5, 6], water + [6.4, 5, 4], [[4.5, 7, 3.5]]])
+    numbers = [7, 1, 1, 1, 8, 1, 1, 75]
+    basis = modes(WINDOW, count=500)
+    found = read_modes(basis.project(painted(positions, numbers)[0].numpy()), basis, CLOSED)
+    assert judged(found, positions, numbers).perfect(1e-3)
+
+
 def test_windows_are_read_each_for_itself():
     one, two = painted([[5, 5, 5]], [8]), painted([[4, 5, 6], [6, 5, 4]], [26, 3])
     found = read_density(torch.cat([one, two]), WINDOW, CLOSED)
