@@ -107,7 +107,7 @@ def test_three_hundred_modes_are_enough():
 def test_hydrogen_is_told_from_what_it_is_bound_to_in_five_hundred_modes():
     ammonia = np.array([[0, 0, 0.1], [0.94, 0, -0.25], [-0.47, 0.81, -0.25], [-0.47, -0.81, -0.25]])
     water = np.array([[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]])
-    positions = np.vstack([ammonia + [4, 4.5, 6], water + [6.4, 5, 4], [[4.5, 7, 3.5]]])
+    positions = np.vstack([ammonia + np.array([4, 4.5, 6]), water + np.array([6.4, 5, 4]), [[4.5, 7, 3.5]]])
     numbers = [7, 1, 1, 1, 8, 1, 1, 75]
     basis = modes(WINDOW, count=500)
     found = read_modes(basis.project(painted(positions, numbers)[0].numpy()), basis, CLOSED)
