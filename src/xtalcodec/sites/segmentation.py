@@ -191,6 +191,8 @@ class _Reader:
             for _ in range(STEPS):
                 offset, target, weight = self._neighbourhood(positions, numbers)
                 distance = np.linalg.norm(offset, axis=-1)
+                # Points of caps too small to be proposed are nobody's, though they are nearest to somebody.
+                weight = weight * ((target < 0.5) | (distance < self.radius + max(3 * width, 0.1)))
                 likely = expit((self.radius - distance) / width)
                 outward = offset / np.maximum(distance, 1e-9)[..., None]  # the way a step makes the point nearer
                 slope = np.einsum("ap,apx->ax", weight * (target - likely), outward) / width
@@ -210,10 +212,11 @@ class _Reader:
         distance = np.linalg.norm(offset, axis=-1)
         alike, other = self._rivals(positions, numbers, point)
         # Mine are nearer to me than the radius and than to any atom of another species; the rest is not. A point that
-        # another atom of my species covers may be of either.
+        # another atom of my species covers may be of either, and one too far from me is of an atom outside.
         mine = found == numbers[:, None]
         border = np.where(found == 0, self.radius, np.minimum(self.radius, other))
-        open_ = within & (abs(distance - border) < 2 * REACH) & ~(mine & (alike <= self.radius))
+        neither = mine & ((alike <= self.radius) | (distance > self.radius + 0.1))
+        open_ = within & (abs(distance - border) < 2 * REACH) & ~neither
         result = positions.copy()
         for a in range(len(positions)):
             way, sign = offset[a][open_[a]], np.where(mine[a][open_[a]], 1, -1)[:, None]
