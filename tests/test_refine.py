@@ -109,7 +109,7 @@ def reader(network):
     def read(z, lattice):
         with torch.no_grad():
             decoded = network.decode(z, lattice, PATCHES)
-            return read_sites(decoded, network, SPACE, PATCHES, torch.arange(1, 21), SitesConfig())
+            return read_sites(decoded, network, SPACE, lattice, PATCHES, torch.arange(1, 21), SitesConfig())
 
     return read
 

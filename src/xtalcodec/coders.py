@@ -51,8 +51,9 @@ class PatchCoder:
         self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
     ) -> list[Sites]:
         """Decode and read the heat."""
-        decoded = self.network.decode(z, self.space.frame(lattice), patches)
-        return read_sites(decoded, self.network, self.space, patches, self.allowed, self.sites)
+        frame = self.space.frame(lattice)
+        decoded = self.network.decode(z, frame, patches)
+        return read_sites(decoded, self.network, self.space, frame, patches, self.allowed, self.sites)
 
     def density(self, z: Float[Tensor, "b patches latent"]) -> None:  # noqa: ARG002
         """Only atoms are decoded."""

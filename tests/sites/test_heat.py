@@ -7,7 +7,9 @@ from scipy.ndimage import map_coordinates
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.fields.cube import CubeConfig
 from xtalcodec.fields.periodic import Periodic, PeriodicConfig, niggli
+from xtalcodec.fields.spaces import open_space
 from xtalcodec.models.patch import DecodedField, PatchConfig, PatchNetwork
 from xtalcodec.sites.heat import Sites, SitesConfig, interpolate, read_sites
 from xtalcodec.testing import crystals
@@ -37,16 +39,16 @@ def network() -> PatchNetwork:
     return ReadsFeatures()
 
 
-def perfect_field(crystals, patches):
+def perfect_field(crystals, patches, space=SPACE):
     """What a flawless decoder would say: the targets, and the species of the nearest atom near it."""
     batch = CrystalBatch.collate(crystals)
-    targets = SPACE.targets(batch, patches)
+    targets = space.targets(batch, patches)
     b, voxels = targets.heat.shape
     offset = torch.zeros(b * voxels, 3)
     offset[targets.near] = targets.offset
     # Which atom a voxel points to: the one at the end of its offset.
     features = torch.zeros(b * voxels, SPECIES + 1)
-    grid = torch.tensor(SPACE.grid(patches))
+    grid = torch.tensor(space.grid(patches))
     which, voxel = targets.near // voxels, targets.near % voxels
     place = torch.stack([voxel // (grid[1] * grid[2]), voxel // grid[2] % grid[1], voxel % grid[2]], -1)
     apart = (place + targets.offset)[:, None] / grid - batch.frac_coords[which]
@@ -57,14 +59,23 @@ def perfect_field(crystals, patches):
     return DecodedField(heat, offset.view(b, voxels, 3), features.view(b, voxels, -1))
 
 
-def read(network, decoded, patches, allowed=ALLOWED):
-    return read_sites(decoded, network, SPACE, patches, allowed, SitesConfig())
+def read(network, decoded, patches, allowed=ALLOWED, edge=6.0):
+    """Read fields on a cubic torus of this edge."""
+    return read_on(SPACE, network, decoded, torch.eye(3).expand(len(decoded.heat), 3, 3) * edge, patches, allowed)
+
+
+def read_on(space, network, decoded, lattice, patches, allowed=ALLOWED):
+    return read_sites(decoded, network, space, lattice, patches, allowed, SitesConfig())
+
+
+def lattices(crystals):
+    return CrystalBatch.collate(crystals).lattice
 
 
 def read_perfectly(network, crystal):
     """Read a reduced crystal off its own perfect field."""
     patches = SPACE.patches(crystal)
-    (sites,) = read(network, perfect_field([crystal], patches), patches)
+    (sites,) = read_on(SPACE, network, perfect_field([crystal], patches), lattices([crystal]), patches)
     return sites
 
 
@@ -92,7 +103,8 @@ def test_all_prototypes_come_out_of_their_perfect_fields(network, prototypes):
     for patches, group in groups.items():
         for start in range(0, len(group), 8):
             part = group[start : start + 8]
-            for crystal, sites in zip(part, read(network, perfect_field(part, patches), patches), strict=True):
+            found = read_on(SPACE, network, perfect_field(part, patches), lattices(part), patches)
+            for crystal, sites in zip(part, found, strict=True):
                 assert_same(sites, crystal)
                 assert sites.explained > 0.99  # heat ends with a step of exp(−2.5²/2s²) = 0.002
                 assert sites.confidence.min() > 0.9
@@ -107,8 +119,8 @@ def test_any_crystal_comes_out_of_its_perfect_field(network, crystal):
 
 @pytest.mark.parametrize("direction", [(1, 0, 0), (0, 1, 1), (1, 1, 1), (1, -2, 0.5)])
 @pytest.mark.parametrize("origin", [0.0, 0.09, 0.4])
-def test_two_atoms_06_angstrom_apart_stay_two(network, direction, origin):
-    step = 0.6 * np.array(direction) / np.linalg.norm(direction) / 6.1
+def test_two_atoms_07_angstrom_apart_stay_two(network, direction, origin):
+    step = 0.7 * np.array(direction) / np.linalg.norm(direction) / 6.1
     crystal = cubic(6.1, [[origin] * 3, [origin] * 3 + step], [6, 8])
     assert_same(read_perfectly(network, crystal), crystal)
 
@@ -162,6 +174,39 @@ def test_an_atom_that_two_voxels_claim_is_one(network):
     (sites,) = read(network, decoded, (2, 2, 2))
     assert len(sites.numbers) == 1
     np.testing.assert_allclose(sites.frac_coords, crystal.frac_coords, atol=0.05 / 8)
+
+
+def doubtful(decoded, place, likeness, grid=12):
+    """Make what a field shows around a place, in voxels, less like an atom."""
+    voxels = torch.cartesian_prod(*[torch.arange(grid)] * 3)
+    around = (voxels - torch.tensor(place)).float().norm(dim=-1) < 1.5
+    decoded.heat[0, around] = torch.logit(likeness * decoded.heat[0, around].sigmoid(), eps=1e-6)
+
+
+def test_a_ghost_between_two_atoms_goes_and_both_stay(network):
+    """Three in a row, 0.5 Å from one to the next: the middle one yields to the likeliest, so the last one is free."""
+    row = cubic(6, [[0.25, 0.5, 0.5], [0.25 + 0.5 / 6, 0.5, 0.5], [0.25 + 1 / 6, 0.5, 0.5]], [7, 6, 1])
+    decoded = perfect_field([row], (3, 3, 3))
+    doubtful(decoded, [4, 6, 6], 0.9)  # the middle one
+    doubtful(decoded, [5, 6, 6], 0.8)  # and the last one still more
+    (sites,) = read(network, decoded, (3, 3, 3))
+    assert sites.numbers.tolist() == [7, 1]
+
+
+def test_neighbours_are_so_through_the_borders_of_a_cell(network):
+    crystal = cubic(6, [[0.01, 0.5, 0.5], [0.95, 0.5, 0.5]], [7, 8])  # 0.36 Å apart
+    (sites,) = read(network, perfect_field([crystal], (3, 3, 3)), (3, 3, 3))
+    assert len(sites.numbers) == 1
+
+
+def test_a_window_keeps_atoms_at_opposite_faces_and_none_in_the_gap(network):
+    cube, patches = open_space(CubeConfig(kind="repeating", patches=6)), (6, 6, 6)
+    height = [-0.25, 10.25, 10.4]  # Å; the first two are 0.5 Å apart around the torus, the third is nowhere
+    positions = np.array([[x, 2.0 + 3 * k, 5.0] for k, x in enumerate(height)])
+    positions[1] = [10.25, 2.0, 5.0]
+    window = Crystal(np.eye(3) * 11, cube.fractions(positions), np.array([8, 9, 11]))
+    (sites,) = read_on(cube, network, perfect_field([window], patches, cube), lattices([window]), patches)
+    assert sorted(sites.numbers) == [8, 9]
 
 
 def test_a_missing_atom_leaves_heat_unexplained(network):

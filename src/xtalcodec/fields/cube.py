@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -49,8 +49,14 @@ class CubeConfig:
     """Width of the heat that marks atoms in the decoded field, in voxels."""
 
 
+SLACK = 0.1
+"""Å: how far an atom may be decoded from where it is and still be the window's."""
+
+
 class Cube(Voxels):
     """What the windows share."""
+
+    wraps = False
 
     def __init__(self, config: CubeConfig) -> None:
         """Keep the settings."""
@@ -71,6 +77,11 @@ class Cube(Voxels):
     def frame(self, lattice: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
         """The torus is a cube, whatever the crystal's lattice."""
         return (self.edge * torch.eye(3, device=lattice.device)).expand(len(lattice), 3, 3)
+
+    def shows(self, frac_coords: Float[Tensor, "*n 3"]) -> Bool[Tensor, "*n"]:
+        """In the window or its skin, as exactly as atoms are decoded; the rest is the gap between opposite faces."""
+        middle = (frac_coords.remainder(1) - 0.5).abs().amax(-1) * self.edge
+        return middle <= self.window.edge / 2 + self.config.skin + SLACK
 
     def angstrom(self, frac_coords: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
         """From fractions of the torus to Å from the window's corner."""

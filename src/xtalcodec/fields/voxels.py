@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from xtalcodec.crystal import Crystal
@@ -65,6 +65,8 @@ class Voxels(ABC):
     """Voxels along a patch."""
     heat_sigma: float
     """Width of the heat that marks atoms in the decoded field, in voxels."""
+    wraps: bool = True
+    """Whether atoms at opposite ends of the grid are neighbours."""
 
     @abstractmethod
     def patches(self, crystal: Crystal) -> Patches:
@@ -97,6 +99,10 @@ class Voxels(ABC):
     def frame(self, lattice: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
         """Cell vectors of the grid on which a crystal of this lattice is, in Å."""
         return lattice
+
+    def shows(self, frac_coords: Float[Tensor, "*n 3"]) -> Bool[Tensor, "*n"]:
+        """Whether an atom may be decoded at a place of the grid."""
+        return torch.ones(frac_coords.shape[:-1], dtype=torch.bool, device=frac_coords.device)
 
     def cell(self, sites: Sites, lattice: Float[np.ndarray, "3 3"]) -> Sites:  # noqa: ARG002
         """Atoms found on the grid as the sites of one cell of the crystal."""

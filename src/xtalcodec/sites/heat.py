@@ -15,7 +15,7 @@ from xtalcodec.sites.found import Sites
 
 @dataclass(frozen=True, slots=True)
 class SitesConfig:
-    """How atoms are read off a decoded field; lengths in voxels."""
+    """How atoms are read off a decoded field; lengths in voxels, but for `nearest`."""
 
     threshold: float = 0.3
     """Least heat of the voxel that holds an atom; a true one has at least 0.46, in its corner."""
@@ -23,8 +23,8 @@ class SitesConfig:
     """How far outside its own voxel a voxel's atom may lie: neighbours may both claim one on their border."""
     agreement: float = 0.7
     """Votes count for a candidate when they fall this near to it."""
-    merge: float = 0.7
-    """Candidates nearer than this are one atom: 0.35 Å, half of the shortest bond (H–H, 0.74 Å)."""
+    nearest: float = 0.65
+    """Å: candidates nearer than this are one atom; the shortest bond, H–H, is 0.74 Å long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ class Candidates:
     """In voxels, not wrapped."""
     support: Float[Tensor, " n"]
     """Heat around it over the heat that an atom there would give."""
+
+    @property
+    def likeness(self) -> Float[Tensor, " n"]:
+        """1 where the heat around is just what an atom gives, less where there is less of it or more."""
+        return torch.minimum(self.support, 1 / self.support.clamp_min(1e-6))
 
 
 def interpolate(
@@ -62,6 +67,7 @@ def read_sites(
     decoded: DecodedField,
     network: PatchNetwork,
     space: Voxels,
+    lattice: Float[Tensor, "b 3 3"],
     patches: Patches,
     allowed: Int[Tensor, " species"],
     config: SitesConfig,
@@ -69,23 +75,25 @@ def read_sites(
     """Read the atoms of every crystal of a batch.
 
     (1) A voxel that is warm and says that its atom lies within it proposes a candidate, at the mean
-    of the votes around; (2) of candidates that coincide the best supported stays; (3) the species is
-    read from the features at the position; (4) the atoms' heat is compared with the decoded heat.
+    of the votes around, where the representation can have one; (2) of candidates too near to each
+    other the likeliest stays; (3) the species is read from the features at the position;
+    (4) the atoms' heat is compared with the decoded heat.
 
     Parameters
     ----------
+    lattice: Å, of the torus that the grid divides.
     allowed: atomic numbers to choose from.
     """
     grid = space.grid(patches)
     heat = decoded.heat.sigmoid()
-    found = _merge(_candidates(heat, decoded.offset, space, grid, config), grid, config)
+    found = _apart(_candidates(heat, decoded.offset, space, grid, config), space, lattice, grid, config)
     logits = network.species(interpolate(decoded.features, found.which, found.position, grid))
     probability, species = logits[:, allowed].softmax(-1).max(-1)
-    likeness = torch.minimum(found.support, 1 / found.support.clamp_min(1e-6))
     frac = (found.position / torch.tensor(grid, device=heat.device)).remainder(1)
     cuts = torch.bincount(found.which, minlength=len(heat)).cumsum(0)[:-1].tolist()
     parts = [
-        np.split(x.cpu().numpy(), cuts) for x in (frac.double(), allowed[species], (probability * likeness).double())
+        np.split(x.cpu().numpy(), cuts)
+        for x in (frac.double(), allowed[species], (probability * found.likeness).double())
     ]
     explained = _explained(heat, found, space, patches).tolist()
     return [Sites(*rest) for rest in zip(*parts, explained, strict=True)]
@@ -110,25 +118,33 @@ def _candidates(
     warmth = heat[which[:, None], index] * agrees
     position = (vote * warmth[..., None]).sum(1) / warmth.sum(1, keepdim=True)
     ideal = space.heat((around - position[:, None]).square().sum(-1)) * agrees
-    return Candidates(which, position, warmth.sum(1) / ideal.sum(1))
+    support = warmth.sum(1) / ideal.sum(1)
+    shown = space.shows(position / n)
+    return Candidates(which[shown], position[shown], support[shown])
 
 
-def _merge(found: Candidates, grid: Grid, config: SitesConfig) -> Candidates:
-    """Drop a candidate that lies on a better supported one; equal ones keep the first."""
-    count = torch.bincount(found.which) if len(found.which) else found.which
-    first = count.cumsum(0) - count
-    width = int(count.max()) if len(count) else 0
-    slot = torch.arange(len(found.which), device=found.which.device) - first[found.which]
-    table = found.which.new_full((len(count), width), -1)
-    table[found.which, slot] = torch.arange(len(found.which), device=found.which.device)
-    other = table[found.which]  # n width: the candidates of the same crystal
-    n = torch.tensor(grid, device=found.which.device)
-    apart = (found.position[:, None] - found.position[other]) / n
-    close = ((apart - apart.round()) * n).norm(dim=-1) < config.merge
-    rank = torch.empty_like(found.which)
-    rank[found.support.argsort(descending=True, stable=True)] = torch.arange(len(rank), device=rank.device)
-    beaten = (close & (other >= 0) & (rank[other] < rank[:, None])).any(1)
-    return Candidates(found.which[~beaten], found.position[~beaten], found.support[~beaten])
+def _apart(
+    found: Candidates, space: Voxels, lattice: Float[Tensor, "b 3 3"], grid: Grid, config: SitesConfig
+) -> Candidates:
+    """Keep the likeliest candidate, drop those too near to it, and so on; equal ones keep the first."""
+    order = found.likeness.argsort(descending=True, stable=True)
+    order = order[found.which[order].argsort(stable=True)]  # crystal by crystal, the best first
+    which, position = found.which[order], found.position[order]
+    count = torch.bincount(which, minlength=len(lattice))
+    inside = torch.arange(int(count.max()) if len(which) else 0, device=which.device) < count[:, None]
+    frac = position.new_zeros(*inside.shape, 3)
+    frac[inside] = (position / torch.tensor(grid, device=which.device)).remainder(1)
+    apart = frac[:, :, None] - frac[:, None]
+    nearest_image = apart - apart.round() if space.wraps else apart
+    close = (nearest_image @ lattice[:, None]).norm(dim=-1) < config.nearest
+    worse = close.tril(-1) & inside[:, :, None] & inside[:, None]  # b n m: m, which is better, is too near to n
+    kept, undecided = torch.zeros_like(inside), inside.clone()
+    while undecided.any():
+        best = undecided & ~(worse & undecided[:, None]).any(-1)
+        kept |= best
+        undecided &= ~best & ~(worse & best[:, None]).any(-1)
+    stays = order[kept[inside]].sort().values
+    return Candidates(found.which[stays], found.position[stays], found.support[stays])
 
 
 def _explained(
