@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from xtalcodec import FieldStore
 from xtalcodec.cli import app
+from xtalcodec.generate import alone
 
 
 @pytest.fixture
@@ -82,3 +83,13 @@ def test_wrong_usage_is_told(run, cifs, tmp_path):
     assert result.exit_code == 2
     assert "no crystal fits, of 1" in result.output
     assert not (tmp_path / "s.zarr").exists()
+
+
+def test_two_runs_do_not_write_one_store(run, cifs, tmp_path):
+    words = [cifs / "cu.cif", "--representation", "repeating", "--points", "6", "--out", tmp_path / "s.zarr"]
+    with alone(tmp_path / "s.zarr"):
+        refused = run(*words)
+    assert refused.exit_code == 2
+    assert "another run is writing" in refused.output
+    assert not (tmp_path / "s.zarr").exists()
+    assert run(*words).exit_code == 0

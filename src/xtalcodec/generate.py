@@ -7,6 +7,7 @@ shards, so the store is the same bytes whatever the workers, the ranks and the r
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,24 @@ SURVEYED = 64
 
 class GenerateError(ValueError):
     """Generation that stopped: the message says why, and what is whole."""
+
+
+@contextmanager
+def alone(path: str | Path) -> Iterator[None]:
+    """Keep other runs away from a store while this one prepares and makes it; a killed run keeps nobody away.
+
+    Raises
+    ------
+    GenerateError
+        Another run is at it.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(f"{path}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise GenerateError(f"another run is writing {path}: wait for its end") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def generate(
 
     with clear_errors():
         from xtalcodec.executors import open_pool
-        from xtalcodec.generate import prepare, run
+        from xtalcodec.generate import alone, prepare, run
         from xtalcodec.properties import Properties, read_properties
         from xtalcodec.views import ViewsConfig
 
@@ -103,14 +103,15 @@ def generate(
                 return  # a rank that has worked for the first one
             crystals, unusable = load_crystals(files, max_sites, None)
             table = read_properties(properties) if properties else Properties()
-            with progress_bar("fitting", len(crystals)) as advance:
-                job = prepare(out, crystals, config, pool, table, unusable, advance)
-            for what in job.damaged:
-                typer.echo(f"made again: {what}", err=True)
-            if job.whole:
-                typer.echo(f"{len(job.whole)} of {job.layout.shards} shards are whole: going on", err=True)
-            with progress_bar("painting", job.layout.rows) as advance:
-                told = run(job, pool, advance)
+            with alone(out):
+                with progress_bar("fitting", len(crystals)) as advance:
+                    job = prepare(out, crystals, config, pool, table, unusable, advance)
+                for what in job.damaged:
+                    typer.echo(f"made again: {what}", err=True)
+                if job.whole:
+                    typer.echo(f"{len(job.whole)} of {job.layout.shards} shards are whole: going on", err=True)
+                with progress_bar("painting", job.layout.rows) as advance:
+                    told = run(job, pool, advance)
         if properties:
             told["without_properties"] = table.unknown(job.crystals)
         tell([*unusable, *job.unfit])
