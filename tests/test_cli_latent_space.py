@@ -46,12 +46,14 @@ def test_help_has_an_example(run, verb):
 
 def test_interpolate_writes_table_crystals_strip_and_json(run, cifs, tmp_path):
     words = ["--steps", 3, "--no-refine", "--out", tmp_path / "out", "--strip", tmp_path / "s.png"]
+    words += ["--html", tmp_path / "s.html"]
     result = run("interpolate", cifs / "SrTiO3.cif", cifs / "BaTiO3.cif", *words, "--json", tmp_path / "s.json")
     assert result.exit_code == 0, result.output
     assert "Pm-3m" in result.output
     assert len(formulas(tmp_path / "out")) == 3
     assert {"SrTiO3", "BaTiO3"} <= set(formulas(tmp_path / "out"))
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+    assert '"title":"100 %  BaTiO3"' in (tmp_path / "s.html").read_text()
     steps = json.loads((tmp_path / "s.json").read_text())["steps"]
     assert [row["share"] for row in steps] == [0, 0.5, 1]
 
@@ -84,8 +86,10 @@ def test_alter_replaces_and_scales(run, cifs, tmp_path):
     assert [row["formula"] for row in rows] == ["SrTiO3", "BaTiO3"]
     assert all(row["matched"] for row in rows)
     scales = ("--scale-density", "0.95", "--scale-density", "1.05")
-    result = run("alter", cifs / "SrTiO3.cif", *OXIDE, *scales, "--out", tmp_path / "out")
+    words = ["--out", tmp_path / "out", "--html", tmp_path / "r.html"]
+    result = run("alter", cifs / "SrTiO3.cif", *OXIDE, *scales, *words)
     assert result.exit_code == 0, result.output
+    assert '"title":"\\u00d7 0.95  BaTiO3"' in (tmp_path / "r.html").read_text()
     assert formulas(tmp_path / "out") == ["BaTiO3", "BaTiO3"]
     assert "SrTiO3-Sr=Ba-density-0.95" in result.output
 
@@ -119,8 +123,10 @@ def test_samples_are_all_told_and_a_saved_prior_gives_the_same(run, cifs, tmp_pa
     latents = tmp_path / "z.parquet"
     assert run("encode", cifs, "--out", latents, "--no-refine").exit_code == 0
     words = ["-n", 4, "--seed", 2, "--temperature", 0.5, "--json", tmp_path / "a.json"]
-    result = run("sample", latents, *words, "--save", tmp_path / "prior", "--out", tmp_path / "all")
+    more = ["--save", tmp_path / "prior", "--out", tmp_path / "all", "--html", tmp_path / "a.html"]
+    result = run("sample", latents, *words, *more)
     assert result.exit_code == 0, result.output
+    assert (tmp_path / "a.html").read_text().count('"highest":') == 4
     told = json.loads((tmp_path / "a.json").read_text())
     assert told["n"] == 4 == len(told["samples"])
     assert told["decoded"] == len(formulas(tmp_path / "all"))

@@ -1,13 +1,17 @@
-"""What a window codec decodes, as it is read: atoms in Å from the window's corner, and densities."""
+"""Windows as such, whatever crystal they are of: encoded from a density, decoded to atoms or densities."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from xtalcodec.fields.cube import Cube
+from xtalcodec.fields.cube import Cube, RepeatingCube
+from xtalcodec.fields.window import View
 from xtalcodec.latents import Latents
+from xtalcodec.models.hoffmann import Hoffmann
+from xtalcodec.sites.density import CLOSED, OPEN, read_density
 from xtalcodec.sites.found import WindowAtoms
 
 if TYPE_CHECKING:
@@ -25,6 +29,35 @@ def window(codec: "Codec") -> Cube:
     if not isinstance(codec.space, Cube):
         raise TypeError(f"the codec {codec.config.name!r} is of no window: its grid is the crystal's own cell")
     return codec.space
+
+
+@torch.no_grad()
+def encode_densities(
+    codec: "Codec", densities: Sequence[Float[np.ndarray, "n n n"]]
+) -> Float[np.ndarray, "b patches latent"]:
+    """Latents of densities alone, as the paper paints them: e/Å³ on the window's points.
+
+    The paper's network takes them as they are. For ours, Gaussians of known width tell which atoms
+    they are of: these are read by least squares (`sites/density.py`) and painted as the codec does.
+
+    Raises
+    ------
+    TypeError
+        A codec whose representation is no window.
+    ValueError
+        A density that is not finite.
+    """
+    space = window(codec)
+    if isinstance(codec.network, Hoffmann):
+        given = torch.from_numpy(np.stack(densities)).float().to(codec.device)
+        return codec.network.vae.encode(given).mean[:, None].cpu().numpy()
+    how = OPEN if isinstance(space, RepeatingCube) else CLOSED
+    found = read_density(np.stack(densities), space.window, how)
+    nowhere = (np.eye(3), np.zeros(3), np.eye(3))
+    views = [View(a.positions, a.numbers, np.arange(len(a)), *nowhere) for a in found]
+    patches = (space.config.patches,) * 3
+    parts = [codec.coder.encode(space.batch([view], codec.device), patches).mean for view in views]
+    return torch.cat(parts).cpu().numpy()
 
 
 @torch.no_grad()

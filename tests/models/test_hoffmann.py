@@ -344,3 +344,15 @@ def test_the_discriminator_learns_to_tell():
         optimiser.step()
     assert network.loss(density, true).item() < 0.2 * first
     assert (network(density).argmax(1) == true).all()
+
+
+def test_an_autoencoder_that_learns_alone_leaves_the_segmentation_as_it_is():
+    torch.manual_seed(0)
+    network = Hoffmann(HoffmannConfig(scale=1 / 32, segmentation_weight=0.0)).train()
+    density, species = torch.rand(2, 30, 30, 30), torch.ones(2, 30, 30, 30, dtype=torch.uint8)
+    terms = network.loss(network(density), density, species)
+    assert set(terms) == {"density", "kl"}
+    torch.stack([*terms.values()]).sum().backward()
+    assert all(p.grad is None for p in network.segment.parameters())
+    assert all(p.grad is not None for p in network.vae.parameters())
+    assert network.eval()(density).segmentation is not None

@@ -83,6 +83,10 @@ def evaluate(
         bool,
         typer.Option("--discriminator", help="Windows: train the paper's discriminator on half of them, and score."),
     ] = False,
+    from_density: Annotated[
+        bool,
+        typer.Option("--from-density", help="Windows: give the encoder the paper's density alone; takes longer."),
+    ] = False,
     representation: Annotated[
         str | None, typer.Option(help="With --codec none: unit_cell or repeating, true fields with no network between.")
     ] = None,
@@ -104,9 +108,22 @@ def evaluate(
         scores, unusable = evaluate_ceiling(data, representation, reader, max_sites, limit, seed, workers, json)
     elif is_window(codec):
         scores, unusable = evaluate_windows(
-            data, codec, device, max_sites, limit, seed, discriminator, json, refine=not no_refine, workers=workers
+            data,
+            codec,
+            device,
+            max_sites,
+            limit,
+            seed,
+            discriminator,
+            json,
+            refine=not no_refine,
+            from_density=from_density,
+            workers=workers,
         )
     else:
+        with clear_errors():
+            if from_density:
+                raise ValueError(f"--from-density is for codecs of windows; {codec} encodes crystals on their own cell")
         rows, unusable, model, seconds = _reconstruct(
             data, codec, device, max_sites, limit, not no_refine, self_check, workers
         )

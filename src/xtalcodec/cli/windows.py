@@ -32,6 +32,7 @@ def evaluate_windows(
     json: Path | None,
     *,
     refine: bool,
+    from_density: bool,
     workers: int,
 ) -> "tuple[dict[str, Any], list[Unusable]]":
     """Measure a window codec on crystals seen afresh, print the scores and return them."""
@@ -47,8 +48,17 @@ def evaluate_windows(
         if not crystals:
             finish(unusable)
         with progress_bar("looking", len(crystals)) as advance:
-            rows = measure(model, crystals, seed=seed, refine=refine, workers=workers, progress=advance)
-        scores = {"codec": model.identity, "seed": seed, "refined": refine, **window_summary(rows)}
+            rows = measure(
+                model,
+                crystals,
+                seed=seed,
+                refine=refine,
+                from_density=from_density,
+                workers=workers,
+                progress=advance,
+            )
+        settings = {"seed": seed, "refined": refine and not from_density, "from_density": from_density}
+        scores = {"codec": model.identity, **settings, **window_summary(rows)}
         if discriminator:
             fitting = [row for row in rows if row.fits]
             true, decoded = (

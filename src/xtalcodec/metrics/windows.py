@@ -21,7 +21,7 @@ from xtalcodec.fields.repeating import seen
 from xtalcodec.fields.window import Atoms, View, density
 from xtalcodec.metrics.reconstruction import Reconstruction, compare, spread
 from xtalcodec.sites.found import WindowAtoms
-from xtalcodec.windows import decode_densities, decode_windows, window
+from xtalcodec.windows import decode_densities, decode_windows, encode_densities, window
 
 if TYPE_CHECKING:
     from xtalcodec.codec import Codec
@@ -64,10 +64,16 @@ def measure(
     *,
     seed: int = 0,
     refine: bool = True,
+    from_density: bool = False,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[WindowRow]:
     """See, encode, decode and compare crystals; one row each, in order.
+
+    Parameters
+    ----------
+    refine: latents, by descent through the decoder.
+    from_density: give the encoder the paper's density and nothing else; such latents are not refined.
 
     Raises
     ------
@@ -87,7 +93,12 @@ def measure(
     rows = {k: _missing(crystals[k], reason) for k, reason in reasons.items()}
     if not good:
         return [rows[k] for k in range(len(views))]
-    latents = codec.encode([views[k] for k in good], refine=refine, progress=progress)
+    latents = codec.encode([views[k] for k in good], refine=refine and not from_density, progress=progress)
+    placed = [_placed(codec, views[k], code.origin) for k, code in zip(good, latents, strict=True)]
+    dense = [_density(space, crystal) for crystal in placed]
+    if from_density:
+        read = encode_densities(codec, dense)
+        latents = replace(latents, codes=tuple(replace(c, z=z) for c, z in zip(latents, read, strict=True)))
     found = decode_windows(codec, latents)
     decoded = codec.decode_crystals(latents)
     own: list[Any] | None = decode_densities(codec, latents)
@@ -98,20 +109,12 @@ def measure(
     alone: list[Reconstruction | None] = [None] * len(good)
     if isinstance(space, RepeatingCube):
         alone = spread(_alone, [(views[k], a, space.window.edge) for k, a in zip(good, found, strict=True)], workers)
-    parts = (
-        good,
-        latents,
-        found,
-        decoded,
-        own if own is not None else [None] * len(good),
-        spread(compare, pairs, workers),
-        alone,
-    )
-    for k, code, atoms, crystal, field, row, itself in zip(*parts, strict=True):
-        placed = _placed(codec, views[k], code.origin)
+    fields = own if own is not None else [None] * len(good)
+    parts = (good, latents, placed, dense, found, decoded, fields, spread(compare, pairs, workers), alone)
+    for k, code, true, true_density, atoms, crystal, field, row, itself in zip(*parts, strict=True):
         back = crystal.crystal if crystal else None
-        dense = _decoded_density(codec, atoms, back, code.origin) if field is None else field
-        rows[k] = WindowRow(row, _atoms(space, placed), atoms, _density(space, placed), dense, itself)
+        decoded_density = _decoded_density(codec, atoms, back, code.origin) if field is None else field
+        rows[k] = WindowRow(row, _atoms(space, true), atoms, true_density, decoded_density, itself)
     return [rows[k] for k in range(len(views))]
 
 
