@@ -1,4 +1,4 @@
-"""What the verbs of the latent space show: rows, files of crystals, strips and films."""
+"""What the verbs of the latent space show: rows, files of crystals, strips, films and pages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +18,7 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the decoded crystals.
 Formatted = Annotated[Format, typer.Option("--format", help="Format of the decoded crystals.")]
 Strip = Annotated[Path | None, typer.Option(help="Draw densities, atoms and slices side by side here (.png or .pdf).")]
 Movie = Annotated[Path | None, typer.Option(help="Film of density and atoms as they turn (.gif or .mp4).")]
+Html = Annotated[Path | None, typer.Option(help="Write a page with densities and atoms in 3-D, frame by frame.")]
 
 
 def abouts(codec: "Codec", codes: "Latents", found: "Sequence[Decoded | None]") -> list[dict[str, Any]]:
@@ -81,12 +82,14 @@ def draw(
     titles: Sequence[str],
     strip: Path | None,
     movie: Path | None,
+    html: Path | None,
 ) -> None:
-    """Draw the strip and the film that were asked for."""
-    if not strip and not movie:
+    """Draw the strip, the film and the page that were asked for."""
+    if not strip and not movie and not html:
         return
     from xtalcodec.plots import frames as pictures
     from xtalcodec.plots.codes import frames
+    from xtalcodec.plots.frames_page import write_frames_page
     from xtalcodec.plots.style import save
 
     shown = frames(codec, codes, found, titles)
@@ -98,6 +101,9 @@ def draw(
         with progress_bar("filming", round(seconds * pictures.RATE)) as advance:
             pictures.movie(shown, movie, seconds=seconds, progress=advance)
         typer.echo(f"density and atoms turning: {movie}")
+    if html:
+        write_frames_page(shown, html, "xtalcodec: densities and atoms, frame by frame", f"codec {codec.identity}")
+        typer.echo(f"density and atoms, to be turned: {html}")
 
 
 def lost(rows: Sequence[dict[str, Any]]) -> "list[Unusable]":

@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtalcodec.cli.decoded import Formatted, Movie, Out, Strip, abouts, check_pictures, draw, lost, print_rows, write
+from xtalcodec.cli.decoded import (
+    Formatted,
+    Html,
+    Movie,
+    Out,
+    Strip,
+    abouts,
+    check_pictures,
+    draw,
+    lost,
+    print_rows,
+    write,
+)
 from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
 
@@ -29,6 +41,7 @@ def interpolate(
     symprec: Symprec = None,
     strip: Strip = None,
     movie: Movie = None,
+    html: Html = None,
     json: Json = None,
     no_refine: NoRefine = False,
     max_sites: MaxSites = 2000,
@@ -56,7 +69,7 @@ def interpolate(
         print_rows(rows)
         write(found, out, fmt, symprec)
         titles = [f"{100 * share:.0f} %  {row['formula']}" for share, row in zip(shares, rows, strict=True)]
-        draw(model, codes, found, titles, strip, movie)
+        draw(model, codes, found, titles, strip, movie, html)
         write_json(json, {"codec": model.identity, "spherical": spherical, "steps": rows})
     finish(lost(rows))
 
@@ -76,6 +89,7 @@ def alter(
     symprec: Symprec = None,
     strip: Strip = None,
     movie: Movie = None,
+    html: Html = None,
     json: Json = None,
     no_refine: NoRefine = False,
     max_sites: MaxSites = 2000,
@@ -116,7 +130,7 @@ def alter(
         titles = [row["formula"] for row in rows]
         if scale_density:
             titles = [f"× {scale:g}  {title}" for scale, title in zip(scale_density, titles, strict=True)]
-        draw(model, codes, found, titles, strip, movie)
+        draw(model, codes, found, titles, strip, movie, html)
         settings = {"replace": replace or [], "scale_density": scale_density or []}
         write_json(json, {"codec": model.identity, **settings, "crystals": rows})
     finish(lost(rows))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtalcodec.cli.decoded import Formatted, Movie, Out, Strip, check_pictures, draw, print_rows, write
+from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pictures, draw, print_rows, write
 from xtalcodec.cli.options import Device, Format, Json, Symprec
 from xtalcodec.cli.running import clear_errors, load_codec, progress_bar
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xtalcodec.priors.gaussian import GaussianPrior
 
 DRAWN = 8
-"""Samples, at most, in a strip or a film."""
+"""Samples, at most, in a strip, a film or a page."""
 
 
 def sample(
@@ -37,6 +37,7 @@ def sample(
     symprec: Symprec = None,
     strip: Strip = None,
     movie: Movie = None,
+    html: Html = None,
     json: Json = None,
     device: Device = "auto",
 ) -> None:
@@ -73,8 +74,8 @@ def sample(
             drawn = chosen[:DRAWN]
             part = type(codes)(tuple(codes[k] for k in drawn), codes.codec)
             titles = [f"{rows[k]['formula']}{'' if judged[k].valid else ' (not valid)'}" for k in drawn]
-            draw(model, part, [found[k] for k in drawn], titles, strip, movie)
-        elif strip or movie:
+            draw(model, part, [found[k] for k in drawn], titles, strip, movie, html)
+        elif strip or movie or html:
             typer.echo("no valid sample to draw", err=True)
         settings = {"prior": prior, "crystals": about.crystals, "seed": seed, "temperature": temperature}
         write_json(json, {"codec": about.codec, **settings, **told, "samples": rows})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from xtalcodec.atomic import atomic
 from xtalcodec.crystal import Crystal
@@ -48,10 +49,10 @@ def fill_page(
     Parameters
     ----------
     path: the file; it is replaced in one step, so a reader never sees half a page.
-    template: file of this folder with {{title}}, {{policy}}, {{style}}, {{data}}, {{plotly}}, {{script}} and more.
+    template: file of this folder, the <main> of shell.html; both may have placeholders, as {{title}}.
     styles, scripts: files of this folder, put one after another.
-    texts: what stands for further placeholders, shown as it is.
-    markup: the same as HTML.
+    texts: what stands for {{title}}, {{notes}} and further placeholders, shown as it is.
+    markup: the same as HTML: {{summary}}, the tiles of the header, and more.
     data: for the scripts, as JSON.
     """
     from plotly.offline import get_plotlyjs
@@ -68,7 +69,8 @@ def fill_page(
         "script": script,
     }
     # One pass, so that what a part holds is never taken for another placeholder.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _package_file(template))
+    whole = _package_file("shell.html").replace("{{main}}", _package_file(template))
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], whole)
     with atomic(path) as temporary:
         temporary.write_bytes(page.encode(errors="replace"))
 
@@ -126,6 +128,20 @@ def _numbers(rows: Iterable[Reconstruction]) -> set[int]:
 def elements(numbers: Iterable[int]) -> dict[str, tuple[str, str, float]]:
     """Symbol, colour and radius in Å of each element."""
     return {str(z): (symbol(z), hex_color(z), radius(z)) for z in sorted(numbers)}
+
+
+def packed_density(field: Float[np.ndarray, "n n n"]) -> dict[str, Any]:
+    """16 bits a point, little-endian, in base64: value = low + step × number."""
+    values = np.asarray(field, dtype=np.float64)
+    low = float(values.min())
+    step = float(values.max() - low) / 65535 or 1.0
+    numbers = np.round((values - low) / step).astype("<u2")
+    return {"points": len(values), "low": low, "step": step, "values": b64encode(numbers.tobytes()).decode()}
+
+
+def placed_atoms(positions: Float[np.ndarray, "atoms 3"], numbers: Int[np.ndarray, " atoms"]) -> dict[str, Any]:
+    """Atomic numbers, and positions to 0.0001 Å."""
+    return {"numbers": numbers.tolist(), "positions": np.round(positions, 4).tolist()}
 
 
 def _row(row: Reconstruction) -> dict[str, Any]:

@@ -1,16 +1,13 @@
 """One HTML page with true and decoded density and atoms of windows, to be turned with the mouse; it opens offline."""
 
-from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from xtalcodec.metrics.windows import WindowRow, density_mse, same_count, species, window_summary
-from xtalcodec.plots.page import elements, fill_page, tiles_html
-from xtalcodec.sites.found import WindowAtoms
+from xtalcodec.plots.page import elements, fill_page, packed_density, placed_atoms, tiles_html
 
 SHOWN = 24
 """Crystals on a page: densities are what makes it large."""
@@ -33,7 +30,7 @@ def write_window_page(rows: Sequence[WindowRow], path: str | Path, edge: float, 
     numbers = {int(z) for row in chosen for atoms in (row.true, row.decoded) for z in atoms.numbers}
     data = {"elements": elements(numbers), "edge": edge, "rows": [_row(row) for row in chosen]}
     texts = {"title": title, "notes": f"{notes} {len(chosen)} crystals are shown, from the best to the worst density."}
-    styles, scripts = ["page.css", "window_page.css"], ["scene.js", "window_page.js"]
+    styles, scripts = ["page.css", "window_page.css"], ["scene.js", "cube.js", "window_page.js"]
     fill_page(path, "window_page.html", styles, scripts, texts, {"summary": _summary(rows)}, data)
 
 
@@ -61,25 +58,12 @@ def _row(row: WindowRow) -> dict[str, Any]:
     """One crystal: densities as whole numbers, which differ from the true values by less than what can be seen."""
     original = row.reconstruction.original
     true, decoded = species(row)
-    fields = [np.asarray(f, dtype=np.float64) for f in (row.true_density, row.decoded_density)]
     return {
         "name": original.name,
         "formula": original.formula,
         "mse": float(f"{density_mse(row):.3g}"),
         "count": same_count(row),
         "species": int((true == decoded).sum()),
-        "densities": [_packed(field) for field in fields],
-        "atoms": [_atoms(atoms) for atoms in (row.true, row.decoded)],
+        "densities": [packed_density(np.asarray(field)) for field in (row.true_density, row.decoded_density)],
+        "atoms": [placed_atoms(atoms.positions, atoms.numbers) for atoms in (row.true, row.decoded)],
     }
-
-
-def _packed(field: Float[np.ndarray, "n n n"]) -> dict[str, Any]:
-    """16 bits a point, little-endian, in base64: value = low + step × number."""
-    low = float(field.min())
-    step = float(field.max() - low) / 65535 or 1.0
-    numbers = np.round((field - low) / step).astype("<u2")
-    return {"points": len(field), "low": low, "step": step, "values": b64encode(numbers.tobytes()).decode()}
-
-
-def _atoms(atoms: WindowAtoms) -> dict[str, Any]:
-    return {"numbers": atoms.numbers.tolist(), "positions": np.round(atoms.positions, 4).tolist()}

@@ -1,0 +1,102 @@
+/* What the pages of windows share: surfaces of equal density and atoms in a cube, and a list to choose a line of. */
+const Cube = (() => {
+  const SHADES = [[0, "#fbe3d3"], [0.5, "#e8834f"], [1, "#8f2d12"]];
+  const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
+  const at = (id) => document.getElementById(id);
+
+  /** An element; text reaches the page as text, never as HTML. */
+  const make = (tag, text, kind) => {
+    const node = document.createElement(tag);
+    if (text !== undefined) node.textContent = text;
+    if (kind) node.className = kind;
+    return node;
+  };
+
+  // ---- densities: 16 bits a point; x is the slowest index
+  const unpack = ({ points, low, step, values }) => {
+    const bytes = Uint8Array.from(atob(values), (c) => c.charCodeAt(0));
+    const numbers = new DataView(bytes.buffer);
+    return Float32Array.from({ length: points ** 3 }, (_, k) => low + step * numbers.getUint16(2 * k, true));
+  };
+  const unpacked = new WeakMap();
+  const field = (density) => {
+    if (!unpacked.has(density)) unpacked.set(density, unpack(density));
+    return unpacked.get(density);
+  };
+  const grids = new Map();
+  const grid = (points, edge) => {
+    const key = `${points} ${edge}`;
+    if (!grids.has(key)) {
+      const place = (k) => (edge * k) / (points - 1) - edge / 2;
+      const index = (divisor) => Float32Array.from({ length: points ** 3 }, (_, k) => place(Math.floor(k / divisor) % points));
+      grids.set(key, { x: index(points ** 2), y: index(points), z: index(1) });
+    }
+    return grids.get(key);
+  };
+
+  // ---- what is drawn in a cube whose middle is the origin
+  /** Å from the middle: half of the cube's diagonal, and an atom's size. */
+  const reach = (edge) => 0.87 * edge + 0.9;
+  const cube = (edge, colors) => Scene.edges((p) => p.map((x) => (x - 0.5) * edge), colors);
+  /** Traces of where a density is `level`; the colours go from `low` to `high`. */
+  const surface = (density, edge, level, [low, high], colors) => [
+    cube(edge, colors),
+    {
+      type: "isosurface", ...grid(density.points, edge), value: field(density), isomin: level, isomax: high * 1.0001,
+      cmin: low, cmax: high, colorscale: SHADES, showscale: false, surface: { count: 2 },
+      caps: { x: { show: true }, y: { show: true }, z: { show: true } },
+      hovertemplate: "%{value:.2f} e/Å³<extra></extra>",
+      lighting: { ambient: 0.45, diffuse: 0.65, specular: 0.08, roughness: 0.6, fresnel: 0.05 },
+      lightposition: { x: -2e4, y: 3e4, z: -2e4 },
+    },
+  ];
+  /** Traces of atoms. */
+  const structure = ({ numbers, positions }, edge, elements, colors) => {
+    const all = numbers.map((z, k) => ({
+      z, at: positions[k].map((x) => x - edge / 2), text: `${positions[k].map((x) => x.toFixed(2)).join("  ")} Å`,
+    }));
+    return [cube(edge, colors), ...Scene.spheres(all, elements)];
+  };
+  /** Names the elements of all these atomic numbers, lightest first. */
+  const legend = (numbers, elements) => {
+    const present = [...new Set(numbers)].sort((i, j) => i - j);
+    at("legend").replaceChildren(...present.map((z) => {
+      const [item, ball] = [make("span"), make("i")];
+      ball.style.background = elements[z][1];
+      item.append(ball, elements[z][0]);
+      return item;
+    }));
+  };
+
+  /**
+   * Fills the list: a click, a key of `steps` or the page's address chooses a line, and `show` gets its index.
+   * Returns what chooses a line.
+   */
+  const list = (lines, show, steps = STEPS) => {
+    let chosen = -1;
+    const choose = (index) => {
+      if (chosen >= 0) lines[chosen].removeAttribute("aria-selected");
+      chosen = index;
+      lines[index].setAttribute("aria-selected", "true");
+      lines[index].scrollIntoView({ block: "nearest" });
+      show(index);
+      try { history.replaceState(null, "", `#${index + 1}`); } catch { /* a page inside another has no address of its own */ }
+    };
+    lines.forEach((line, index) => { line.dataset.index = index; });
+    at("rows").replaceChildren(...lines);
+    at("rows").addEventListener("click", (event) => {
+      const line = event.target.closest("tr");
+      if (line) choose(Number(line.dataset.index));
+    });
+    document.addEventListener("keydown", (event) => {
+      if (!(event.key in steps) || event.target === at("level") || !lines.length || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      choose(Math.max(0, Math.min(lines.length - 1, chosen + steps[event.key])));
+    });
+    const asked = Number(location.hash.slice(1)) - 1;
+    if (lines.length) choose(lines[asked] ? asked : 0);
+    return choose;
+  };
+
+  return { STEPS, at, make, reach, surface, structure, legend, list };
+})();
