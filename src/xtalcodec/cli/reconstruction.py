@@ -81,7 +81,10 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the random rotations and places that windows are seen from.")] = 0,
     discriminator: Annotated[
         bool,
-        typer.Option("--discriminator", help="Windows: train the paper's discriminator on half of them, and score."),
+        typer.Option(
+            "--discriminator",
+            help="Windows: tell true from decoded and from sampled densities by the paper's discriminator.",
+        ),
     ] = False,
     from_density: Annotated[
         bool,

@@ -38,7 +38,8 @@ def evaluate_windows(
     """Measure a window codec on crystals seen afresh, print the scores and return them."""
     import numpy as np
 
-    from xtalcodec.metrics.discriminator import discriminate
+    from xtalcodec.metrics.discriminator import FEWEST, discriminate
+    from xtalcodec.metrics.sampled import true_and_sampled
     from xtalcodec.metrics.windows import measure, window_summary
 
     with clear_errors():
@@ -59,14 +60,16 @@ def evaluate_windows(
             )
         settings = {"seed": seed, "refined": refine and not from_density, "from_density": from_density}
         scores = {"codec": model.identity, **settings, **window_summary(rows)}
-        if discriminator:
-            fitting = [row for row in rows if row.fits]
+        fitting = [row for row in rows if row.fits]
+        if discriminator and len(fitting) >= FEWEST:
             true, decoded = (
                 np.stack([getattr(row, name) for row in fitting]).astype(np.float32)
                 for name in ("true_density", "decoded_density")
             )
-            with progress_bar("discriminating", 150) as advance:
+            with progress_bar("discriminating", 300) as advance:
                 scores["discriminator_auc"] = discriminate(true, decoded, seed=seed, progress=advance)
+                pairs = true_and_sampled(model, [row.reconstruction.original for row in fitting], seed=seed)
+                scores["discriminator_auc_samples"] = discriminate(*pairs, seed=seed, progress=advance)
         scores["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
         _print(scores)
         write_json(json, scores)
@@ -103,5 +106,6 @@ def _print(scores: dict[str, Any]) -> None:
             f"from the atoms alone, lattice found in them: {share('match_rate_alone')} of those that fit, "
             f"{share('match_rate_alone_short')} of the {scores['short']} with cell edges of at most 6 Å"
         )
-    if scores.get("discriminator_auc") is not None:
-        typer.echo(f"discriminator tells true from decoded densities with an AUC of {scores['discriminator_auc']:.3f}")
+    for name, what in (("discriminator_auc", "decoded ones"), ("discriminator_auc_samples", "samples of the prior")):
+        if scores.get(name) is not None:
+            typer.echo(f"discriminator tells true densities from {what} with an AUC of {scores[name]:.3f}")

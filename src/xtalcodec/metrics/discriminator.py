@@ -13,6 +13,9 @@ from jaxtyping import Float
 from xtalcodec.metrics.reconstruction import auc
 from xtalcodec.models.hoffmann import Discriminator, HoffmannConfig
 
+FEWEST = 4
+"""Densities of a kind: two to learn from and two to judge."""
+
 
 def discriminate(
     true: Float[np.ndarray, "n p p p"],
@@ -23,7 +26,7 @@ def discriminate(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> float | None:
-    """Area under the ROC curve of telling densities that it has not seen; None with fewer than four of a kind.
+    """Area under the ROC curve of telling densities that it has not seen; None with fewer than `FEWEST` of a kind.
 
     Parameters
     ----------
@@ -31,7 +34,7 @@ def discriminate(
     scale: width of the discriminator, 1 the paper's.
     steps: steps of AdamW on 16 densities of each kind.
     """
-    if min(len(true), len(decoded)) < 4:
+    if min(len(true), len(decoded)) < FEWEST:
         return None
     rng = np.random.default_rng(seed)
     order = rng.permutation(max(len(true), len(decoded)))

@@ -94,10 +94,10 @@ def measure(
     if not good:
         return [rows[k] for k in range(len(views))]
     latents = codec.encode([views[k] for k in good], refine=refine and not from_density, progress=progress)
-    placed = [_placed(codec, views[k], code.origin) for k, code in zip(good, latents, strict=True)]
-    dense = [_density(space, crystal) for crystal in placed]
+    placed = [put(codec, views[k], code.origin) for k, code in zip(good, latents, strict=True)]
+    fields = [true_density(space, crystal) for crystal in placed]
     if from_density:
-        read = encode_densities(codec, dense)
+        read = encode_densities(codec, fields)
         latents = replace(latents, codes=tuple(replace(c, z=z) for c, z in zip(latents, read, strict=True)))
     found = decode_windows(codec, latents)
     decoded = codec.decode_crystals(latents)
@@ -109,12 +109,12 @@ def measure(
     alone: list[Reconstruction | None] = [None] * len(good)
     if isinstance(space, RepeatingCube):
         alone = spread(_alone, [(views[k], a, space.window.edge) for k, a in zip(good, found, strict=True)], workers)
-    fields = own if own is not None else [None] * len(good)
-    parts = (good, latents, placed, dense, found, decoded, fields, spread(compare, pairs, workers), alone)
-    for k, code, true, true_density, atoms, crystal, field, row, itself in zip(*parts, strict=True):
+    decoded_fields = own if own is not None else [None] * len(good)
+    parts = (good, latents, placed, fields, found, decoded, decoded_fields, spread(compare, pairs, workers), alone)
+    for k, code, true, field, atoms, crystal, decoded_field, row, itself in zip(*parts, strict=True):
         back = crystal.crystal if crystal else None
-        decoded_density = _decoded_density(codec, atoms, back, code.origin) if field is None else field
-        rows[k] = WindowRow(row, _atoms(space, true), atoms, true_density, decoded_density, itself)
+        dense = decoded_density(codec, atoms, back, code.origin) if decoded_field is None else decoded_field
+        rows[k] = WindowRow(row, _atoms(space, true), atoms, field, dense, itself)
     return [rows[k] for k in range(len(views))]
 
 
@@ -130,7 +130,7 @@ def _missing(crystal: Crystal, reason: str) -> WindowRow:
     return WindowRow(compare(crystal, None, 0.0, 0, None, reason), nothing, nothing, None, None)
 
 
-def _placed(codec: "Codec", crystal: Crystal, origin: Float[np.ndarray, "3"]) -> Crystal:
+def put(codec: "Codec", crystal: Crystal, origin: Float[np.ndarray, "3"]) -> Crystal:
     """The reduced crystal where the code puts it: Cartesian coordinates are the window's."""
     return codec.space.whole(niggli(crystal)[0]).translated(origin)
 
@@ -143,7 +143,7 @@ def _atoms(space: Cube, placed: Crystal) -> WindowAtoms:
     return WindowAtoms(positions[inside], batch.numbers[0][batch.mask[0]].numpy()[inside])
 
 
-def _density(space: Cube, placed: Crystal) -> Float[np.ndarray, "n n n"]:
+def true_density(space: Cube, placed: Crystal) -> Float[np.ndarray, "n n n"]:
     """Density of a crystal in its window, with what reaches in from outside."""
     if not isinstance(space, RepeatingCube):
         return _paint(WindowAtoms(placed.frac_coords @ placed.lattice, placed.numbers), space)
@@ -151,13 +151,13 @@ def _density(space: Cube, placed: Crystal) -> Float[np.ndarray, "n n n"]:
     return _paint(WindowAtoms(view.positions, view.numbers), space)
 
 
-def _decoded_density(
+def decoded_density(
     codec: "Codec", atoms: WindowAtoms, decoded: Crystal | None, origin: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "n n n"]:
     """Density of the atoms decoded; in a repeating window, of the crystal that they were folded to."""
     space = window(codec)
     if isinstance(space, RepeatingCube) and decoded is not None:
-        return _density(space, _placed(codec, decoded, origin))
+        return true_density(space, put(codec, decoded, origin))
     return _paint(atoms, space)
 
 
