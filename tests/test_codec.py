@@ -54,8 +54,8 @@ def hard_cases() -> dict[str, Crystal]:
         "0.999999999": make(Lattice.cubic(4.2), ["Mg", "O"], [[0.999999999, 0, 0], [0.5, 0.5, 0.5]]),
         "a supercell": Crystal.from_pymatgen(ROCK_SALT * (2, 1, 1)),
         "240 sites": Crystal.from_pymatgen(PEROVSKITE * (4, 4, 3)),
-        "0.6 Å apart": make(
-            Lattice.cubic(4.4), ["Fe", "O", "O"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5 + 0.6 / 4.4]]
+        "0.74 Å apart, as in H2": make(
+            Lattice.cubic(4.4), ["Fe", "H", "H"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5 + 0.74 / 4.4]]
         ),
     }
 
@@ -91,6 +91,11 @@ def test_an_element_beyond_the_last_is_refused(mp):
 def test_a_cell_too_large_is_refused_with_the_limit(mp):
     with pytest.raises(CrystalError, match="the limit is 1024"):
         mp.encode(Structure(Lattice.cubic(30), ["Na"], [[0, 0, 0]]))
+
+
+def test_atoms_too_near_to_be_told_apart_are_refused(mp):
+    with pytest.raises(CrystalError, match=r"two of its atoms are 0\.60 Å apart; nearer than 0\.65 Å"):
+        mp.encode(Structure(Lattice.cubic(4), ["Fe", "O"], [[0, 0, 0.95], [0, 0, 0.1]]))
 
 
 def test_structures_come_back_as_structures_with_confidence(mp):

@@ -152,7 +152,7 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         Raises
         ------
         CrystalError
-            A crystal that this codec cannot hold: an element it never saw, too many patches.
+            A crystal that this codec cannot hold: an element it never saw, too many patches, atoms too near.
         """
         strange = sorted(set(crystal.numbers.tolist()) - set(self.config.elements))
         if strange:
@@ -161,6 +161,8 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
             names = ", ".join(chemical_symbols[z] for z in strange)
             raise CrystalError(f"the codec {self.config.name!r} never saw {names} in training")
         reduced, basis = niggli(crystal)
+        if (shortest := reduced.shortest()) < (least := self.config.sites.nearest):
+            raise CrystalError(f"two of its atoms are {shortest:.2f} Å apart; nearer than {least:g} Å they are one")
         reduced = self.space.whole(reduced)
         return reduced, basis, self.space.patches(reduced)
 

@@ -95,6 +95,17 @@ class Crystal:
 
         return [chemical_symbols[z] for z in self.numbers]
 
+    def shortest(self) -> float:
+        """Shortest distance between two atoms in Å, images included.
+
+        Of a Niggli-reduced cell it is exact where it is below half of the distance between opposite faces, and
+        never less than the true one.
+        """
+        apart = self.frac_coords[:, None] - self.frac_coords
+        distance = np.linalg.norm((apart - np.round(apart)) @ self.lattice, axis=-1)
+        np.fill_diagonal(distance, np.linalg.norm(self.lattice, axis=1).min())  # of an atom from its own image
+        return float(distance.min())
+
     def translated(self, shift: Float[np.ndarray, "3"]) -> "Crystal":
         """Return the crystal with every site moved by `shift`, in fractional coordinates."""
         return replace(self, frac_coords=self.frac_coords + shift)

@@ -129,3 +129,25 @@ def test_a_window_without_atoms_is_a_window():
     batch = REPEATING.collate([lonely, SALT])
     assert batch.mask.sum(1).tolist()[0] == 0
     assert len(REPEATING.cell(Sites(np.zeros((0, 3)), np.zeros(0, int), np.zeros(0), 1.0), np.eye(3)).numbers) == 0
+
+
+@settings(deadline=None, max_examples=30)
+@given(crystals(max_sites=6), st.integers(1, 8))
+def test_a_cell_is_tried_in_the_middle_and_then_beside_it_as_far_as_it_has_room(crystal, attempt):
+    reduced = UNIT.whole(niggli(crystal)[0])
+    try:
+        UNIT.patches(reduced)
+    except CrystalError:
+        return
+    first, other = (positions(UNIT, UNIT.collate([reduced.translated(UNIT.place(reduced, k))])) for k in (0, attempt))
+    np.testing.assert_allclose(first.mean(0), 5, atol=1e-5)
+    apart = other - first
+    np.testing.assert_allclose(apart, np.broadcast_to(apart[0], apart.shape), atol=1e-5)
+    assert abs(apart).max() < 11 / 5 / 2 + 1e-5
+    assert other.min() > -1e-5
+    assert other.max() < 10 + 1e-5
+
+
+def test_a_small_cell_does_move():
+    shifts = [UNIT.place(SALT, k) @ SALT.lattice for k in range(4)]
+    assert min(np.linalg.norm(a - b) for k, a in enumerate(shifts) for b in shifts[:k]) > 0.2

@@ -137,10 +137,13 @@ class UnitCellCube(Cube):
             cells.append(replace(crystal, frac_coords=centre + apart - np.round(apart)))
         return min([crystal, *cells], key=_radius)
 
-    def place(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:  # noqa: ARG002
-        """Move the centroid to the middle."""
-        middle = np.full(3, self.window.edge / 2) @ np.linalg.inv(crystal.lattice)
-        return middle - crystal.frac_coords.mean(0)
+    def place(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:
+        """Move the centroid to the middle; on further attempts, up to half a patch beside it, as the cell has room."""
+        centred = (crystal.frac_coords - crystal.frac_coords.mean(0)) @ crystal.lattice
+        half = self.window.edge / 2
+        room = np.clip(half - abs(centred).max(0), 0, self.edge / self.config.patches / 2)
+        beside = (2 * origin(attempt) - 1) * room if attempt else np.zeros(3)
+        return (half + beside) @ np.linalg.inv(crystal.lattice) - crystal.frac_coords.mean(0)
 
     def cell(self, sites: Sites, lattice: Float[np.ndarray, "3 3"]) -> Sites:
         """The atoms are the cell's sites."""
