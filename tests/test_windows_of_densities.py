@@ -1,8 +1,12 @@
 """Windows encoded from the paper's density and nothing else."""
 
+import json
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from xtalcodec.cli import app
 from xtalcodec.codec import Codec, CodecConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.fields.cube import CubeConfig
@@ -46,3 +50,22 @@ def test_the_papers_network_takes_the_density_as_it_is():
 def test_a_codec_of_cells_has_no_window(mp):
     with pytest.raises(TypeError, match="of no window"):
         encode_densities(mp, [np.zeros((30, 30, 30), dtype=np.float32)])
+
+
+def evaluate(*words):
+    return CliRunner().invoke(app, ["evaluate", "aflow-prototypes", "--from-density", *map(str, words)])
+
+
+def test_evaluate_from_densities(tmp_path):
+    result = evaluate("--codec", "mp-unit-cell", "--limit", 3, "--json", tmp_path / "scores.json")
+    assert result.exit_code == 0, result.output
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["from_density"]
+    assert not scores["refined"]
+    assert scores["species_rate"] == 1
+
+
+def test_evaluate_of_cells_has_no_densities():
+    result = evaluate("--codec", "mp", "--limit", 1)
+    assert result.exit_code == 2
+    assert "--from-density is for codecs of windows" in result.output
