@@ -79,15 +79,18 @@ def read_segmentation(
 ) -> list[SegmentedAtoms]:
     """Read the atoms of a network's segmentation.
 
+    A point is of one atom at most, so its species exclude each other: it is near an atom with the sum of
+    their probabilities, and where that is above one half it is of the likeliest. A network that hesitates
+    between Fe and Co thus still says that there is an atom.
+
     Parameters
     ----------
-    logits: of one independent yes or no per atomic number, from 1; a point is of the likeliest species, and
-        near an atom as surely as that one's probability says.
+    logits: of one yes or no per atomic number, from 1.
     """
     with torch.no_grad():
-        likeliest, channel = logits.double().max(1)
-        near = likeliest.sigmoid().cpu().numpy()
-        numbers = ((channel + 1) * (likeliest > 0)).cpu().numpy()
+        near = logits.double().sigmoid().sum(1).clamp(max=1)
+        numbers = (logits.argmax(1) + 1) * (near > 0.5)
+    numbers, near = numbers.cpu().numpy(), near.cpu().numpy()
     return [_Reader(z, p, window, config).read() for z, p in zip(numbers, near, strict=True)]
 
 

@@ -1,6 +1,7 @@
 """The training loop: every random number of a step follows from (seed, step, process), so resuming is exact."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -227,7 +228,11 @@ def _step(
     step: int,
     fraction: float,
 ) -> dict[str, Tensor]:
-    """One step of both optimisers on one batch per process."""
+    """One step of the optimisers on one batch per process.
+
+    Reduced precision overflows now and then in the gradient of a convolution: such a step is skipped, and the log
+    says so.
+    """
     config = recipe.optimiser
     rate = min(1.0, (step + 1) / max(1, config.warmup)) * (1 - fraction * config.decay)
     terms = model(batch, patches)
@@ -235,14 +240,15 @@ def _step(
     if not torch.isfinite(loss):
         raise TrainingError(f"the loss of step {step} is {loss.item()}; lower optimiser.muon or optimiser.adamw")
     accelerator.backward(loss)
-    if config.clip:
-        accelerator.clip_grad_norm_(model.parameters(), config.clip)
+    norm = accelerator.clip_grad_norm_(model.parameters(), config.clip or math.inf)
+    finite = bool(torch.isfinite(norm))
     for name, optimiser in optimisers.items():
         for group in optimiser.param_groups:
             group["lr"] = getattr(config, name) * rate
-        optimiser.step()
+        if finite:
+            optimiser.step()
         optimiser.zero_grad()
-    return terms
+    return terms | {"skipped": torch.tensor(float(not finite))}
 
 
 def _everyone(accelerator: Any, flag: bool) -> bool:

@@ -1,6 +1,7 @@
 """Optimisers: which, and for how long."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,8 +44,34 @@ class OptimiserConfig:
         return math.ceil(self.epochs * crystals / self.patches) if self.epochs else self.steps
 
 
-HIDDEN = ("encoder.", "decoder.", "embed.", "appearance.")
-"""Modules of the patch network whose matrices stand between hidden layers."""
+HIDDEN = ("encoder.", "decoder.", "embed.", "appearance.", "vae.", "segment.descent.", "segment.ascent.")
+"""Modules of the networks whose matrices and kernels stand between hidden layers."""
+
+
+class Muon(torch.optim.Muon):
+    """Muon for matrices and for kernels, which it sees as matrices: outputs × everything else."""
+
+    def __init__(self, weights: Sequence[nn.Parameter], lr: float, weight_decay: float) -> None:
+        """Take the weights, of two dimensions or more."""
+        self.weights = list(weights)
+        super().__init__([nn.Parameter(w.detach().flatten(1).clone()) for w in self.weights], lr=lr, weight_decay=weight_decay)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override] # no closure is ever given
+        """Take a step by the gradients of the weights."""
+        pairs = list(zip(self.weights, self.param_groups[0]["params"], strict=True))
+        for weight, matrix in pairs:
+            matrix.copy_(weight.flatten(1))
+            matrix.grad = None if weight.grad is None else weight.grad.flatten(1)
+        super().step(closure)
+        for weight, matrix in pairs:
+            weight.copy_(matrix.view_as(weight))
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        super().zero_grad(set_to_none)
+        for weight in self.weights:
+            weight.grad = None
 
 
 def open_optimisers(network: nn.Module, config: OptimiserConfig) -> dict[str, Optimizer]:
@@ -64,10 +91,10 @@ def open_optimisers(network: nn.Module, config: OptimiserConfig) -> dict[str, Op
         return {"adamw": _adamw(parameters, config)}
     if config.kind != "muon":
         raise SettingsError(unknown("optimiser", config.kind, ["adamw", "muon", "sgd"]))
-    matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and name.startswith(HIDDEN)]
+    matrices = [p for name, p in network.named_parameters() if p.ndim > 1 < len(p) and name.startswith(HIDDEN)]
     chosen = {id(p) for p in matrices}
     return {
-        "muon": torch.optim.Muon(matrices, lr=config.muon, weight_decay=config.weight_decay),
+        "muon": Muon(matrices, config.muon, config.weight_decay),
         "adamw": _adamw([p for p in parameters if id(p) not in chosen], config),
     }
 
