@@ -124,13 +124,14 @@ def test_one_number_scales_every_width_but_the_latent_and_the_species():
     with torch.device("meta"):
         half, density = Hoffmann(dataclasses.replace(PAPER, scale=0.5)), torch.empty(1, 30, 30, 30)
         discriminator = Discriminator(half.config)
-    for module, full, kept in (
-        (half, ENCODER + DECODER + UNET, {1, 95, 300}),
-        (discriminator, DISCRIMINATOR, {2}),
+    for module, run, full, kept in (
+        (half.vae, lambda: half.vae.decode(half.vae.encode(density).mean), ENCODER + DECODER, {1, 300}),
+        (half.segment, lambda: half.segment(density), UNET, {1, 95}),
+        (discriminator, lambda: discriminator(density), DISCRIMINATOR, {2}),
     ):
         layers = []
         record(module, layers)
-        module(density)
+        run()
         for layer, (kind, *sizes) in zip(layers, full, strict=True):
             place = 2 if kind == "conv" else 0
             sizes[place] = sizes[place] if sizes[place] in kept else {100: 48}.get(sizes[place], sizes[place] // 2)
@@ -207,26 +208,45 @@ def test_an_ascent_doubles_the_grid_and_joins_the_skip():
 @given(st.integers(1, 95), st.integers(0, 9))
 def test_the_segmentation_loss_is_torchs_with_the_one_hot_map(species, seed):
     generator = torch.Generator().manual_seed(seed)
-    logits = (30 * torch.randn(2, species, 3, 4, 5, generator=generator)).requires_grad_()
-    species_map = torch.randint(species + 1, (2, 3, 4, 5), generator=generator, dtype=torch.uint8)
+    logits = (30 * torch.randn(40, species, generator=generator)).requires_grad_()
+    numbers = torch.randint(species + 1, (40,), generator=generator, dtype=torch.uint8)
     target = torch.zeros_like(logits)
-    for place in np.ndindex(species_map.shape):
-        if z := species_map[place]:
-            target[place[0], int(z) - 1, place[1], place[2], place[3]] = 1
-    loss, truth = segmentation_loss(logits, species_map), F.binary_cross_entropy_with_logits(logits, target)
+    for voxel, z in enumerate(numbers.tolist()):
+        if z:
+            target[voxel, z - 1] = 1
+    loss, truth = (
+        segmentation_loss(logits, numbers, torch.full((40,), 3.0)),
+        F.binary_cross_entropy_with_logits(logits, target),
+    )
     torch.testing.assert_close(loss, truth)
     gradients = [torch.autograd.grad(x, logits)[0] for x in (loss, truth)]
     torch.testing.assert_close(*gradients, atol=1e-7, rtol=ROUNDING)
 
 
 def test_a_species_without_a_channel_is_an_error():
-    species_map = torch.zeros(1, 2, 2, 2, dtype=torch.uint8)
-    logits = torch.zeros(1, 95, 2, 2, 2)
-    species_map[0, 0, 0, 0] = 95
-    segmentation_loss(logits, species_map)
-    species_map[0, 1, 0, 0] = 96
+    logits, numbers, weight = torch.zeros(8, 95), torch.zeros(8, dtype=torch.uint8), torch.ones(8)
+    numbers[0] = 95
+    segmentation_loss(logits, numbers, weight)
+    numbers[1] = 96
     with pytest.raises(ValueError, match="atomic number 96; the network tells 1 to 95 apart"):
-        segmentation_loss(logits, species_map)
+        segmentation_loss(logits, numbers, weight)
+
+
+def test_some_empty_voxels_speak_for_all():
+    torch.manual_seed(0)
+    network, (density, species_map) = Hoffmann(dataclasses.replace(NARROW, segmentation_weight=1.0)).eval(), samples(1)
+    few = Hoffmann(dataclasses.replace(network.config, empty_share=1 / 16))
+    few.load_state_dict(network.state_dict())
+    nn.init.normal_(network.segment.classify.weight, std=3.0)
+    few.segment.classify.weight = network.segment.classify.weight
+    decoded = network(density)
+    whole = network.loss(decoded, density, species_map)["segmentation"].item()
+    drawn = [few.loss(decoded, density, species_map)["segmentation"].item() for _ in range(20)]
+    assert len(set(drawn)) == 20
+    assert np.mean(drawn) == pytest.approx(whole, rel=0.02)
+    logits = network.segment(decoded.density).movedim(1, -1).reshape(-1, 95)
+    ones = torch.ones(len(logits))
+    assert whole == pytest.approx(segmentation_loss(logits, species_map.flatten(), ones).item(), rel=1e-4)
 
 
 def samples(count, seed=0):
@@ -253,14 +273,17 @@ def test_the_terms_of_the_loss_are_the_papers():
     network = Hoffmann(NARROW)
     density, species_map = samples(2)
     latent = Latent(torch.randn(2, 8), torch.randn(2, 8))
-    decoded = DecodedDensity(density + 0.5, torch.randn(2, 95, 30, 30, 30), latent)
+    decoded = DecodedDensity(density + 0.5, torch.randn(2, NARROW.width(64), 30, 30, 30), latent)
     loss = network.loss(decoded, density, species_map)
     assert set(loss) == {"density", "kl", "segmentation"}
     assert loss["density"].item() == pytest.approx(0.25, rel=1e-4)
     kl = -0.5 * torch.mean(1 + latent.log_var - latent.mean.pow(2) - latent.log_var.exp())
     torch.testing.assert_close(loss["kl"], 5 * kl)
-    torch.testing.assert_close(loss["segmentation"], 0.1 * segmentation_loss(decoded.segmentation, species_map))
+    logits = network.segment.classify(decoded.features).movedim(1, -1).reshape(-1, 95)
+    crossed = segmentation_loss(logits, species_map.flatten(), torch.ones(len(logits)))
+    torch.testing.assert_close(loss["segmentation"], 0.1 * crossed)
     other = Hoffmann(dataclasses.replace(NARROW, kl_weight=0.5, segmentation_weight=1.0))
+    other.segment = network.segment
     weighted = other.loss(decoded, density, species_map)
     torch.testing.assert_close(weighted["kl"], 0.1 * loss["kl"])
     torch.testing.assert_close(weighted["segmentation"], 10 * loss["segmentation"])
@@ -308,7 +331,7 @@ def test_evaluation_takes_the_mean_and_sees_each_density_alone():
     torch.testing.assert_close(together.density, network.vae.decode(together.latent.mean))
     torch.testing.assert_close(together.density[1], alone.density[0], atol=ROUNDING, rtol=0)
     # The lowest level's BatchNorms divide by the deviation of 16 numbers, and rounding with them.
-    torch.testing.assert_close(together.segmentation[1], alone.segmentation[0], atol=1e-2, rtol=0)
+    torch.testing.assert_close(together.features[1], alone.features[0], atol=1e-2, rtol=0)
     assert together.density.min() >= 0
     assert together.density.std() > 0.01
 
@@ -355,4 +378,4 @@ def test_an_autoencoder_that_learns_alone_leaves_the_segmentation_as_it_is():
     torch.stack([*terms.values()]).sum().backward()
     assert all(p.grad is None for p in network.segment.parameters())
     assert all(p.grad is not None for p in network.vae.parameters())
-    assert network.eval()(density).segmentation is not None
+    assert network.eval()(density).features is not None

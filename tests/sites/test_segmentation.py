@@ -77,8 +77,8 @@ def test_an_atom_in_a_face_is_found_and_one_outside_stays_outside():
 def test_logits_of_a_network_are_read_like_the_map():
     positions, numbers = [[3, 4, 5], [5, 4, 5], [7, 6, 5]], [26, 8, 14]
     species = labelled(positions, numbers).long()
-    logits = torch.full((1, 95, 30, 30, 30), -6.0)
-    logits.scatter_(1, (species - 1).clamp_min(0)[:, None], torch.where(species > 0, 6.0, -6.0)[:, None])
+    logits = torch.full((1, 95, 30, 30, 30), -9.0)  # 95 times the chance of each is still little
+    logits.scatter_(1, (species - 1).clamp_min(0)[:, None], torch.where(species > 0, 6.0, -9.0)[:, None])
     soft = logits + 1.5 * torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
     for given_logits in (logits, soft):
         found = read_segmentation(given_logits, WINDOW, CONFIG)[0]

@@ -3,24 +3,31 @@
 import pytest
 import torch
 
+from xtalcodec.models.hoffmann import Hoffmann, HoffmannConfig
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.settings import SettingsError
-from xtalcodec.training.optimisers import OptimiserConfig, open_optimisers
+from xtalcodec.training.optimisers import Muon, OptimiserConfig, open_optimisers
 
 TINY = PatchNetwork(PatchConfig(width=12, heads=2, encoder_layers=1, decoder_layers=1))
+
+
+def weights_of(optimiser):
+    if isinstance(optimiser, Muon):
+        return optimiser.weights
+    return [p for group in optimiser.param_groups for p in group["params"]]
 
 
 @pytest.mark.parametrize("kind", ["muon", "adamw", "sgd"])
 def test_every_weight_has_one_optimiser(kind):
     optimisers = open_optimisers(TINY, OptimiserConfig(kind=kind))
-    held = [id(p) for o in optimisers.values() for group in o.param_groups for p in group["params"]]
+    held = [id(p) for o in optimisers.values() for p in weights_of(o)]
     assert sorted(held) == sorted(id(p) for p in TINY.parameters())
     assert all(hasattr(OptimiserConfig(), name) for name in optimisers)  # the names are those of the rates
 
 
 def test_muon_takes_hidden_matrices_only():
-    (muon,) = open_optimisers(TINY, OptimiserConfig())["muon"].param_groups
-    names = {name for name, p in TINY.named_parameters() if id(p) in {id(q) for q in muon["params"]}}
+    muon = {id(p) for p in weights_of(open_optimisers(TINY, OptimiserConfig())["muon"])}
+    names = {name for name, p in TINY.named_parameters() if id(p) in muon}
     assert {"embed.weight", "decoder.0.mlp.0.weight"} <= names
     assert not any("bias" in name or "latent" in name for name in names)
 
@@ -39,3 +46,26 @@ def test_epochs_count_views():
 def test_an_unknown_kind_is_named():
     with pytest.raises(SettingsError, match="no optimiser 'adam'; have adamw, muon, sgd"):
         open_optimisers(TINY, OptimiserConfig(kind="adam"))
+
+
+def test_muon_steps_on_kernels_as_torchs_does_on_matrices():
+    torch.manual_seed(0)
+    layer = torch.nn.Conv3d(4, 8, 3).to(memory_format=torch.channels_last_3d)
+    matrix = torch.nn.Parameter(layer.weight.detach().flatten(1).clone())
+    ours, theirs = Muon([layer.weight], 0.1, 0.01), torch.optim.Muon([matrix], lr=0.1, weight_decay=0.01)
+    for _ in range(3):
+        layer.weight.grad = torch.randn_like(layer.weight)
+        matrix.grad = layer.weight.grad.flatten(1).clone()
+        ours.step()
+        theirs.step()
+        ours.zero_grad()
+    assert layer.weight.grad is None
+    torch.testing.assert_close(layer.weight.flatten(1), matrix, atol=2e-3, rtol=0)  # products are in bfloat16
+
+
+def test_the_papers_networks_have_kernels_for_muon():
+    network = Hoffmann(HoffmannConfig(scale=1 / 32))
+    muon = {id(p) for p in weights_of(open_optimisers(network, OptimiserConfig())["muon"])}
+    names = {name for name, p in network.named_parameters() if id(p) in muon}
+    assert {"vae.encoder.1.0.weight", "vae.mean.weight", "segment.descent.4.0.0.weight"} <= names
+    assert not any("bias" in name or "classify" in name for name in names)

@@ -90,8 +90,8 @@ def read_segmentation(
     with torch.no_grad():
         near = logits.double().sigmoid().sum(1).clamp(max=1)
         numbers = (logits.argmax(1) + 1) * (near > 0.5)
-    numbers, near = numbers.cpu().numpy(), near.cpu().numpy()
-    return [_Reader(z, p, window, config).read() for z, p in zip(numbers, near, strict=True)]
+    maps = zip(numbers.cpu().numpy(), near.cpu().numpy(), strict=True)
+    return [_Reader(z, p, window, config).read() for z, p in maps]
 
 
 class _Reader:

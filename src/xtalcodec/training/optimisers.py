@@ -54,7 +54,9 @@ class Muon(torch.optim.Muon):
     def __init__(self, weights: Sequence[nn.Parameter], lr: float, weight_decay: float) -> None:
         """Take the weights, of two dimensions or more."""
         self.weights = list(weights)
-        super().__init__([nn.Parameter(w.detach().flatten(1).clone()) for w in self.weights], lr=lr, weight_decay=weight_decay)
+        super().__init__(
+            [nn.Parameter(w.detach().flatten(1).clone()) for w in self.weights], lr=lr, weight_decay=weight_decay
+        )
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override] # no closure is ever given
