@@ -110,9 +110,14 @@ def paint(
 
     Differentiable in positions and weights, in their precision, on their device. Padding atoms weigh 0.
     """
-    if positions.device.type == "cpu" and positions.dtype == torch.float32 and not positions.requires_grad:
+    if _by_columns(positions):
         return torch.stack([_paint_columns(p, w, config) for p, w in zip(positions, weights, strict=True)])
     return _paint_whole(positions, weights, config)
+
+
+def _by_columns(positions: Float[Tensor, "b atoms 3"]) -> bool:
+    """Whether `_paint_columns` can do it: it reads the bits of single precision, and has no gradient."""
+    return positions.device.type == "cpu" and positions.dtype == torch.float32 and not positions.requires_grad
 
 
 def _paint_whole(
@@ -152,9 +157,14 @@ def density(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n n"]:
     weights = atoms.numbers[..., None].to(atoms.positions.dtype)
     if atoms.numbers.device.type != "cpu":
         return paint(atoms.positions, weights, config)[..., 0]
-    count = (atoms.numbers > 0).sum(1).tolist()
-    views = zip(atoms.positions, weights, count, strict=True)
-    return torch.cat([paint(p[None, :m], w[None, :m], config) for p, w, m in views])[..., 0]
+    fields = atoms.positions.new_empty(len(atoms), *[config.points] * 3)
+    by_columns = _by_columns(atoms.positions)
+    for field, p, w, m in zip(fields, atoms.positions, weights, (atoms.numbers > 0).sum(1).tolist(), strict=True):
+        if by_columns:
+            field.copy_(_paint_columns(p[:m], w[:m], config)[..., 0])
+        else:
+            field.copy_(_paint_whole(p[None, :m], w[None, :m], config)[0, ..., 0])
+    return fields
 
 
 def density_nearest(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n n"]:
