@@ -74,7 +74,7 @@ class DensityConfig:
 CLOSED = DensityConfig()
 """For windows that hold all atoms: `unit_cell`."""
 
-OPEN = DensityConfig(outside=3.5, missing=(1.0, 1e-2))
+OPEN = DensityConfig(outside=3.5, missing=(1.0, 1e-2, 1e-4))
 """For windows on more: `repeating`. Atoms still farther outside show too faintly to be told from one another: at
 3.5 Å the field of one has fallen to 0.2 %, and with it what another position or weight would change."""
 
