@@ -13,9 +13,18 @@ from xtalcodec.fields.unit_cell import UnitCell, UnitCellConfig
 from xtalcodec.fields.window import Atoms, WindowConfig, density, paint
 from xtalcodec.metrics.atoms import compare_atoms
 from xtalcodec.sites.density import CLOSED, OPEN, DensityConfig, read_density, read_modes
+from xtalcodec.sites.superposition import Atomic
 from xtalcodec.testing import crystals
 
 WINDOW = WindowConfig()
+SALT = Crystal(
+    5.64 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0], [0, 0.5, 0]]), np.array([11, 11, 17, 17])
+)
+HYDRIDE = Crystal(
+    np.diag([4.2, 4.2, 4.6]),
+    np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.3, 0.3, 0], [0.7, 0.7, 0], [0.2, 0.8, 0.5], [0.8, 0.2, 0.5]]),
+    np.array([22, 22, 1, 1, 1, 1]),
+)
 few = settings(max_examples=15, deadline=None, derandomize=True)
 
 
@@ -51,15 +60,40 @@ def test_hydrogen_beside_a_heavy_atom_is_seen(heavy, distance):
 
 
 def test_atoms_beyond_the_faces_are_modelled():
-    salt = Crystal(
-        5.64 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0], [0, 0.5, 0]]), np.array([11, 11, 17, 17])
-    )
-    view = Repeating(RepeatingConfig()).view(salt, np.random.default_rng(1))
+    view = Repeating(RepeatingConfig()).view(SALT, np.random.default_rng(1))
     found = read_density(density(Atoms.collate([view]), WINDOW), WINDOW, OPEN)[0]
     assert judged(found, view.positions, view.numbers, WINDOW.edge).perfect(1e-3)
     wider = compare_atoms(found.positions + 1, found.numbers, view.positions + 1, view.numbers, WINDOW.edge + 2)
     assert wider.perfect(0.05)
     assert len(found.within(WINDOW.edge)) == view.inside(WINDOW.edge).sum() < len(found)
+
+
+@pytest.mark.parametrize("crystal", [SALT, HYDRIDE], ids=["salt", "hydride"])
+def test_atoms_far_outside_bend_none_inside(crystal):
+    view = Repeating(RepeatingConfig(rotate=True)).view(crystal, np.random.default_rng(2))
+    found = read_density(density(Atoms.collate([view]), WINDOW), WINDOW, OPEN)[0]
+    assert judged(found, view.positions, view.numbers, WINDOW.edge).perfect(5e-5)
+    assert found.residual < 1e-6
+
+
+def test_what_breaks_the_lattice_outside_is_seen():
+    view = Repeating(RepeatingConfig(rotate=True)).view(SALT, np.random.default_rng(2))
+    beyond = Atomic(view.positions, view.numbers.astype(float)).beyond(WINDOW.edge)
+    other = np.flatnonzero((view.numbers == 17) & (beyond > 0.5) & (beyond < 1.5))[:1]
+    numbers = view.numbers.copy()
+    numbers[other] = 35
+    found = read_density(painted(view.positions, numbers).float(), WINDOW, OPEN)[0]
+    assert judged(found, view.positions, numbers, WINDOW.edge).perfect(1e-3)
+    nearest = np.linalg.norm(found.positions - view.positions[other], axis=1).argmin()
+    assert found.numbers[nearest] == 35
+
+
+def test_without_a_lattice_atoms_are_read_one_by_one():
+    rng = np.random.default_rng(0)
+    places = np.stack(np.meshgrid(*[np.arange(-3, 15, 2.5)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    positions, numbers = places + rng.uniform(-0.5, 0.5, places.shape), rng.integers(6, 60, len(places))
+    found = read_density(painted(positions, numbers).float(), WINDOW, OPEN)[0]
+    assert judged(found, positions, numbers, WINDOW.edge).perfect(1e-3)
 
 
 def test_without_looking_outside_a_repeating_window_is_not_explained():

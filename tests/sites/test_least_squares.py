@@ -58,3 +58,11 @@ def test_spread_of_weights_is_that_of_fits_to_noise():
         noisy = FIELD + rng.normal(0, noise, FIELD.shape)
         fits.append(refine(BASIS, noisy, TRUE, 1 / noise**2, Effort(8, 1e-6), 0.0).atoms.weights)
     np.testing.assert_allclose(np.std(fits, axis=0), weight_spread(BASIS, TRUE, 1 / noise**2), rtol=0.4)
+
+
+def test_held_weights_have_no_spread_and_take_from_that_of_others():
+    held = np.array([True, False, True, False])
+    every, others = weight_spread(BASIS, TRUE, 1e6), weight_spread(BASIS, TRUE, 1e6, held)
+    np.testing.assert_array_equal(others[held], 0)
+    assert (others[~held] > 0).all()
+    assert (others[~held] < every[~held]).all()

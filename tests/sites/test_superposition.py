@@ -57,3 +57,9 @@ def test_gram_is_over_the_whole_cube(atoms):
     model, n = Superposition(whole, atoms), len(atoms)
     columns = np.stack([model.forward(unit.reshape(4, n)).ravel() for unit in np.eye(4 * n)], 1)
     np.testing.assert_allclose(Superposition(BASIS, atoms).gram(), columns.T @ columns, rtol=1e-8, atol=1e-9)
+
+
+def test_gram_of_free_parameters_is_a_part_of_it(atoms):
+    model, free = Superposition(BASIS, atoms), np.random.default_rng(7).uniform(size=(4, len(atoms))) > 0.4
+    which = np.flatnonzero(free)
+    np.testing.assert_allclose(model.gram(free), model.gram()[np.ix_(which, which)])

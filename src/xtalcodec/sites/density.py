@@ -5,24 +5,26 @@ field is a linear image of point atoms, and dividing every mode by how strongly 
 noise) undoes the blur as far as the noise allows: there, atoms 1 Å apart are nearly orthogonal. So atoms
 are found in rounds, as in orthogonal matching pursuit (Pati et al. 1993) with a grid that is left behind:
 the peaks of what is left become atoms, all atoms are fitted together, and what they leave is looked at again.
+
+What lies more than some 3 Å outside of the cube shows too faintly to be told apart, yet bends the atoms inside.
+Where these show a lattice, it says what lies there (`continuation.py`), and the field whether that is true.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from xtalcodec.fields.modes import Modes, apply, modes
 from xtalcodec.fields.window import WindowConfig
+from xtalcodec.sites.continuation import continued
 from xtalcodec.sites.least_squares import Effort, Fit, refine, weight_spread
 from xtalcodec.sites.superposition import Atomic, Cube, Superposition
-
-HEAVIEST = 118
-"""The largest atomic number there is."""
+from xtalcodec.sites.whole import HEAVIEST, certainty, nearest
 
 ROUND = Effort(5, 0.01)
 """Of a fit between two looks at what is left."""
@@ -32,6 +34,10 @@ POLISH = Effort(12, 1e-5, 1e-2)
 
 NOISY = 4.0
 """Times the noise's variance: what a search may leave without another being made."""
+
+ROUNDED = 10.0
+"""Times the noise: what the atoms of a lattice may leave. float32 rounds the fields of heavy atoms more coarsely than
+those of light ones, and a single hydrogen atom 3.5 Å outside that is not there leaves as much."""
 
 SETTLE = Effort(40, 1e-6)
 """Of the fit with whole weights."""
@@ -68,8 +74,9 @@ class DensityConfig:
 CLOSED = DensityConfig()
 """For windows that hold all atoms: `unit_cell`."""
 
-OPEN = DensityConfig(outside=3.5, missing=(1.0, 1e-2))
-"""For windows on more: `repeating`. Atoms still farther outside show too faintly to be told from one another."""
+OPEN = DensityConfig(outside=3.5, missing=(1.0, 1e-2, 1e-4))
+"""For windows on more: `repeating`. Atoms still farther outside show too faintly to be told from one another: at
+3.5 Å the field of one has fallen to 0.2 %, and with it what another position or weight would change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class DensityAtoms:
     weights: Float[np.ndarray, " atoms"]
     """The fit's weights before they are made whole."""
     confidence: Float[np.ndarray, " atoms"]
-    """Probability of the number, from the weight and its spread under the noise left."""
+    """Probability of the number, from the weight and its spread under the noise left; 1 where a lattice says it."""
     residual: float
     """e/Å³, root mean square over the points: what the atoms do not explain."""
 
@@ -131,24 +138,59 @@ def read_modes(
     """Read the atoms of one window from the coefficients of its modes.
 
     (1) Stage by stage, atoms are added at the peaks of what is left and all are fitted, until no peak
-    stands out of the noise; (2) a last fit weighs all modes alike; (3) weights are made whole where
-    their spread allows no doubt, and the positions fitted again.
+    stands out of the noise; (2) where there is more outside and the atoms inside show a lattice, what
+    lies outside is put where the lattice has it; (3) a fit weighs all modes alike; (4) weights are made
+    whole where their spread allows no doubt, and the positions fitted again.
     """
     search = _Search(basis, field, config)
     begin = Atomic(np.zeros((0, 3)), np.zeros(0))
     if start is not None and len(start):
         begin = search.begin(np.asarray(start, dtype=np.float64))
+    if config.outside:
+        return _open(search, begin)
     best, least = begin, np.inf
-    for share in config.shares if not config.outside else config.shares[:1]:
+    for share in config.shares:
         atoms = begin
         for missing in config.missing:
-            atoms = search.stage(atoms, missing, share)
+            atoms = search.polish(search.stage(atoms, missing, share))
         misfit = float((search.left(atoms) ** 2).mean(where=basis.kept))
         if misfit < least:
             best, least = atoms, misfit
         if misfit < NOISY * config.noise**2:
             break
     return _whole(search, best)
+
+
+def _open(search: "_Search", atoms: Atomic) -> DensityAtoms:
+    """Read a window on more: by the lattice of its atoms where that leaves no more than noise, else atom by atom."""
+    found = []
+    for missing in search.config.missing:
+        atoms = search.stage(atoms, missing, search.config.shares[0])
+        if (repeating := _repeating(search, atoms)) is not None:
+            found.append(repeating)
+            if repeating.residual < ROUNDED * search.config.noise:
+                return repeating
+    found.append(_whole(search, search.polish(atoms)))
+    return min(found, key=lambda each: each.residual)
+
+
+def _repeating(search: "_Search", atoms: Atomic) -> DensityAtoms | None:
+    """Read a window by the lattice that the atoms inside show; None where they show none.
+
+    The lattice puts atoms outside, with their species; then all move freely but those beyond `outside`, which
+    are told from one another by nothing else. What comes out inside makes a better lattice, and all is done again.
+    """
+    basis, edge, config = search.basis, search.basis.config.edge, search.config
+    for effort in (ROUND, POLISH):
+        inside = atoms.take((atoms.beyond(edge) <= 0) & (atoms.weights > config.lightest))
+        every = continued(inside.positions, nearest(inside.weights), edge, basis.config.reach)
+        if every is None:
+            return None
+        far = every.beyond(edge) > config.outside
+        near, atoms = search.without(every.take(far)), every.take(~far)
+        held = atoms.beyond(edge) > 0
+        atoms = refine(basis, near.field, atoms, near.white, effort, near.reach, held).atoms
+    return _whole(near, atoms, held)
 
 
 class _Search:
@@ -201,7 +243,15 @@ class _Search:
             if fit.chi > 0.9 * chi:
                 break
             atoms, residual, chi = fit.atoms, fit.residual, fit.chi
-        return atoms if not len(atoms) else self.fit(atoms, self.white, POLISH, self.config.lightest).atoms
+        return atoms
+
+    def polish(self, atoms: Atomic) -> Atomic:
+        """Fit all modes alike."""
+        return self.fit(atoms, self.white, POLISH, self.config.lightest).atoms if len(atoms) else atoms
+
+    def without(self, atoms: Atomic) -> "_Search":
+        """Return the search in what known atoms leave."""
+        return _Search(self.basis, self.left(atoms), self.config)
 
     def _peaks(self, atoms: Atomic, residual: Cube, metric: Cube, share: float) -> Atomic:
         """Peaks of what is left that stand out and keep away from atoms and from each other."""
@@ -233,32 +283,25 @@ def _tidy(atoms: Atomic, separation: float, lightest: float) -> Atomic:
     return Atomic(positions, weights).take(weights > lightest)
 
 
-def _whole(search: _Search, atoms: Atomic) -> DensityAtoms:
-    """Make weights whole, those that allow one number alone for good, and fit the rest once more."""
+def _whole(search: _Search, atoms: Atomic, held: Bool[np.ndarray, " atoms"] | None = None) -> DensityAtoms:
+    """Make weights whole, those held or that allow one number alone for good, and fit the rest once more.
+
+    Parameters
+    ----------
+    held: atoms whose weights are whole already and stay.
+    """
     basis = search.basis
     if not len(atoms):
         none = np.zeros(0)
         return DensityAtoms(atoms.positions, np.zeros(0, dtype=np.int64), none, none, _rms(basis, search.field))
     noise = max(search.config.noise, float(np.sqrt((search.left(atoms) ** 2).sum() / len(basis))))
-    spread = weight_spread(basis, atoms, 1 / noise**2)
-    numbers = np.clip(np.round(atoms.weights), 1, HEAVIEST)
-    confidence = _confidence(atoms.weights, numbers, spread)
+    spread = weight_spread(basis, atoms, 1 / noise**2, held)
+    numbers = nearest(atoms.weights)
+    confidence = certainty(atoms.weights, numbers, spread)
     sure = confidence > CERTAIN
     settled = Atomic(atoms.positions, np.where(sure, numbers, atoms.weights))
     fit = refine(basis, search.field, settled, search.white, SETTLE, search.reach, sure)
-    return DensityAtoms(
-        fit.atoms.positions, numbers.astype(np.int64), atoms.weights, confidence, _rms(basis, fit.residual)
-    )
-
-
-def _confidence(
-    weights: Float[np.ndarray, " atoms"], numbers: Float[np.ndarray, " atoms"], spread: Float[np.ndarray, " atoms"]
-) -> Float[np.ndarray, " atoms"]:
-    """Probability of each number among all there are, for a normal error of the weight."""
-    scale = np.maximum(spread, 0.05)[:, None]  # below it no other number competes
-    distance = (np.arange(1, HEAVIEST + 1) - weights[:, None]) / scale
-    likelihood = np.exp(-0.5 * (distance**2 - (distance**2).min(1, keepdims=True)))
-    return likelihood[np.arange(len(weights)), numbers.astype(np.int64) - 1] / likelihood.sum(1)
+    return DensityAtoms(fit.atoms.positions, numbers, atoms.weights, confidence, _rms(basis, fit.residual))
 
 
 def _rms(basis: Modes, residual: Cube) -> float:

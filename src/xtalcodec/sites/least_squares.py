@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
 from xtalcodec.fields.modes import Modes
 from xtalcodec.sites.superposition import Atomic, Change, Cube, Superposition
@@ -86,12 +86,29 @@ def refine(
     return Fit(atoms, residual, chi)
 
 
-def weight_spread(modes: Modes, atoms: Atomic, metric: float) -> Float[np.ndarray, " atoms"]:
-    """Standard deviations of fitted weights under white noise, from the inverse of the Gram matrix."""
-    gram = Superposition(modes, atoms).gram() * metric
-    gram[np.diag_indices(len(gram))] += np.repeat(RIDGE.ravel(), len(atoms))
-    inverse = cho_solve(cho_factor(gram, lower=True), np.eye(len(gram))[:, : len(atoms)])
-    return np.sqrt(np.diagonal(inverse[: len(atoms)]))
+def weight_spread(
+    modes: Modes, atoms: Atomic, metric: float, held: Bool[np.ndarray, " atoms"] | None = None
+) -> Float[np.ndarray, " atoms"]:
+    """Standard deviations of fitted weights under white noise, from the inverse of the Gram matrix; 0 of those held.
+
+    With the weights last, their block of the inverse needs no more than their block of the Cholesky factor.
+    """
+    free = _free(len(atoms), held)
+    n, spread = int(free[0].sum()), np.zeros(len(atoms))
+    gram = Superposition(modes, atoms).gram(free) * metric
+    gram[np.diag_indices(len(gram))] += np.broadcast_to(RIDGE, free.shape)[free]
+    factor, _ = cho_factor(gram[::-1, ::-1], lower=True)
+    inverse = solve_triangular(factor[len(gram) - n :, len(gram) - n :], np.eye(n), lower=True)
+    spread[free[0]] = np.sqrt((inverse**2).sum(0))[::-1]
+    return spread
+
+
+def _free(atoms: int, held: Bool[np.ndarray, " atoms"] | None) -> Bool[np.ndarray, "4 atoms"]:
+    """Parameters to fit: all but the weights that are held."""
+    free = np.ones((4, atoms), dtype=bool)
+    if held is not None:
+        free[0] = ~held
+    return free
 
 
 def _moved(atoms: Atomic, change: Change, edge: float, reach: float) -> Atomic:
@@ -115,13 +132,13 @@ class _Step:
         inner: int,
     ) -> None:
         self.model, self.metric, self.inner = model, metric, inner
-        self.free = np.ones((4, len(model.weights)))
-        if held is not None:
-            self.free[0, held] = 0
+        self.free = _free(len(model.weights), held)
         self.slope = model.adjoint(metric * residual) * self.free
         if isinstance(metric, float):
-            self.gram = model.gram() * (metric * np.outer(self.free, self.free))
-            self.diagonal = np.diagonal(self.gram).reshape(4, -1)
+            self.gram = model.gram(self.free)
+            self.gram *= metric
+            self.diagonal = np.zeros_like(self.slope)
+            self.diagonal[self.free] = np.diagonal(self.gram)
         else:
             self.diagonal = model.norms(metric) * self.free
 
@@ -131,13 +148,15 @@ class _Step:
         return self._by_cholesky(extra) if isinstance(self.metric, float) else self._by_conjugate_gradients(extra)
 
     def _by_cholesky(self, extra: Change) -> Change:
-        matrix = self.gram.copy()
-        matrix[np.diag_indices(len(matrix))] += extra.ravel()
+        matrix, step = self.gram.copy(), np.zeros_like(extra)
+        matrix[np.diag_indices(len(matrix))] += extra[self.free]
         try:
-            factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+            # Transposed, it lies in memory as LAPACK wants it.
+            factor = cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
         except LinAlgError:  # rounding has made it indefinite: too small a damping
-            return np.zeros_like(extra)
-        return cho_solve(factor, self.slope.ravel(), check_finite=False).reshape(4, -1)
+            return step
+        step[self.free] = cho_solve(factor, self.slope[self.free], check_finite=False)
+        return step
 
     def _by_conjugate_gradients(self, extra: Change) -> Change:
         """Preconditioned by the diagonal; stops at a twentieth of the initial error."""

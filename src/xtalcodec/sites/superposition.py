@@ -7,7 +7,7 @@ products of matrices of one axis each; the Jacobian itself is never built.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from xtalcodec.fields.modes import Modes
 
@@ -34,6 +34,10 @@ class Atomic:
     def take(self, which: np.ndarray) -> "Atomic":
         """Return some of the atoms, by mask or index."""
         return Atomic(self.positions[which], self.weights[which])
+
+    def beyond(self, edge: float) -> Float[np.ndarray, " atoms"]:
+        """How far outside of a cube the atoms are, in Å, along the axis on which it is most; negative inside."""
+        return np.maximum(-self.positions, self.positions - edge).max(1)
 
     def join(self, other: "Atomic") -> "Atomic":
         """Return these atoms and others."""
@@ -74,23 +78,32 @@ class Superposition:
         pairs = [(self._plane, column), (dx, column), (dy, column), (self._plane, column_slope)]
         return self._scaled([(plane**2, c) for plane, c in pairs], 2)
 
-    def gram(self) -> Float[np.ndarray, "p p"]:
-        """Scalar products of all derivatives (weights, then x, y and z of all atoms) over the whole cube of modes."""
-        v, s, n = self.value, self.slope, len(self.weights)
-        vv = [v[a] @ v[a].T for a in range(3)]
-        vs = [v[a] @ s[a].T for a in range(3)]
-        ss = [s[a] @ s[a].T for a in range(3)]
-        result = np.empty((4, n, 4, n))
-        result[0, :, 0] = vv[0] * vv[1] * vv[2]
-        for a in range(3):
-            b, c = (k for k in range(3) if k != a)
-            result[0, :, a + 1] = vs[a] * vv[b] * vv[c] * self.weights
-            result[a + 1, :, 0] = result[0, :, a + 1].T
-            both = self.weights[:, None] * self.weights
-            result[a + 1, :, a + 1] = ss[a] * vv[b] * vv[c] * both
-            for d, e in ((b, c), (c, b)):
-                result[a + 1, :, d + 1] = vs[a].T * vs[d] * vv[e] * both
-        return result.reshape(4 * n, 4 * n)
+    def gram(self, free: Bool[np.ndarray, "4 atoms"] | None = None) -> Float[np.ndarray, "p p"]:
+        """Scalar products of derivatives over the whole cube of modes: of all, or of those of the `free` parameters.
+
+        In the order of `Change`: weights, then x, y and z of all atoms.
+        """
+        n = len(self.weights)
+        free = np.ones((4, n), dtype=bool) if free is None else free
+        which = [slice(None) if k.all() else np.flatnonzero(k) for k in free]
+        place = np.cumsum([0, *free.sum(1)])
+        axes = []  # of each axis, products of value with value, value with slope, slope with slope
+        for value, slope in zip(self.value, self.slope, strict=True):
+            both = np.vstack([value, slope])
+            axes.append((both @ both.T).reshape(2, n, 2, n))
+        result = np.empty((place[-1], place[-1]))
+        for p in range(4):
+            for q in range(p + 1):
+                x, y, z = (axes[a][int(p == a + 1), :, int(q == a + 1)][which[p]][:, which[q]] for a in range(3))
+                block = x * y
+                block *= z
+                if p:
+                    block *= self.weights[which[p], None]
+                if q:
+                    block *= self.weights[which[q]]
+                result[place[p] : place[p + 1], place[q] : place[q + 1]] = block
+                result[place[q] : place[q + 1], place[p] : place[p + 1]] = block.T
+        return result
 
     def _slopes(self) -> tuple[np.ndarray, np.ndarray]:
         if self._tilted is None:
