@@ -9,6 +9,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.fields.cube import CubeConfig
 from xtalcodec.fields.periodic import PeriodicConfig, niggli
 from xtalcodec.models.hoffmann import HoffmannConfig
+from xtalcodec.models.linear import LinearConfig
 from xtalcodec.models.patch import PatchConfig
 from xtalcodec.windows import decode_densities, decode_windows
 
@@ -24,6 +25,7 @@ PAIRS = {
     "patch-repeating": (CubeConfig("repeating"), PATCH),
     "hoffmann-unit_cell": (CubeConfig("unit_cell", **PAPER), HOFFMANN),
     "hoffmann-repeating": (CubeConfig("repeating", **PAPER), HOFFMANN),
+    "linear-unit_cell": (CubeConfig("unit_cell", **PAPER), LinearConfig()),
 }
 
 

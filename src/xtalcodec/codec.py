@@ -25,6 +25,7 @@ from xtalcodec.fields.voxels import Patches
 from xtalcodec.latents import Code, Latents, LatentsError
 from xtalcodec.materials import as_crystals
 from xtalcodec.models.hoffmann import HoffmannConfig
+from xtalcodec.models.linear import LinearConfig
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
 from xtalcodec.refine import RefineConfig, refine
 from xtalcodec.settings import build, unknown
@@ -50,7 +51,7 @@ class CodecConfig:
 
     name: str = "unnamed"
     space: PeriodicConfig | CubeConfig = field(default_factory=PeriodicConfig)
-    network: PatchConfig | HoffmannConfig = field(default_factory=PatchConfig)
+    network: PatchConfig | HoffmannConfig | LinearConfig = field(default_factory=PatchConfig)
     sites: SitesConfig = field(default_factory=SitesConfig)
     refine: RefineConfig = field(default_factory=RefineConfig)
     elements: tuple[int, ...] = tuple(range(1, 101))
@@ -80,7 +81,7 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
         self.config = config
         self.space = open_space(config.space)
         self.device = torch.device(device)
-        self.network = open_network(config.network).to(self.device).eval()
+        self.network = open_network(config.network, self.space).to(self.device).eval()
         self.coder = open_coder(self.network, self.space, config.sites, config.elements, self.device)
 
     # Saving and loading

@@ -7,11 +7,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from xtalcodec.fields.batch import CrystalBatch
-from xtalcodec.fields.cube import Cube
+from xtalcodec.fields.cube import Cube, UnitCellCube
 from xtalcodec.fields.voxels import Patches, Voxels
 from xtalcodec.models.hoffmann import Hoffmann, HoffmannConfig
 from xtalcodec.models.latent import Latent
+from xtalcodec.models.linear import Linear, LinearConfig
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
+from xtalcodec.sites.density import DensityAtoms, DensityConfig, read_modes
 from xtalcodec.sites.found import Sites
 from xtalcodec.sites.heat import SitesConfig, read_sites
 from xtalcodec.sites.segmentation import SegmentationConfig, SegmentedAtoms, read_segmentation
@@ -34,6 +36,9 @@ class Coder(Protocol):
 
     def density(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, "b n n n"] | None:
         """Density that the network decodes, in e/Å³; None where it decodes atoms only."""
+
+    def compress(self, density: Float[Tensor, "b n n n"]) -> Latent | None:
+        """Distribution of the latents of densities in e/Å³; None where the network encodes atoms only."""
 
 
 class PatchCoder:
@@ -59,6 +64,10 @@ class PatchCoder:
         """Only atoms are decoded."""
         return
 
+    def compress(self, density: Float[Tensor, "b n n n"]) -> None:  # noqa: ARG002
+        """Only atoms are encoded."""
+        return
+
 
 class HoffmannCoder:
     """The paper's: density to one latent vector, decoded density to a segmentation to atoms."""
@@ -68,7 +77,11 @@ class HoffmannCoder:
 
     def encode(self, batch: CrystalBatch, patches: Patches) -> Latent:  # noqa: ARG002
         """Paint the paper's density and encode it."""
-        parts = [self.network.vae.encode(n) for n in self.space.density(batch).split(AT_ONCE)]
+        return self.compress(self.space.density(batch))
+
+    def compress(self, density: Float[Tensor, "b n n n"]) -> Latent:
+        """Encode densities."""
+        parts = [self.network.vae.encode(n) for n in density.split(AT_ONCE)]
         mean, log_var = (torch.cat([getattr(p, name) for p in parts])[:, None] for name in ("mean", "log_var"))
         return Latent(mean, log_var)
 
@@ -78,39 +91,85 @@ class HoffmannCoder:
         found: list[Sites] = []
         for density in self.density(z).split(AT_ONCE):
             maps = read_segmentation(self.network.segment(density), window, SegmentationConfig())
-            found += [self._sites(seen.within(window.edge)) for seen in maps]
+            found += [_sites(seen.within(window.edge), self.space) for seen in maps]
         return found
-
-    def _sites(self, atoms: SegmentedAtoms) -> Sites:
-        """Atoms of the window on the torus."""
-        sure = float(atoms.confidence.mean()) if len(atoms) else 0.0
-        return Sites(self.space.fractions(atoms.positions), atoms.numbers, atoms.confidence, sure)
 
     def density(self, z: Float[Tensor, "b 1 latent"]) -> Float[Tensor, "b n n n"]:
         """Decode the density."""
         return torch.cat([self.network.vae.decode(part) for part in z[:, 0].split(AT_ONCE)])
 
 
-def open_network(config: PatchConfig | HoffmannConfig) -> PatchNetwork | Hoffmann:
-    """Make the network of these settings."""
-    if isinstance(config, PatchConfig):
-        return PatchNetwork(config)
-    network = Hoffmann(config)
-    return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload] # a quarter faster
+class LinearCoder:
+    """Modes of the density, and the atoms that made them."""
+
+    reader = DensityConfig(noise=1e-4)
+    """Latents may be off by a ten-thousandth, more than single precision rounds them by."""
+
+    def __init__(self, network: Linear, space: Cube) -> None:
+        self.network, self.space = network, space
+
+    def encode(self, batch: CrystalBatch, patches: Patches) -> Latent:  # noqa: ARG002
+        """Paint the paper's density and take its modes."""
+        return self.compress(self.space.density(batch))
+
+    def compress(self, density: Float[Tensor, "b n n n"]) -> Latent:
+        """Take the modes; they are certain."""
+        z = self.network.encode(density)[:, None]
+        return Latent(z, torch.full_like(z, -torch.inf))
+
+    def find(self, z: Float[Tensor, "b 1 latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches) -> list[Sites]:  # noqa: ARG002
+        """Fit atoms to the modes."""
+        cubes = self.network.coefficients(z[:, 0])
+        found = [read_modes(cube, self.network.modes, self.reader) for cube in cubes]
+        return [_sites(atoms.within(self.space.window.edge), self.space) for atoms in found]
+
+    def density(self, z: Float[Tensor, "b 1 latent"]) -> Float[Tensor, "b n n n"]:
+        """Sum the modes."""
+        return self.network.decode(z[:, 0])
 
 
-def open_coder(
-    network: PatchNetwork | Hoffmann, space: Voxels, sites: SitesConfig, elements: tuple[int, ...], device: torch.device
-) -> Coder:
-    """Join a network with a representation.
+def _sites(atoms: SegmentedAtoms | DensityAtoms, space: Cube) -> Sites:
+    """Atoms of the window on the torus."""
+    sure = float(atoms.confidence.mean()) if len(atoms) else 0.0
+    return Sites(space.fractions(atoms.positions), atoms.numbers, atoms.confidence, sure)
+
+
+def open_network(
+    config: PatchConfig | HoffmannConfig | LinearConfig, space: Voxels
+) -> PatchNetwork | Hoffmann | Linear:
+    """Make the network of these settings.
 
     Raises
     ------
     TypeError
         A network that cannot work on the representation.
     """
+    if isinstance(config, PatchConfig):
+        return PatchNetwork(config)
+    if not isinstance(space, Cube):
+        raise TypeError(
+            f"the network {config.kind!r} works on windows: codec.space.kind must be unit_cell or repeating"
+        )
+    if isinstance(config, LinearConfig):
+        if not isinstance(space, UnitCellCube):
+            raise TypeError(
+                "the network 'linear' reads windows that hold all atoms: codec.space.kind must be unit_cell"
+            )
+        return Linear(config, space.window)
+    network = Hoffmann(config)
+    return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload] # a quarter faster
+
+
+def open_coder(
+    network: PatchNetwork | Hoffmann | Linear,
+    space: Voxels,
+    sites: SitesConfig,
+    elements: tuple[int, ...],
+    device: torch.device,
+) -> Coder:
+    """Join a network with the representation that it was opened for."""
     if isinstance(network, PatchNetwork):
         return PatchCoder(network, space, sites, torch.tensor(elements, device=device))
     if not isinstance(space, Cube):
-        raise TypeError("the network 'hoffmann' works on windows: codec.space.kind must be unit_cell or repeating")
-    return HoffmannCoder(network, space)
+        raise TypeError("networks of densities work on windows")
+    return LinearCoder(network, space) if isinstance(network, Linear) else HoffmannCoder(network, space)

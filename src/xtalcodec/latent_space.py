@@ -225,5 +225,7 @@ def _encode_scaled(
     if isinstance(codec.network, PatchNetwork):
         field = codec.space.paint(batch, codec.network.weights(batch.numbers), patches)
         return codec.network.encode(field * by.view(-1, 1, 1, 1, 1), batch.lattice, patches).mean
-    density = window(codec).density(batch) * by.view(-1, 1, 1, 1)
-    return codec.network.vae.encode(density).mean[:, None]
+    latent = codec.coder.compress(window(codec).density(batch) * by.view(-1, 1, 1, 1))
+    if latent is None:
+        raise TypeError(f"the codec {codec.config.name!r} encodes no densities")
+    return latent.mean

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from xtalcodec.fields.cube import Cube, RepeatingCube
 from xtalcodec.fields.window import View
 from xtalcodec.latents import Latents
-from xtalcodec.models.hoffmann import Hoffmann
 from xtalcodec.sites.density import CLOSED, OPEN, read_density
 from xtalcodec.sites.found import WindowAtoms
 
@@ -37,7 +36,7 @@ def encode_densities(
 ) -> Float[np.ndarray, "b patches latent"]:
     """Latents of densities alone, as the paper paints them: e/Å³ on the window's points.
 
-    The paper's network takes them as they are. For ours, Gaussians of known width tell which atoms
+    The paper's network and the linear code take them as they are. For ours, Gaussians of known width tell which atoms
     they are of: these are read by least squares (`sites/density.py`) and painted as the codec does.
 
     Raises
@@ -48,9 +47,9 @@ def encode_densities(
         A density that is not finite.
     """
     space = window(codec)
-    if isinstance(codec.network, Hoffmann):
-        given = torch.from_numpy(np.stack(densities)).float().to(codec.device)
-        return codec.network.vae.encode(given).mean[:, None].cpu().numpy()
+    compressed = codec.coder.compress(torch.from_numpy(np.stack(densities)).float().to(codec.device))
+    if compressed is not None:
+        return compressed.mean.cpu().numpy()
     how = OPEN if isinstance(space, RepeatingCube) else CLOSED
     found = read_density(np.stack(densities), space.window, how)
     nowhere = (np.eye(3), np.zeros(3), np.eye(3))

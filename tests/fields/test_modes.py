@@ -23,6 +23,16 @@ def test_eigenvalues_are_the_variance_over_atoms_everywhere():
     np.testing.assert_allclose(along - np.diag(np.diagonal(along)), 0, atol=1e-10)
 
 
+def test_eigenvalues_are_the_variance_over_atoms_around_the_middle():
+    basis, spread = modes(WINDOW, per_axis=6, spread=2.0), 2.0
+    centres = np.arange(-8, 18, 0.1) + 0.05
+    value, _ = basis.profiles(centres)
+    weight = np.exp(-((centres - 5) ** 2) / (2 * spread**2)) * np.sqrt(1 + WINDOW.sigma**2 / (2 * spread**2))
+    along = (value.T * weight) @ value * 0.1  # the weight's own scale is that which leaves the middle as it is
+    np.testing.assert_allclose(np.einsum("i,j,k->ijk", *[np.diagonal(along)] * 3), basis.eigenvalue, rtol=1e-6)
+    np.testing.assert_allclose(along - np.diag(np.diagonal(along)), 0, atol=1e-8)
+
+
 def test_all_modes_hold_any_density():
     field = np.random.default_rng(0).normal(size=(30, 30, 30))
     basis = modes(WINDOW, per_axis=30)

@@ -3,7 +3,8 @@
 The covariance between the densities at two points, over single Gaussian atoms spread evenly over space,
 is a Gaussian of variance 2σ² in their distance, a product over the axes. Its eigenvectors, products of
 those of one axis, are the Karhunen-Loève modes of the field (Loève, Probability Theory, 1978, §37): the
-best linear code of any length, and their eigenvalues say how strongly atoms show in each.
+best linear code of any length, and their eigenvalues say how strongly atoms show in each. Where atoms
+gather around the middle, as those of one cell do, a Gaussian in the middle of the two points comes to it.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class Modes:
     vectors: Float[np.ndarray, "points k"]
     """Orthonormal eigenvectors along one axis."""
     eigenvalue: Float[np.ndarray, "k k k"]
-    """Variance of each coefficient, in Å⁻³: for one atom of weight 1 per Å³, at random."""
+    """Variance of each coefficient, in Å⁻³: for one atom of weight 1 per Å³ (in the middle), at random."""
     kept: Bool[np.ndarray, "k k k"]
     """The modes in use."""
 
@@ -62,17 +63,26 @@ def apply(matrix: Float[np.ndarray, "n m"], cube: Float[np.ndarray, "m m m"]) ->
 
 @lru_cache(maxsize=32)
 def modes(
-    config: WindowConfig, *, above: float = 1e-13, count: int | None = None, per_axis: int | None = None
+    config: WindowConfig,
+    *,
+    above: float = 1e-13,
+    count: int | None = None,
+    per_axis: int | None = None,
+    spread: float = np.inf,
 ) -> Modes:
     """Modes of a window: the `count` largest, or the `per_axis`³ of the largest along each axis, or all `above`.
 
     Parameters
     ----------
     above: least eigenvalue in Å⁻³; what float32 rounds a density to lies around 1e-13 (e/Å³)².
+    spread: Å; atoms lie around the window's middle with this standard deviation along each axis. Then the product
+        of two Gaussians of points x and x', averaged over atoms, is that of atoms everywhere times a Gaussian of
+        variance spread² + σ²/2 in (x + x')/2.
     """
     x = np.linspace(0, config.edge, config.points)
     width = 2 * config.sigma**2
     covariance = np.exp(-((x[:, None] - x) ** 2) / (2 * width)) / np.sqrt(2 * np.pi * width)
+    covariance *= np.exp(-(((x[:, None] + x - config.edge) / 2) ** 2) / (2 * (spread**2 + width / 4)))
     value, vector = np.linalg.eigh(covariance)
     value, vector = np.maximum(value[::-1], 1e-30), vector[:, ::-1]
     product = value[:, None, None] * value[:, None] * value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from xtalcodec.fields.cube import UnitCellCube
 from xtalcodec.metrics.windows import WindowRow, window_summary
-from xtalcodec.models.hoffmann import Hoffmann
+from xtalcodec.models.patch import PatchNetwork
 from xtalcodec.plots.examples import examples, isosurfaces, slices
 from xtalcodec.plots.learning import Curve, learning_curve
 from xtalcodec.plots.parity import counts_and_species, density_parity, distances
@@ -51,7 +51,7 @@ class About:
         """
         space = window(codec)
         kind = "unit cells" if isinstance(space, UnitCellCube) else "repeating windows"
-        return cls(codec.identity, kind, space.window.edge, isinstance(codec.network, Hoffmann), data)
+        return cls(codec.identity, kind, space.window.edge, not isinstance(codec.network, PatchNetwork), data)
 
     @property
     def paper(self) -> bool:

@@ -75,11 +75,18 @@ def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
         ("command", f"`{about.get('command', 'not noted')}`"),
         ("commit", str(about["commit"])),
         ("seed", str(about["seed"])),
-        ("training", f"{about['seconds'] / 60:.0f} min, {about['step']} steps, {about['crystals']} crystals seen"),
+        ("training", _training(about)),
         ("machine", str(about["machine"])),
         ("versions", versions),
         ("notes", str(about.get("notes", "none"))),
     ]
+
+
+def _training(about: dict[str, Any]) -> str:
+    """How long, in one line."""
+    if not about["step"]:
+        return "none: this codec has no weights"
+    return f"{about['seconds'] / 60:.0f} min, {about['step']} steps, {about['crystals']} crystals seen"
 
 
 def _scores(scores: dict[str, Any]) -> list[str]:

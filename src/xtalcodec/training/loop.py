@@ -21,6 +21,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.fields.batch import CrystalBatch
 from xtalcodec.fields.cube import CubeConfig
 from xtalcodec.fields.voxels import Patches, Voxels
+from xtalcodec.models.linear import Linear, LinearConfig
 from xtalcodec.training import card, checkpoint
 from xtalcodec.training.augment import augment
 from xtalcodec.training.crystals import TrainingCrystals
@@ -82,6 +83,8 @@ def train(
     codec = Codec(recipe.codec, accelerator.device)
     if recipe.start:
         _start(codec.network, Codec.from_pretrained(recipe.start).network)
+    if isinstance(codec.network, Linear):
+        return _without_training(codec, recipe, val, out, facts or {})
     crystals = _source(recipe, data, codec.space, store)
     objective = open_objective(codec.network, codec.space, recipe.objective).train()
     optimisers = open_optimisers(codec.network, recipe.optimiser)
@@ -115,6 +118,19 @@ def train(
         card.note_training(out, progress, recipe, crystals_used=len(crystals), **(facts or {}))
     accelerator.wait_for_everyone()
     accelerator.end_training()
+    return codec
+
+
+def _without_training(
+    codec: Codec, recipe: Recipe, val: Sequence[Crystal], out: Path, facts: Mapping[str, Any]
+) -> Codec:
+    """Keep a codec that has no weights, and say how it does on held-out crystals."""
+    progress = Progress()
+    report = Report(out, 0, [], progress)
+    codec.save_pretrained(out)
+    report.held_out(progress, codec, val, recipe.sample)
+    report.close()
+    card.note_training(out, progress, recipe, crystals_used=0, **facts)
     return codec
 
 
@@ -162,11 +178,13 @@ def _known(data: Sequence[Crystal], last: int) -> tuple[list[Crystal], list[tupl
 
 
 def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
-    """Say in the codec which elements training will show it."""
+    """Say in the codec which elements training will show it; what learns nothing knows all."""
+    last = recipe.codec.network.species
+    if isinstance(recipe.codec.network, LinearConfig):
+        return replace(recipe, codec=replace(recipe.codec, elements=tuple(range(1, last + 1))))
     seen = {int(z) for crystal in data for z in crystal.numbers}
     if recipe.augment.substitute > 0:
         seen |= set(range(1, recipe.augment.species + 1))
-    last = recipe.codec.network.species
     if max(seen, default=0) > last:
         raise TrainingError(f"training would show Z = {max(seen)}; codec.network.species ends at {last}")
     return replace(recipe, codec=replace(recipe.codec, elements=tuple(sorted(seen))))
