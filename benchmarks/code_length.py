@@ -1,9 +1,10 @@
-"""Accuracy against code length: the weights of mp-unit-cell on grids of other numbers of patches, and other codecs.
+"""Accuracy against code length: linear codes, mp-unit-cell on grids of other numbers of patches, and other codecs.
 
 python benchmarks/code_length.py --data crystals.parquet [--crystals 200] [--refine] [--codecs mp-unit-cell-280 …]
 
 Each crystal that fits is rotated uniformly and seen once, the same way for every code. Latents are the encoder's own,
 or with --refine improved through the decoder. The weights know 6 patches along an axis; other numbers are new to them.
+A linear code of n modes has n + 24 numbers;
 """
 
 import argparse
@@ -19,6 +20,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--data", default="aflow-prototypes", help="crystals to work on")
 parser.add_argument("--crystals", type=int, default=200)
 parser.add_argument("--patches", type=int, nargs="*", default=[4, 5, 6, 7])
+parser.add_argument("--modes", type=int, nargs="*", default=[76, 126, 176, 276])
 parser.add_argument("--codecs", nargs="*", default=["mp-unit-cell-280"])
 parser.add_argument("--refine", action="store_true")
 options = parser.parse_args()
@@ -32,16 +34,23 @@ def on_patches(count: int) -> Codec:
     return codec
 
 
+def of_modes(count: int) -> Codec:
+    """The linear codec in the box at another length."""
+    config = Codec.from_pretrained("linear-unit-cell").config
+    return Codec(replace(config, network=replace(config.network, latent=count)))
+
+
 crystals, _ = load(options.data)
 step = max(1, len(crystals) // options.crystals)
 chosen = crystals[::step][: options.crystals]
 codecs = {name: Codec.from_pretrained(name) for name in options.codecs}
+codecs |= {f"linear-unit-cell, {n} modes": of_modes(n) for n in options.modes}
 codecs |= {f"mp-unit-cell, {n}³ patches": on_patches(n) for n in options.patches}
 torch.manual_seed(0)
 print(f"{'code':28} numbers  fit  distance 50 / 90 / 95 % (Å)    count   species  crystal back")
 for name, codec in codecs.items():
     scores = window_summary(measure(codec, chosen, refine=options.refine))
-    distances = " / ".join(f"{scores['true_to_decoded_percentiles'][q]:.4f}" for q in ("50", "90", "95"))
+    distances = " / ".join(f"{scores['true_to_decoded_percentiles'][q]:.2g}" for q in ("50", "90", "95"))
     rates = "  ".join(f"{100 * scores[k]:6.2f} %" for k in ("count_rate", "species_rate", "match_rate_fitting"))
     print(
         f"{name:28} {scores['latent_numbers_per_crystal']:7.0f} {scores['fit']:4d}  {distances:28} {rates}", flush=True

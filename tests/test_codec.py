@@ -184,11 +184,11 @@ def test_an_unknown_codec_gets_the_list_and_a_guess():
         Codec.from_pretrained("perov5")
 
 
-def test_the_box_holds_codecs_with_cards_under_40_megabytes():
-    windows = {"mp-unit-cell", "mp-unit-cell-280", "mp-repeating"}
+def test_the_box_holds_codecs_with_cards_under_50_megabytes():
+    windows = {"mp-unit-cell", "mp-unit-cell-280", "mp-repeating", "linear-unit-cell", "hoffmann-narrow"}
     assert {"mp", "perov-5", "carbon-24"} | windows == set(pretrained())
     folders = [Codec.folder(name) for name in pretrained()]
-    assert sum(f.stat().st_size for folder in folders for f in folder.iterdir()) < 40e6
+    assert sum(f.stat().st_size for folder in folders for f in folder.iterdir()) < 50e6
     for folder in folders:
         assert {"recipe", "commit", "command"} <= set(json.loads((folder / "training.json").read_text()))
         assert "Held-out scores" in (folder / "README.md").read_text()

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,10 @@ from xtalcodec.fields.spaces import open_space
 from xtalcodec.fields.voxels import Patches
 from xtalcodec.latents import Code, Latents, LatentsError
 from xtalcodec.materials import as_crystals
-from xtalcodec.models.hoffmann import HoffmannConfig
+from xtalcodec.models.hoffmann import Hoffmann, HoffmannConfig
 from xtalcodec.models.linear import LinearConfig
 from xtalcodec.models.patch import PatchConfig, PatchNetwork
-from xtalcodec.refine import RefineConfig, refine
+from xtalcodec.refine import RefineConfig, deviation, refine
 from xtalcodec.settings import build, unknown
 from xtalcodec.sites.found import Sites
 from xtalcodec.sites.heat import SitesConfig
@@ -92,7 +93,7 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
 
         Parameters
         ----------
-        name: "mp", "perov-5", "carbon-24"; a folder; or "user/repository".
+        name: one that ships, as "mp"; a folder; or "user/repository".
         device: a torch device; "auto" takes a GPU where there is one.
 
         Raises
@@ -209,31 +210,33 @@ class Codec(ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal
     ) -> tuple[Tensor, list[Float[np.ndarray, "3"]]]:
         """Latents of reduced crystals of one grid, and the origins they are on.
 
-        With `improve`, latents are refined, and crystals whose atoms do not come back are tried on
-        other origins; each keeps its best.
+        With `improve`, latents are refined where there is a gradient to follow, and crystals whose atoms do
+        not come back are tried on other origins; each keeps its best.
         """
         origins = [self.space.place(c, 0) for c in crystals]
         z = self._latent(_moved(crystals, origins), patches)
-        if not improve or not isinstance(self.network, PatchNetwork):
+        if not improve or isinstance(self.network, Hoffmann):
             return z, origins
-
-        def read(latent: Tensor, lattice: Tensor) -> list[Sites]:
-            return self._read(latent, lattice, patches)
-
-        settings = self.config.refine
-        z, errors = refine(self.network, self.space, _moved(crystals, origins), patches, z, read, settings)
-        for attempt in range(1, settings.origins):
+        z, errors = self._improved(_moved(crystals, origins), z, patches)
+        for attempt in range(1, self.config.refine.origins):
             missed = [k for k, error in enumerate(errors) if error == np.inf]
             if not missed:
                 break
             shifts = [self.space.place(crystals[k], attempt) for k in missed]
             moved = _moved([crystals[k] for k in missed], shifts)
-            latent = self._latent(moved, patches)
-            found = refine(self.network, self.space, moved, patches, latent, read, settings)
+            found = self._improved(moved, self._latent(moved, patches), patches)
             for k, shift, better, error in zip(missed, shifts, *found, strict=True):
                 if error < errors[k]:
                     z[k], errors[k], origins[k] = better, error, shift
         return z, origins
+
+    def _improved(self, crystals: Sequence[Crystal], z: Tensor, patches: Patches) -> tuple[Tensor, list[float]]:
+        """Better latents of crystals as they are placed, if the network has better ones, and how far atoms are off."""
+        read = partial(self._read, patches=patches)
+        if isinstance(self.network, PatchNetwork):
+            return refine(self.network, self.space, crystals, patches, z, read, self.config.refine)
+        lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
+        return z, [deviation(c, s) for c, s in zip(crystals, read(z, lattice), strict=True)]
 
     @torch.no_grad()
     def _latent(self, crystals: Sequence[Crystal], patches: Patches) -> Tensor:

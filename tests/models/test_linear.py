@@ -11,6 +11,7 @@ from xtalcodec.fields.periodic import PeriodicConfig
 from xtalcodec.fields.window import WindowConfig
 from xtalcodec.metrics.atoms import compare_atoms
 from xtalcodec.models.linear import Linear, LinearConfig
+from xtalcodec.sites.found import Sites
 from xtalcodec.testing import crystals
 from xtalcodec.training.loop import train
 from xtalcodec.training.recipe import load
@@ -86,6 +87,23 @@ def test_densities_alone_have_the_codes_of_their_crystals(codec, prototypes):
     latents = codec.encode([salt])
     density = codec.network.decode(torch.from_numpy(latents[0].z))
     np.testing.assert_allclose(encode_densities(codec, [density[0].numpy()])[0], latents[0].z, atol=1e-4)
+
+
+def test_a_cell_that_does_not_come_back_is_tried_beside_the_middle(codec, prototypes, monkeypatch):
+    salt = next(c for c in prototypes if len(c) == 2)
+    at_once, find, calls = codec.encode([salt]), codec.coder.find, []
+
+    def nothing_at_first(*arguments):
+        calls.append(1)
+        found = find(*arguments)
+        empty = Sites(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), np.zeros(0), 0.0)
+        return [empty] * len(found) if len(calls) == 1 else found
+
+    monkeypatch.setattr(codec.coder, "find", nothing_at_first)
+    beside = codec.encode([salt])
+    assert len(calls) == 2
+    assert np.abs(beside[0].origin - at_once[0].origin).max() > 0.01
+    assert codec.decode_crystals(beside)[0].crystal.formula == salt.formula
 
 
 def test_other_representations_are_refused():
