@@ -1,19 +1,23 @@
 """Accuracy against code length: linear codes, mp-unit-cell on grids of other numbers of patches, and other codecs.
 
-python benchmarks/code_length.py --data crystals.parquet [--crystals 200] [--refine] [--codecs mp-unit-cell-280 …]
+python benchmarks/code_length.py --data crystals.parquet [--crystals 200] [--refine] [--noise 0.001] [--codecs …]
 
 Each crystal that fits is rotated uniformly and seen once, the same way for every code. Latents are the encoder's own,
 or with --refine improved through the decoder. The weights know 6 patches along an axis; other numbers are new to them.
-A linear code of n modes has n + 24 numbers;
+A linear code of n modes has n + 24 numbers. With --noise, every latent number is moved at random by that share of the
+code's root mean square before it is decoded.
 """
 
 import argparse
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
 
 from xtalcodec import Codec
 from xtalcodec.data import load
+from xtalcodec.latents import Latents
 from xtalcodec.metrics.windows import measure, window_summary
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -22,14 +26,28 @@ parser.add_argument("--crystals", type=int, default=200)
 parser.add_argument("--patches", type=int, nargs="*", default=[4, 5, 6, 7])
 parser.add_argument("--modes", type=int, nargs="*", default=[76, 126, 176, 276])
 parser.add_argument("--codecs", nargs="*", default=["mp-unit-cell-280"])
+parser.add_argument("--noise", type=float, default=0.0)
 parser.add_argument("--refine", action="store_true")
 options = parser.parse_args()
+
+
+class Shaken(Codec):
+    """A codec whose latents are off a little."""
+
+    def encode(self, *arguments: Any, **settings: Any) -> Latents:
+        """Encode, and shake."""
+        latents, rng = super().encode(*arguments, **settings), np.random.default_rng(0)
+        codes = []
+        for code in latents:
+            size = options.noise * np.sqrt(np.mean(code.z**2))
+            codes.append(replace(code, z=(code.z + size * rng.normal(size=code.z.shape)).astype(np.float32)))
+        return replace(latents, codes=tuple(codes))
 
 
 def on_patches(count: int) -> Codec:
     """The codec in the box on another grid."""
     given = Codec.from_pretrained("mp-unit-cell")
-    codec = Codec(replace(given.config, space=replace(given.config.space, patches=count)))
+    codec = Shaken(replace(given.config, space=replace(given.config.space, patches=count)))
     codec.network.load_state_dict(given.network.state_dict())
     return codec
 
@@ -37,13 +55,13 @@ def on_patches(count: int) -> Codec:
 def of_modes(count: int) -> Codec:
     """The linear codec in the box at another length."""
     config = Codec.from_pretrained("linear-unit-cell").config
-    return Codec(replace(config, network=replace(config.network, latent=count)))
+    return Shaken(replace(config, network=replace(config.network, latent=count)))
 
 
 crystals, _ = load(options.data)
 step = max(1, len(crystals) // options.crystals)
 chosen = crystals[::step][: options.crystals]
-codecs = {name: Codec.from_pretrained(name) for name in options.codecs}
+codecs = {name: Shaken.from_pretrained(name) for name in options.codecs}
 codecs |= {f"linear-unit-cell, {n} modes": of_modes(n) for n in options.modes}
 codecs |= {f"mp-unit-cell, {n}³ patches": on_patches(n) for n in options.patches}
 torch.manual_seed(0)

@@ -69,3 +69,6 @@ def test_the_papers_networks_have_kernels_for_muon():
     names = {name for name, p in network.named_parameters() if id(p) in muon}
     assert {"vae.encoder.1.0.weight", "vae.mean.weight", "segment.descent.4.0.0.weight"} <= names
     assert not any("bias" in name or "classify" in name for name in names)
+    whole = open_optimisers(network, OptimiserConfig(head=0.1))
+    assert {id(p) for p in weights_of(whole["head"])} == {id(p) for p in network.segment.classify.parameters()}
+    assert sorted(id(p) for o in whole.values() for p in weights_of(o)) == sorted(id(p) for p in network.parameters())

@@ -35,6 +35,13 @@ class Format(StrEnum):
     json = "json"
 
 
+class Reader(StrEnum):
+    """What atoms are read off."""
+
+    density = "density"
+    segmentation = "segmentation"
+
+
 class Where(StrEnum):
     """Where training runs."""
 

@@ -14,6 +14,7 @@ from xtalcodec.cli.options import (
     Json,
     MaxSites,
     NoRefine,
+    Reader,
     SelfCheck,
     Symprec,
     Workers,
@@ -93,7 +94,10 @@ def evaluate(
     representation: Annotated[
         str | None, typer.Option(help="With --codec none: unit_cell or repeating, true fields with no network between.")
     ] = None,
-    reader: Annotated[str, typer.Option(help="With --codec none: density or segmentation.")] = "density",
+    reader: Annotated[
+        Reader | None,
+        typer.Option(help="What atoms are read off, with --codec none (density if not given) or of a hoffmann codec."),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Measure reconstruction: match rate and RMS displacement by CDVAE's protocol, by number of sites.
@@ -108,7 +112,8 @@ def evaluate(
     from xtalcodec.cli.windows import evaluate_windows, is_window
 
     if codec == "none":
-        scores, unusable = evaluate_ceiling(data, representation, reader, max_sites, limit, seed, workers, json)
+        way = (reader or Reader.density).value
+        scores, unusable = evaluate_ceiling(data, representation, way, max_sites, limit, seed, workers, json)
     elif is_window(codec):
         scores, unusable = evaluate_windows(
             data,
@@ -121,6 +126,7 @@ def evaluate(
             json,
             refine=not no_refine,
             from_density=from_density,
+            reader=reader.value if reader else None,
             workers=workers,
         )
     else:

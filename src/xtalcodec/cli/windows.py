@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -10,6 +10,8 @@ from xtalcodec.cli.report import write_json
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, progress_bar
 
 if TYPE_CHECKING:
+    from xtalcodec.codec import Codec
+    from xtalcodec.coders import HoffmannCoder
     from xtalcodec.files import Unusable
 
 
@@ -33,6 +35,7 @@ def evaluate_windows(
     *,
     refine: bool,
     from_density: bool,
+    reader: str | None,
     workers: int,
 ) -> "tuple[dict[str, Any], list[Unusable]]":
     """Measure a window codec on crystals seen afresh, print the scores and return them."""
@@ -44,6 +47,8 @@ def evaluate_windows(
 
     with clear_errors():
         model = load_codec(codec, device)
+        if reader is not None:
+            _read_off(model, reader)
         crystals, unusable = load_crystals(data, max_sites, None)
         crystals = evenly(crystals, limit)
         if not crystals:
@@ -58,7 +63,8 @@ def evaluate_windows(
                 workers=workers,
                 progress=advance,
             )
-        settings = {"seed": seed, "refined": refine and not from_density, "from_density": from_density}
+        settings: dict[str, Any] = {"seed": seed, "refined": refine and not from_density, "from_density": from_density}
+        settings |= {"reader": reader} if reader else {}
         scores = {"codec": model.identity, **settings, **window_summary(rows)}
         fitting = [row for row in rows if row.fits]
         if discriminator and len(fitting) >= FEWEST:
@@ -74,6 +80,13 @@ def evaluate_windows(
         _print(scores)
         write_json(json, scores)
     return scores, unusable
+
+
+def _read_off(codec: "Codec", reader: str) -> None:
+    """Have a codec's atoms read off the segmentation or off the density that it decodes."""
+    if codec.config.network.kind != "hoffmann":
+        raise ValueError(f"--reader: {codec.config.name} has one way to decode atoms; hoffmann codecs have two")
+    cast("HoffmannCoder", codec.coder).reader = reader
 
 
 def _print(scores: dict[str, Any]) -> None:

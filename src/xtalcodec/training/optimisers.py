@@ -31,6 +31,8 @@ class OptimiserConfig:
     """Learning rate of the hidden matrices (Jordan 2024; orthogonalised momentum)."""
     adamw: float = 1.5e-3
     """Learning rate of everything else."""
+    head: float = 0.0
+    """With Muon: learning rate of the layer that classifies voxels, whose logits have far to go; 0 for `adamw`."""
     sgd: float = 1e-7
     """Learning rate of stochastic gradient descent (arXiv 1909.00949)."""
     momentum: float = 0.5
@@ -46,6 +48,9 @@ class OptimiserConfig:
 
 HIDDEN = ("encoder.", "decoder.", "embed.", "appearance.", "vae.", "segment.descent.", "segment.ascent.")
 """Modules of the networks whose matrices and kernels stand between hidden layers."""
+
+HEAD = "segment.classify."
+"""The layer that classifies voxels."""
 
 
 class Muon(torch.optim.Muon):
@@ -94,11 +99,12 @@ def open_optimisers(network: nn.Module, config: OptimiserConfig) -> dict[str, Op
     if config.kind != "muon":
         raise SettingsError(unknown("optimiser", config.kind, ["adamw", "muon", "sgd"]))
     matrices = [p for name, p in network.named_parameters() if p.ndim > 1 < len(p) and name.startswith(HIDDEN)]
-    chosen = {id(p) for p in matrices}
+    head = [p for name, p in network.named_parameters() if config.head and name.startswith(HEAD)]
+    chosen = {id(p) for p in matrices + head}
     return {
         "muon": Muon(matrices, config.muon, config.weight_decay),
         "adamw": _adamw([p for p in parameters if id(p) not in chosen], config),
-    }
+    } | ({"head": _adamw(head, config)} if head else {})
 
 
 def _adamw(parameters: list[nn.Parameter], config: OptimiserConfig) -> Optimizer:
