@@ -86,6 +86,9 @@ def test_a_refused_element_is_unusable_not_a_crash(run, tmp_path):
 def test_wrong_usage_is_status_2(run, cifs, tmp_path):
     assert run("reconstruct").exit_code == 2
     assert run("evaluate", cifs, "--codec", "mpp").exit_code == 2
+    result = run("evaluate", cifs, "--codec", "linear-unit-cell", "--reader", "density")
+    assert result.exit_code == 2
+    assert "has one way to decode atoms" in result.output
     assert run("encode", cifs).exit_code == 2
     assert run("decode", cifs / "cu.cif", "--out", tmp_path).exit_code == 2
     result = run("train", "mpp", "--data", cifs, "--val", cifs, "--out", tmp_path / "run")

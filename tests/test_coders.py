@@ -11,6 +11,8 @@ from xtalcodec.fields.periodic import PeriodicConfig, niggli
 from xtalcodec.models.hoffmann import HoffmannConfig
 from xtalcodec.models.linear import LinearConfig
 from xtalcodec.models.patch import PatchConfig
+from xtalcodec.refine import deviation
+from xtalcodec.sites.found import Sites
 from xtalcodec.windows import decode_densities, decode_windows
 
 SALT = Crystal(
@@ -77,6 +79,17 @@ def test_the_papers_networks_see_the_papers_density():
     batch = codec.space.collate([placed])
     expected = codec.network.vae.encode(codec.space.density(batch)).mean.detach().numpy()
     np.testing.assert_allclose(codec.encode([SALT])[0].z, expected, atol=1e-5)
+
+
+def test_atoms_are_read_off_the_decoded_density_where_that_is_asked_for(monkeypatch):
+    codec = Codec(CodecConfig("paper", *PAIRS["hoffmann-unit_cell"]))
+    latents = codec.encode([SALT])
+    true = codec.space.density(codec.space.collate([niggli(SALT)[0].translated(latents[0].origin)]))
+    monkeypatch.setattr(codec.coder, "density", lambda _: true)
+    codec.coder.reader = "density"
+    (decoded,) = codec.decode_crystals(latents)
+    assert sorted(decoded.crystal.numbers) == [11, 17]
+    assert deviation(SALT, Sites(decoded.crystal.frac_coords, decoded.crystal.numbers, np.ones(2), 1.0)) < 0.01
 
 
 def test_the_papers_networks_work_on_windows_only():
