@@ -1,6 +1,10 @@
 """What many tests share. The package itself is imported inside, after the type checker has hooked its import."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

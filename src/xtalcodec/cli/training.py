@@ -80,7 +80,7 @@ def info(
                 model = Codec.from_pretrained(name)
                 count = sum(p.numel() for p in model.network.parameters())
                 typer.echo(
-                    f"{name:12} {model.identity}  {count / 1e6:.2f} M weights, {len(model.config.elements)} elements"
+                    f"{name:18} {model.identity}  {count / 1e6:.2f} M weights, {len(model.config.elements)} elements"
                 )
             typer.echo("xtalcodec info NAME shows a codec's model card")
             return
