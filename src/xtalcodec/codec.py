@@ -22,7 +22,7 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.fields.cube import CubeConfig
 from xtalcodec.fields.periodic import PeriodicConfig, niggli
 from xtalcodec.fields.spaces import open_space
-from xtalcodec.fields.voxels import Patches
+from xtalcodec.fields.voxels import Patches, grouped
 from xtalcodec.latents import Code, Latents, LatentsError
 from xtalcodec.materials import as_crystals
 from xtalcodec.models.hoffmann import Hoffmann, HoffmannConfig
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 """Files of a codec's folder, the hub's usual names."""
-
-BATCH_PATCHES = 4096
-"""Patches that go through the network at once: large enough for the processor, small enough for memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,14 +337,3 @@ def _decoded(code: Code, sites: Sites) -> Decoded | None:
     inside = replace(crystal, frac_coords=crystal.frac_coords - np.floor(crystal.frac_coords))
     confidence = float(np.clip(sites.confidence.min() * sites.explained, 0, 1))
     return Decoded(inside, sites.confidence, confidence)
-
-
-def grouped(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
-    """Group indices by grid, at most `BATCH_PATCHES` patches at a time."""
-    groups: dict[Patches, list[int]] = {}
-    for k, shape in enumerate(shapes):
-        groups.setdefault(shape, []).append(k)
-    for shape, indices in groups.items():
-        size = max(1, BATCH_PATCHES // (shape[0] * shape[1] * shape[2]))
-        for start in range(0, len(indices), size):
-            yield shape, indices[start : start + size]

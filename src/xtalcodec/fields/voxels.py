@@ -5,7 +5,7 @@ distances here are in voxels along the axes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,9 @@ class Targets:
     offset: Float[Tensor, "near 3"]
     """From the voxel to its nearest atom, in voxels."""
 
+
+BATCH_PATCHES = 4096
+"""Patches that go through a network at once: large enough for the processor, small enough for memory."""
 
 Patches = tuple[int, int, int]
 """Patches along the three axes of a cell."""
@@ -141,3 +144,14 @@ class Voxels(ABC):
         heat = self.heat(nearest).view(b, voxels)
         owns = (square <= nearest[flat]) & (square < NEAR**2)
         return Targets(heat, flat[owns], offset[owns])
+
+
+def grouped(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
+    """Group indices by grid, at most `BATCH_PATCHES` patches at a time."""
+    groups: dict[Patches, list[int]] = {}
+    for k, shape in enumerate(shapes):
+        groups.setdefault(shape, []).append(k)
+    for shape, indices in groups.items():
+        size = max(1, BATCH_PATCHES // (shape[0] * shape[1] * shape[2]))
+        for start in range(0, len(indices), size):
+            yield shape, indices[start : start + size]
