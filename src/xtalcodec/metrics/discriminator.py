@@ -41,6 +41,7 @@ def discriminate(
     sides = [[x[[k for k in half if k < len(x)]] for x in (true, decoded)] for half in np.array_split(order, 2)]
     torch.manual_seed(seed)
     network = Discriminator(HoffmannConfig(scale=scale)).train()
+    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload] # a quarter faster
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
     label = torch.arange(32) < 16
     for _ in range(steps):
