@@ -127,3 +127,31 @@ def test_two_processes_train_together(tmp_path, crystals):
     about = json.loads((out / "training.json").read_text())
     assert about["step"] == 12
     assert Codec.from_pretrained(out).config.name == "mp"
+
+
+@pytest.mark.parametrize("overflows", [True, False])
+def test_a_step_whose_gradient_overflows_is_skipped_and_noted(overflows):
+    from types import SimpleNamespace
+
+    import torch
+
+    from xtalcodec.training import loop
+    from xtalcodec.training.painted import Painted
+    from xtalcodec.training.recipe import Recipe
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, _, __):
+            return {"loss": (self.weight - float(overflows)).sqrt().sum()}  # at 0 its slope is infinite
+
+    model = Model()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    accelerator = SimpleNamespace(backward=torch.Tensor.backward, clip_grad_norm_=torch.nn.utils.clip_grad_norm_)
+    batch = Painted(torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2, dtype=torch.uint8))
+    terms = loop._step(model, accelerator, batch, (1, 1, 1), {"adamw": optimiser}, Recipe(), 0, 0.0)
+    assert terms["skipped"] == overflows
+    assert (model.weight.item() == 1) == overflows
+    assert model.weight.grad is None
