@@ -48,8 +48,9 @@ def train(
         if not crystals or not held_out:
             tell(unusable + more)
             raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")
-        facts = {"recipe": " ".join([recipe, *(overrides or [])]), "data": names_of(data), "val": names_of(val)}
-        facts["command"] = shlex.join(["xtalcodec", *(Path(w).name if "/" in w else w for w in sys.argv[1:])])
+        facts = {"data": names_of(data), "val": names_of(val)}
+        facts["recipe"] = " ".join(_shown(word) for word in [recipe, *(overrides or [])])
+        facts["command"] = shlex.join(["xtalcodec", *(_shown(word) for word in sys.argv[1:])])
         run(
             settings,
             crystals,
@@ -63,6 +64,12 @@ def train(
         )
         typer.echo(f"the codec is in {out}: xtalcodec evaluate … --codec {out}")
     finish(unusable + more)
+
+
+def _shown(word: str) -> str:
+    """A word of the command as the card shows it: of a path, or of what a setting takes from one, the last name."""
+    key, equals, value = word.rpartition("=")
+    return f"{key}{equals}{Path(value).name}" if "/" in value else word
 
 
 def info(
