@@ -21,6 +21,9 @@ from xtalcodec.sites.segmentation import SegmentationConfig, SegmentedAtoms, rea
 DECODED = DensityConfig(noise=0.1, shares=(0.2,))
 """For densities that a network decodes: a good one is off by 0.1 e/Å³."""
 
+EXACT = DensityConfig(noise=1e-4)
+"""For modes of true densities, e/Å³: far more than single precision rounds their latents by."""
+
 AT_ONCE = 16
 """Windows that go through the paper's networks together: their activations are large."""
 
@@ -111,9 +114,6 @@ class HoffmannCoder:
 class LinearCoder:
     """Modes of the density, and the atoms that made them."""
 
-    reader = DensityConfig(noise=1e-4)
-    """Latents may be off by a ten-thousandth, more than single precision rounds them by."""
-
     def __init__(self, network: Linear, space: Cube) -> None:
         self.network, self.space = network, space
 
@@ -129,7 +129,7 @@ class LinearCoder:
     def find(self, z: Float[Tensor, "b 1 latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches) -> list[Sites]:  # noqa: ARG002
         """Fit atoms to the modes."""
         cubes = self.network.coefficients(z[:, 0])
-        found = [read_modes(cube, self.network.modes, self.reader) for cube in cubes]
+        found = [read_modes(cube, self.network.modes, EXACT) for cube in cubes]
         return [_sites(atoms.within(self.space.window.edge), self.space) for atoms in found]
 
     def density(self, z: Float[Tensor, "b 1 latent"]) -> Float[Tensor, "b n n n"]:

@@ -84,7 +84,9 @@ def train(
     if recipe.start:
         _start(codec.network, Codec.from_pretrained(recipe.start).network)
     if isinstance(codec.network, Linear):
-        return _without_training(codec, recipe, val, out, facts or {})
+        if main:
+            _without_training(codec, recipe, val, out, facts or {})
+        return codec
     crystals = _source(recipe, data, codec.space, store)
     objective = open_objective(codec.network, codec.space, recipe.objective).train()
     optimisers = open_optimisers(codec.network, recipe.optimiser)
@@ -123,7 +125,7 @@ def train(
 
 def _without_training(
     codec: Codec, recipe: Recipe, val: Sequence[Crystal], out: Path, facts: Mapping[str, Any]
-) -> Codec:
+) -> None:
     """Keep a codec that has no weights, and say how it does on held-out crystals."""
     progress = Progress()
     report = Report(out, 0, [], progress)
@@ -131,7 +133,6 @@ def _without_training(
     report.held_out(progress, codec, val, recipe.sample)
     report.close()
     card.note_training(out, progress, recipe, crystals_used=0, **facts)
-    return codec
 
 
 def _accelerator(recipe: Recipe, device: str) -> Any:
