@@ -84,9 +84,7 @@ def train(
     if recipe.start:
         _start(codec.network, Codec.from_pretrained(recipe.start).network)
     if isinstance(codec.network, Linear):
-        if main:
-            _without_training(codec, recipe, val, out, facts or {})
-        return codec
+        return _without_training(codec, recipe, val, out, facts or {}, main)
     crystals = _source(recipe, data, codec.space, store)
     objective = open_objective(codec.network, codec.space, recipe.objective).train()
     optimisers = open_optimisers(codec.network, recipe.optimiser)
@@ -124,15 +122,18 @@ def train(
 
 
 def _without_training(
-    codec: Codec, recipe: Recipe, val: Sequence[Crystal], out: Path, facts: Mapping[str, Any]
-) -> None:
-    """Keep a codec that has no weights, and say how it does on held-out crystals."""
+    codec: Codec, recipe: Recipe, val: Sequence[Crystal], out: Path, facts: Mapping[str, Any], main: bool
+) -> Codec:
+    """Keep a codec that has no weights, and say how it does on held-out crystals; the first process does."""
+    if not main:
+        return codec
     progress = Progress()
     report = Report(out, 0, [], progress)
     codec.save_pretrained(out)
     report.held_out(progress, codec, val, recipe.sample)
     report.close()
     card.note_training(out, progress, recipe, crystals_used=0, **facts)
+    return codec
 
 
 def _accelerator(recipe: Recipe, device: str) -> Any:
