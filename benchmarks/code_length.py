@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from xtalcodec import Codec
-from xtalcodec.data import load
-from xtalcodec.latents import Latents
-from xtalcodec.metrics.windows import measure, window_summary
+from xtalcodec.codecs.latents import Latents
+from xtalcodec.datasets import load
+from xtalcodec.evaluation.windows import measure, window_summary
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--data", default="aflow-prototypes", help="crystals to work on")

@@ -3,8 +3,9 @@
 python benchmarks/lattices.py [--data crystals.parquet] [--limit 300] [--edges 10 15 20] [--json out.json]
 
 Each crystal is cut by a cube of random orientation and offset; the window's atoms are given to
-`xtalcodec.lattices.crystal_from_window` as they are, and damaged: moved by Gaussian noise of 0.05 Å along each
-axis, 2 % taken away, 2 % given another species (half of them one of the crystal's own), and all three.
+`geometry.window_lattice.search.crystal_from_window` as they are, and damaged: moved by Gaussian noise of
+0.05 Å along each axis, 2 % taken away, 2 % given another species (half of them one of the crystal's own), and all
+three.
 Matched: StructureMatcher, stol 0.5, angle_tol 10°, ltol 0.3, as everywhere here. A window that is refused is
 not matched. Crystals are sorted by the longest vector of their primitive Niggli-reduced cell.
 """
@@ -27,11 +28,11 @@ from rich.table import Table
 from scipy.spatial.transform import Rotation
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.data import load
-from xtalcodec.fields.periodic import niggli
-from xtalcodec.folding import window_of
-from xtalcodec.lattices import LatticeError, crystal_from_window
-from xtalcodec.metrics.reconstruction import rms_displacement
+from xtalcodec.datasets import load
+from xtalcodec.evaluation.reconstruction import rms_displacement
+from xtalcodec.geometry.niggli import niggli
+from xtalcodec.geometry.window_lattice.folding import window_of
+from xtalcodec.geometry.window_lattice.search import LatticeError, crystal_from_window
 
 BOUNDS = (0, 4, 5, 6, 7, 8, 10, 12, 15, np.inf)
 DAMAGES = {

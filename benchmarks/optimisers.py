@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from xtalcodec.data import load
-from xtalcodec.plots.learning import read_curve, running_percentiles
-from xtalcodec.plots.style import BLUE, ORANGE, WIDTH, new_figure, print_style, save
+from xtalcodec.datasets import load
 from xtalcodec.training.loop import train
 from xtalcodec.training.recipe import load as recipe
+from xtalcodec.viz.figures.learning import read_curve, running_percentiles
+from xtalcodec.viz.figures.style import BLUE, ORANGE, WIDTH, new_figure, print_style, save
 
 RECIPES = {"hoffmann-paper": ORANGE, "hoffmann": BLUE}
 

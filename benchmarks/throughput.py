@@ -28,8 +28,8 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from xtalcodec import Codec  # noqa: E402
-from xtalcodec.data import load  # noqa: E402
-from xtalcodec.fields.batch import CrystalBatch  # noqa: E402
+from xtalcodec.datasets import load  # noqa: E402
+from xtalcodec.representations.batch import CrystalBatch  # noqa: E402
 from xtalcodec.training.loop import train  # noqa: E402
 from xtalcodec.training.recipe import load as load_recipe  # noqa: E402
 

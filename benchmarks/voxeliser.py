@@ -26,9 +26,9 @@ import numpy as np
 import torch
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.data import load
-from xtalcodec.fields.repeating import Repeating, RepeatingConfig
-from xtalcodec.fields.window import Atoms, View, density, density_nearest, species_map
+from xtalcodec.datasets import load
+from xtalcodec.representations.density import Atoms, View, density, density_nearest, species_map
+from xtalcodec.representations.repeating import Repeating, RepeatingConfig
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--data", default="aflow-prototypes", help="crystals to work on")

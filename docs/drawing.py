@@ -13,8 +13,9 @@ from matplotlib.patches import Circle, FancyArrowPatch, Polygon
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.fields.batch import CrystalBatch
-from xtalcodec.fields.periodic import Periodic, PeriodicConfig, niggli
+from xtalcodec.geometry.niggli import niggli
+from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.periodic import Periodic, PeriodicConfig
 
 INK, SOFT, BLUE, ORANGE, GREEN = "#1b2530", "#66717f", "#3c5fb0", "#d9622b", "#2a8f83"
 COLORS = {20: GREEN, 22: BLUE, 8: ORANGE}

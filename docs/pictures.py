@@ -33,7 +33,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from xtalcodec.fields.periodic import PeriodicConfig
+from xtalcodec.representations.periodic import PeriodicConfig
 
 HERE = Path(__file__).parent
 STYLE = {

@@ -26,6 +26,6 @@ def mp():
 @pytest.fixture(scope="session")
 def prototypes():
     """pymatgen's AFLOW prototypes."""
-    from xtalcodec.data import load
+    from xtalcodec.datasets import load
 
     return load("aflow-prototypes")[0]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.fields.periodic import niggli
+from xtalcodec.geometry.niggli import niggli
 from xtalcodec.testing import crystals, shifts
 
 

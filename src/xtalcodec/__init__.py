@@ -14,11 +14,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Codec": "codec",
+    "Codec": "codecs.codec",
     "Crystal": "crystal",
     "CrystalError": "crystal",
-    "FieldStore": "field_store",
-    "Latents": "latents",
+    "FieldStore": "datasets.field_store",
+    "Latents": "codecs.latents",
 }
 """Public names and the modules they live in, imported at first use so that importing is quick."""
 

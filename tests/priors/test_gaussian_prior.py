@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.linalg import expm, polar
 from scipy.spatial.transform import Rotation
 
-from xtalcodec.latents import Code, Latents, LatentsError
+from xtalcodec.codecs.latents import Code, Latents, LatentsError
 from xtalcodec.priors import available, prior
 from xtalcodec.priors.gaussian import GaussianPrior, lattice_numbers, lattice_of
 from xtalcodec.testing import lattices

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.testing import crystals
 from xtalcodec.training.augment import AugmentConfig, augment
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from xtalcodec.models.patch import PatchConfig, PatchNetwork
+from xtalcodec.networks.patch import PatchConfig, PatchNetwork
 from xtalcodec.training.checkpoint import CheckpointError, load, save
 
 TINY = PatchConfig(channels=2, width=12, heads=1, encoder_layers=1, decoder_layers=1, latent=2, features=3, species=5)

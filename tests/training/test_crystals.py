@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.fields.periodic import Periodic, PeriodicConfig
+from xtalcodec.representations.periodic import Periodic, PeriodicConfig
 from xtalcodec.training.crystals import TrainingCrystals
 
 SPACE = Periodic(PeriodicConfig(max_patches=60))

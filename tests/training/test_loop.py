@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtalcodec.codec import Codec
-from xtalcodec.export import write_parquet
+from xtalcodec.codecs.codec import Codec
+from xtalcodec.io.write import write_parquet
 from xtalcodec.training.loop import TrainingError, train
 from xtalcodec.training.recipe import load
 

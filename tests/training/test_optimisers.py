@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from xtalcodec.models.hoffmann import Hoffmann, HoffmannConfig
-from xtalcodec.models.patch import PatchConfig, PatchNetwork
-from xtalcodec.settings import SettingsError
+from xtalcodec.config import SettingsError
+from xtalcodec.networks.hoffmann import Hoffmann, HoffmannConfig
+from xtalcodec.networks.patch import PatchConfig, PatchNetwork
 from xtalcodec.training.optimisers import Muon, OptimiserConfig, open_optimisers
 
 TINY = PatchNetwork(PatchConfig(width=12, heads=2, encoder_layers=1, decoder_layers=1))

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from xtalcodec.codec import Codec
-from xtalcodec.executors import InProcess, Pool
-from xtalcodec.field_store import FieldStore
-from xtalcodec.fields.cube import CubeConfig
-from xtalcodec.fields.repeating import RepeatingConfig
-from xtalcodec.fields.unit_cell import UnitCellConfig
-from xtalcodec.fields.window import WindowConfig
-from xtalcodec.generate import prepare, run
+from xtalcodec.codecs.codec import Codec
+from xtalcodec.datasets.field_store import FieldStore
+from xtalcodec.datasets.generate import prepare, run
+from xtalcodec.datasets.views import ViewsConfig
+from xtalcodec.parallel import InProcess, Pool
+from xtalcodec.representations.density import WindowConfig
+from xtalcodec.representations.repeating import RepeatingConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
+from xtalcodec.representations.window import CubeConfig
 from xtalcodec.training.loop import TrainingError, train
 from xtalcodec.training.painted import PaintedViews
 from xtalcodec.training.recipe import load
-from xtalcodec.views import ViewsConfig
 
 SMALL = ["codec.network.scale=0.03", "optimiser.steps=3", "optimiser.patches=3", "optimiser.warmup=1", "sample=2"]
 UNIT = CubeConfig("unit_cell", patches=1, skin=0.0, reach=5.7)

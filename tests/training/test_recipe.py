@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 import pytest
 import yaml
 
-from xtalcodec.settings import SettingsError
+from xtalcodec.config import SettingsError
 from xtalcodec.training.recipe import Recipe, available, load
 
 

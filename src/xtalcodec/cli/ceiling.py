@@ -24,7 +24,7 @@ def evaluate_ceiling(
     json: Path | None,
 ) -> "tuple[dict[str, Any], list[Unusable]]":
     """Measure a reader on true fields, print the scores and return them."""
-    from xtalcodec.metrics.ceiling import REPRESENTATIONS, ceiling_summary, measure_ceiling
+    from xtalcodec.evaluation.oracle import REPRESENTATIONS, ceiling_summary, measure_ceiling
 
     with clear_errors():
         if representation is None:

@@ -49,9 +49,9 @@ def decode(
     Example: xtalcodec decode latents.parquet --out crystals --symprec 0.1
     """
     from xtalcodec.cli.report import write_json
-    from xtalcodec.export import write_many
+    from xtalcodec.codecs.latents import Latents
     from xtalcodec.files import Unusable
-    from xtalcodec.latents import Latents
+    from xtalcodec.io.write import write_many
 
     with clear_errors():
         codes = Latents.from_parquet(latents)

@@ -14,9 +14,9 @@ data_app = typer.Typer(help="Sources of crystals, and conversion to parquet.", n
 @data_app.command("list")
 def data_list() -> None:
     """List the sources of crystals that need no file."""
-    from xtalcodec import data
+    from xtalcodec import datasets
 
-    for name, description in data.available().items():
+    for name, description in datasets.available().items():
         typer.echo(f"{name:18} {description}")
 
 
@@ -49,7 +49,7 @@ def data_convert(
 
     Example: xtalcodec data convert cifs/ --out crystals.parquet
     """
-    from xtalcodec.export import write_parquet
+    from xtalcodec.io.write import write_parquet
 
     with clear_errors():
         crystals, unusable = load_crystals(files, max_sites, None)
@@ -71,8 +71,8 @@ def data_split(
 
     Example: xtalcodec data split aflow-prototypes --train train.parquet --val val.parquet
     """
-    from xtalcodec.data.split import held_out
-    from xtalcodec.export import write_parquet
+    from xtalcodec.datasets.split import held_out
+    from xtalcodec.io.write import write_parquet
 
     with clear_errors():
         crystals, unusable = load_crystals(files, max_sites, None)

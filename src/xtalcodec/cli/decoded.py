@@ -10,9 +10,9 @@ from xtalcodec.cli.options import Format
 from xtalcodec.cli.running import progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.codec import Codec, Decoded
+    from xtalcodec.codecs.codec import Codec, Decoded
+    from xtalcodec.codecs.latents import Latents
     from xtalcodec.files import Unusable
-    from xtalcodec.latents import Latents
 
 Out = Annotated[Path | None, typer.Option(help="Folder for the decoded crystals.")]
 Formatted = Annotated[Format, typer.Option("--format", help="Format of the decoded crystals.")]
@@ -23,15 +23,15 @@ Html = Annotated[Path | None, typer.Option(help="Write a page with densities and
 
 def abouts(codec: "Codec", codes: "Latents", found: "Sequence[Decoded | None]") -> list[dict[str, Any]]:
     """What decoded, a row for each code."""
-    from xtalcodec.metrics.generation import explained
+    from xtalcodec.evaluation.generation import explained
 
     shares = explained(codec, codes, found)
     return [_about(code.name, decoded, share) for code, decoded, share in zip(codes, found, shares, strict=True)]
 
 
 def _about(name: str, decoded: "Decoded | None", share: float | None) -> dict[str, Any]:
-    from xtalcodec.metrics.reconstruction import SYMPREC
-    from xtalcodec.symmetry import space_group
+    from xtalcodec.evaluation.reconstruction import SYMPREC
+    from xtalcodec.geometry.symmetry import space_group
 
     about = {"name": name, "formula": "–", "sites": 0, "confidence": 0.0, "space_group": ""}
     if decoded is not None:
@@ -58,7 +58,7 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
 
 def write(found: "Sequence[Decoded | None]", out: Path | None, fmt: Format, symprec: float | None) -> None:
     """Write what decoded."""
-    from xtalcodec.export import write_many
+    from xtalcodec.io.write import write_many
 
     if out:
         paths = write_many((d.crystal for d in found if d), out, fmt.value, symprec)
@@ -67,8 +67,8 @@ def write(found: "Sequence[Decoded | None]", out: Path | None, fmt: Format, symp
 
 def check_pictures(strip: Path | None, movie: Path | None) -> None:
     """Refuse files of other kinds before anything is computed."""
-    from xtalcodec.plots.frames import FILMS
-    from xtalcodec.plots.style import FORMATS
+    from xtalcodec.viz.figures.frames import FILMS
+    from xtalcodec.viz.figures.style import FORMATS
 
     for path, kinds in ((strip, [f".{x}" for x in FORMATS]), (movie, FILMS)):
         if path and path.suffix.lower() not in kinds:
@@ -87,10 +87,10 @@ def draw(
     """Draw the strip, the film and the page that were asked for."""
     if not strip and not movie and not html:
         return
-    from xtalcodec.plots import frames as pictures
-    from xtalcodec.plots.codes import frames
-    from xtalcodec.plots.frames_page import write_frames_page
-    from xtalcodec.plots.style import save
+    from xtalcodec.viz.figures import frames as pictures
+    from xtalcodec.viz.figures.codes import frames
+    from xtalcodec.viz.figures.style import save
+    from xtalcodec.viz.pages.frames_page import write_frames_page
 
     shown = frames(codec, codes, found, titles)
     if strip:
@@ -108,7 +108,7 @@ def draw(
 
 def lost(rows: Sequence[dict[str, Any]]) -> "list[Unusable]":
     """Rows where no crystal decoded, and why."""
+    from xtalcodec.evaluation.generation import nothing
     from xtalcodec.files import Unusable
-    from xtalcodec.metrics.generation import nothing
 
     return [Unusable(row["name"], nothing(row["explained"])) for row in rows if not row["sites"]]

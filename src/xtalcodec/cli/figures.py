@@ -11,7 +11,7 @@ from xtalcodec.cli.options import Device, MaxSites, NoRefine
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, names_of, progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.codec import Codec
+    from xtalcodec.codecs.codec import Codec
     from xtalcodec.files import Unusable
 
 
@@ -43,7 +43,7 @@ def figures(
     Example: xtalcodec figures runs/mp-repeating --data mp_val.parquet --out figures
     """
     with clear_errors():
-        from xtalcodec.plots.style import FORMATS
+        from xtalcodec.viz.figures.style import FORMATS
 
         model = load_codec(run, device)
         kinds = [kind.value for kind in formats or []] or FORMATS
@@ -60,10 +60,10 @@ def figures(
 
 def _curve(model: "Codec", run: str, out: Path, kinds: Sequence[str]) -> list[Path]:
     """Draw the learning curve, or say that there is none."""
-    from xtalcodec.codec import Codec
-    from xtalcodec.fields.cube import UnitCellCube
-    from xtalcodec.plots.figures import draw_curve
-    from xtalcodec.plots.learning import read_curve
+    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.representations.window import UnitCellCube
+    from xtalcodec.viz.figures.draw import draw_curve
+    from xtalcodec.viz.figures.learning import read_curve
 
     folder = Codec.folder(run)
     curve = read_curve(folder) if folder else None
@@ -84,9 +84,9 @@ def _windows(
     kinds: Sequence[str],
 ) -> "tuple[list[Unusable], list[Path]]":
     """Measure crystals in windows and draw that."""
-    from xtalcodec.fields.cube import Cube
-    from xtalcodec.metrics.windows import measure
-    from xtalcodec.plots.figures import COUNT, About, draw_windows
+    from xtalcodec.evaluation.windows import measure
+    from xtalcodec.representations.window import Cube
+    from xtalcodec.viz.figures.draw import COUNT, About, draw_windows
 
     if not isinstance(model.space, Cube):
         text = (

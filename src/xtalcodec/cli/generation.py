@@ -10,8 +10,8 @@ from xtalcodec.cli.options import Inputs, Json, MaxSites
 from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bar, tell
 
 if TYPE_CHECKING:
-    from xtalcodec.fields.repeating import RepeatingConfig
-    from xtalcodec.fields.unit_cell import UnitCellConfig
+    from xtalcodec.representations.repeating import RepeatingConfig
+    from xtalcodec.representations.unit_cell import UnitCellConfig
 
 
 class Representation(StrEnum):
@@ -89,10 +89,10 @@ def generate(
     from xtalcodec.cli.report import write_json
 
     with clear_errors():
-        from xtalcodec.executors import open_pool
-        from xtalcodec.generate import alone, prepare, run
-        from xtalcodec.properties import Properties, read_properties
-        from xtalcodec.views import ViewsConfig
+        from xtalcodec.datasets.generate import alone, prepare, run
+        from xtalcodec.datasets.views import ViewsConfig
+        from xtalcodec.io.properties import Properties, read_properties
+        from xtalcodec.parallel import open_pool
 
         if rotate and representation is Representation.unit_cell:
             raise ValueError("unit_cell always rotates; --rotate is for repeating")
@@ -124,9 +124,9 @@ def _looks(
     representation: Representation, edge: float, points: int, sigma: float, label_radius: float | None, *, rotate: bool
 ) -> "UnitCellConfig | RepeatingConfig":
     """Settings of the representation."""
-    from xtalcodec.fields.repeating import RepeatingConfig
-    from xtalcodec.fields.unit_cell import UnitCellConfig
-    from xtalcodec.fields.window import WindowConfig
+    from xtalcodec.representations.density import WindowConfig
+    from xtalcodec.representations.repeating import RepeatingConfig
+    from xtalcodec.representations.unit_cell import UnitCellConfig
 
     radius = (
         UnitCellConfig().window.label_radius

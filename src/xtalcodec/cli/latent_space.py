@@ -55,7 +55,7 @@ def interpolate(
     Example: xtalcodec interpolate SrTiO3.cif BaTiO3.cif --codec mp --steps 7 --out path --strip path.png
     """
     from xtalcodec.cli.report import write_json
-    from xtalcodec.latent_space import interpolate as mix
+    from xtalcodec.latent_space.paths import interpolate as mix
 
     with clear_errors():
         check_pictures(strip, movie)
@@ -102,8 +102,8 @@ def alter(
     Example: xtalcodec alter SrTiO3.cif --replace Sr=Ba --scale-density 0.9 --scale-density 1.1 --out altered
     """
     from xtalcodec.cli.report import write_json
-    from xtalcodec.latent_space import Replacement, replaced, with_density
-    from xtalcodec.metrics.reconstruction import rms_displacement
+    from xtalcodec.evaluation.reconstruction import rms_displacement
+    from xtalcodec.latent_space.paths import Replacement, replaced, with_density
 
     with clear_errors():
         check_pictures(strip, movie)
@@ -140,10 +140,10 @@ def _one(text: str, max_sites: int) -> "Crystal":
     """The crystal of a file, or the one of that name in a file or a source of several."""
     import difflib
 
-    from xtalcodec import data
+    from xtalcodec import datasets
 
     source, colon, name = ("", "", "") if Path(text).exists() else text.rpartition(":")
-    crystals, unusable = data.load([source if colon else text], max_sites)
+    crystals, unusable = datasets.load([source if colon else text], max_sites)
     if colon:
         named = [c for c in crystals if c.name == name]
         if not named:

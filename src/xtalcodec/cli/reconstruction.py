@@ -22,9 +22,9 @@ from xtalcodec.cli.options import (
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, names_of, progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.codec import Codec
+    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.evaluation.reconstruction import Reconstruction
     from xtalcodec.files import Unusable
-    from xtalcodec.metrics.reconstruction import Reconstruction
 
 
 def reconstruct(
@@ -53,12 +53,12 @@ def reconstruct(
     print_table(rows, self_check)
     print_summary(rows, model, seconds, unusable, json, with_rows=True)
     if out:
-        from xtalcodec.export import write_many
+        from xtalcodec.io.write import write_many
 
         paths = write_many((r.decoded for r in rows if r.decoded), out, format.value, symprec)
         typer.echo(f"{len(paths)} decoded crystals are in {out}")
     if html:
-        from xtalcodec.plots.page import write_page
+        from xtalcodec.viz.pages.page import write_page
 
         write_page(rows, html, "xtalcodec: crystals and what came back", f"codec {model.identity}")
         typer.echo(f"originals and reconstructions side by side: {html}")
@@ -138,7 +138,7 @@ def evaluate(
         )
         scores = print_summary(rows, model, seconds, unusable, json, with_rows=False)
     if card:
-        from xtalcodec.codec import Codec
+        from xtalcodec.codecs.codec import Codec
         from xtalcodec.training.card import note_scores
 
         with clear_errors():
@@ -160,7 +160,7 @@ def _reconstruct(
     workers: int,
 ) -> "tuple[list[Reconstruction], list[Unusable], Codec, float]":
     """Load, reconstruct and time."""
-    from xtalcodec.metrics.reconstruction import reconstruct, timed
+    from xtalcodec.evaluation.reconstruction import reconstruct, timed
 
     with clear_errors():
         model = load_codec(codec, device)

@@ -7,10 +7,10 @@ from typing import Any
 
 import typer
 
-from xtalcodec.atomic import atomic
-from xtalcodec.codec import Codec
+from xtalcodec.codecs.codec import Codec
+from xtalcodec.evaluation.reconstruction import Reconstruction, summary
 from xtalcodec.files import Unusable
-from xtalcodec.metrics.reconstruction import Reconstruction, summary
+from xtalcodec.io.atomic import atomic
 
 
 def print_table(rows: Sequence[Reconstruction], self_check: bool) -> None:

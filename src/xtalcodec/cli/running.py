@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from xtalcodec.codec import Codec
+    from xtalcodec.codecs.codec import Codec
     from xtalcodec.crystal import Crystal
     from xtalcodec.files import Unusable
 
@@ -35,7 +35,7 @@ def clear_errors() -> Iterator[None]:
 
 def load_codec(name: str, device: str) -> "Codec":
     """Load a codec; torch is imported only now."""
-    from xtalcodec.codec import Codec
+    from xtalcodec.codecs.codec import Codec
 
     return Codec.from_pretrained(name, device=device)
 
@@ -51,11 +51,11 @@ def load_crystals(
     inputs: Sequence[str], max_sites: int, codec: "Codec | None"
 ) -> "tuple[list[Crystal], list[Unusable]]":
     """Read crystals; with a codec, set those aside that it cannot hold."""
-    from xtalcodec import data
+    from xtalcodec import datasets
     from xtalcodec.crystal import CrystalError
     from xtalcodec.files import Unusable
 
-    crystals, unusable = data.load(inputs, max_sites)
+    crystals, unusable = datasets.load(inputs, max_sites)
     if codec is None:
         return crystals, unusable
     usable = []

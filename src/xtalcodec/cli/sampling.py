@@ -10,7 +10,7 @@ from xtalcodec.cli.options import Device, Format, Json, Symprec
 from xtalcodec.cli.running import clear_errors, load_codec, progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.metrics.generation import Generated
+    from xtalcodec.evaluation.generation import Generated
     from xtalcodec.priors.gaussian import GaussianPrior
 
 DRAWN = 8
@@ -50,7 +50,7 @@ def sample(
     Example: xtalcodec sample latents.parquet --prior gaussian -n 32 --seed 1 --out samples --strip samples.png
     """
     from xtalcodec.cli.report import write_json
-    from xtalcodec.metrics.generation import generation_summary, judge
+    from xtalcodec.evaluation.generation import generation_summary, judge
 
     with clear_errors():
         check_pictures(strip, movie)
@@ -83,7 +83,7 @@ def sample(
 
 def _prior(source: Path, name: str, variance: float, grid: str | None) -> "GaussianPrior":
     """Load a prior, or fit one."""
-    from xtalcodec.latents import Latents
+    from xtalcodec.codecs.latents import Latents
     from xtalcodec.priors import prior
     from xtalcodec.priors.gaussian import grids
 

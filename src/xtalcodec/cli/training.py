@@ -79,7 +79,7 @@ def info(
 
     Example: xtalcodec info mp
     """
-    from xtalcodec.codec import CARD, Codec, pretrained
+    from xtalcodec.codecs.codec import CARD, Codec, pretrained
 
     with clear_errors():
         if codec is None:

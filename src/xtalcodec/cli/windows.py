@@ -10,14 +10,14 @@ from xtalcodec.cli.report import write_json
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.codec import Codec
-    from xtalcodec.coders import HoffmannCoder
+    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.codecs.coders import HoffmannCoder
     from xtalcodec.files import Unusable
 
 
 def is_window(codec: str) -> bool:
     """Whether a codec's representation is a window."""
-    from xtalcodec.fields.cube import Cube
+    from xtalcodec.representations.window import Cube
 
     with clear_errors():
         return isinstance(load_codec(codec, "cpu").space, Cube)
@@ -41,9 +41,9 @@ def evaluate_windows(
     """Measure a window codec on crystals seen afresh, print the scores and return them."""
     import numpy as np
 
-    from xtalcodec.metrics.discriminator import FEWEST, discriminate
-    from xtalcodec.metrics.sampled import true_and_sampled
-    from xtalcodec.metrics.windows import measure, window_summary
+    from xtalcodec.evaluation.discriminator import FEWEST, discriminate
+    from xtalcodec.evaluation.sampled import true_and_sampled
+    from xtalcodec.evaluation.windows import measure, window_summary
 
     with clear_errors():
         model = load_codec(codec, device)

@@ -4,7 +4,7 @@ import pkgutil
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from xtalcodec.settings import unknown
+from xtalcodec.config import unknown
 
 if TYPE_CHECKING:
     from xtalcodec.priors.gaussian import GaussianPrior

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.spatial.transform import Rotation
 
-from xtalcodec.latents import Code, Latents, LatentsError
+from xtalcodec.codecs.latents import Code, Latents, LatentsError
 
 FORMAT = "xtalcodec-gaussian-prior-1"
 ABOUT, NUMBERS = "prior.json", "prior.safetensors"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from xtalcodec.fields.batch import CrystalBatch
+from xtalcodec.representations.batch import CrystalBatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from xtalcodec import __version__
-from xtalcodec.atomic import atomic
-from xtalcodec.codec import CARD
+from xtalcodec.codecs.codec import CARD
+from xtalcodec.io.atomic import atomic
 from xtalcodec.training.progress import Progress
 from xtalcodec.training.recipe import Recipe
 

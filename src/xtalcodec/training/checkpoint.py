@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from xtalcodec.atomic import atomic
+from xtalcodec.io.atomic import atomic
 
 KIND = "xtalcodec-training-1"
 

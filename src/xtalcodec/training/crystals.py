@@ -6,8 +6,8 @@ from math import prod
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.fields.periodic import niggli
-from xtalcodec.fields.voxels import Patches, Voxels
+from xtalcodec.geometry.niggli import niggli
+from xtalcodec.representations.base import Patches, Voxels
 
 
 class TrainingCrystals:

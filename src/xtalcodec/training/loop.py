@@ -15,13 +15,13 @@ import yaml
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from xtalcodec.atomic import atomic
-from xtalcodec.codec import Codec
+from xtalcodec.codecs.codec import Codec
 from xtalcodec.crystal import Crystal
-from xtalcodec.fields.batch import CrystalBatch
-from xtalcodec.fields.cube import CubeConfig
-from xtalcodec.fields.voxels import Patches, Voxels
-from xtalcodec.models.linear import Linear, LinearConfig
+from xtalcodec.io.atomic import atomic
+from xtalcodec.networks.modes import Linear, LinearConfig
+from xtalcodec.representations.base import Patches, Voxels
+from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.window import CubeConfig
 from xtalcodec.training import card, checkpoint
 from xtalcodec.training.augment import augment
 from xtalcodec.training.crystals import TrainingCrystals

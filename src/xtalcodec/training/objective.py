@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from xtalcodec.fields.batch import CrystalBatch
-from xtalcodec.fields.cube import Cube
-from xtalcodec.fields.voxels import Patches, Voxels
-from xtalcodec.fields.window import species_map
-from xtalcodec.models.hoffmann import Hoffmann
-from xtalcodec.models.patch import PatchNetwork
-from xtalcodec.sites.heat import interpolate
+from xtalcodec.atom_finders.heat import interpolate
+from xtalcodec.networks.hoffmann import Hoffmann
+from xtalcodec.networks.patch import PatchNetwork
+from xtalcodec.representations.base import Patches, Voxels
+from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.density import species_map
+from xtalcodec.representations.window import Cube
 from xtalcodec.training.painted import Painted
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from xtalcodec.settings import SettingsError, unknown
+from xtalcodec.config import SettingsError, unknown
 
 
 @dataclass(frozen=True, slots=True)

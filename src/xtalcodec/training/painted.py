@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from xtalcodec.fields.cube import CubeConfig
-from xtalcodec.fields.voxels import Patches
+from xtalcodec.representations.base import Patches
+from xtalcodec.representations.window import CubeConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class PaintedViews:
         ValueError
             A store of another representation or of other points than the codec's.
         """
-        from xtalcodec.field_store import FieldStore
+        from xtalcodec.datasets.field_store import FieldStore
 
         store = FieldStore(path, ["density", "species_map"])
         kind = store.settings["representation"]["name"]

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from xtalcodec.atomic import atomic
-from xtalcodec.codec import Codec
+from xtalcodec.codecs.codec import CURVE, Codec
 from xtalcodec.crystal import Crystal
-from xtalcodec.fields.cube import Cube
-from xtalcodec.metrics.reconstruction import reconstruct, summary
-from xtalcodec.metrics.windows import measure, window_summary
+from xtalcodec.evaluation.reconstruction import reconstruct, summary
+from xtalcodec.evaluation.windows import measure, window_summary
+from xtalcodec.io.atomic import atomic
+from xtalcodec.representations.window import Cube
 
-CURVE, LOG = "curve.jsonl", "tensorboard"
-"""Files of a training's folder."""
+LOG = "tensorboard"
+"""Folder of a training's log."""
 
 
 SCORES = ("match_rate", "rmse", "count_rate", "composition_rate")

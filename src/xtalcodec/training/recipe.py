@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from xtalcodec.codec import CodecConfig
-from xtalcodec.settings import SettingsError, build, override, unknown
+from xtalcodec.codecs.codec import CodecConfig
+from xtalcodec.config import SettingsError, build, override, unknown
 from xtalcodec.training.augment import AugmentConfig
 from xtalcodec.training.objective import ObjectiveConfig
 from xtalcodec.training.optimisers import OptimiserConfig

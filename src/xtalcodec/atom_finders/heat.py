@@ -1,0 +1,160 @@
+"""Decoded field → atoms: where they are, what they are, and how sure that is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from xtalcodec.atom_finders.found import Sites
+from xtalcodec.networks.patch import DecodedField, PatchNetwork
+from xtalcodec.representations.base import Grid, Patches, Voxels, flat_index
+from xtalcodec.representations.batch import CrystalBatch
+
+
+@dataclass(frozen=True, slots=True)
+class SitesConfig:
+    """How atoms are read off a decoded field; lengths in voxels, but for `nearest`."""
+
+    threshold: float = 0.3
+    """Least heat of the voxel that holds an atom; a true one has at least 0.46, in its corner."""
+    margin: float = 0.15
+    """How far outside its own voxel a voxel's atom may lie: neighbours may both claim one on their border."""
+    agreement: float = 0.7
+    """Votes count for a candidate when they fall this near to it."""
+    nearest: float = 0.65
+    """Å: candidates nearer than this are one atom; the shortest bond, H–H, is 0.74 Å long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Places that may hold an atom."""
+
+    which: Int[Tensor, " n"]
+    """The crystal of each, ascending."""
+    position: Float[Tensor, "n 3"]
+    """In voxels, not wrapped."""
+    support: Float[Tensor, " n"]
+    """Heat around it over the heat that an atom there would give."""
+
+    @property
+    def likeness(self) -> Float[Tensor, " n"]:
+        """1 where the heat around is just what an atom gives, less where there is less of it or more."""
+        return torch.minimum(self.support, 1 / self.support.clamp_min(1e-6))
+
+
+def interpolate(
+    values: Float[Tensor, "b voxels c"], which: Int[Tensor, " sites"], position: Float[Tensor, "sites 3"], grid: Grid
+) -> Float[Tensor, "sites c"]:
+    """Trilinear interpolation on the torus of voxels.
+
+    Parameters
+    ----------
+    values: one row per voxel in C order.
+    which: the crystal of each site.
+    position: in voxels along each axis, any real number.
+    """
+    corner = torch.cartesian_prod(*[torch.arange(2, device=values.device)] * 3)  # 8 3
+    base = position.floor()
+    fraction = (position - base)[:, None]  # sites 1 3
+    weight = torch.where(corner.bool(), fraction, 1 - fraction).prod(-1)  # sites 8
+    index = flat_index(base[:, None].long() + corner, grid)
+    return (values[which[:, None], index] * weight[..., None]).sum(1)
+
+
+def read_sites(
+    decoded: DecodedField,
+    network: PatchNetwork,
+    space: Voxels,
+    lattice: Float[Tensor, "b 3 3"],
+    patches: Patches,
+    allowed: Int[Tensor, " species"],
+    config: SitesConfig,
+) -> list[Sites]:
+    """Read the atoms of every crystal of a batch.
+
+    (1) A voxel that is warm and says that its atom lies within it proposes a candidate, at the mean
+    of the votes around, where the representation can have one; (2) of candidates too near to each
+    other the likeliest stays; (3) the species is read from the features at the position;
+    (4) the atoms' heat is compared with the decoded heat.
+
+    Parameters
+    ----------
+    lattice: Å, of the torus that the grid divides.
+    allowed: atomic numbers to choose from.
+    """
+    grid = space.grid(patches)
+    heat = decoded.heat.sigmoid()
+    found = _apart(_candidates(heat, decoded.offset, space, grid, config), space, lattice, grid, config)
+    logits = network.species(interpolate(decoded.features, found.which, found.position, grid))
+    probability, species = logits[:, allowed].softmax(-1).max(-1)
+    frac = (found.position / torch.tensor(grid, device=heat.device)).remainder(1)
+    cuts = torch.bincount(found.which, minlength=len(heat)).cumsum(0)[:-1].tolist()
+    parts = [
+        np.split(x.cpu().numpy(), cuts)
+        for x in (frac.double(), allowed[species], (probability * found.likeness).double())
+    ]
+    explained = _explained(heat, found, space, patches).tolist()
+    return [Sites(*rest) for rest in zip(*parts, explained, strict=True)]
+
+
+def _candidates(
+    heat: Float[Tensor, "b voxels"],
+    offset: Float[Tensor, "b voxels 3"],
+    space: Voxels,
+    grid: Grid,
+    config: SitesConfig,
+) -> Candidates:
+    """Voxels that own an atom, at the heat-weighted mean of the votes around them."""
+    n = torch.tensor(grid, device=heat.device)
+    which, flat = ((heat > config.threshold) & (offset.abs().amax(-1) <= 0.5 + config.margin)).nonzero(as_tuple=True)
+    voxel = torch.stack([flat // (n[1] * n[2]), flat // n[2] % n[1], flat % n[2]], -1)
+    around = voxel[:, None] + torch.cartesian_prod(*[torch.arange(-1, 2, device=heat.device)] * 3)  # c 27 3
+    index = flat_index(around, grid)
+    vote = around + offset[which[:, None], index]
+    own = (voxel + offset[which, flat])[:, None]
+    agrees = (vote - own).norm(dim=-1) < config.agreement
+    warmth = heat[which[:, None], index] * agrees
+    position = (vote * warmth[..., None]).sum(1) / warmth.sum(1, keepdim=True)
+    ideal = space.heat((around - position[:, None]).square().sum(-1)) * agrees
+    support = warmth.sum(1) / ideal.sum(1)
+    shown = space.shows(position / n)
+    return Candidates(which[shown], position[shown], support[shown])
+
+
+def _apart(
+    found: Candidates, space: Voxels, lattice: Float[Tensor, "b 3 3"], grid: Grid, config: SitesConfig
+) -> Candidates:
+    """Keep the likeliest candidate, drop those too near to it, and so on; equal ones keep the first."""
+    order = found.likeness.argsort(descending=True, stable=True)
+    order = order[found.which[order].argsort(stable=True)]  # crystal by crystal, the best first
+    which, position = found.which[order], found.position[order]
+    count = torch.bincount(which, minlength=len(lattice))
+    inside = torch.arange(int(count.max()) if len(which) else 0, device=which.device) < count[:, None]
+    frac = position.new_zeros(*inside.shape, 3)
+    frac[inside] = (position / torch.tensor(grid, device=which.device)).remainder(1)
+    apart = frac[:, :, None] - frac[:, None]
+    nearest_image = apart - apart.round() if space.wraps else apart
+    close = (nearest_image @ lattice[:, None]).norm(dim=-1) < config.nearest
+    worse = close.tril(-1) & inside[:, :, None] & inside[:, None]  # b n m: m, which is better, is too near to n
+    kept, undecided = torch.zeros_like(inside), inside.clone()
+    while undecided.any():
+        best = undecided & ~(worse & undecided[:, None]).any(-1)
+        kept |= best
+        undecided &= ~best & ~(worse & best[:, None]).any(-1)
+    stays = order[kept[inside]].sort().values
+    return Candidates(found.which[stays], found.position[stays], found.support[stays])
+
+
+def _explained(
+    heat: Float[Tensor, "b voxels"], found: Candidates, space: Voxels, patches: Patches
+) -> Float[Tensor, " b"]:
+    """1 − the largest difference between the decoded heat and that of the atoms found."""
+    count = torch.bincount(found.which, minlength=len(heat))
+    mask: Bool[Tensor, "b sites"] = torch.arange(max(1, int(count.max())), device=heat.device) < count[:, None]
+    frac = torch.zeros(*mask.shape, 3, device=heat.device)
+    frac[mask] = (found.position / torch.tensor(space.grid(patches), device=heat.device)).remainder(1)
+    lattice = torch.eye(3, device=heat.device).expand(len(heat), 3, 3)
+    atoms = CrystalBatch(lattice, frac, mask.long(), mask)
+    return 1 - (heat - space.targets(atoms, patches).heat).abs().amax(1)

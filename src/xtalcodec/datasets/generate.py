@@ -1,0 +1,263 @@
+"""The paper's data generation: views of crystals, painted and kept in a Zarr store, by any number of workers.
+
+Every row depends on its crystal, the settings and its own random stream alone, and every task makes whole
+shards, so the store is the same bytes whatever the workers, the ranks and the restarts were.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.datasets import stores
+from xtalcodec.datasets.stores import Layout
+from xtalcodec.datasets.views import ViewsConfig, look, paint_row, settings_of
+from xtalcodec.files import Unusable
+from xtalcodec.io.properties import Properties
+from xtalcodec.parallel import Pool
+
+SURVEYED = 64
+"""Crystals that one task looks at before anything is painted."""
+
+
+class GenerateError(ValueError):
+    """Generation that stopped: the message says why, and what is whole."""
+
+
+@contextmanager
+def alone(path: str | Path) -> Iterator[None]:
+    """Keep other runs away from a store while this one prepares and makes it; a killed run keeps nobody away.
+
+    Raises
+    ------
+    GenerateError
+        Another run is at it.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(f"{path}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise GenerateError(f"another run is writing {path}: wait for its end") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A store and the rows to be painted for it."""
+
+    path: Path
+    config: ViewsConfig
+    layout: Layout
+    crystals: list[Crystal]
+    """Those that fit, in the order of the rows: all views of the first, then of the second, ….."""
+    properties: Properties
+    unfit: list[Unusable]
+    """Crystals that the representation cannot show, with the reason."""
+    whole: frozenset[int]
+    """Shards that an earlier run has made."""
+    damaged: list[str]
+    """What is wrong with shards that were whole once, and are made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One shard to be made."""
+
+    path: Path
+    config: ViewsConfig
+    layout: Layout
+    shard: int
+    crystals: list[Crystal]
+    """One for each row of the shard."""
+    properties: list[np.ndarray]
+
+
+def make(task: Task) -> int:
+    """Paint and write one shard; return its rows."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums would depend on the number of threads
+    try:
+        rows = task.layout.rows_of(task.shard)
+        arrays = {
+            name: np.zeros((len(rows), *column.shape), dtype=object if column.dtype == "string" else column.dtype)
+            for name, column in task.layout.columns().items()
+        }
+        for k, (row, crystal, known) in enumerate(zip(rows, task.crystals, task.properties, strict=True)):
+            painted = paint_row(crystal, row % task.config.views, task.config)
+            for name in ("positions", "numbers"):
+                values = painted.pop(name)
+                arrays[name][k, : len(values)] = values
+            for name, value in painted.items():
+                arrays[name][k] = value
+            if task.layout.properties:
+                arrays["properties"][k] = known
+        stores.write_shard(task.path, task.layout, task.shard, arrays)
+    finally:
+        torch.set_num_threads(threads)
+    return len(rows)
+
+
+def survey(task: tuple[int, list[Crystal], ViewsConfig]) -> tuple[int, list[int | str]]:
+    """Look at some crystals: the most atoms that a view of each shows, or why it does not fit."""
+    start, crystals, config = task
+    found: list[int | str] = []
+    for crystal in crystals:
+        try:
+            found.append(max(len(look(crystal, view, config)[0].numbers) for view in range(config.views)))
+        except CrystalError as error:
+            found.append(str(error))
+    return start, found
+
+
+def prepare(
+    path: str | Path,
+    crystals: Sequence[Crystal],
+    config: ViewsConfig,
+    pool: Pool,
+    properties: Properties | None = None,
+    unreadable: Sequence[Unusable] = (),
+    progress: Callable[[int], None] = lambda _: None,
+) -> Job:
+    """Look at every crystal and make an empty store, or go on with the one that is there.
+
+    Parameters
+    ----------
+    path
+        Of the store.
+    crystals
+        What to paint, in the order of the rows.
+    config
+        How.
+    pool
+        Who looks at the crystals.
+    properties
+        What is known of them.
+    unreadable
+        Inputs that could not be used, to be kept in the store's attributes with those that do not fit.
+    progress
+        Called with the number of crystals looked at.
+
+    Raises
+    ------
+    GenerateError
+        No crystal fits.
+    StoreError
+        What is at `path` is no store, or one of other settings.
+    """
+    path, properties = Path(path), properties or Properties()
+    settings = settings_of(config, crystals, properties)
+    if not path.exists():
+        _begin(path, crystals, config, pool, properties, settings, unreadable, progress)
+    about = stores.attributes(path)
+    stores.refuse_other_settings(path, about, settings)
+    layout, out = stores.layout_of(about), {item["crystal"] for item in about["unfit"]}
+    stores.sweep(path)
+    sizes = stores.sizes(path, layout)
+    wrong = {shard: stores.damage(path, layout, shard, sizes[shard]) for shard in range(layout.shards)}
+    return Job(
+        path,
+        config,
+        layout,
+        [crystal for k, crystal in enumerate(crystals) if k not in out],
+        properties,
+        [Unusable(item["name"], item["reason"]) for item in about["unfit"]],
+        frozenset(shard for shard, what in wrong.items() if what is None),
+        [what for shard, what in wrong.items() if what and sizes[shard].all()],
+    )
+
+
+def _begin(
+    path: Path,
+    crystals: Sequence[Crystal],
+    config: ViewsConfig,
+    pool: Pool,
+    properties: Properties,
+    settings: dict[str, Any],
+    unreadable: Sequence[Unusable],
+    progress: Callable[[int], None],
+) -> None:
+    """Look at every crystal and make an empty store for those that fit."""
+    found: dict[int, int | str] = {}
+    tasks = ((k, list(crystals[k : k + SURVEYED]), config) for k in range(0, len(crystals), SURVEYED))
+    for start, results in pool.run(survey, tasks):
+        found |= dict(enumerate(results, start))
+        progress(len(results))
+    atoms = [x for x in found.values() if isinstance(x, int)]
+    if not atoms:
+        reasons = "".join(f"\n  {crystals[k].name}: {found[k]}" for k in sorted(found)[:10])
+        raise GenerateError(f"no crystal fits, of {len(crystals)}{reasons}")
+    layout = Layout(
+        len(atoms) * config.views, config.shard, config.representation.window.points, max(atoms), properties.names
+    )
+    unfit = [
+        {"crystal": k, "name": crystals[k].name, "reason": what}
+        for k, what in sorted(found.items())
+        if isinstance(what, str)
+    ]
+    about = {"unfit": unfit, "unreadable": [asdict(item) for item in unreadable]}
+    stores.create(path, layout, settings, about)
+
+
+def tasks_of(job: Job) -> Iterator[Task]:
+    """Tasks of the shards that are not whole."""
+    for shard in range(job.layout.shards):
+        if shard not in job.whole:
+            crystals = [job.crystals[row // job.config.views] for row in job.layout.rows_of(shard)]
+            known = [job.properties.of(crystal) for crystal in crystals]
+            yield Task(job.path, job.config, job.layout, shard, crystals, known)
+
+
+def run(job: Job, pool: Pool, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
+    """Make every shard that is not whole, and tell how fast and how large.
+
+    Raises
+    ------
+    GenerateError
+        A full disk, a worker that died: what is whole stays so, and the same call goes on from there.
+    """
+    progress(sum(len(job.layout.rows_of(shard)) for shard in job.whole))
+    started, made, shards = time.perf_counter(), 0, 0
+    try:
+        for rows in pool.run(make, tasks_of(job)):
+            made, shards = made + rows, shards + 1
+            progress(rows)
+    except (OSError, BrokenExecutor) as error:
+        reason = "a worker died (killed, or out of memory)" if isinstance(error, BrokenExecutor) else str(error)
+        whole = f"at least {len(job.whole) + shards} of {job.layout.shards} shards of {job.path} are whole"
+        raise GenerateError(f"{reason}; {whole}, and the same command goes on from there") from error
+    return summary(job, made, time.perf_counter() - started, pool.workers)
+
+
+def summary(job: Job, made: int, seconds: float, workers: int, crystals: int = 50_000) -> dict[str, Any]:
+    """How fast the rows were made, how large they are, and what so many crystals would take."""
+    layout = job.layout
+    sizes = stores.sizes(job.path, layout).sum(0)
+    per_view = dict(zip(layout.columns(), (sizes / layout.rows).tolist(), strict=True))
+    views = crystals * job.config.views
+    return {
+        "store": str(job.path),
+        "sha256": stores.attributes(job.path)["sha256"],
+        "crystals": len(job.crystals),
+        "unfit": [asdict(item) for item in job.unfit],
+        "views": layout.rows,
+        "views_made": made,
+        "seconds": seconds,
+        "workers": workers,
+        "views_per_second": made / seconds if made else None,
+        "bytes": int(sizes.sum()),
+        "bytes_per_view": per_view,
+        "projection": {
+            "crystals": crystals,
+            "views": views,
+            "seconds": views * seconds / made if made else None,
+            "bytes": int(views * sizes.sum() / layout.rows),
+        },
+    }

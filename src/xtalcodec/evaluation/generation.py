@@ -1,0 +1,181 @@
+"""How sensible crystals are that no one has encoded: atoms apart, room for each, and how many differ.
+
+Nothing is left out: what decodes to no atoms, or to atoms on top of each other, is a row that is not valid.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtalcodec.atom_finders.found import WindowAtoms
+from xtalcodec.codecs.latents import Latents
+from xtalcodec.codecs.windows import decode_windows
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.reconstruction import SYMPREC, rms_displacement
+from xtalcodec.evaluation.windows import nearest
+from xtalcodec.geometry.elements import radii, symbol
+from xtalcodec.geometry.symmetry import space_group
+from xtalcodec.geometry.window_lattice.folding import FoldConfig, interior, window_of
+from xtalcodec.representations.window import RepeatingCube
+
+if TYPE_CHECKING:
+    from xtalcodec.codecs.codec import Codec, Decoded
+
+CLOSEST = 0.5
+"""Least distance of two atoms over the sum of their covalent radii (Cordero et al. 2008); a bond has about 1."""
+
+VOLUME = (4.0, 150.0)
+"""Å³ per atom: diamond has 5.7, caesium 115."""
+
+EXPLAINED = 0.9
+"""Least share of the atoms in a repeating window that the crystal read from it accounts for."""
+
+FAR = 2.0
+"""Distances are looked for up to so many sums of radii."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One sample and what is wrong with it."""
+
+    name: str
+    crystal: Crystal | None
+    """None where nothing was decoded."""
+    confidence: float
+    closest: float
+    """Smallest distance of two atoms over the sum of their covalent radii; `FAR` where none is nearer."""
+    space_group: str
+    reason: str
+    """Why it is not valid; empty where it is."""
+    same_as: str = ""
+    """Name of the first valid sample that is the same crystal, where there is one."""
+    explained: float | None = None
+    """Share of the atoms in a repeating window that the crystal accounts for."""
+
+    @property
+    def valid(self) -> bool:
+        """Whether it could be a crystal."""
+        return not self.reason
+
+    @property
+    def volume(self) -> float | None:
+        """Volume per atom, Å³."""
+        return self.crystal.volume / len(self.crystal) if self.crystal else None
+
+
+def judge(codec: "Codec", latents: Latents, decoded: "Sequence[Decoded | None]") -> list[Generated]:
+    """Say of every sample, in order, whether it is valid and whether it is new among the valid."""
+    shares = explained(codec, latents, decoded)
+    rows = [_row(c.name, found, share) for c, found, share in zip(latents, decoded, shares, strict=True)]
+    first: list[Generated] = []
+    result = []
+    for row in rows:
+        twin = next((other for other in first if row.valid and same(row, other)), None)
+        if row.valid and twin is None:
+            first.append(row)
+        result.append(replace(row, same_as=twin.name) if twin else row)
+    return result
+
+
+def same(a: Generated, b: Generated) -> bool:
+    """Whether two samples are one crystal by CDVAE's StructureMatcher."""
+    if a.crystal is None or b.crystal is None or a.crystal.formula != b.crystal.formula:
+        return False
+    return rms_displacement(a.crystal, b.crystal) is not None
+
+
+def _row(name: str, found: "Decoded | None", share: float | None) -> Generated:
+    if found is None:
+        return Generated(name, None, 0.0, FAR, "", nothing(share), explained=share)
+    crystal = found.crystal
+    ratio, pair, distance = closest(crystal)
+    room = crystal.volume / len(crystal)
+    reasons = []
+    if ratio <= CLOSEST:
+        reasons.append(f"{pair} {distance:.2f} Å apart, {ratio:.2f} of the sum of their radii")
+    if not VOLUME[0] <= room <= VOLUME[1]:
+        reasons.append(f"{room:.3g} Å³ per atom")
+    if share is not None and share < EXPLAINED:
+        reasons.append(f"{100 * (1 - share):.0f} % of the window's atoms are not the crystal's")
+    group = space_group(crystal, SYMPREC)
+    return Generated(name, crystal, found.confidence, ratio, group, "; ".join(reasons), explained=share)
+
+
+def nothing(share: float | None) -> str:
+    """Why no crystal was decoded."""
+    return "no atom found in the decoded field" if share is None else "the atoms in its window do not repeat"
+
+
+def explained(codec: "Codec", latents: Latents, decoded: "Sequence[Decoded | None]") -> list[float | None]:
+    """Share of the atoms in each repeating window that the crystal read from it accounts for, species included.
+
+    Folding averages what repeats and drops the rest: this tells how much that was. None where the codec has no
+    repeating window, or no atom was decoded.
+    """
+    if not isinstance(codec.space, RepeatingCube):
+        return [None] * len(latents)
+    edge = codec.space.window.edge
+    shares: list[float | None] = []
+    for code, found, atoms in zip(latents, decoded, decode_windows(codec, latents), strict=True):
+        if found is None:
+            shares.append(0.0 if len(atoms.numbers) else None)
+            continue
+        back = np.round(np.linalg.inv(code.basis)).astype(np.int64)
+        shares.append(_accounted(found.crystal.in_basis(back).translated(code.origin), atoms, edge))
+    return shares
+
+
+def _accounted(crystal: Crystal, atoms: WindowAtoms, edge: float) -> float:
+    """Share of the atoms away from the faces that have one of the crystal's, of their species, where they are."""
+    config = FoldConfig()
+    corner = np.full(3, -config.skin)
+    places, species = window_of(
+        crystal.lattice, crystal.frac_coords, crystal.numbers, edge + 2 * config.skin, origin=corner
+    )
+    inner = interior(atoms.positions, edge, config.skin)
+    distance, which = nearest(atoms.positions[inner], places + corner)
+    if not len(species) or not inner.any():
+        return 0.0
+    return float(((distance <= config.radius) & (species[which] == atoms.numbers[inner])).mean())
+
+
+def closest(crystal: Crystal) -> tuple[float, str, float]:
+    """Return the two atoms nearest to each other by the sum of their covalent radii, images included.
+
+    Returns
+    -------
+    distance over sum of radii (at most `FAR`), names of the two (a–b), distance in Å.
+    """
+    from ase.neighborlist import neighbor_list
+
+    size = radii(crystal.numbers)
+    i, j, d = neighbor_list("ijd", crystal.to_ase(), FAR * size)
+    if not len(d):
+        return FAR, "", float("inf")
+    ratio = d / (size[i] + size[j])
+    k = int(ratio.argmin())
+    pair = "–".join(symbol(int(z)) for z in sorted(crystal.numbers[[i[k], j[k]]]))
+    return float(ratio[k]), pair, float(d[k])
+
+
+def generation_summary(rows: Sequence[Generated]) -> dict[str, Any]:
+    """Shares of all samples; volumes and formulas of the valid ones."""
+    valid = [row for row in rows if row.valid]
+    unique = [row for row in valid if not row.same_as]
+    volumes = [row.volume for row in valid if row.volume is not None]
+    formulas = Counter(row.crystal.formula for row in valid if row.crystal)
+    return {
+        "n": len(rows),
+        "decoded": sum(row.crystal is not None for row in rows),
+        "valid": len(valid),
+        "unique": len(unique),
+        "valid_rate": len(valid) / len(rows) if rows else None,
+        "unique_rate": len(unique) / len(rows) if rows else None,
+        "not_repeating": sum(row.explained is not None and row.explained < EXPLAINED for row in rows),
+        "too_close": sum(row.crystal is not None and row.closest <= CLOSEST for row in rows),
+        "volume_per_atom": float(np.median(volumes)) if volumes else None,
+        "formulas": dict(formulas.most_common()),
+    }

@@ -1,0 +1,194 @@
+"""How well crystals come back: the protocol of CDVAE (Xie et al. 2022, section 5.1), extended.
+
+StructureMatcher with stol 0.5, angle_tol 10°, ltol 0.3; the decoder is told nothing but the code;
+what fails to encode, decode or match counts as unmatched.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.symmetry import space_group
+
+if TYPE_CHECKING:
+    from xtalcodec.codecs.codec import Codec
+
+BINS = ((1, 10), (11, 20), (21, 30), (31, 52), (53, None))
+"""Numbers of sites by which scores are split; both ends belong."""
+
+SYMPREC = 0.1
+"""Å: symmetry is looked for with about ten times the error that decoding leaves in positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """One crystal, what came back and how they compare."""
+
+    original: Crystal
+    decoded: Crystal | None
+    """None where nothing could be decoded; such a row stays in every denominator."""
+    space_group: str
+    """Hermann-Mauguin symbol of the original, and of what came back, both within `SYMPREC`."""
+    space_group_decoded: str
+    matched: bool
+    rms: float | None
+    """StructureMatcher's RMS displacement over (V/N)^(1/3); None where not matched."""
+    rms_angstrom: float | None
+    same_count: bool
+    same_composition: bool
+    lattice_error: float | None
+    """Mean absolute difference of the nine lattice components, Å."""
+    confidence: float
+    """The codec's own estimate, 0 to 1, that the crystal came back right."""
+    reason: str = ""
+    """Why nothing came back, where nothing did."""
+    numbers: int = 0
+    """Length of the code: latent, lattice and basis."""
+    self_check: float | None = None
+    """Distance of the decoded crystal's own latent from the code's, where asked for."""
+
+
+def reconstruct(
+    codec: "Codec",
+    crystals: Sequence[Crystal],
+    *,
+    refine: bool = True,
+    self_check: bool = False,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> list[Reconstruction]:
+    """Encode, decode and compare crystals; one row each, in order, whatever happens to it."""
+    reasons: dict[int, str] = {}
+    for k, crystal in enumerate(crystals):
+        try:
+            codec.check(crystal)
+        except CrystalError as error:
+            reasons[k] = str(error)
+    good = [k for k in range(len(crystals)) if k not in reasons]
+    rows: list[tuple[Crystal, Crystal | None, float, int, float | None, str]]
+    rows = [
+        (c, None, 0.0, 0, None, reasons.get(k, "no atom found in the decoded field")) for k, c in enumerate(crystals)
+    ]
+    if good:
+        latents = codec.encode([crystals[k] for k in good], refine=refine, progress=progress)
+        decoded = codec.decode_crystals(latents)
+        distances = codec.self_check(latents, decoded) if self_check else [None] * len(good)
+        for k, code, found, distance in zip(good, latents, decoded, distances, strict=True):
+            if found is None:
+                rows[k] = (*rows[k][:3], code.numbers, None, rows[k][5])
+            else:
+                rows[k] = (crystals[k], found.crystal, found.confidence, code.numbers, distance, "")
+    return spread(compare, rows, workers)
+
+
+def spread(function: Callable, rows: Sequence[tuple], workers: int) -> list:
+    """Apply a function to the arguments of every row, in order, on several processes."""
+    if workers == 1 or len(rows) < 2 * workers:
+        return [function(*row) for row in rows]
+    with ProcessPoolExecutor(workers, mp_context=_spawn()) as pool:
+        return list(pool.map(function, *zip(*rows, strict=True), chunksize=8))
+
+
+def _spawn() -> Any:
+    """Fresh processes: forking one that runs threads can deadlock."""
+    from multiprocessing import get_context
+
+    return get_context("spawn")
+
+
+def compare(
+    original: Crystal,
+    decoded: Crystal | None,
+    confidence: float,
+    numbers: int,
+    self_check: float | None,
+    reason: str,
+) -> Reconstruction:
+    """Compare a crystal with what came back."""
+    group = space_group(original, SYMPREC)
+    if decoded is None:
+        return Reconstruction(
+            original, None, group, "", False, None, None, False, False, None, 0.0, reason, numbers, self_check
+        )
+    rms = rms_displacement(original, decoded)
+    scale = (original.volume / len(original)) ** (1 / 3)
+    return Reconstruction(
+        original=original,
+        decoded=decoded,
+        space_group=group,
+        space_group_decoded=space_group(decoded, SYMPREC),
+        matched=rms is not None,
+        rms=rms,
+        rms_angstrom=None if rms is None else rms * scale,
+        same_count=len(original) == len(decoded),
+        same_composition=sorted(original.numbers) == sorted(decoded.numbers),
+        lattice_error=float(np.abs(original.lattice - decoded.lattice).mean()),
+        confidence=confidence,
+        reason=reason,
+        numbers=numbers,
+        self_check=self_check,
+    )
+
+
+def rms_displacement(a: Crystal, b: Crystal) -> float | None:
+    """Normalised RMS displacement by CDVAE's StructureMatcher; None where it finds no match."""
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    matcher = StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3)
+    result = matcher.get_rms_dist(a.to_pymatgen(), b.to_pymatgen())
+    return None if result is None else float(result[0])
+
+
+def auc(confidence: Sequence[float], matched: Sequence[bool]) -> float | None:
+    """Chance that a matched crystal is more confident than an unmatched one (ROC AUC, ties half).
+
+    None where all or none matched: there is nothing to tell apart.
+    """
+    from scipy.stats import rankdata
+
+    right = np.asarray(matched, dtype=bool)
+    yes, no = int(right.sum()), int((~right).sum())
+    if not yes or not no:
+        return None
+    return float((rankdata(confidence)[right].sum() - yes * (yes + 1) / 2) / (yes * no))
+
+
+def summary(rows: Sequence[Reconstruction], codec: "Codec", seconds: float | None = None) -> dict[str, Any]:
+    """Scores of a set, and the same by number of sites; failures count in every rate."""
+    result = {"codec": codec.identity, **_scores(rows), "seconds": seconds}
+    result["confidence_auc"] = auc([r.confidence for r in rows], [r.matched for r in rows])
+    result["by_sites"] = {
+        f"{low}-{high}" if high else f"{low}+": _scores(part)
+        for low, high in BINS
+        if (part := [r for r in rows if low <= len(r.original) <= (high or len(r.original))])
+    }
+    return result
+
+
+def _scores(rows: Sequence[Reconstruction]) -> dict[str, Any]:
+    """Rates over all rows; means of distances over the rows that have them."""
+
+    def mean(values: list[float]) -> float | None:
+        return float(np.mean(values)) if values else None
+
+    return {
+        "n": len(rows),
+        "match_rate": mean([float(r.matched) for r in rows]),
+        "rmse": mean([r.rms for r in rows if r.rms is not None]),
+        "rmse_angstrom": mean([r.rms_angstrom for r in rows if r.rms_angstrom is not None]),
+        "count_rate": mean([float(r.same_count) for r in rows]),
+        "composition_rate": mean([float(r.same_composition) for r in rows]),
+        "mean_abs_lattice_error": mean([r.lattice_error for r in rows if r.lattice_error is not None]),
+        "latent_numbers_per_crystal": mean([float(r.numbers) for r in rows if r.numbers]),
+    }
+
+
+def timed(function: Callable[[], list[Reconstruction]]) -> tuple[list[Reconstruction], float]:
+    """Run and take the seconds."""
+    start = time.perf_counter()
+    return function(), time.perf_counter() - start

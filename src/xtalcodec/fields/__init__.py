@@ -1,1 +1,0 @@
-"""Representations: what a crystal looks like as voxels."""

@@ -1,0 +1,1 @@
+"""Cells and symmetry: reduction, alignment, elements' sizes."""

@@ -1,0 +1,26 @@
+"""Names and sizes of the elements."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+def symbol(z: int) -> str:
+    """Name of the element in two letters."""
+    from ase.data import chemical_symbols
+
+    return chemical_symbols[z]
+
+
+def radius(z: int) -> float:
+    """Covalent radius in Å (Cordero et al. 2008).
+
+    ASE's table puts 0.2 where it knows none (Z > 96), which is no atom's.
+    """
+    from ase.data import covalent_radii
+
+    return round(float(covalent_radii[z]), 2) if z < len(covalent_radii) and covalent_radii[z] > 0.25 else 1.7
+
+
+def radii(numbers: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"]:
+    """Covalent radius of every atom, Å."""
+    return np.array([radius(int(z)) for z in numbers], dtype=np.float64)

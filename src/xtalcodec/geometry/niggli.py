@@ -1,0 +1,38 @@
+"""Niggli-reduced cells, and the way back to the cell that was given."""
+
+import moyopy
+import numpy as np
+from jaxtyping import Int
+
+from xtalcodec.crystal import Crystal, CrystalError
+
+FLATTEST = 1e-4
+"""Least volume of a cell over the product of its lengths; rounding keeps the reduction of a flatter one from ending."""
+
+
+def niggli(crystal: Crystal) -> tuple[Crystal, Int[np.ndarray, "3 3"]]:
+    """Return the crystal on its Niggli-reduced, right-handed cell and the way back.
+
+    Returns
+    -------
+    reduced crystal (coordinates in [0, 1)) and the integer matrix B with
+    `crystal.lattice = B @ reduced.lattice`; det B is −1 for left-handed cells.
+
+    Raises
+    ------
+    CrystalError
+        A cell that is flatter than `FLATTEST` or cannot be reduced.
+    """
+    flatness = crystal.volume / float(np.linalg.norm(crystal.lattice, axis=1).prod())
+    if flatness < FLATTEST:
+        raise CrystalError(f"its cell is impossible: the volume is {flatness:.1g} of abc, less than {FLATTEST:g}")
+    try:
+        _, transformation = moyopy.niggli_reduce(crystal.lattice.tolist())
+    except ValueError as error:
+        raise CrystalError(f"its lattice cannot be Niggli-reduced: {error}") from error
+    basis = np.array(transformation, dtype=np.int64).T
+    reduced = crystal.in_basis(basis)
+    wrapped = reduced.frac_coords - np.floor(reduced.frac_coords)
+    wrapped[wrapped >= 1] = 0.0  # −1e-17 rounds up to 1
+    back = np.round(np.linalg.inv(basis)).astype(np.int64)
+    return Crystal(reduced.lattice, wrapped, reduced.numbers, crystal.name), back

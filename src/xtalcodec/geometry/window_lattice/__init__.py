@@ -1,0 +1,1 @@
+"""The lattice that atoms in a window repeat on."""

@@ -1,0 +1,220 @@
+"""Crystals to files: CIF, POSCAR, extended XYZ, JSON, parquet. A file is whole or not there."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from xtalcodec.crystal import Crystal
+from xtalcodec.files import quiet
+from xtalcodec.geometry.symmetry import conventional, right_handed, symmetrised, wrapped
+from xtalcodec.io.atomic import atomic
+
+SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".json"}
+"""What can be written, and how such a file's name ends."""
+
+_LONGEST_NAME = 120
+"""Bytes; file systems take 255, into which the suffixes of a temporary file must fit too."""
+_ROWS = 1000
+"""Crystals written to parquet at a time."""
+
+
+def write(crystal: Crystal, path: str | Path, fmt: str, symprec: float | None = None) -> None:
+    """Write one crystal.
+
+    Parameters
+    ----------
+    crystal
+        A left-handed cell is written as the same crystal on -a, -b, -c: CIF has no handedness
+        and VASP refuses it, so that its mirror image would be read.
+    path
+        Folders are made; a file that is there is replaced once the new one is whole.
+    fmt
+        cif, poscar, extxyz or json.
+    symprec
+        With a tolerance in Å, the crystal is symmetrised to the space group found within it
+        and written on its conventional cell (`symmetrised`), a CIF with the group's operations
+        and one site per orbit. Without it, as given, in P1.
+
+    Raises
+    ------
+    ValueError
+        An unknown format.
+    """
+    if fmt not in SUFFIXES:
+        raise ValueError(f"no format {fmt!r}; have {', '.join(SUFFIXES)}")
+    crystal = right_handed(crystal)
+    with quiet():
+        text = _text(crystal, fmt, symprec)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_many(crystals: Iterable[Crystal], folder: str | Path, fmt: str, symprec: float | None = None) -> list[Path]:
+    """Write every crystal to its own file in `folder`, named after it, and return the paths.
+
+    Characters that some file system refuses become _; the second of a name gets -2, the third -3.
+    """
+    taken: set[str] = set()
+    paths = []
+    for crystal in crystals:
+        path = Path(folder, _unused(_safe(crystal.name), taken) + SUFFIXES.get(fmt, ""))
+        write(crystal, path, fmt, symprec)
+        paths.append(path)
+    return paths
+
+
+def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
+    """Write crystals as a table, one a row, and return how many.
+
+    Columns: material_id (the name; the second of a name gets -2), numbers, frac_coords (n x 3
+    flattened, wrapped into [0, 1)), lattice (3 x 3 flattened, rows a, b, c in Å). Zstd.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    fields = {"material_id": pa.string(), "numbers": pa.list_(pa.uint8())}
+    fields |= {"frac_coords": pa.list_(pa.float64()), "lattice": pa.list_(pa.float64())}
+    schema = pa.schema(list(fields.items()))
+    taken: set[str] = set()
+    rows: list[dict[str, Any]] = []
+    count = 0
+    with atomic(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as file:
+        for count, crystal in enumerate(crystals, start=1):  # noqa: B007 - the count is returned
+            rows.append(
+                {
+                    "material_id": _unused(crystal.name or "crystal", taken),
+                    "numbers": crystal.numbers.astype(np.uint8),
+                    "frac_coords": wrapped(crystal.frac_coords).ravel(),
+                    "lattice": crystal.lattice.ravel(),
+                }
+            )
+            if len(rows) == _ROWS:
+                file.write_table(pa.Table.from_pylist(rows, schema))
+                rows.clear()
+        file.write_table(pa.Table.from_pylist(rows, schema))
+    return count
+
+
+def _text(crystal: Crystal, fmt: str, symprec: float | None) -> str:
+    if fmt == "cif":
+        return _cif(crystal, symprec)
+    if symprec:
+        crystal = symmetrised(crystal, symprec)
+    return {"poscar": _poscar, "extxyz": _extxyz, "json": _json}[fmt](crystal)
+
+
+def _cif(crystal: Crystal, symprec: float | None) -> str:
+    """CIF text with twelve decimals, so that reading gives the crystal again."""
+    from pymatgen.core import SymmOp
+    from pymatgen.core.lattice import Lattice
+
+    rotations, shifts = np.eye(3)[None], np.zeros((1, 3))
+    number, symbol, first = 1, "P 1", np.arange(len(crystal))
+    multiplicity = np.ones(len(crystal), dtype=np.int64)
+    found = conventional(crystal, symprec) if symprec else None
+    if found:
+        operations = _standard_operations(found[1])
+        orbits = _orbits(found[0], *operations)
+        if orbits is not None:
+            (crystal, number, symbol), (rotations, shifts) = found, operations
+            first, multiplicity = orbits
+    lattice = Lattice(crystal.lattice)
+    cell = zip(
+        ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"),
+        lattice.parameters,
+        strict=True,
+    )
+    symbols = np.array(crystal.symbols)
+    counts = dict(zip(*np.unique(symbols, return_counts=True), strict=True))
+    setting = (
+        "cell and positions as given" if number == 1 else "standard setting: axis b, hexagonal axes, origin choice 2"
+    )
+    xyz = [SymmOp.from_rotation_and_translation(r, t).as_xyz_str() for r, t in zip(rotations, shifts, strict=True)]
+    rows = zip(symbols[first], first, multiplicity, crystal.frac_coords[first], strict=True)
+    lines = [
+        f"# {setting}",
+        f"data_{re.sub(r'[^!-~]', '_', crystal.name) or 'crystal'}",
+        f"_symmetry_space_group_name_H-M '{symbol}'",
+        f"_symmetry_Int_Tables_number {number}",
+        *(f"_cell_{key} {value:.12f}" for key, value in cell),
+        f"_cell_volume {crystal.volume:.8f}",
+        f"_chemical_formula_sum '{' '.join(f'{s}{n}' for s, n in counts.items())}'",
+        *("loop_", "_symmetry_equiv_pos_site_id", "_symmetry_equiv_pos_as_xyz"),
+        *(f"{k + 1} '{operation}'" for k, operation in enumerate(xyz)),
+        *("loop_", "_atom_site_type_symbol", "_atom_site_label", "_atom_site_symmetry_multiplicity"),
+        *("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z", "_atom_site_occupancy"),
+        *(f"{s} {s}{k + 1} {m} {x[0]:.12f} {x[1]:.12f} {x[2]:.12f} 1" for s, k, m, x in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _standard_operations(number: int) -> tuple[Float[np.ndarray, "ops 3 3"], Float[np.ndarray, "ops 3"]]:
+    import moyopy
+
+    operations = moyopy.operations_from_number(number, setting=moyopy.Setting.standard(), primitive=False)
+    return np.array(operations.rotations, dtype=np.float64), np.array(operations.translations, dtype=np.float64)
+
+
+def _orbits(
+    crystal: Crystal, rotations: Float[np.ndarray, "ops 3 3"], shifts: Float[np.ndarray, "ops 3"]
+) -> tuple[Int[np.ndarray, " orbits"], Int[np.ndarray, " orbits"]] | None:
+    """Return the first site and the number of sites of every orbit; None if an image meets no site."""
+    first, sizes = [], []
+    left = np.ones(len(crystal), dtype=bool)
+    while left.any():
+        k = int(left.argmax())
+        images = rotations @ crystal.frac_coords[k] + shifts
+        away = images[:, None] - crystal.frac_coords
+        meets = (abs(away - np.round(away)).max(-1) < 1e-5) & (crystal.numbers == crystal.numbers[k])
+        if not meets.any(1).all() or not left[meets.any(0)].all():
+            return None
+        first.append(k)
+        sizes.append(int(meets.any(0).sum()))
+        left &= ~meets.any(0)
+    return np.array(first), np.array(sizes)
+
+
+def _poscar(crystal: Crystal) -> str:
+    """POSCAR text (VASP 5) with the sites in their order."""
+    from pymatgen.io.vasp.inputs import Poscar
+
+    comment = " ".join(crystal.name.split()) or crystal.formula
+    return Poscar(crystal.to_pymatgen(), comment=comment, sort_structure=False).get_str(significant_figures=15)
+
+
+def _extxyz(crystal: Crystal) -> str:
+    lattice = " ".join(map(repr, crystal.lattice.ravel().tolist()))
+    positions = (crystal.frac_coords @ crystal.lattice).tolist()
+    rows = (f"{s} {x!r} {y!r} {z!r}" for s, (x, y, z) in zip(crystal.symbols, positions, strict=True))
+    head = f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="T T T"'
+    return "\n".join([str(len(crystal)), head, *rows]) + "\n"
+
+
+def _json(crystal: Crystal) -> str:
+    """JSON of a pymatgen `Structure`."""
+    import json
+
+    return json.dumps(crystal.to_pymatgen().as_dict(), allow_nan=False)
+
+
+def _safe(name: str) -> str:
+    """Return the name without what a file system refuses or takes for a folder or a hidden file."""
+    name = re.sub(r"[^\w.+\-=@#()\[\] ]", "_", name).strip(". ")
+    name = name.encode()[:_LONGEST_NAME].decode(errors="ignore").rstrip(". ")
+    if re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name):  # devices on Windows
+        name = f"_{name}"
+    return name or "crystal"
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    """Return the name, with -2, -3, … where it is taken; case does not tell names apart everywhere."""
+    choice, k = name, 1
+    while choice.casefold() in taken:
+        k += 1
+        choice = f"{name}-{k}"
+    taken.add(choice.casefold())
+    return choice

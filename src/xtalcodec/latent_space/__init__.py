@@ -1,0 +1,1 @@
+"""What one does with codes: paths between crystals, altered crystals."""

@@ -1,0 +1,1 @@
+"""Representations: how a crystal becomes a field of voxels."""

@@ -1,0 +1,157 @@
+"""Voxels on a torus: how a crystal sits on them, and what a decoder should find there.
+
+Every representation that a network learns puts its crystals on such a grid, cut into patches. All
+distances here are in voxels along the axes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from xtalcodec.atom_finders.found import Sites
+from xtalcodec.crystal import Crystal
+from xtalcodec.representations.batch import CrystalBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a decoder should say of each voxel; `near` voxels are those with an atom within reach."""
+
+    heat: Float[Tensor, "b voxels"]
+    """exp(−d²/2s²), d the distance to the nearest atom in voxels; 0 out of reach."""
+    near: Int[Tensor, " near"]
+    """Flat indices (crystal × voxel) of the voxels within `NEAR` voxels of an atom."""
+    offset: Float[Tensor, "near 3"]
+    """From the voxel to its nearest atom, in voxels."""
+
+
+BATCH_PATCHES = 4096
+"""Patches that go through a network at once: large enough for the processor, small enough for memory."""
+
+Patches = tuple[int, int, int]
+"""Patches along the three axes of a cell."""
+
+Grid = tuple[int, int, int]
+"""Voxels along the three axes of a cell."""
+
+REACH = 2
+"""Voxels on each side of an atom's own that its heat can touch."""
+
+NEAR = 1.6
+"""Voxels: how far from an atom a voxel is asked to point to it."""
+
+
+def origin(attempt: int) -> Float[np.ndarray, "3"]:
+    """Shift of an attempt, in fractional coordinates: (0, 0, 0) first, then ever more evenly spread ones.
+
+    The additive recurrence of the root of g⁴ = g + 1 (Roberts 2018, R₃ sequence).
+    """
+    g = 1.2207440846057596
+    return attempt * np.array([1 / g, 1 / g**2, 1 / g**3]) % 1
+
+
+def flat_index(voxel: Int[Tensor, "*n 3"], grid: Grid) -> Int[Tensor, "*n"]:
+    """Index of a voxel, wrapped around the torus, in C order."""
+    x, y, z = (voxel[..., k] % grid[k] for k in range(3))
+    return (x * grid[1] + y) * grid[2] + z
+
+
+class Voxels(ABC):
+    """What representations share; each adds which `patches` a crystal takes and how to `paint` it."""
+
+    patch: int
+    """Voxels along a patch."""
+    heat_sigma: float
+    """Width of the heat that marks atoms in the decoded field, in voxels."""
+    wraps: bool = True
+    """Whether atoms at opposite ends of the grid are neighbours."""
+
+    @abstractmethod
+    def patches(self, crystal: Crystal) -> Patches:
+        """Patches along the three axes of the grid that a reduced crystal takes."""
+
+    @abstractmethod
+    def paint(
+        self, crystals: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches
+    ) -> Float[Tensor, "b nx ny nz channels"]:
+        """Field that the encoder sees."""
+
+    # A crystal on the grid, and back: nothing to do where the grid is the crystal's own cell
+
+    def whole(self, crystal: Crystal) -> Crystal:
+        """Bring a reduced crystal to the choice of equivalent sites that the grid shows best."""
+        return crystal
+
+    def place(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:  # noqa: ARG002
+        """Shift of a crystal, in fractional coordinates, before it is put on the grid; another for every attempt."""
+        return origin(attempt)
+
+    def collate(self, crystals: Sequence[Crystal], device: str | torch.device = "cpu") -> CrystalBatch:
+        """Put crystals on their grid, in its own coordinates: those of [0, 1) are voxels."""
+        return CrystalBatch.collate(crystals, device)
+
+    def views(self, crystals: CrystalBatch, rng: np.random.Generator) -> CrystalBatch:  # noqa: ARG002
+        """Put augmented training crystals on their grid, each as it may also be seen."""
+        return crystals
+
+    def frame(self, lattice: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
+        """Cell vectors of the grid on which a crystal of this lattice is, in Å."""
+        return lattice
+
+    def shows(self, frac_coords: Float[Tensor, "*n 3"]) -> Bool[Tensor, "*n"]:
+        """Whether an atom may be decoded at a place of the grid."""
+        return torch.ones(frac_coords.shape[:-1], dtype=torch.bool, device=frac_coords.device)
+
+    def cell(self, sites: Sites, lattice: Float[np.ndarray, "3 3"]) -> Sites:  # noqa: ARG002
+        """Atoms found on the grid as the sites of one cell of the crystal."""
+        return sites
+
+    # Voxels
+
+    def grid(self, patches: Patches) -> Grid:
+        """Voxels along each axis."""
+        a, b, c = (n * self.patch for n in patches)
+        return a, b, c
+
+    def positions(
+        self, crystals: CrystalBatch, patches: Patches
+    ) -> tuple[Int[Tensor, " sites"], Float[Tensor, "sites 3"]]:
+        """The crystal of each site of a batch, and where the site is, in voxels."""
+        which, _ = crystals.mask.nonzero(as_tuple=True)
+        return which, crystals.frac_coords[crystals.mask] * torch.tensor(self.grid(patches), device=crystals.device)
+
+    def heat(self, square: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+        """Heat at a squared distance from an atom, in voxels²: 1 at the atom."""
+        return torch.exp(-square / (2 * self.heat_sigma**2))
+
+    def targets(self, crystals: CrystalBatch, patches: Patches) -> Targets:
+        """Heat and offsets from each atom's neighbourhood of 5³ voxels; ties go to the nearest atom."""
+        n = torch.tensor(self.grid(patches), device=crystals.device)
+        b, voxels = len(crystals), int(n.prod())
+        which, position = self.positions(crystals, patches)
+        around = torch.arange(-REACH, REACH + 1, device=crystals.device)
+        voxel = position.round()[:, None].long() + torch.cartesian_prod(around, around, around)
+        offset = position[:, None] - voxel
+        square = offset.square().sum(-1)
+        flat = which[:, None] * voxels + flat_index(voxel, self.grid(patches))
+        nearest = torch.full((b * voxels,), torch.inf, device=crystals.device)
+        nearest = nearest.scatter_reduce(0, flat.flatten(), square.flatten(), "amin")
+        heat = self.heat(nearest).view(b, voxels)
+        owns = (square <= nearest[flat]) & (square < NEAR**2)
+        return Targets(heat, flat[owns], offset[owns])
+
+
+def grouped(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
+    """Group indices by grid, at most `BATCH_PATCHES` patches at a time."""
+    groups: dict[Patches, list[int]] = {}
+    for k, shape in enumerate(shapes):
+        groups.setdefault(shape, []).append(k)
+    for shape, indices in groups.items():
+        size = max(1, BATCH_PATCHES // (shape[0] * shape[1] * shape[2]))
+        for start in range(0, len(indices), size):
+            yield shape, indices[start : start + size]

@@ -1,0 +1,1 @@
+"""Pictures: figures for print, pages to turn crystals in."""

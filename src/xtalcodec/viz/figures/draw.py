@@ -1,0 +1,123 @@
+"""The paper's figures of one codec: measured windows and a learning curve to files."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xtalcodec.codecs.windows import window
+from xtalcodec.evaluation.windows import WindowRow, window_summary
+from xtalcodec.networks.patch import PatchNetwork
+from xtalcodec.representations.window import UnitCellCube
+from xtalcodec.viz.figures.examples import examples, isosurfaces, slices
+from xtalcodec.viz.figures.learning import Curve, learning_curve
+from xtalcodec.viz.figures.parity import counts_and_species, density_parity, distances
+from xtalcodec.viz.figures.style import FORMATS, save
+from xtalcodec.viz.pages.window_page import write_window_page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from xtalcodec.codecs.codec import Codec
+
+PAGE = "windows.html"
+COUNT = 6
+"""Files or pairs of files that `draw_windows` makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What figures say they show."""
+
+    codec: str
+    """Name and first digits of the weights' hash."""
+    kind: str
+    """"unit cells" or "repeating windows"."""
+    edge: float
+    """Å: of the window."""
+    own_density: bool
+    """Whether the network decodes a density; otherwise it is painted from the decoded atoms."""
+    data: str
+    """What the crystals are called."""
+
+    @classmethod
+    def of(cls, codec: "Codec", data: str) -> "About":
+        """Tell of a codec and the data that it is measured on.
+
+        Raises
+        ------
+        TypeError
+            A codec whose representation is no window.
+        """
+        space = window(codec)
+        kind = "unit cells" if isinstance(space, UnitCellCube) else "repeating windows"
+        return cls(codec.identity, kind, space.window.edge, not isinstance(codec.network, PatchNetwork), data)
+
+    @property
+    def paper(self) -> bool:
+        """Whether the paper's numbers, of unit cells, are of the same task."""
+        return self.kind == "unit cells"
+
+    def caption(self, rows: Sequence[WindowRow]) -> str:
+        """Codec, length of the code, data and how many crystals of it fit."""
+        scores = window_summary(rows)
+        length = f"{scores['latent_numbers_per_crystal']:.0f} numbers per crystal, lattice included"
+        what = f"{self.codec}: {self.kind}, cube of {self.edge:g} Å, {length}"
+        return f"{what}; {self.data}, {scores['fit']} of {scores['n']} fit"
+
+    @property
+    def density(self) -> str:
+        """Where decoded densities come from."""
+        return "density as the network decodes it" if self.own_density else "density painted from the decoded atoms"
+
+
+def draw_windows(
+    rows: Sequence[WindowRow],
+    about: About,
+    folder: Path,
+    formats: Sequence[str] = FORMATS,
+    progress: Callable[[int], None] | None = None,
+) -> list[Path]:
+    """Draw what was measured: counts and species, distances, density, slices, surfaces, and the page.
+
+    Parameters
+    ----------
+    rows: what was measured.
+    about: what figures say of it.
+    folder: for the files.
+    formats: of the printed figures.
+    progress: called with 1 after each of `COUNT` figures.
+
+    Raises
+    ------
+    ValueError
+        No crystal fits the window; the message has the first reason.
+    """
+    if not any(row.fits for row in rows):
+        reason = rows[0].reconstruction.reason if rows else "there is none"
+        raise ValueError(f"no crystal of {about.data} fits the window: {reason}")
+    caption = about.caption(rows)
+    with_density = f"{caption}; {about.density}"
+    chosen = examples(rows, about.edge)
+    drawings: dict[str, Callable[[], Figure]] = {
+        "counts-and-species": lambda: counts_and_species(rows, caption),
+        "distances": lambda: distances(rows, caption, about.paper),
+        "density": lambda: density_parity(rows, with_density),
+        "slices": lambda: slices(chosen, with_density),
+        "isosurfaces": lambda: isosurfaces(chosen, with_density),
+    }
+    paths = []
+    for name, draw in drawings.items():
+        paths += save(draw(), folder, name, formats)
+        if progress:
+            progress(1)
+    title = f"{about.codec.rpartition('-')[0]}: windows and what came back"
+    write_window_page(rows, folder / PAGE, about.edge, title, f"{with_density}.")
+    if progress:
+        progress(1)
+    return [*paths, folder / PAGE]
+
+
+def draw_curve(curve: Curve, codec: str, folder: Path, *, paper: bool, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Draw the learning curve of a codec."""
+    return save(learning_curve(curve, f"{codec}: learning curve", paper), folder, "learning-curve", formats)

@@ -1,0 +1,98 @@
+"""Networks at work on representations: the same contract for all."""
+
+import numpy as np
+import pytest
+import torch
+
+from xtalcodec.atom_finders.found import Sites
+from xtalcodec.codecs.codec import Codec, CodecConfig
+from xtalcodec.codecs.refine import deviation
+from xtalcodec.codecs.windows import decode_densities, decode_windows
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.niggli import niggli
+from xtalcodec.networks.hoffmann import HoffmannConfig
+from xtalcodec.networks.modes import LinearConfig
+from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.representations.periodic import PeriodicConfig
+from xtalcodec.representations.window import CubeConfig
+
+SALT = Crystal(
+    4 * (np.ones((3, 3)) - np.eye(3)) / np.sqrt(2), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([11, 17]), "salt"
+)
+PATCH = PatchConfig(width=24, heads=2, encoder_layers=1, decoder_layers=1)
+HOFFMANN = HoffmannConfig(scale=0.03)
+PAPER = {"patches": 1, "skin": 0.0, "reach": 5.7}
+PAIRS = {
+    "patch-periodic": (PeriodicConfig(), PATCH),
+    "patch-unit_cell": (CubeConfig("unit_cell"), PATCH),
+    "patch-repeating": (CubeConfig("repeating"), PATCH),
+    "hoffmann-unit_cell": (CubeConfig("unit_cell", **PAPER), HOFFMANN),
+    "hoffmann-repeating": (CubeConfig("repeating", **PAPER), HOFFMANN),
+    "linear-unit_cell": (CubeConfig("unit_cell", **PAPER), LinearConfig()),
+}
+
+
+@pytest.fixture(params=PAIRS)
+def codec(request):
+    torch.manual_seed(0)
+    space, network = PAIRS[request.param]
+    return Codec(CodecConfig(request.param, space, network))
+
+
+def test_what_is_encoded_is_decoded_batched_or_not(codec):
+    other = Crystal(SALT.lattice * 1.02, SALT.frac_coords, np.array([19, 35]), "other")
+    latents = codec.encode([SALT, other], refine=False)
+    assert latents[0].z.shape == (np.prod(latents[0].patches), codec.config.network.latent)
+    alone = codec.encode([SALT], refine=False)
+    np.testing.assert_allclose(latents[0].z, alone[0].z, atol=1e-4)
+    decoded = codec.decode_crystals(latents)
+    assert len(decoded) == 2
+    for found in decoded:
+        assert found is None or np.isfinite(found.crystal.frac_coords).all()
+
+
+def test_saving_and_loading_keep_what_it_does(codec, tmp_path):
+    codec.save_pretrained(tmp_path)
+    back = Codec.from_pretrained(tmp_path)
+    assert back.config == codec.config
+    np.testing.assert_allclose(
+        back.encode([SALT], refine=False)[0].z, codec.encode([SALT], refine=False)[0].z, atol=3e-2, rtol=3e-2
+    )
+
+
+def test_windows_have_atoms_and_the_papers_networks_a_density(codec):
+    latents = codec.encode([SALT], refine=False)
+    if codec.config.space.kind == "periodic":
+        with pytest.raises(TypeError, match="of no window"):
+            decode_windows(codec, latents)
+        return
+    (atoms,) = decode_windows(codec, latents)
+    assert len(atoms.positions) == len(atoms.numbers)
+    densities = decode_densities(codec, latents)
+    assert (densities is None) == (codec.config.network.kind == "patch")
+    if densities:
+        assert densities[0].shape == (30, 30, 30)
+
+
+def test_the_papers_networks_see_the_papers_density():
+    codec = Codec(CodecConfig("paper", *PAIRS["hoffmann-repeating"]))
+    placed = niggli(SALT)[0].translated(codec.space.place(SALT, 0))
+    batch = codec.space.collate([placed])
+    expected = codec.network.vae.encode(codec.space.density(batch)).mean.detach().numpy()
+    np.testing.assert_allclose(codec.encode([SALT])[0].z, expected, atol=1e-5)
+
+
+def test_atoms_are_read_off_the_decoded_density_where_that_is_asked_for(monkeypatch):
+    codec = Codec(CodecConfig("paper", *PAIRS["hoffmann-unit_cell"]))
+    latents = codec.encode([SALT])
+    true = codec.space.density(codec.space.collate([niggli(SALT)[0].translated(latents[0].origin)]))
+    monkeypatch.setattr(codec.coder, "density", lambda _: true)
+    codec.coder.reader = "density"
+    (decoded,) = codec.decode_crystals(latents)
+    assert sorted(decoded.crystal.numbers) == [11, 17]
+    assert deviation(SALT, Sites(decoded.crystal.frac_coords, decoded.crystal.numbers, np.ones(2), 1.0)) < 0.01
+
+
+def test_the_papers_networks_work_on_windows_only():
+    with pytest.raises(TypeError, match="works on windows"):
+        Codec(CodecConfig("no", PeriodicConfig(), HOFFMANN))

@@ -1,0 +1,95 @@
+"""What makes a sample a crystal, against double loops and crystals that are known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from pymatgen.core import Lattice, Structure
+
+from xtalcodec.atom_finders.found import WindowAtoms
+from xtalcodec.codecs.codec import Codec, CodecConfig, Decoded
+from xtalcodec.codecs.latents import Code, Latents
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation import generation
+from xtalcodec.evaluation.generation import FAR, closest, explained, generation_summary, judge
+from xtalcodec.geometry.window_lattice.folding import window_of
+from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.representations.window import CubeConfig
+from xtalcodec.testing import crystals
+
+ROCK_SALT = Crystal.from_pymatgen(
+    Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+)
+
+
+def decoded(crystal: Crystal | None) -> Decoded | None:
+    return None if crystal is None else Decoded(crystal, np.ones(len(crystal)), 0.5)
+
+
+def latents(found, origin=(0, 0, 0)) -> Latents:
+    basis = np.eye(3, dtype=np.int64)
+    z = np.zeros((1, 2), dtype=np.float32)
+    rows = [Code(f"s{k}", z, (1, 1, 1), c.lattice, basis, np.array(origin, float)) for k, c in enumerate(found)]
+    return Latents(tuple(rows), "x")
+
+
+@settings(max_examples=40, deadline=None)
+@given(crystals(max_sites=4, elements=(1, 6, 8, 26, 56), min_separation=None))
+def test_the_closest_pair_is_that_of_a_double_loop(crystal):
+    from ase.data import covalent_radii
+
+    best = FAR
+    shifts = np.stack(np.meshgrid(*[np.arange(-4, 5)] * 3), -1).reshape(-1, 3)
+    for i in range(len(crystal)):
+        for j in range(len(crystal)):
+            away = crystal.frac_coords[j] - crystal.frac_coords[i]
+            distance = np.linalg.norm((away + shifts) @ crystal.lattice, axis=1)
+            if i == j:
+                distance = distance[shifts.any(1)]
+            best = min(best, distance.min() / covalent_radii[crystal.numbers[[i, j]]].sum())
+    assert closest(crystal)[0] == pytest.approx(best, abs=1e-9)
+
+
+def test_samples_are_judged_and_none_is_left_out(mp):
+    tight = Crystal(4 * np.eye(3), np.array([[0, 0, 0], [0.1, 0, 0]]), np.array([22, 8]))
+    roomy = Crystal(9 * np.eye(3), np.zeros((1, 3)), np.array([3]))
+    moved = ROCK_SALT.translated(np.array([0.1, 0.2, 0.3]))
+    tiny = Crystal(0.3 * ROCK_SALT.lattice, ROCK_SALT.frac_coords, ROCK_SALT.numbers)
+    found = [ROCK_SALT, None, tight, roomy, moved]
+    rows = judge(mp, latents([c or ROCK_SALT for c in found]), [decoded(c) for c in found])
+    assert [row.valid for row in rows] == [True, False, False, False, True]
+    assert rows[1].reason == "no atom found in the decoded field"
+    assert "O–Ti 0.40 Å apart" in rows[2].reason
+    assert rows[3].reason == "729 Å³ per atom"
+    assert rows[4].same_as == "s0"
+    assert rows[0].space_group == "Fm-3m"
+    (scaled, first) = judge(mp, latents([tiny, ROCK_SALT]), [decoded(tiny), decoded(ROCK_SALT)])
+    assert not scaled.valid
+    assert first.same_as == ""
+    told = generation_summary(rows)
+    expected = {"n": 5, "decoded": 4, "valid": 2, "unique": 1, "too_close": 1, "valid_rate": 0.4, "unique_rate": 0.2}
+    assert expected.items() <= told.items()
+    assert told["formulas"] == {"NaCl": 2}
+
+
+def test_a_crystal_accounts_for_the_atoms_of_its_window_that_are_its_own(monkeypatch):
+    network = PatchConfig(channels=1, width=8, heads=1, encoder_layers=1, decoder_layers=1, latent=2, features=2)
+    codec = Codec(CodecConfig("windows", CubeConfig("repeating", patches=3), network))
+    origin = np.array([0.13, 0.27, 0.41])
+    placed = ROCK_SALT.translated(origin)
+    positions, numbers = window_of(placed.lattice, placed.frac_coords, placed.numbers)
+    positions = positions - 0.1  # Å, along each axis: a decoder's error
+    inner = np.flatnonzero(((positions > 0.2) & (positions < 9.8)).all(1))
+    wrong = numbers.copy()
+    wrong[inner[:2]] = 26
+    windows = [WindowAtoms(positions, numbers), WindowAtoms(positions, wrong), WindowAtoms(positions, numbers)]
+    windows.append(WindowAtoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)))
+    monkeypatch.setattr(generation, "decode_windows", lambda *_: windows)
+    found = [decoded(ROCK_SALT), decoded(ROCK_SALT), None, None]
+    shares = explained(codec, latents([ROCK_SALT] * 4, origin), found)
+    assert shares == [1.0, pytest.approx(1 - 2 / len(inner)), 0.0, None]
+    rows = judge(codec, latents([ROCK_SALT] * 4, origin), found)
+    assert rows[2].reason == "the atoms in its window do not repeat"
+    assert rows[3].reason == "no atom found in the decoded field"
+    wrong[inner[: len(inner) // 2]] = 26
+    (row, *_) = judge(codec, latents([ROCK_SALT] * 4, origin), found)[1:]
+    assert row.reason.endswith("% of the window's atoms are not the crystal's")

@@ -1,0 +1,170 @@
+"""Paths between codes and altered crystals: arithmetic against the circle, and the codecs on real crystals."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice, Structure
+from scipy.spatial.transform import Rotation
+
+from xtalcodec.codecs.codec import Codec, CodecConfig
+from xtalcodec.codecs.latents import Code, LatentsError
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.latent_space.paths import Replacement, between, interpolate, replaced, with_density
+from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.representations.window import CubeConfig
+
+SITES = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+
+
+def perovskite(a_site: str, a: float) -> Crystal:
+    structure = Structure.from_spacegroup("Pm-3m", Lattice.cubic(a), [a_site, "Ti", "O"], SITES)
+    return Crystal.from_pymatgen(structure, f"{a_site}TiO3")
+
+
+SRTIO3, BATIO3 = perovskite("Sr", 3.905), perovskite("Ba", 4.0)
+ROCK_SALT = Crystal.from_pymatgen(
+    Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]), "NaCl"
+)
+
+
+@pytest.fixture(scope="module", params=["unit_cell", "repeating"])
+def windows(request):
+    """A small codec of windows; what it encodes is exact, what it decodes is noise."""
+    network = PatchConfig(channels=2, width=16, heads=2, encoder_layers=1, decoder_layers=1, latent=2, features=2)
+    return Codec(CodecConfig("windows", CubeConfig(request.param, patches=3), network))
+
+
+def code(z, lattice, origin=(0, 0, 0)) -> Code:
+    z = np.array(z, dtype=np.float32).reshape(1, -1)
+    return Code("x", z, (1, 1, 1), np.array(lattice, dtype=float), np.eye(3, dtype=np.int64), np.array(origin, float))
+
+
+def test_lines_are_straight_and_origins_take_the_short_way():
+    a, b = code([0, 4], 3 * np.eye(3), (0.9, 0, 0)), code([4, 0], np.diag([5.0, 4, 3]), (0.1, 0.5, 0))
+    middle = between(a, b, 0.25)
+    assert np.allclose(middle.z, [[1, 3]])
+    assert np.allclose(middle.lattice, np.diag([3.5, 3.25, 3]))
+    assert np.allclose(middle.origin[0], 0.95)
+
+
+def test_arcs_follow_the_circle():
+    a, b = code([1, 0], np.eye(3)), code([0, 1], np.eye(3))
+    for share in (0.0, 0.2, 0.5, 1.0):
+        angle = share * np.pi / 2
+        assert np.allclose(between(a, b, share, spherical=True).z, [[np.cos(angle), np.sin(angle)]], atol=1e-6)
+
+
+@pytest.mark.parametrize("z", [[2, 0], [-1, 0], [0, 0]])
+def test_arcs_between_parallel_latents_are_lines(z):
+    a, b = code([1, 0], np.eye(3)), code(z, np.eye(3))
+    assert np.allclose(between(a, b, 0.5, spherical=True).z, (a.z + b.z) / 2)
+
+
+def test_a_path_between_perovskites_is_of_perovskites(mp):
+    path = interpolate(mp, SRTIO3, BATIO3, 3)
+    assert [c.name for c in path] == ["SrTiO3-BaTiO3-1", "SrTiO3-BaTiO3-2", "SrTiO3-BaTiO3-3"]
+    found = [d.crystal for d in mp.decode_crystals(path)]
+    for crystal, end in ((found[0], SRTIO3), (found[2], BATIO3)):
+        assert StructureMatcher().fit(crystal.to_pymatgen(), end.to_pymatgen())
+    assert found[1].volume == pytest.approx(3.9525**3)
+    assert StructureMatcher().fit_anonymous(found[1].to_pymatgen(), SRTIO3.to_pymatgen())
+
+
+def test_a_periodic_codec_lays_a_turned_cell_on_the_other(mp):
+    turned = replace(
+        BATIO3, lattice=BATIO3.lattice @ Rotation.from_euler("zyx", [70, 40, 10], degrees=True).as_matrix()
+    )
+    path = interpolate(mp, SRTIO3, turned, 2, refine=False)
+    assert np.allclose(path[1].lattice, BATIO3.lattice, atol=1e-6)
+
+
+def test_grids_that_differ_are_told_with_the_codecs_that_do_not_mind(mp):
+    with pytest.raises(LatentsError, match=r"SrTiO3 on 3×2×2 and NaCl on .* follows the cell.*unit_cell or repeating"):
+        interpolate(mp, SRTIO3, ROCK_SALT, refine=False)
+
+
+def test_a_path_has_two_ends(mp):
+    with pytest.raises(LatentsError, match="at least two steps"):
+        interpolate(mp, SRTIO3, BATIO3, 1)
+
+
+def test_windows_mix_any_two_crystals(windows):
+    path = interpolate(windows, SRTIO3, ROCK_SALT, 5, refine=False)
+    (start,) = windows.encode([SRTIO3], refine=False)
+    assert np.allclose(path[0].z, start.z, atol=1e-5)
+    assert np.allclose(path[2].z, (path[0].z + path[4].z) / 2, atol=1e-6)
+    volumes = [np.linalg.det(c.lattice) for c in path]
+    assert volumes[0] == pytest.approx(SRTIO3.volume)
+    assert volumes[-1] == pytest.approx(ROCK_SALT.volume)
+    assert volumes == sorted(volumes)
+
+
+def test_in_windows_a_turned_copy_is_turned_back(windows):
+    low = Structure(Lattice.from_parameters(3.2, 4.1, 5.3, 85, 97, 103), ["Ca", "S"], [[0, 0.1, 0.2], [0.5, 0.6, 0.7]])
+    crystal = Crystal.from_pymatgen(low, "CaS")
+    turned = replace(crystal, lattice=crystal.lattice @ Rotation.from_rotvec([0.4, -1.1, 2.0]).as_matrix())
+    path = interpolate(windows, crystal, turned, 3, refine=False)
+    for step in path:
+        assert np.allclose(step.z, path[0].z, atol=1e-3 * abs(path[0].z).max())
+        assert np.allclose(step.lattice, path[0].lattice, atol=1e-6)
+
+
+def test_elements_are_replaced_all_at_once():
+    swapped = replaced(SRTIO3, [Replacement.parse("Sr=Ti"), Replacement.parse(" Ti = Sr ")])
+    assert sorted(swapped.numbers) == sorted(SRTIO3.numbers)
+    assert np.array_equal(swapped.numbers == 22, SRTIO3.numbers == 38)
+    assert swapped.name == "SrTiO3-Sr=Ti-Ti=Sr"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["Sr"], "is no replacement"),
+        (["Sr=Xx"], "no element 'Xx'"),
+        (["=Ba"], "no element ''"),
+        (["X=Ba"], "no element 'X'"),
+        (["Ca=Ba"], "SrTiO3 has no Ca to replace; it has O, Ti, Sr"),
+        (["Sr=Ba", "Sr=Ca"], "Sr cannot be replaced by two"),
+    ],
+)
+def test_replacements_that_cannot_be(words, message):
+    with pytest.raises(ValueError, match=message):
+        replaced(SRTIO3, [Replacement.parse(word) for word in words])
+
+
+def test_a_density_times_one_is_the_crystals_own(mp, windows):
+    for codec in (mp, windows):
+        (code,) = codec.encode([SRTIO3], refine=False)
+        (same,) = with_density(codec, SRTIO3, [1.0])
+        assert np.array_equal(same.z, code.z)
+        assert np.array_equal(same.origin, code.origin)
+
+
+def test_a_density_times_two_is_that_of_every_atom_twice(windows):
+    codes = with_density(windows, SRTIO3, [1.0, 2.0])
+    reduced, _, patches = windows.check(SRTIO3)
+    once = reduced.translated(codes[1].origin)
+    twice = Crystal(once.lattice, np.tile(once.frac_coords, (2, 1)), np.tile(once.numbers, 2))  # no codec takes it
+    with torch.no_grad():
+        expected = windows.coder.encode(windows.space.collate([twice]), patches).mean[0].numpy()
+    assert np.allclose(codes[1].z, expected, atol=1e-5 * abs(expected).max())
+    assert not np.allclose(codes[0].z, expected, atol=1e-5 * abs(expected).max())
+
+
+def test_a_slightly_denser_field_still_is_the_crystal(mp):
+    for found in mp.decode_crystals(with_density(mp, SRTIO3, [0.95, 1.05])):
+        assert StructureMatcher().fit(found.crystal.to_pymatgen(), SRTIO3.to_pymatgen())
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_scales_that_are_none(mp, scale):
+    with pytest.raises(CrystalError, match="positive number"):
+        with_density(mp, SRTIO3, [scale])
+
+
+def test_an_element_never_seen_is_told_with_the_crystal(mp):
+    with pytest.raises(CrystalError, match=r"SrTiO3-Sr=Md: .*never saw Md"):
+        with_density(mp, replaced(SRTIO3, [Replacement.parse("Sr=Md")]), [1.0])

@@ -1,0 +1,305 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.distributions import Normal, kl_divergence
+
+from xtalcodec.crystal import Crystal
+from xtalcodec.networks.patch import (
+    DecodedField,
+    Latent,
+    PatchConfig,
+    PatchNetwork,
+    TorusBias,
+    displacements,
+    lattice_features,
+)
+from xtalcodec.representations.base import Targets
+from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.periodic import Periodic, PeriodicConfig
+
+few = settings(max_examples=10, deadline=None, derandomize=True)
+
+ROUNDING = 1e-5
+"""Of activations of about 1, after a few layers in float32."""
+
+TINY = PatchConfig(channels=3, width=24, heads=2, encoder_layers=1, decoder_layers=2, latent=3, features=5)
+
+GRIDS = [(1, 1, 1), (1, 1, 2), (1, 2, 3), (2, 2, 2), (1, 1, 15)]
+
+
+@pytest.fixture(scope="module")
+def network() -> PatchNetwork:
+    torch.manual_seed(0)
+    return PatchNetwork(TINY).eval().requires_grad_(requires_grad=False)
+
+
+def crystal_on(patches, seed=0, sites=4):
+    """A skewed crystal whose cell is cut into the given patches."""
+    rng = np.random.default_rng(seed)
+    lattice = 2.1 * np.diag(patches) + np.array([[0, 0.1, 0], [0, 0, 0.2], [0.1, 0, 0]])
+    return Crystal(lattice, rng.random((sites, 3)), rng.integers(1, 101, sites))
+
+
+def code(network, crystals, patches):
+    """Mean latent and decoded field of some crystals."""
+    space = Periodic(PeriodicConfig())
+    batch = CrystalBatch.collate(crystals)
+    latent = network.encode(space.paint(batch, network.weights(batch.numbers), patches), batch.lattice, patches)
+    return latent, network.decode(latent.mean, batch.lattice, patches)
+
+
+@pytest.mark.parametrize("patches", GRIDS)
+def test_shapes_follow_the_grid(network, patches):
+    latent, decoded = code(network, [crystal_on(patches, 0), crystal_on(patches, 1, sites=6)], patches)
+    tokens = math.prod(patches)
+    assert latent.mean.shape == latent.log_var.shape == latent.sample().shape == (2, tokens, 3)
+    assert latent.kl().shape == (2,)
+    assert decoded.heat.shape == (2, 64 * tokens)
+    assert decoded.offset.shape == (2, 64 * tokens, 3)
+    assert decoded.features.shape == (2, 64 * tokens, 5)
+    assert network.species(decoded.features[:, :7]).shape == (2, 7, 101)
+    assert all(torch.isfinite(x).all() for x in (latent.mean, latent.log_var, decoded.heat, decoded.offset))
+
+
+@few
+@given(st.sampled_from(GRIDS), st.tuples(*[st.integers(-3, 3)] * 3))
+def test_moving_a_crystal_by_patches_moves_tokens_and_field(network, patches, steps):
+    crystal = crystal_on(patches)
+    moved = crystal.translated(np.array(steps) / patches)
+    (one, field), (other, field_of_other) = (code(network, [c], patches) for c in (crystal, moved))
+    rolled = one.mean.view(1, *patches, 3).roll(steps, (1, 2, 3)).view_as(one.mean)
+    torch.testing.assert_close(other.mean, rolled, atol=ROUNDING, rtol=0)
+    grid, voxels = [4 * n for n in patches], [4 * k for k in steps]
+    for name in ("heat", "offset", "features"):
+        a, b = (getattr(f, name).view(1, *grid, -1) for f in (field, field_of_other))
+        torch.testing.assert_close(b, a.roll(voxels, (1, 2, 3)), atol=ROUNDING, rtol=0)
+
+
+def test_a_crystal_decodes_alike_alone_and_in_company(network):
+    patches = (1, 2, 2)
+    crystals = [crystal_on(patches, seed, sites=1 + 3 * seed) for seed in range(3)]
+    together = code(network, crystals, patches)
+    for k, crystal in enumerate(crystals):
+        alone = code(network, [crystal], patches)
+        torch.testing.assert_close(together[0].mean[k], alone[0].mean[0], atol=ROUNDING, rtol=0)
+        torch.testing.assert_close(together[1].heat[k], alone[1].heat[0], atol=ROUNDING, rtol=0)
+
+
+def test_the_order_of_sites_does_not_matter(network):
+    patches = (1, 2, 2)
+    crystal = crystal_on(patches, sites=7)
+    order = np.random.default_rng(1).permutation(7)
+    other = Crystal(crystal.lattice, crystal.frac_coords[order], crystal.numbers[order])
+    latents = [code(network, [c], patches)[0].mean for c in (crystal, other)]
+    torch.testing.assert_close(*latents, atol=ROUNDING, rtol=0)
+
+
+def test_a_turned_cell_has_the_same_latent(network):
+    patches = (1, 2, 2)
+    crystal = crystal_on(patches)
+    turn, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))
+    turned = Crystal(crystal.lattice @ turn, crystal.frac_coords, crystal.numbers)
+    latents = [code(network, [c], patches)[0].mean for c in (crystal, turned)]
+    torch.testing.assert_close(*latents, atol=ROUNDING, rtol=0)
+
+
+def test_tokens_are_the_patches_in_c_order():
+    """An encoder without mixing tells which voxels a token sees; a decoder, which it writes."""
+    torch.manual_seed(0)
+    network = PatchNetwork(PatchConfig(channels=1, width=12, heads=1, latent=2))
+    network.encoder, network.decoder = torch.nn.ModuleList(), torch.nn.ModuleList()
+    patches, lattice = (1, 2, 3), torch.eye(3)[None] * 6
+    field = torch.randn(1, 4, 8, 12, 1)
+    changed = field.clone()
+    changed[0, 1, 5, 10] += 1  # patch (0, 1, 2)
+    tokens = [network.encode(f, lattice, patches).mean for f in (field, changed)]
+    assert (tokens[0] != tokens[1]).any(-1).nonzero()[:, 1].tolist() == [5]
+    z = tokens[0].detach().clone()
+    z[0, 5] += 1
+    heats = [network.decode(x, lattice, patches).heat.view(4, 8, 12) for x in (tokens[0], z)]
+    different = (heats[0] != heats[1]).nonzero()
+    assert different.amin(0).tolist() == [0, 4, 8]
+    assert different.amax(0).tolist() == [3, 7, 11]
+    assert len(different) == 64
+
+
+def test_voxels_of_a_patch_are_in_c_order(network):
+    """Weights know voxels by their place in the patch, both when it is embedded and when it is spread."""
+    patches, grid = (1, 2, 3), (4, 8, 12)
+    field = torch.rand(2, *grid, TINY.channels)
+    embedded = []
+    hook = network.embed.register_forward_pre_hook(lambda _, inputs: embedded.append(inputs[0]))
+    network.encode(field, torch.eye(3).expand(2, 3, 3) * 4, patches)
+    hook.remove()
+    for token, corner in enumerate(itertools.product(*(range(0, n, 4) for n in grid))):
+        block = field[(slice(None), *(slice(x, x + 4) for x in corner))]
+        torch.testing.assert_close(embedded[0][:, token], 10 * block.reshape(2, -1))
+    values = torch.rand(2, 6, 64 * 5)
+    voxels = network.spread(values, patches).view(2, *grid, 5)
+    for token, corner in enumerate(itertools.product(*(range(0, n, 4) for n in grid))):
+        block = voxels[(slice(None), *(slice(x, x + 4) for x in corner))]
+        assert (block.reshape(2, -1) == values[:, token]).all()
+
+
+@pytest.mark.parametrize("patches", [(1, 1, 1), (1, 2, 3), (2, 3, 2), (1, 1, 7)])
+def test_displacements_are_those_of_a_double_loop(patches):
+    features, index = displacements(patches)
+    cells = list(itertools.product(*map(range, patches)))
+    assert index.shape == (len(cells), len(cells))
+    for (i, here), (j, there) in itertools.product(enumerate(cells), repeat=2):
+        d = [(a - b) % n for a, b, n in zip(here, there, patches, strict=True)]
+        angles = [2 * math.pi * m * x / n for x, n in zip(d, patches, strict=True) for m in (1, 2, 3)]
+        sines, cosines = (np.array([f(a) for a in angles]).reshape(3, 3) for f in (math.sin, math.cos))
+        length = math.hypot(*(min(x, n - x) for x, n in zip(d, patches, strict=True)))
+        radial = [math.exp(-0.5 * ((length - 0.75 * k) / 0.6) ** 2) for k in range(8)]
+        near = [
+            float(all((x - y) % n == 0 for x, y, n in zip(d, step, patches, strict=True)))
+            for step in itertools.product((-1, 0, 1), repeat=3)
+        ]
+        truth = np.concatenate([np.concatenate([sines, cosines], 1).ravel(), radial, near])
+        np.testing.assert_allclose(features[index[i, j]].numpy(), truth, atol=ROUNDING)
+
+
+def test_the_bias_of_a_pair_depends_on_its_displacement_alone():
+    torch.manual_seed(0)
+    bias = TorusBias(layers=2, heads=3)((1, 2, 3)).detach()
+    assert bias.shape == (2, 3, 6, 6)
+    shifted = bias.view(2, 3, 2, 3, 2, 3).roll((1, 2, 1, 2), (2, 3, 4, 5)).reshape(bias.shape)
+    torch.testing.assert_close(bias, shifted)
+    assert bias.std(dim=(2, 3)).min() > 0
+
+
+def test_displacements_made_in_inference_mode_still_train():
+    displacements.cache_clear()
+    with torch.inference_mode():
+        displacements((1, 1, 2))
+    TorusBias(layers=1, heads=1)((1, 1, 2)).sum().backward()
+
+
+def test_lattice_features_are_logarithms_cosines_and_lengths_of_patches():
+    lattice = np.random.default_rng(0).normal(size=(3, 3)) * 4
+    a, b, c = lattice
+
+    def cosine(u, v):
+        return u @ v / np.linalg.norm(u) / np.linalg.norm(v)
+
+    lengths = [np.linalg.norm(v) for v in lattice]
+    truth = [*(math.log(x) - 1.5 for x in lengths), cosine(b, c), cosine(a, c), cosine(a, b)]
+    truth += [x / n - 2 for x, n in zip(lengths, (1, 2, 3), strict=True)]
+    features = lattice_features(torch.from_numpy(lattice[None]).float(), (1, 2, 3))
+    np.testing.assert_allclose(features[0].numpy(), truth, atol=ROUNDING)
+
+
+def test_kl_is_torchs_summed_over_the_latent():
+    torch.manual_seed(0)
+    latent = Latent(torch.randn(3, 5, 2), torch.randn(3, 5, 2))
+    truth = kl_divergence(Normal(latent.mean, (0.5 * latent.log_var).exp()), Normal(0, 1)).sum((1, 2))
+    torch.testing.assert_close(latent.kl(), truth)
+    torch.testing.assert_close(Latent(torch.zeros(1, 4, 2), torch.zeros(1, 4, 2)).kl(), torch.zeros(1))
+
+
+def test_samples_have_the_mean_and_spread_that_they_should():
+    torch.manual_seed(0)
+    latent = Latent(torch.full((1, 20000, 1), 3.0), torch.full((1, 20000, 1), math.log(0.25)))
+    sample = latent.sample()
+    assert sample.mean().item() == pytest.approx(3, abs=0.02)
+    assert sample.std().item() == pytest.approx(0.5, abs=0.02)
+
+
+def parameters(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_the_number_of_parameters_is_known():
+    c = PatchConfig()
+    block = 12 * c.width**2 + 13 * c.width  # attention 4 w² + 4 w, MLP 8 w² + 5 w, two norms 4 w
+    truth = (
+        (c.species + 1) * c.channels
+        + (64 * c.channels + 1) * c.width
+        + 2 * 10 * c.width
+        + (53 + 1) * 96
+        + 97 * 6 * c.heads
+        + 6 * block
+        + 2 * 2 * c.width
+        + (c.width + 1) * 2 * c.latent
+        + (c.latent + 1) * c.width
+        + (c.width + 1) * 64 * (4 + c.features)
+        + (c.features + 1) * 128
+        + 129 * (c.species + 1)
+    )
+    assert parameters(PatchNetwork(c)) == truth
+
+
+def perfect(space, batch, patches):
+    """Targets, and the field that meets them."""
+    targets = space.targets(batch, patches)
+    offset = torch.zeros(targets.heat.numel(), 3)
+    offset[targets.near] = targets.offset
+    heat = torch.logit(targets.heat, eps=1e-6)
+    return targets, DecodedField(heat, offset.view(*targets.heat.shape, 3), torch.zeros(*targets.heat.shape, 5))
+
+
+def test_every_term_of_the_loss_is_lowest_at_the_truth(network):
+    patches = (2, 2, 2)
+    batch = CrystalBatch.collate([crystal_on(patches, seed, sites=3) for seed in range(2)])
+    targets, decoded = perfect(Periodic(PeriodicConfig()), batch, patches)
+    numbers = batch.numbers[batch.mask]
+    logits = 20.0 * torch.nn.functional.one_hot(numbers, 101)
+    best = network.loss(decoded, targets, logits, numbers)
+    assert set(best) == {"heat", "offset", "species"}
+    assert best["offset"].item() == 0
+    assert best["species"].item() < 1e-5
+    torch.manual_seed(0)
+    for _ in range(5):
+        noisy = DecodedField(
+            decoded.heat + 0.5 * torch.randn_like(decoded.heat),
+            decoded.offset + 0.5 * torch.randn_like(decoded.offset),
+            decoded.features,
+        )
+        worse = network.loss(noisy, targets, logits + 9 * torch.randn_like(logits), numbers)
+        for name, value in best.items():
+            assert 0 <= value.item() < worse[name].item(), name
+
+
+def test_offsets_far_from_atoms_cost_nothing(network):
+    patches = (2, 2, 2)
+    batch = CrystalBatch.collate([crystal_on(patches, sites=2)])
+    targets, decoded = perfect(Periodic(PeriodicConfig()), batch, patches)
+    far = torch.ones(targets.heat.numel(), dtype=torch.bool)
+    far[targets.near] = False
+    offset = decoded.offset + 7 * far.view(1, -1, 1)
+    numbers = batch.numbers[0]
+    species = torch.zeros(2, 101)
+    loss = network.loss(DecodedField(decoded.heat, offset, decoded.features), targets, species, numbers)
+    assert loss["offset"].item() == 0
+    assert loss["species"].item() == pytest.approx(math.log(101), rel=1e-5)
+
+
+def test_heat_weighs_warm_voxels_more(network):
+    targets = Targets(torch.tensor([[0.0, 1.0]]), torch.tensor([1]), torch.zeros(1, 3))
+    species, numbers = torch.zeros(1, 101), torch.tensor([1])
+
+    def heat(logits):
+        field = DecodedField(torch.tensor([logits]), torch.zeros(1, 2, 3), torch.zeros(1, 2, 5))
+        return network.loss(field, targets, species, numbers)["heat"].item()
+
+    missed, invented = heat([-9.0, -9.0]), heat([9.0, 9.0])
+    assert missed == pytest.approx(21 * invented, rel=1e-3)
+    # 10 × the mean over two voxels of weight × −log(1 − sigmoid(9)).
+    assert invented == pytest.approx(10 * 9 / 2, rel=1e-2)
+
+
+def test_gradients_reach_every_parameter():
+    torch.manual_seed(0)
+    network, patches, space = PatchNetwork(TINY), (1, 2, 2), Periodic(PeriodicConfig())
+    batch = CrystalBatch.collate([crystal_on(patches)])
+    latent, decoded = code(network, [crystal_on(patches)], patches)
+    species = network.species(decoded.features[0, :4])
+    loss = network.loss(decoded, space.targets(batch, patches), species, batch.numbers[0])
+    (sum(loss.values()) + latent.kl().sum()).backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []

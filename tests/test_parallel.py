@@ -1,0 +1,65 @@
+import os
+import threading
+
+import pytest
+
+from xtalcodec.parallel import QUEUED, InProcess, Pool, open_pool
+
+
+def square(x):
+    return x * x
+
+
+def process(_):
+    return os.getpid()
+
+
+def fail_at_three(x):
+    if x == 3:
+        raise ValueError("three")
+    return x
+
+
+def test_every_result_comes_once():
+    with open_pool("local", 1) as pool:
+        assert sorted(pool.run(square, range(50))) == [x * x for x in range(50)]
+
+
+def test_no_task_no_result():
+    with open_pool() as pool:
+        assert list(pool.run(square, [])) == []
+
+
+def test_local_workers_are_other_processes_and_the_error_of_one_is_raised():
+    with open_pool("local", 2) as pool:
+        assert os.getpid() not in set(pool.run(process, range(4)))
+        with pytest.raises(ValueError, match="three"):
+            list(pool.run(fail_at_three, range(10)))
+
+
+def test_after_an_error_no_task_is_begun():
+    begun = []
+
+    def task(x):
+        begun.append(x)
+        return fail_at_three(x)
+
+    with open_pool() as pool, pytest.raises(ValueError, match="three"):
+        list(pool.run(task, range(1000)))
+    assert len(begun) <= 4 + QUEUED
+
+
+def test_tasks_are_taken_only_as_workers_get_free():
+    taken, running = 0, threading.Semaphore(0)
+
+    def tasks():
+        nonlocal taken
+        for k in range(100):
+            taken += 1
+            yield k
+
+    pool = Pool(InProcess(), 3)
+    results = pool.run(square, tasks())
+    next(results)
+    running.release()
+    assert taken <= QUEUED * 3
