@@ -50,7 +50,7 @@ def sample(
     Example: xtalcodec sample latents.parquet --prior gaussian -n 32 --seed 1 --out samples --strip samples.png
     """
     from xtalcodec.cli.report import write_json
-    from xtalcodec.evaluation.generation import generation_summary, judge
+    from xtalcodec.evaluation.generation import assess, generation_summary
 
     with clear_errors():
         check_pictures(strip, movie)
@@ -63,7 +63,7 @@ def sample(
         codes = fitted.sample(n, seed, temperature)
         with progress_bar("decoding", n) as advance:
             found = model.decode_crystals(codes, progress=advance)
-        judged = judge(model, codes, found)
+        judged = assess(model, codes, found)
         rows = [_judged(row) for row in judged]
         print_rows(rows)
         told = generation_summary(judged)
@@ -83,18 +83,18 @@ def sample(
 
 def _prior(source: Path, name: str, variance: float, grid: str | None) -> "GaussianPrior":
     """Load a prior, or fit one."""
-    from xtalcodec.codecs.latents import Latents
+    from xtalcodec.codecs.latents import LatentSet
     from xtalcodec.priors import prior
     from xtalcodec.priors.gaussian import grids
 
     kind = prior(name)
     if source.is_dir():
         return kind.load(source)
-    codes = Latents.from_parquet(source)
+    codes = LatentSet.from_parquet(source)
     if grid is not None:
         part = tuple(c for c in codes if "x".join(map(str, c.patches)) == grid.replace("×", "x"))
         typer.echo(f"{len(part)} of {len(codes)} codes are on the grid {grid}")
-        codes = Latents(part, codes.codec, codes.kind)
+        codes = LatentSet(part, codes.codec)
     try:
         return kind.fit(codes, variance)
     except ValueError as error:

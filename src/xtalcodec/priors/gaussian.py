@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.spatial.transform import Rotation
 
-from xtalcodec.codecs.latents import Code, Latents, LatentsError
+from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 
 FORMAT = "xtalcodec-gaussian-prior-1"
 ABOUT, NUMBERS = "prior.json", "prior.safetensors"
@@ -85,7 +85,7 @@ class GaussianPrior:
     """Standard deviation of each number that the axes leave."""
 
     @classmethod
-    def fit(cls, latents: Latents, variance: float = 0.95) -> "GaussianPrior":
+    def fit(cls, latents: LatentSet, variance: float = 0.95) -> "GaussianPrior":
         """Fit codes of one grid. A window's cells should be encoded in one orientation, or it is scattered too.
 
         Parameters
@@ -117,7 +117,7 @@ class GaussianPrior:
         about = About(latents.codec, latents[0].patches, latents[0].z.shape[1], len(latents), variance)
         return cls(about, mean, scale, axes, spread, np.sqrt(left.clip(0)))
 
-    def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> Latents:
+    def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> LatentSet:
         """Draw codes; the first ones stay the same when more are drawn.
 
         Parameters
@@ -134,9 +134,11 @@ class GaussianPrior:
             x = self.mean + temperature * self.scale * standard
             z = x[:-LATTICE].reshape(-1, self.about.latent).astype(np.float32)
             codes.append(
-                Code(f"sample-{k + 1}", z, self.about.patches, lattice_of(x[-LATTICE:]), np.eye(3, dtype=np.int64))
+                CrystalCode(
+                    f"sample-{k + 1}", z, self.about.patches, lattice_of(x[-LATTICE:]), np.eye(3, dtype=np.int64)
+                )
             )
-        return Latents(tuple(codes), self.about.codec)
+        return LatentSet(tuple(codes), self.about.codec)
 
     def save(self, folder: str | Path) -> None:
         """Write the prior to a folder."""
@@ -174,7 +176,7 @@ class GaussianPrior:
         return prior
 
 
-def grids(latents: Latents) -> dict[tuple[int, int, int], int]:
+def grids(latents: LatentSet) -> dict[tuple[int, int, int], int]:
     """How many codes there are of each grid, the most frequent first."""
     from collections import Counter
 
