@@ -8,6 +8,7 @@ from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.config import SettingsError
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.representations.base import Patches
 from xtalcodec.representations.batch import CrystalBatch
@@ -24,7 +25,17 @@ class DensityCodec(Codec):
         super().__init__(config, device)
         if self.window is None:
             raise TypeError(f"the network {config.network.kind!r} works on windows")
-        self.view = self.window
+        self.view = window = self.window
+        if window.config.patches != 1:
+            raise SettingsError(
+                f"codec.representation.patches is {window.config.patches}; the network {config.network.kind!r} has one "
+                "latent vector for the whole window: 1"
+            )
+        if not window.closed and window.config.reach < window.field.reach:
+            raise SettingsError(
+                f"codec.representation.reach is {window.config.reach:g} Å; atoms up to {window.field.reach:g} Å "
+                "outside of the window show in its density"
+            )
 
     def encode_batch(
         self,

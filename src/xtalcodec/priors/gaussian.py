@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.spatial.transform import Rotation
 
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
+from xtalcodec.priors.base import Prior
 
 FORMAT = "xtalcodec-gaussian-prior-1"
 ABOUT, NUMBERS = "prior.json", "prior.safetensors"
@@ -65,7 +66,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GaussianPrior:
+class GaussianPrior(Prior):
     """A normal distribution of whole codes, latent and cell together.
 
     Principal components of the standardised numbers keep the covariance along the axes of most variance; what
@@ -84,8 +85,24 @@ class GaussianPrior:
     remainder: Float[np.ndarray, " numbers"]
     """Standard deviation of each number that the axes leave."""
 
+    @property
+    def codec(self) -> str:
+        """Identity of the codec."""
+        return self.about.codec
+
+    @property
+    def crystals(self) -> int:
+        """How many crystals it was fitted to."""
+        return self.about.crystals
+
+    @property
+    def description(self) -> str:
+        """How many codes, numbers and principal axes."""
+        numbers, axes = len(self.mean), len(self.spread)
+        return f"normal distribution of {self.crystals} codes of {numbers} numbers: {axes} principal axes"
+
     @classmethod
-    def fit(cls, latents: LatentSet, variance: float = 0.95) -> "GaussianPrior":
+    def fit(cls, latents: LatentSet, variance: float = 0.95) -> "GaussianPrior":  # type: ignore[override] # its one setting
         """Fit codes of one grid. A window's cells should be encoded in one orientation, or it is scattered too.
 
         Parameters
@@ -183,4 +200,4 @@ def grids(latents: LatentSet) -> dict[tuple[int, int, int], int]:
     return dict(Counter(c.patches for c in latents).most_common())
 
 
-Prior = GaussianPrior
+PRIOR = GaussianPrior
