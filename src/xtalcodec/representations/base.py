@@ -18,6 +18,7 @@ from xtalcodec.config import Kinds
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.gaussian import torus_field
 
 if TYPE_CHECKING:
     from xtalcodec.representations.window import Window
@@ -89,12 +90,14 @@ def flat_index(voxel: Int[Tensor, "*n 3"], grid: Grid) -> Int[Tensor, "*n"]:
 
 
 class Representation(ABC):
-    """What representations share; each adds which `patches` a crystal takes and how to `paint` it."""
+    """What representations share; each adds which `patches` a crystal takes."""
 
     config: Any
     """Its settings."""
     patch: int
     """Voxels along a patch."""
+    sigma: float
+    """Width of an atom's Gaussian, in voxels."""
     heat_sigma: float
     """Width of the heat that marks atoms in the decoded field, in voxels."""
     wraps: bool = True
@@ -112,11 +115,12 @@ class Representation(ABC):
             A crystal that the grid cannot show.
         """
 
-    @abstractmethod
     def paint(
         self, crystals: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches
     ) -> Float[Tensor, "b nx ny nz channels"]:
-        """Field that the encoder sees."""
+        """Field that the encoder sees: one normalised Gaussian per atom times its weights."""
+        weights = weights * crystals.mask[..., None]
+        return torus_field(crystals.frac_coords, weights, self.grid(patches), self.sigma)
 
     # A crystal on the grid, and back: nothing to do where the grid is the crystal's own cell
 

@@ -7,14 +7,10 @@ Each axis of the Niggli-reduced cell is cut into patches of about `pitch` Å and
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
-from torch import Tensor
 
 from xtalcodec.config import Count, NotNegative, Positive, settings
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.representations.base import Patches, Representation, RepresentationConfig
-from xtalcodec.representations.batch import CrystalBatch
-from xtalcodec.representations.gaussian import outer_sum, torus_profiles
 
 
 @settings
@@ -46,7 +42,7 @@ class Periodic(Representation):
     def __init__(self, config: PeriodicConfig) -> None:
         """Keep the settings."""
         self.config = config
-        self.patch, self.heat_sigma = config.patch, config.heat_sigma
+        self.patch, self.sigma, self.heat_sigma = config.patch, config.sigma, config.heat_sigma
 
     def patches(self, crystal: Crystal) -> Patches:
         """Patches along a, b and c of a reduced crystal.
@@ -68,16 +64,3 @@ class Periodic(Representation):
                 f"its cell needs {n.prod()} patches of {self.config.pitch:g} Å; the limit is {self.config.max_patches}"
             )
         return int(n[0]), int(n[1]), int(n[2])
-
-    def paint(
-        self, crystals: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches
-    ) -> Float[Tensor, "b nx ny nz channels"]:
-        """Density of the atoms: one normalised Gaussian per atom times its weights.
-
-        The sum over voxels is the sum of the weights; moving every atom by one voxel rolls it.
-        """
-        nx, ny, nz = self.grid(patches)
-        x, y, z = crystals.frac_coords.unbind(-1)
-        s = self.config.sigma
-        profiles = torus_profiles(x, nx, s), torus_profiles(y, ny, s), torus_profiles(z, nz, s)
-        return outer_sum(profiles, weights * crystals.mask[..., None])

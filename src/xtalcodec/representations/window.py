@@ -19,7 +19,6 @@ from xtalcodec.config import Count, NotNegative, Positive, settings
 from xtalcodec.crystal import Crystal
 from xtalcodec.representations.base import Patches, Representation, RepresentationConfig
 from xtalcodec.representations.batch import CrystalBatch
-from xtalcodec.representations.gaussian import outer_sum, torus_profiles
 from xtalcodec.representations.window_field import View, ViewBatch, WindowConfig, density
 
 SLACK = 0.1
@@ -66,7 +65,7 @@ class Window(Representation):
     def __init__(self, config: WindowTorusConfig) -> None:
         """Keep the settings."""
         self.config, self.field = config, config.window
-        self.patch, self.heat_sigma = config.patch, config.heat_sigma
+        self.patch, self.sigma, self.heat_sigma = config.patch, config.sigma, config.heat_sigma
         self.edge = config.window.edge + config.gap
         self.window = self
 
@@ -154,16 +153,6 @@ class Window(Representation):
             return density(ViewBatch.collate([View(positions, numbers, sites, *nowhere)]), self.field)[0].numpy()
 
     # The torus
-
-    def paint(
-        self, crystals: CrystalBatch, weights: Float[Tensor, "b atoms channels"], patches: Patches
-    ) -> Float[Tensor, "b nx ny nz channels"]:
-        """One normalised Gaussian per atom times its weights."""
-        x, y, z = (
-            torus_profiles(x, n, self.config.sigma)
-            for x, n in zip(crystals.frac_coords.unbind(-1), self.grid(patches), strict=True)
-        )
-        return outer_sum((x, y, z), weights * crystals.mask[..., None])
 
     def frame(self, lattice: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
         """The torus is a cube, whatever the crystal's lattice."""
