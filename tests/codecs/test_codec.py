@@ -8,7 +8,8 @@ from ase.build import bulk
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
-from xtalcodec.codecs.codec import Codec, CodecConfig, pretrained
+from xtalcodec.codecs.codec import Codec, CodecConfig
+from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.latents import Latents, LatentsError
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.reconstruction import reconstruct

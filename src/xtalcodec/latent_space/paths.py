@@ -124,11 +124,11 @@ def _rebased(code: Code, basis: Int[np.ndarray, "3 3"], rotation: Float[np.ndarr
 
 def _windows() -> str:
     """What codecs of windows there are."""
-    from xtalcodec.codecs.codec import CONFIG, Codec, pretrained
+    from xtalcodec.codecs.hub import CONFIG, folder_of, pretrained
 
     kinds = {}
     for name in pretrained():
-        folder = Codec.folder(name)
+        folder = folder_of(name)
         kinds[name] = json.loads((folder / CONFIG).read_text()).get("space", {}).get("kind") if folder else None
     found = [name for name, kind in kinds.items() if kind in ("unit_cell", "repeating")]
     return ", ".join([*found, "any that was trained on unit_cell or repeating"])

@@ -15,6 +15,7 @@ import yaml
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from xtalcodec.codecs.card import provenance
 from xtalcodec.codecs.codec import Codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.atomic import atomic
@@ -22,7 +23,7 @@ from xtalcodec.networks.modes import Linear, LinearConfig
 from xtalcodec.representations.base import Patches, Voxels
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.window import CubeConfig
-from xtalcodec.training import card, checkpoint
+from xtalcodec.training import checkpoint
 from xtalcodec.training.augment import augment
 from xtalcodec.training.crystals import TrainingCrystals
 from xtalcodec.training.objective import open_objective
@@ -92,6 +93,7 @@ def train(
     if resume and (out / CHECKPOINT).is_file():
         progress = Progress(**checkpoint.load(out / CHECKPOINT, codec.network, optimisers))
     report = Report(out, len(crystals), strange + crystals.left_out, progress) if main else None
+    about = {"crystals_used": len(crystals), **(facts or {}), "seed": recipe.seed}
     model = accelerator.prepare(objective)
     saved = time.monotonic()
     for fraction in _schedule(progress, recipe.optimiser.length(len(crystals)), minutes):
@@ -106,16 +108,15 @@ def train(
             report.step(progress, fraction, terms)
         if _everyone(accelerator, time.monotonic() - saved > 60 * recipe.checkpoint_minutes):
             if report:
-                _save(out, codec, optimisers, progress)
+                _save(out, codec, optimisers, progress, about)
                 report.held_out(progress, codec, val, recipe.sample)
             saved = time.monotonic()
             accelerator.wait_for_everyone()
     if report:
         codec.network.eval()
-        _save(out, codec, optimisers, progress)
+        _save(out, codec, optimisers, progress, about)
         report.held_out(progress, codec, val, recipe.sample)
         report.close()
-        card.note_training(out, progress, recipe, crystals_used=len(crystals), **(facts or {}))
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return codec
@@ -129,10 +130,10 @@ def _without_training(
         return codec
     progress = Progress()
     report = Report(out, 0, [], progress)
-    codec.save_pretrained(out)
+    about = {"crystals_used": 0, **facts, "seed": recipe.seed}
+    codec.save_pretrained(out, training=provenance(**about, **asdict(progress)))
     report.held_out(progress, codec, val, recipe.sample)
     report.close()
-    card.note_training(out, progress, recipe, crystals_used=0, **facts)
     return codec
 
 
@@ -280,7 +281,9 @@ def _everyone(accelerator: Any, flag: bool) -> bool:
     return bool(broadcast(torch.tensor(float(flag), device=accelerator.device)))
 
 
-def _save(out: Path, codec: Codec, optimisers: dict[str, Optimizer], progress: Progress) -> None:
-    """Checkpoint, and the codec as it stands."""
+def _save(
+    out: Path, codec: Codec, optimisers: dict[str, Optimizer], progress: Progress, about: Mapping[str, Any]
+) -> None:
+    """Checkpoint, and the codec as it stands with a card that says how far it is."""
     checkpoint.save(out / CHECKPOINT, codec.network, optimisers, asdict(progress))
-    codec.save_pretrained(out)
+    codec.save_pretrained(out, training=provenance(**about, **asdict(progress)))
