@@ -76,7 +76,8 @@ codec.save_pretrained(sys.argv[1])
 
 
 @pytest.mark.parametrize(
-    ("die", "count", "left"), [("fsync", 1, "tiny"), ("rename", 0, "tiny"), ("replace", 0, "new"), ("replace", 1, "new")]
+    ("die", "count", "left"),
+    [("fsync", 1, "tiny"), ("rename", 0, "tiny"), ("replace", 0, "new"), ("replace", 1, "new")],
 )
 def test_a_save_that_is_killed_leaves_the_old_codec_or_the_new_one(tmp_path, die, count, left):
     folder = tmp_path / "tiny"

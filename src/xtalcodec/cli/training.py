@@ -36,7 +36,9 @@ def train(
     licence: Annotated[
         str | None, typer.Option(help="Licence of the codec, for its card: cc-by-4.0, mit … Unknown if not given.")
     ] = None,
-    source: Annotated[str | None, typer.Option(help="Where the data is from and under what licence, for the card.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Where the data is from and under what licence, for the card.")
+    ] = None,
 ) -> None:
     """Train a codec. Under torchrun, on every process that it starts.
 

@@ -170,7 +170,7 @@ def relicensed(path: Path, text: str, licence: str) -> str:
         raise CardError(f"{path}: its metadata cannot be read: {error}") from error
 
 
-def _licence(licence: str | None) -> dict[str, str]:
+def _licence(licence: str | None) -> dict[str, Any]:
     """The card's metadata for what the user says."""
     if not licence:
         return {"license": "other", "license_name": "unknown"}
@@ -271,9 +271,16 @@ def checkout() -> Path | None:
 def commit() -> str:
     """Commit of the code that runs, where it runs from a checkout; the release's number otherwise."""
     root = checkout()
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False) if root else None
-    return (run.stdout.strip() if run else "") or f"release {__version__}"
+    if root is None:
+        return f"release {__version__}"
+    run = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.stdout.strip() or f"release {__version__}"
 
 
 def machine() -> str:
