@@ -236,9 +236,9 @@ def _scores(scores: Mapping[str, Any]) -> list[str]:
     """The card's second table."""
     lines = ["| data | crystals | matched | RMSE | RMSE (Å) | composition | numbers per crystal |", "|---" * 7 + "|"]
     for data, row in scores.items():
-        rmse, angstrom = (("–" if row[key] is None else f"{row[key]:.4f}") for key in ("rmse", "rmse_angstrom"))
+        rmse, angstrom = (_number(row[key], ".4f") for key in ("rmse", "rmse_angstrom"))
         rates = f"{_share(row, 'match_rate')} | {rmse} | {angstrom} | {_share(row, 'composition_rate')}"
-        lines.append(f"| {_cell(data)} | {row['n']} | {rates} | {row['latent_numbers_per_crystal']:.0f} |")
+        lines.append(f"| {_cell(data)} | {row['n']} | {rates} | {_number(row['latent_numbers_per_crystal'], '.0f')} |")
     return lines
 
 
@@ -248,17 +248,22 @@ def _window_scores(scores: Mapping[str, Any]) -> list[str]:
     heads += ["matched, of all", "RMSE", "latents refined", "numbers per crystal"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for data, row in scores.items():
-        distance = " / ".join(f"{row['true_to_decoded_percentiles'][q]:.3g}" for q in ("50", "90", "95"))
+        distance = " / ".join(_number(row["true_to_decoded_percentiles"].get(q), ".3g") for q in ("50", "90", "95"))
         cells = [_cell(data), f"{row['n']}, {row['fit']}", _share(row, "count_rate"), _share(row, "species_rate")]
-        cells += [distance, _share(row, "match_rate"), "–" if row["rmse"] is None else f"{row['rmse']:.4f}"]
-        cells += ["yes" if row["refined"] else "no", f"{row['latent_numbers_per_crystal']:.0f}"]
+        cells += [distance, _share(row, "match_rate"), _number(row["rmse"], ".4f")]
+        cells += ["yes" if row["refined"] else "no", _number(row["latent_numbers_per_crystal"], ".0f")]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
 def _share(row: Mapping[str, Any], name: str) -> str:
     """A rate in per cent."""
-    return f"{100 * row[name]:.2f} %"
+    return "–" if row.get(name) is None else f"{100 * row[name]:.2f} %"
+
+
+def _number(value: float | None, form: str) -> str:
+    """A number, or a dash where no crystal gave one."""
+    return "–" if value is None else format(value, form)
 
 
 def checkout() -> Path | None:
