@@ -60,13 +60,14 @@ def decode(
     Example: xtalcodec decode latents.parquet --out crystals --symprec 0.1
     """
     from xtalcodec.cli.report import write_json
+    from xtalcodec.codecs.hub import named_in
     from xtalcodec.codecs.latents import LatentSet
     from xtalcodec.files import Unusable
     from xtalcodec.io.write import write_many
 
     with clear_errors():
         codes = LatentSet.from_parquet(latents)
-        model = load_codec(codec or codes.codec.rpartition("-")[0], device)
+        model = load_codec(codec or named_in(latents, codes.codec), device)
         with progress_bar("decoding", len(codes)) as advance:
             decoded = model.decode_crystals(codes, progress=advance)
         paths = write_many((d.crystal for d in decoded if d), out, format.value, symprec)

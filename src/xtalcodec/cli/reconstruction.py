@@ -118,6 +118,7 @@ def evaluate(
     from xtalcodec.cli.report import print_summary
     from xtalcodec.cli.windows import evaluate_windows, is_window
 
+    folder = _card_folder(codec) if card else None
     if codec == "none":
         way, images = (reader or Reader.density).value, cell.value if cell else None
         scores, unusable = evaluate_oracle(data, representation, images, way, max_sites, limit, seed, workers, json)
@@ -144,16 +145,20 @@ def evaluate(
             data, codec, device, max_sites, limit, not no_refine, self_check, workers
         )
         scores = print_summary(rows, model, seconds, unusable, json, with_rows=False)
-    if card:
-        from xtalcodec.codecs.base import Codec
-        from xtalcodec.training.card import note_scores
+    if folder:
+        from xtalcodec.codecs.card import note_scores
 
         with clear_errors():
-            folder = Codec.folder(codec)
-            if folder is None:
-                raise ValueError(f"--card: {codec} is no folder")
             note_scores(folder, names_of(data), scores)
     finish(unusable)
+
+
+def _card_folder(codec: str) -> Path:
+    """The folder whose card gets the scores; a codec without one is refused before anything is measured."""
+    from xtalcodec.codecs.hub import writable
+
+    with clear_errors():
+        return writable(codec)
 
 
 def _reconstruct(

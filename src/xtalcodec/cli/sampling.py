@@ -50,6 +50,7 @@ def sample(
     Example: xtalcodec sample latents.parquet --prior gaussian -n 32 --seed 1 --out samples --strip samples.png
     """
     from xtalcodec.cli.report import write_json
+    from xtalcodec.codecs.hub import named_in
     from xtalcodec.evaluation.generation import assess, generation_summary
 
     with clear_errors():
@@ -58,7 +59,7 @@ def sample(
         if save:
             fitted.save(save)
             typer.echo(f"the prior is in {save}")
-        model = load_codec(codec or fitted.codec.rpartition("-")[0], device)
+        model = load_codec(codec or named_in(latents, fitted.codec), device)
         codes = fitted.sample(n, seed, temperature)
         with progress_bar("decoding", n) as advance:
             found = model.decode_crystals(codes, progress=advance)

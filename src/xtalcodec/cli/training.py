@@ -33,6 +33,12 @@ def train(
         typer.Option(help="Learn from the painted views of this store of `xtalcodec generate` (hoffmann recipes)."),
     ] = None,
     device: Annotated[Where, typer.Option(help="Where to train.")] = Where.auto,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the codec, for its card: cc-by-4.0, mit … Unknown if not given.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Where the data is from and under what licence, for the card.")
+    ] = None,
 ) -> None:
     """Train a codec. Under torchrun, on every process that it starts.
 
@@ -50,6 +56,7 @@ def train(
             raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")
         facts = {"data": names_of(data), "val": names_of(val)}
         facts["recipe"] = " ".join(_shown(word) for word in [recipe, *(overrides or [])])
+        facts |= {key: text for key, text in (("licence", licence), ("source", source)) if text}
         facts["command"] = shlex.join(["xtalcodec", *(_shown(word) for word in sys.argv[1:])])
         run(
             settings,
@@ -79,7 +86,8 @@ def info(
 
     Example: xtalcodec info mp
     """
-    from xtalcodec.codecs.base import CARD, Codec, pretrained
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.hub import CARD, folder_of, pretrained
 
     with clear_errors():
         if codec is None:
@@ -91,7 +99,7 @@ def info(
                 )
             typer.echo("xtalcodec info NAME shows a codec's model card")
             return
-        folder = Codec.folder(codec)
+        folder = folder_of(codec)
         if folder is None or not (folder / CARD).is_file():
             raise FileNotFoundError(f"{codec} has no model card on this machine")
         typer.echo((folder / CARD).read_text())

@@ -3,28 +3,27 @@
 A codec owns a representation, a network, a finder of atoms and a loss.
 """
 
-import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub import ModelHubMixin
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat import HeatFinderConfig
+from xtalcodec.codecs import hub
+from xtalcodec.codecs.hub import CONFIG
+from xtalcodec.codecs.identity import accepts, decoding, former, identity, refusal, same
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.refine import RefineConfig, deviation
-from xtalcodec.config import NotNegative, settings, unknown
+from xtalcodec.config import NotNegative, SettingsError, settings, unknown
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.materials import Kind, as_crystals
 from xtalcodec.networks.base import Network, NetworkConfig
@@ -42,11 +41,8 @@ if TYPE_CHECKING:
 
     from xtalcodec.io.materials import Material
 
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-"""Files of a codec's folder, the hub's usual names."""
-
 CURVE = "curve.jsonl"
-"""Learning curve that training leaves beside them."""
+"""Learning curve that training leaves beside a codec's own files."""
 
 Terms = dict[str, Tensor]
 """Named numbers of a batch."""
@@ -84,11 +80,6 @@ class DecodedCrystal:
     site_confidence: Float[np.ndarray, " sites"]
     confidence: float
     """0 to 1: the least sure site times the share of heat that the sites explain."""
-
-
-def pretrained() -> list[str]:
-    """Names of the codecs that ship with the package."""
-    return sorted(p.name for p in files("xtalcodec").joinpath("weights").iterdir() if p.joinpath(CONFIG).is_file())
 
 
 class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal", "autoencoder"]):
@@ -204,8 +195,11 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
 
     # Saving and loading
 
+    provenance: hub.Provenance | None = None
+    """Where it was loaded from; None for a new one."""
+
     @classmethod
-    def from_pretrained(cls, name: str | Path, device: str = "cpu", **hub: Any) -> "Codec":  # type: ignore[override]
+    def from_pretrained(cls, name: str | Path, device: str = "cpu", **hub_options: Any) -> "Codec":  # type: ignore[override]
         """Load a codec that ships with the package, one in a folder, or one from the Hugging Face hub.
 
         Parameters
@@ -217,18 +211,20 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         ------
         FileNotFoundError
             No such codec; the message lists those there are.
+        ValueError
+            A file of it that is not what it should be; the message names it.
         """
-        from xtalcodec.codecs.registry import load_config, open_codec
-
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        folder = cls.folder(name) or Path(snapshot_download(str(name), allow_patterns=[CONFIG, WEIGHTS, CARD], **hub))
-        codec = open_codec(load_config(json.loads((folder / CONFIG).read_text())), device)
+        from xtalcodec.codecs.registry import load_config, open_codec
+
+        stored = hub.read(hub.fetch(name, **hub_options), device)
         try:
-            weights = load_file(folder / WEIGHTS, device=str(codec.device))
-            codec.network.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
-        except (SafetensorError, RuntimeError) as error:
-            raise ValueError(f"{folder / WEIGHTS} does not hold this codec's weights: {error}") from error
+            codec = open_codec(load_config(stored.config), device)
+        except (SettingsError, TypeError) as error:
+            raise SettingsError(f"{stored.folder / CONFIG}: {error}") from error
+        hub.fill(codec.network, stored)
+        codec.provenance = hub.Provenance.of(stored, codec.identity)
         return codec
 
     @staticmethod
@@ -240,30 +236,58 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         FileNotFoundError
             Neither a codec that ships, nor a folder, nor the name of a repository.
         """
-        if str(name) in pretrained():
-            return Path(str(files("xtalcodec").joinpath("weights", str(name))))
-        if Path(name).is_dir():
-            if not (Path(name) / CONFIG).is_file():
-                raise FileNotFoundError(f"{name} holds no codec: {CONFIG} is missing")
-            return Path(name)
-        if str(name).count("/") != 1:
-            raise FileNotFoundError(unknown("codec", str(name), pretrained()) + " A folder will do too.")
-        return None
+        return hub.folder_of(name)
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        """Write configuration and weights (matrices in half precision: their rounding moves no atom by 0.001 Å)."""
-        weights = {k: v.detach().cpu() for k, v in self.network.state_dict().items()}
-        state = {k: (v.half() if v.ndim > 1 else v).contiguous() for k, v in weights.items()}
-        save_file(state, save_directory / WEIGHTS, metadata={"format": "pt"})
-        (save_directory / CONFIG).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
+    def save_pretrained(  # type: ignore[override]
+        self,
+        save_directory: str | Path,
+        *,
+        licence: str | None = None,
+        training: Mapping[str, Any] | None = None,
+        model_card_kwargs: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Write settings, weights and card to a folder: all, or what was there stays.
+
+        A codec that was loaded and not changed since takes its card along.
+
+        Parameters
+        ----------
+        licence: what the card says of the licence, as "cc-by-4.0"; without it, what it said before, or "unknown".
+        training: how it was trained, from `codecs.card.provenance`; the card is made afresh from it.
+        model_card_kwargs: `licence`, as `push_to_hub` passes it on.
+        """
+        licence = licence or (model_card_kwargs or {}).get("licence")
+        config = json.loads(json.dumps(asdict(self.config)))
+        known = self.provenance if self.provenance and same(self.provenance.identity, self.identity) else None
+        if training is None and known and hub.CARD in known.papers:
+            papers = hub.carried(known, licence)
+        else:
+            papers = hub.make_papers(config, training, licence)
+        weights = self.network.state_dict()
+        hub.write(save_directory, config, weights, former=known.former if known else (), papers=papers)
+
+    def push_to_hub(self, repo_id: str, *, licence: str | None = None, **hub_options: Any) -> str:  # type: ignore[override]
+        """Upload settings, weights and card to a repository of the Hugging Face hub, and return its address.
+
+        Parameters
+        ----------
+        repo_id: "user/repository"; made if it is not there.
+        licence: what the card says of the licence, as "cc-by-4.0".
+        hub_options: `private`, `token`, `branch` and others of `huggingface_hub.ModelHubMixin.push_to_hub`.
+        """
+        return super().push_to_hub(repo_id, model_card_kwargs={"licence": licence}, **hub_options)
 
     @property
     def identity(self) -> str:
-        """Name and hash of settings and weights: latents carry it, and no other codec decodes them."""
-        digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
-        for key, value in sorted(self.network.state_dict().items()):
-            digest.update(key.encode() + value.detach().half().cpu().numpy().tobytes())
-        return f"{self.config.name}-{digest.hexdigest()[:12]}"
+        """Name, and hash of weights and what decoding needs: latents carry it, and no other codec decodes them."""
+        return identity(self.config.name, decoding(asdict(self.config)), self.network.state_dict())
+
+    def owns(self, latents: str) -> bool:
+        """Whether latents that carry this identity are decoded by this codec, by this release's rule or an earlier."""
+        own = self.identity
+        known = self.provenance if self.provenance and same(self.provenance.identity, own) else None
+        return accepts(latents, [own, *(known.former if known else former(own))])
 
     # Encoding
 
@@ -457,8 +481,8 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         LatentsError
             Latents of another codec or of another shape.
         """
-        if latents.codec != self.identity:
-            raise LatentsError(f"these latents belong to the codec {latents.codec}, not to {self.identity}")
+        if not self.owns(latents.codec):
+            raise LatentsError(refusal(latents.codec, self.identity))
         for _, indices in grouped([c.patches for c in latents]):
             codes = [latents[k] for k in indices]
             z = torch.from_numpy(np.stack([c.z for c in codes])).to(self.device)

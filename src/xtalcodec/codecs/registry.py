@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from xtalcodec import codecs
-from xtalcodec.codecs.base import CONFIG, Codec, CodecConfig
+from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.hub import CONFIG, folder_of
 from xtalcodec.config import Note, SettingsError, build
 
 
@@ -35,8 +36,7 @@ def load_config(values: Mapping[str, Any], note: Note | None = None) -> CodecCon
 
 def pretrained_config(name: str) -> CodecConfig:
     """Return the settings of a codec that ships with the package."""
-    folder = Codec.folder(name)
-    return load_config(json.loads((Path(folder or "") / CONFIG).read_text()))
+    return load_config(json.loads((Path(folder_of(name) or "") / CONFIG).read_text()))
 
 
 def class_of(config: CodecConfig) -> type[Codec]:

@@ -111,7 +111,7 @@ def _rebased(code: CrystalCode, basis: Int[np.ndarray, "3 3"], rotation: Float[n
 
 def _windows() -> str:
     """What codecs of windows there are."""
-    from xtalcodec.codecs.base import pretrained
+    from xtalcodec.codecs.hub import pretrained
     from xtalcodec.codecs.registry import pretrained_config
 
     found = [name for name in pretrained() if pretrained_config(name).representation.is_window]

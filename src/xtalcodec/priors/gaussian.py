@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.spatial.transform import Rotation
 
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
+from xtalcodec.io.atomic import atomic_folder, settle
 from xtalcodec.priors.base import Prior
 
 FORMAT = "xtalcodec-gaussian-prior-1"
@@ -158,12 +159,11 @@ class GaussianPrior(Prior):
         return LatentSet(tuple(codes), self.about.codec)
 
     def save(self, folder: str | Path) -> None:
-        """Write the prior to a folder."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write the prior to a folder: all of it, or the folder stays as it was."""
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in ARRAYS}
-        save_file(arrays, folder / NUMBERS)
-        (folder / ABOUT).write_text(json.dumps(asdict(self.about), indent=2) + "\n")
+        with atomic_folder(folder) as temporary:
+            save_file(arrays, temporary / NUMBERS)
+            (temporary / ABOUT).write_text(json.dumps(asdict(self.about), indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: str | Path) -> "GaussianPrior":
@@ -176,6 +176,7 @@ class GaussianPrior(Prior):
         """
         folder = Path(folder)
         try:
+            settle(folder)
             values: Mapping = json.loads((folder / ABOUT).read_text())
             if values.get("format") != FORMAT:
                 raise LatentsError(f"its format is {values.get('format')!r}, not {FORMAT!r}")

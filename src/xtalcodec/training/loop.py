@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.card import provenance
 from xtalcodec.codecs.registry import class_of, open_codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.atomic import atomic
 from xtalcodec.representations.base import Patches
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.window_field import PaintedBatch
-from xtalcodec.training import card, checkpoint
+from xtalcodec.training import checkpoint
 from xtalcodec.training.crystals import TrainingCrystals, torch_seed
 from xtalcodec.training.loss import CrystalLoss, PaintedLoss
 from xtalcodec.training.optimisers import open_optimisers
@@ -100,6 +101,7 @@ def train(
     if resume and (out / CHECKPOINT).is_file():
         progress = Progress(**checkpoint.load(out / CHECKPOINT, codec.network, optimisers))
     report = Report(out, len(source), strange + source.left_out, progress) if main else None
+    about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
     model = accelerator.prepare(loss)
     saved = time.monotonic()
     for fraction in _schedule(accelerator, progress, recipe.optimiser.length(len(source)), minutes):
@@ -115,16 +117,15 @@ def train(
             report.step(progress, fraction, terms)
         if _decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
             if report:
-                _save(out, codec, optimisers, progress)
+                _save(out, codec, optimisers, progress, about)
                 report.held_out(progress, codec, val, recipe.sample)
             saved = time.monotonic()
             accelerator.wait_for_everyone()
     if report:
         codec.network.eval()
-        _save(out, codec, optimisers, progress)
+        _save(out, codec, optimisers, progress, about)
         report.held_out(progress, codec, val, recipe.sample)
         report.close()
-        card.note_training(out, progress, recipe, crystals_used=len(source), **(facts or {}))
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return codec
@@ -138,10 +139,10 @@ def _without_training(
         return codec
     progress = Progress()
     report = Report(out, 0, [], progress)
-    codec.save_pretrained(out)
+    about = {"crystals_used": 0, **facts, "seed": recipe.seed}
+    codec.save_pretrained(out, training=provenance(**about, **asdict(progress)))
     report.held_out(progress, codec, val, recipe.sample)
     report.close()
-    card.note_training(out, progress, recipe, crystals_used=0, **facts)
     return codec
 
 
@@ -285,7 +286,9 @@ def _somewhere(accelerator: Any, flag: bool) -> bool:
     return bool(accelerator.reduce(torch.tensor(float(flag), device=accelerator.device)) > 0)
 
 
-def _save(out: Path, codec: Codec, optimisers: dict[str, Optimizer], progress: Progress) -> None:
-    """Checkpoint, and the codec as it stands."""
+def _save(
+    out: Path, codec: Codec, optimisers: dict[str, Optimizer], progress: Progress, about: Mapping[str, Any]
+) -> None:
+    """Checkpoint, and the codec as it stands with a card that says how far it is."""
     checkpoint.save(out / CHECKPOINT, codec.network, optimisers, asdict(progress))
-    codec.save_pretrained(out)
+    codec.save_pretrained(out, training=provenance(**about, **asdict(progress)))
