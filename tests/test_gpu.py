@@ -6,7 +6,7 @@ import torch
 
 from xtalcodec import Codec
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import pretrained
+from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.refine import deviation
 from xtalcodec.networks.torus_transformer import Attention, displacements
 from xtalcodec.representations.repeating import RepeatingConfig

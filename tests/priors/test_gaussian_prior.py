@@ -1,6 +1,9 @@
 """The prior against distributions that are known, and its files."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -127,6 +130,25 @@ def test_a_saved_prior_draws_the_same(tmp_path):
     again = GaussianPrior.load(tmp_path / "prior")
     assert again.about == fitted.about
     assert np.array_equal(flat(again.sample(4)), flat(fitted.sample(4)))
+
+
+KILLED = """
+import os, signal, sys
+from xtalcodec.priors.gaussian import GaussianPrior
+prior = GaussianPrior.load(sys.argv[1])
+new = type(prior)(prior.about, prior.mean + 1, prior.scale, prior.axes, prior.spread, prior.remainder)
+setattr(os, sys.argv[2], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+new.save(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(("die", "moved"), [("fsync", 0), ("rename", 0), ("replace", 1), ("rmdir", 1)])
+def test_a_save_that_is_killed_leaves_the_old_prior_or_the_new_one(tmp_path, die, moved):
+    fitted = GaussianPrior.fit(codes(np.random.default_rng(0).normal(size=(9, 6))))
+    fitted.save(tmp_path)
+    run = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), die], check=False)
+    assert run.returncode == -signal.SIGKILL
+    assert np.array_equal(GaussianPrior.load(tmp_path).mean, fitted.mean + moved)
 
 
 def test_a_prior_that_is_broken_is_named(tmp_path):

@@ -92,6 +92,7 @@ def test_the_trained_codec_loads_and_its_card_tells_how(tmp_path, crystals):
     codec = train(recipe, crystals, crystals[:2], tmp_path, device="cpu", facts={"data": "prototypes"})
     assert Codec.from_pretrained(tmp_path).identity == codec.identity
     card = (tmp_path / "README.md").read_text()
+    assert "license: other\nlicense_name: unknown" in card
     assert "prototypes: 30 crystals" in card
     assert "2 steps" in card
     assert list((tmp_path / "tensorboard").glob("events*"))
