@@ -25,12 +25,13 @@ paper: .venv/development ## from crystals to the figures of Hoffmann et al. 2019
 	$(BIN)/xtalcodec figures mp-unit-cell --data paper/val.parquet --out paper/figures-mp-unit-cell $(OR_SOME_DO_NOT_FIT)
 
 test: .venv/development ## everything, warnings as errors
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 lint: .venv/development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 format: .venv/development
 	$(BIN)/ruff check --fix .

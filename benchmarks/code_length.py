@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from xtalcodec import Codec
-from xtalcodec.codecs.latents import Latents
+from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.datasets import load
 from xtalcodec.evaluation.windows import measure, window_summary
 
@@ -34,7 +34,7 @@ options = parser.parse_args()
 class Shaken(Codec):
     """A codec whose latents are off a little."""
 
-    def encode(self, *arguments: Any, **settings: Any) -> Latents:
+    def encode(self, *arguments: Any, **settings: Any) -> LatentSet:
         """Encode, and shake."""
         latents, rng = super().encode(*arguments, **settings), np.random.default_rng(0)
         codes = []

@@ -50,9 +50,9 @@ def memory() -> float:
 
 def loop_density(codec: Codec, crystal: object, weights: np.ndarray) -> np.ndarray:
     """The same field by a loop over atoms and images: what the separable painter is compared with."""
-    grid = codec.space.grid(codec.space.patches(crystal))
+    grid = codec.representation.grid(codec.representation.patches(crystal))
     points = np.stack(np.meshgrid(*(np.arange(n) for n in grid), indexing="ij"), -1)
-    sigma = codec.space.config.sigma
+    sigma = codec.representation.config.sigma
     field = np.zeros((*grid, weights.shape[1]))
     for x, w in zip(crystal.frac_coords * grid, weights, strict=True):
         for image in np.ndindex(3, 3, 3):
@@ -66,7 +66,7 @@ codec = Codec.from_pretrained(options.codec)
 usable = []
 for crystal in crystals:
     try:
-        codec.check(crystal)
+        codec.place(crystal)
         usable.append(crystal)
     except ValueError:
         continue
@@ -81,12 +81,12 @@ part = usable[:: max(1, len(usable) // 100)]
 result["encode_refined_per_second"] = len(part) / seconds(lambda: codec.encode(part))
 result["memory_codec_gib"] = memory()
 
-reduced, _, patches = codec.check(max(part, key=len))
+reduced, _, patches = codec.place(max(part, key=len))
 batch = CrystalBatch.collate([reduced])
 with torch.no_grad():
     weights = codec.network.weights(batch.numbers)
-    painted = codec.space.paint(batch, weights, patches)
-    fast = min(seconds(lambda: codec.space.paint(batch, weights, patches)) for _ in range(5))
+    painted = codec.representation.paint(batch, weights, patches)
+    fast = min(seconds(lambda: codec.representation.paint(batch, weights, patches)) for _ in range(5))
 slow = seconds(lambda: loop_density(codec, reduced, weights[0].numpy()))
 assert np.allclose(painted[0].numpy(), loop_density(codec, reduced, weights[0].numpy()), atol=1e-5)  # noqa: S101
 result["painter_over_loop"] = slow / fast

@@ -27,8 +27,8 @@ import torch
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets import load
-from xtalcodec.representations.density import Atoms, View, density, density_nearest, species_map
 from xtalcodec.representations.repeating import Repeating, RepeatingConfig
+from xtalcodec.representations.window_field import Atoms, View, density, density_nearest, species_map
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--data", default="aflow-prototypes", help="crystals to work on")

@@ -116,7 +116,7 @@ def test_unknown_names_get_the_list_and_a_guess():
 
 
 def test_lists_are_checked_too():
-    from xtalcodec.codecs.codec import CodecConfig
+    from xtalcodec.codecs.base import CodecConfig
 
     assert build(CodecConfig, {"elements": [1, 8]}).elements == (1, 8)
     for wrong in (5, ["O"], "HO"):

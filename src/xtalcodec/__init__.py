@@ -14,15 +14,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Codec": "codecs.codec",
+    "Codec": "codecs.base",
     "Crystal": "crystal",
     "CrystalError": "crystal",
     "FieldStore": "datasets.field_store",
-    "Latents": "codecs.latents",
+    "LatentSet": "codecs.latents",
 }
 """Public names and the modules they live in, imported at first use so that importing is quick."""
 
-__all__ = ["Codec", "Crystal", "CrystalError", "FieldStore", "Latents", "__version__"]
+__all__ = ["Codec", "Crystal", "CrystalError", "FieldStore", "LatentSet", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

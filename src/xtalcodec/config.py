@@ -1,18 +1,59 @@
-"""Typed settings from plain dictionaries and `key=value` words: unknown keys are errors."""
+"""Typed settings: ranges are checked, `kind` chooses the class, unknown keys are errors with a guess."""
 
 import copy
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args, get_origin
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, TypeVar, cast, dataclass_transform, get_origin
 
+import pydantic
 import yaml
 
 T = TypeVar("T")
 
+Note = Callable[[str], None]
+"""Called with a sentence on something that was understood, and should be written otherwise."""
+
+
+Positive = Annotated[float, pydantic.Field(gt=0)]
+NotNegative = Annotated[float, pydantic.Field(ge=0)]
+Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+Count = Annotated[int, pydantic.Field(ge=1)]
+"""Numbers in their ranges, for the fields of settings."""
+
+_CHECKED = pydantic.ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+
 
 class SettingsError(ValueError):
-    """A setting that is not known or has the wrong type: the message names it."""
+    """A setting that is not known, of the wrong type or out of its range: the message names it."""
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, pydantic.Field))
+def settings(cls: type[T]) -> type[T]:
+    """Make a class of settings: a frozen dataclass whose types and ranges pydantic checks, without conversion.
+
+    A class may have `RENAMED`, old keys and what they are called now. A class with a field `kind` belongs to the
+    family of its base class: where a setting is of the base class, the value's `kind` says which member it is.
+    """
+    return cast("type[T]", pydantic.dataclasses.dataclass(frozen=True, config=_CHECKED)(cls))
+
+
+class Kinds:
+    """Base of a family of settings, told apart by their `kind`."""
+
+    kind: str
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def members(cls) -> dict[str, type[Any]]:
+        """Kind → class, of every class of the family that has been imported."""
+        found: dict[str, type[Any]] = {}
+        for member in cls.__subclasses__():
+            own: dict[str, Any] = {}
+            if dataclasses.is_dataclass(member):
+                own = {name: f.default for name, f in _fields(member).items()}
+            found |= ({str(own["kind"]): member} if "kind" in own else {}) | member.members()
+        return found
 
 
 def unknown(what: str, name: str, known: Sequence[str]) -> str:
@@ -21,50 +62,102 @@ def unknown(what: str, name: str, known: Sequence[str]) -> str:
     return f"no {what} {name!r}; have {', '.join(sorted(known))}." + (f" Did you mean {guess[0]!r}?" if guess else "")
 
 
-def build(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
-    """Make a settings dataclass from a dictionary, nested ones included.
+def build(cls: type[T], values: Mapping[str, Any], path: str = "", note: Note | None = None) -> T:
+    """Make settings from a dictionary, nested ones included.
+
+    Parameters
+    ----------
+    cls
+        The class of settings.
+    values
+        Key → value; what is not given stays at its default. Old keys are understood.
+    path
+        What stands before the keys in messages, as "codec.".
+    note
+        Told of old keys.
 
     Raises
     ------
     SettingsError
-        An unknown key or a value of another type than the default's.
+        An unknown key, a value of another type, a value out of its range.
     """
-    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     arguments: dict[str, Any] = {}
-    for key, value in values.items():
+    fields = _fields(cls)
+    for key, value in renamed(cls, values, path, note).items():
         if key not in fields:
             raise SettingsError(unknown("setting", f"{path}{key}", [path + name for name in fields]))
-        arguments[key] = _convert(fields[key].type, value, path + key)
-    return kind(**arguments)
+        arguments[key] = _value(fields[key], value, path + key)
+    try:
+        return cls(**arguments)
+    except pydantic.ValidationError as error:
+        raise SettingsError(_first(error, arguments, path)) from error
 
 
-def _convert(kind: Any, value: Any, key: str) -> Any:
-    """Check a value against the field's type; whole numbers pass for real ones."""
-    options = [option for option in get_args(kind) or [kind] if dataclasses.is_dataclass(option)]
-    if options:
+def renamed(cls: type, values: Mapping[str, Any], path: str = "", note: Note | None = None) -> dict[str, Any]:
+    """Return the values with old keys, of all groups, replaced by what they are called now.
+
+    Raises
+    ------
+    SettingsError
+        Both the old and the new key.
+    """
+    names, fields, result = getattr(cls, "RENAMED", {}), _fields(cls), {}
+    for key, value in values.items():
+        new = names.get(key, key)
+        if new != key and note:
+            note(f"{path}{key} is called {path}{new} now")
+        if new in result or (new != key and new in values):
+            raise SettingsError(f"{path}{key} is the old name of {path}{new}: give one of them")
+        group = _group(fields[new], value) if new in fields and isinstance(value, Mapping) else None
+        result[new] = value if group is None else renamed(group, value, f"{path}{new}.", note)
+    return result
+
+
+def _fields(cls: type) -> dict[str, dataclasses.Field]:
+    """Settings of a class by name."""
+    return {f.name: f for f in dataclasses.fields(cast("Any", cls))}
+
+
+def _value(field: dataclasses.Field, value: Any, key: str) -> Any:
+    """The value of a setting, groups built; pydantic checks the rest."""
+    kind: Any = field.type
+    if _is_group(kind):
         if not isinstance(value, Mapping):
             raise SettingsError(f"{key} is a group of settings, not {value!r}")
-        kind = _choose(options, value, key)
-        return build(kind, value, key + ".")  # type: ignore[arg-type]
-    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple) or not all(isinstance(x, get_args(kind)[0]) for x in value):
-            raise SettingsError(f"{key} takes a list of {get_args(kind)[0].__name__}, not {value!r}")
+        return build(_group(field, value, key), value, key + ".")
+    if get_origin(kind) is tuple and isinstance(value, list):
         return tuple(value)
-    if isinstance(kind, type) and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-        raise SettingsError(f"{key} takes a {kind.__name__}, not {value!r}")
     return value
 
 
-def _choose(options: Sequence[Any], value: Mapping[str, Any], key: str) -> Any:
-    """Of several groups of settings, the one whose KINDS has the `kind` given; the first without one."""
-    if len(options) == 1 or "kind" not in value:
-        return options[0]
-    known = {name: option for option in options for name in option.KINDS}
-    if value["kind"] not in known:
-        raise SettingsError(unknown(f"{key}.kind", str(value["kind"]), list(known)))
-    return known[value["kind"]]
+def _is_group(kind: Any) -> bool:
+    return dataclasses.is_dataclass(kind) or (isinstance(kind, type) and issubclass(kind, Kinds))
+
+
+def _group(field: dataclasses.Field, value: Mapping[str, Any], key: str | None = None) -> Any:
+    """Class of a group of settings: of a family, the one that `kind` says, or the default's without it.
+
+    With a `key`, an unknown kind is an error.
+    """
+    kind: Any = field.type
+    if not (isinstance(kind, type) and issubclass(kind, Kinds) and not dataclasses.is_dataclass(kind)):
+        return kind if dataclasses.is_dataclass(kind) else None
+    usual = cast("type", field.default_factory)
+    name = value.get("kind")
+    if name is None:
+        return usual
+    known = kind.members()
+    if name not in known and key is not None:
+        raise SettingsError(unknown(f"{key}.kind", str(name), list(known)))
+    return known.get(name, usual)
+
+
+def _first(error: pydantic.ValidationError, arguments: Mapping[str, Any], path: str) -> str:
+    """Say what is wrong with the first wrong value."""
+    first = error.errors()[0]
+    keys = [str(x) for x in first["loc"]] or [""]
+    value, text = arguments.get(keys[0], first["input"]), first["msg"].removeprefix("Value error, ")
+    return f"{path}{keys[0]}: {text[0].lower()}{text[1:]}, not {value!r}" if keys[0] else f"{path}{text}"
 
 
 def override(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
@@ -76,21 +169,27 @@ def override(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
         A word without `=`, or a value that is not YAML.
     """
     result: dict[str, Any] = copy.deepcopy(dict(values))
+    for key, value in parsed(words):
+        target = result
+        *groups, last = key
+        for group in groups:
+            target = target.setdefault(group, {})
+            if not isinstance(target, dict):
+                raise SettingsError(f"{'.'.join(key)}: {group} is no group of settings")
+        target[last] = value
+    return result
+
+
+def parsed(words: Sequence[str]) -> Iterator[tuple[list[str], Any]]:
+    """Read `group.key=value` words, one after another."""
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise SettingsError(f"{word!r} is not key=value")
-        target = result
-        *groups, last = key.split(".")
-        for group in groups:
-            target = target.setdefault(group, {})
-            if not isinstance(target, dict):
-                raise SettingsError(f"{key}: {group} is no group of settings")
         try:
-            target[last] = _number(yaml.safe_load(value))
+            yield key.split("."), _number(yaml.safe_load(value))
         except yaml.YAMLError as error:
             raise SettingsError(f"{key}: {value!r} is no value that YAML can read") from error
-    return result
 
 
 def _number(value: Any) -> Any:

@@ -22,6 +22,17 @@ class CrystalError(ValueError):
     """A crystal that cannot be one: the message says which part and why."""
 
 
+def wrapped(frac_coords: Float[np.ndarray, "*sites 3"]) -> Float[np.ndarray, "*sites 3"]:
+    """Bring coordinates into [0, 1); in floating point, −1e-20 % 1 is 1, which is 0."""
+    inside = frac_coords % 1.0
+    return np.where(inside >= 1, 0.0, inside)
+
+
+def minimum_image(apart: Float[np.ndarray, "*pairs 3"]) -> Float[np.ndarray, "*pairs 3"]:
+    """Differences of fractional coordinates, each component brought into [−½, ½]: for a reduced cell, the shortest."""
+    return apart - np.round(apart)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Crystal:
     """A fully ordered crystal structure in the setting it was given in.
@@ -101,8 +112,8 @@ class Crystal:
         Of a Niggli-reduced cell it is exact where it is below half of the distance between opposite faces, and
         never less than the true one.
         """
-        apart = self.frac_coords[:, None] - self.frac_coords
-        distance = np.linalg.norm((apart - np.round(apart)) @ self.lattice, axis=-1)
+        apart = minimum_image(self.frac_coords[:, None] - self.frac_coords)
+        distance = np.linalg.norm(apart @ self.lattice, axis=-1)
         np.fill_diagonal(distance, np.linalg.norm(self.lattice, axis=1).min())  # of an atom from its own image
         return float(distance.min())
 

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +57,44 @@ class InProcess(Executor):
         return future
 
 
+def map_in_order(
+    function: Callable[..., Result],
+    rows: Sequence[tuple],
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
+    chunk: int = 8,
+) -> list[Result]:
+    """Apply a function to the arguments of every row on processes of this machine; results in the order of the rows.
+
+    Parameters
+    ----------
+    function
+        Of a module, so that another process can find it.
+    rows
+        Its arguments, once for each result.
+    workers
+        Processes; with 1, or hardly any rows, all is done in this one.
+    progress
+        Called with the number of rows done since the last call.
+    chunk
+        Rows that one task takes.
+    """
+    tell = progress or (lambda _: None)
+    tasks = [(function, start, rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
+    results: dict[int, Result] = {}
+    with open_pool("local", workers if len(rows) >= 2 * workers else 1) as pool:
+        for start, done in cast("Pool", pool).run(_apply, tasks):
+            results |= dict(enumerate(done, start))
+            tell(len(done))
+    return [results[k] for k in range(len(rows))]
+
+
+def _apply(task: tuple[Callable[..., Result], int, Sequence[tuple]]) -> tuple[int, list[Result]]:
+    """Do the rows of one task."""
+    function, start, rows = task
+    return start, [function(*row) for row in rows]
+
+
 @contextmanager
 def open_pool(kind: Kind = "local", workers: int = 1) -> Iterator[Pool | None]:
     """Open a pool of workers.
@@ -87,12 +125,16 @@ def open_pool(kind: Kind = "local", workers: int = 1) -> Iterator[Pool | None]:
         yield Pool(InProcess(), 1)
         return
     # Fresh processes: forking one that runs threads can deadlock.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as executor:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin) as executor:
         yield Pool(executor, workers)
 
 
-def _end_with_parent() -> None:
-    """End this worker when the process that started it is killed: else it would wait for tasks for ever."""
+def _begin() -> None:
+    """Begin a worker: one thread, for there are others on the other cores, and an end with the one that started it.
+
+    A worker whose parent is killed would wait for tasks for ever.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     parent = parent_process()
     if parent is None:
         raise RuntimeError("a worker has no parent process")

@@ -10,10 +10,10 @@ from xtalcodec.atom_finders.density import CLOSED, OPEN, DensityConfig, read_den
 from xtalcodec.atom_finders.superposition import Atomic
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.matching import compare_atoms
-from xtalcodec.representations.density import Atoms, WindowConfig, density, paint
 from xtalcodec.representations.modes import modes
 from xtalcodec.representations.repeating import Repeating, RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCell, UnitCellConfig
+from xtalcodec.representations.window_field import ViewBatch, WindowConfig, density, paint
 from xtalcodec.testing import crystals
 
 WINDOW = WindowConfig()
@@ -44,7 +44,7 @@ def test_every_atom_of_a_cell_comes_back(crystal, seed):
         view = UnitCell(UnitCellConfig()).view(crystal, np.random.default_rng(seed))
     except CrystalError:
         return
-    found = read_density(density(Atoms.collate([view]), WINDOW), WINDOW, CLOSED)[0]
+    found = read_density(density(ViewBatch.collate([view]), WINDOW), WINDOW, CLOSED)[0]
     assert judged(found, view.positions, view.numbers).perfect(1e-3)
     assert found.confidence.min() > 0.99
     assert found.residual < 1e-6
@@ -61,7 +61,7 @@ def test_hydrogen_beside_a_heavy_atom_is_seen(heavy, distance):
 
 def test_atoms_beyond_the_faces_are_modelled():
     view = Repeating(RepeatingConfig()).view(SALT, np.random.default_rng(1))
-    found = read_density(density(Atoms.collate([view]), WINDOW), WINDOW, OPEN)[0]
+    found = read_density(density(ViewBatch.collate([view]), WINDOW), WINDOW, OPEN)[0]
     assert judged(found, view.positions, view.numbers, WINDOW.edge).perfect(1e-3)
     wider = compare_atoms(found.positions + 1, found.numbers, view.positions + 1, view.numbers, WINDOW.edge + 2)
     assert wider.perfect(0.05)
@@ -71,7 +71,7 @@ def test_atoms_beyond_the_faces_are_modelled():
 @pytest.mark.parametrize("crystal", [SALT, HYDRIDE], ids=["salt", "hydride"])
 def test_atoms_far_outside_bend_none_inside(crystal):
     view = Repeating(RepeatingConfig(rotate=True)).view(crystal, np.random.default_rng(2))
-    found = read_density(density(Atoms.collate([view]), WINDOW), WINDOW, OPEN)[0]
+    found = read_density(density(ViewBatch.collate([view]), WINDOW), WINDOW, OPEN)[0]
     assert judged(found, view.positions, view.numbers, WINDOW.edge).perfect(5e-5)
     assert found.residual < 1e-6
 

@@ -4,14 +4,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
+from xtalcodec.representations.spaces import open_space
 
-from xtalcodec.atom_finders.heat import Sites, SitesConfig, interpolate, read_sites
+from xtalcodec.atom_finders.heat import HeatFinderConfig, Sites, find_by_heat, interpolate
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.networks.patch import DecodedField, PatchConfig, PatchNetwork
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import Periodic, PeriodicConfig
-from xtalcodec.representations.spaces import open_space
 from xtalcodec.representations.window import CubeConfig
 from xtalcodec.testing import crystals
 
@@ -66,7 +66,7 @@ def read(network, decoded, patches, allowed=ALLOWED, edge=6.0):
 
 
 def read_on(space, network, decoded, lattice, patches, allowed=ALLOWED):
-    return read_sites(decoded, network, space, lattice, patches, allowed, SitesConfig())
+    return find_by_heat(decoded, network, space, lattice, patches, allowed, HeatFinderConfig())
 
 
 def lattices(crystals):

@@ -3,8 +3,8 @@ import pytest
 
 from xtalcodec.atom_finders.least_squares import Effort, refine, weight_spread
 from xtalcodec.atom_finders.superposition import Atomic, Superposition
-from xtalcodec.representations.density import WindowConfig
 from xtalcodec.representations.modes import modes
+from xtalcodec.representations.window_field import WindowConfig
 
 BASIS = modes(WindowConfig(), per_axis=12)
 WHITENED = BASIS.kept / (BASIS.eigenvalue + 1e-8)

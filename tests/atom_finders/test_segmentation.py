@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from xtalcodec.atom_finders.segmentation import SegmentationConfig, read_segmentation, read_species_map
 from xtalcodec.crystal import CrystalError
 from xtalcodec.evaluation.matching import compare_atoms
-from xtalcodec.representations.density import Atoms, WindowConfig, species_map
 from xtalcodec.representations.repeating import Repeating, RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCell, UnitCellConfig
+from xtalcodec.representations.window_field import ViewBatch, WindowConfig, species_map
 from xtalcodec.testing import crystals
 
 CELL = UnitCellConfig().window
@@ -38,7 +38,7 @@ def test_every_atom_of_a_cell_comes_back(crystal, seed):
         view = UnitCell(UnitCellConfig()).view(crystal, np.random.default_rng(seed))
     except CrystalError:
         return
-    found = read_species_map(species_map(Atoms.collate([view]), CELL), CELL, CONFIG)[0]
+    found = read_species_map(species_map(ViewBatch.collate([view]), CELL), CELL, CONFIG)[0]
     assert judged(found, view.positions, view.numbers).perfect(BALL)
 
 
@@ -46,7 +46,7 @@ def test_atoms_of_prototypes_come_back_from_repeating_windows(prototypes):
     scores = []
     for k, crystal in enumerate(prototypes[::40]):
         view = Repeating(RepeatingConfig()).view(crystal, np.random.default_rng(k))
-        found = read_species_map(species_map(Atoms.collate([view]), WINDOW), WINDOW, CONFIG)[0]
+        found = read_species_map(species_map(ViewBatch.collate([view]), WINDOW), WINDOW, CONFIG)[0]
         scores.append(judged(found, view.positions, view.numbers, WINDOW.edge))
     assert all(score.same_species for score in scores)
     assert np.mean([score.perfect(BALL) for score in scores]) > 0.8

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from xtalcodec.atom_finders.superposition import Atomic, Superposition
-from xtalcodec.representations.density import WindowConfig, paint
 from xtalcodec.representations.modes import modes
+from xtalcodec.representations.window_field import WindowConfig, paint
 
 WINDOW = WindowConfig()
 BASIS = modes(WINDOW, count=400)

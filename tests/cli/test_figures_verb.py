@@ -8,8 +8,8 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from xtalcodec.cli import app
-from xtalcodec.codecs.codec import Codec, CodecConfig
-from xtalcodec.representations.window import CubeConfig
+from xtalcodec.codecs.base import CodecConfig
+from xtalcodec.codecs.registry import open_codec
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def run():
 def trained(mp, tmp_path_factory):
     """The weights of mp on windows, with notes of a training."""
     folder = tmp_path_factory.mktemp("run")
-    codec = Codec(CodecConfig("windows", CubeConfig("unit_cell", patches=6)))
+    codec = open_codec(CodecConfig("windows", UnitCellConfig(patches=6)))
     codec.network.load_state_dict(mp.network.state_dict())
     codec.save_pretrained(folder)
     lines = [{"step": s, "crystals": 16 * s, "train/heat": 100 / s} for s in (50, 100, 150)]

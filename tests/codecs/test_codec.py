@@ -8,8 +8,9 @@ from ase.build import bulk
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
-from xtalcodec.codecs.codec import Codec, CodecConfig, pretrained
-from xtalcodec.codecs.latents import Latents, LatentsError
+from xtalcodec.codecs.base import Codec, CodecConfig, pretrained
+from xtalcodec.codecs.latents import LatentsError, LatentSet
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.reconstruction import reconstruct
 
@@ -78,7 +79,7 @@ def test_every_element_up_to_100_comes_back(mp):
 
 
 def test_an_element_never_seen_is_refused_by_name():
-    codec = Codec(CodecConfig(name="oxides", elements=(8, 12)))
+    codec = open_codec(CodecConfig(name="oxides", elements=(8, 12)))
     with pytest.raises(CrystalError, match="never saw Ti in training"):
         codec.encode(Structure(Lattice.cubic(4), ["Ti", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
 
@@ -159,7 +160,7 @@ def test_permuting_axes_changes_nothing_but_the_axes(mp):
 
 
 def test_latents_of_another_codec_are_refused(mp):
-    other = Codec(CodecConfig(name="other"))
+    other = open_codec(CodecConfig(name="other"))
     with pytest.raises(LatentsError, match="belong to the codec mp-"):
         other.decode(mp.encode(PEROVSKITE))
 
@@ -199,9 +200,9 @@ def test_self_check_is_small_for_a_good_latent_and_large_for_a_bad_one(mp):
     code = latents[0]
     from dataclasses import replace
 
-    bad = Latents((replace(code, z=np.roll(code.z, 1, axis=1)),), latents.codec)
-    (near,) = mp.self_check(latents, mp.decode_crystals(latents))
-    (far,) = mp.self_check(bad, mp.decode_crystals(bad))
+    bad = LatentSet((replace(code, z=np.roll(code.z, 1, axis=1)),), latents.codec)
+    (near,) = mp.cycle_consistency(latents, mp.decode_crystals(latents))
+    (far,) = mp.cycle_consistency(bad, mp.decode_crystals(bad))
     assert near < 0.5 * far
 
 

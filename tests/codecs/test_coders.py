@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from xtalcodec.atom_finders.found import Sites
-from xtalcodec.codecs.codec import Codec, CodecConfig
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.base import Codec, CodecConfig
 from xtalcodec.codecs.refine import deviation
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.windows import decode_densities, decode_windows
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.niggli import niggli
@@ -14,7 +15,6 @@ from xtalcodec.networks.hoffmann import HoffmannConfig
 from xtalcodec.networks.modes import LinearConfig
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.representations.periodic import PeriodicConfig
-from xtalcodec.representations.window import CubeConfig
 
 SALT = Crystal(
     4 * (np.ones((3, 3)) - np.eye(3)) / np.sqrt(2), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([11, 17]), "salt"
@@ -24,11 +24,11 @@ HOFFMANN = HoffmannConfig(scale=0.03)
 PAPER = {"patches": 1, "skin": 0.0, "reach": 5.7}
 PAIRS = {
     "patch-periodic": (PeriodicConfig(), PATCH),
-    "patch-unit_cell": (CubeConfig("unit_cell"), PATCH),
-    "patch-repeating": (CubeConfig("repeating"), PATCH),
-    "hoffmann-unit_cell": (CubeConfig("unit_cell", **PAPER), HOFFMANN),
-    "hoffmann-repeating": (CubeConfig("repeating", **PAPER), HOFFMANN),
-    "linear-unit_cell": (CubeConfig("unit_cell", **PAPER), LinearConfig()),
+    "patch-unit_cell": (UnitCellConfig(), PATCH),
+    "patch-repeating": (RepeatingConfig(), PATCH),
+    "hoffmann-unit_cell": (UnitCellConfig(**PAPER), HOFFMANN),
+    "hoffmann-repeating": (RepeatingConfig(**PAPER), HOFFMANN),
+    "linear-unit_cell": (UnitCellConfig(**PAPER), LinearConfig()),
 }
 
 
@@ -36,7 +36,7 @@ PAIRS = {
 def codec(request):
     torch.manual_seed(0)
     space, network = PAIRS[request.param]
-    return Codec(CodecConfig(request.param, space, network))
+    return open_codec(CodecConfig(request.param, space, network))
 
 
 def test_what_is_encoded_is_decoded_batched_or_not(codec):
@@ -75,24 +75,24 @@ def test_windows_have_atoms_and_the_papers_networks_a_density(codec):
 
 
 def test_the_papers_networks_see_the_papers_density():
-    codec = Codec(CodecConfig("paper", *PAIRS["hoffmann-repeating"]))
-    placed = niggli(SALT)[0].translated(codec.space.place(SALT, 0))
-    batch = codec.space.collate([placed])
-    expected = codec.network.vae.encode(codec.space.density(batch)).mean.detach().numpy()
+    codec = open_codec(CodecConfig("paper", *PAIRS["hoffmann-repeating"]))
+    placed = niggli(SALT)[0].translated(codec.representation.place(SALT, 0))
+    batch = codec.representation.collate([placed])
+    expected = codec.network.vae.encode(codec.representation.density(batch)).mean.detach().numpy()
     np.testing.assert_allclose(codec.encode([SALT])[0].z, expected, atol=1e-5)
 
 
 def test_atoms_are_read_off_the_decoded_density_where_that_is_asked_for(monkeypatch):
-    codec = Codec(CodecConfig("paper", *PAIRS["hoffmann-unit_cell"]))
+    codec = open_codec(CodecConfig("paper", *PAIRS["hoffmann-unit_cell"]))
     latents = codec.encode([SALT])
-    true = codec.space.density(codec.space.collate([niggli(SALT)[0].translated(latents[0].origin)]))
+    true = codec.representation.density(codec.representation.collate([niggli(SALT)[0].translated(latents[0].origin)]))
     monkeypatch.setattr(codec.coder, "density", lambda _: true)
     codec.coder.reader = "density"
     (decoded,) = codec.decode_crystals(latents)
     assert sorted(decoded.crystal.numbers) == [11, 17]
-    assert deviation(SALT, Sites(decoded.crystal.frac_coords, decoded.crystal.numbers, np.ones(2), 1.0)) < 0.01
+    assert deviation(SALT, FoundAtoms(decoded.crystal.frac_coords, decoded.crystal.numbers, np.ones(2), 1.0)) < 0.01
 
 
 def test_the_papers_networks_work_on_windows_only():
     with pytest.raises(TypeError, match="works on windows"):
-        Codec(CodecConfig("no", PeriodicConfig(), HOFFMANN))
+        open_codec(CodecConfig("no", PeriodicConfig(), HOFFMANN))

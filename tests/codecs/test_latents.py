@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from xtalcodec.codecs.latents import Code, Latents, LatentsError
+from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 
 few = settings(max_examples=15, deadline=None, derandomize=True)
 
@@ -19,7 +19,9 @@ def codes(draw):
     shape = (int(np.prod(patches)), draw(st.integers(1, 4)))
     z = draw(arrays(np.float32, shape, elements=st.floats(-1e6, 1e6, width=32)))
     lattice = draw(arrays(np.float64, (3, 3), elements=st.floats(-1e3, 1e3)))
-    return Code(draw(st.text(st.characters(codec="utf-8"))), z, patches, lattice, draw(st.sampled_from(UNIMODULAR)))
+    return CrystalCode(
+        draw(st.text(st.characters(codec="utf-8"))), z, patches, lattice, draw(st.sampled_from(UNIMODULAR))
+    )
 
 
 def assert_equal(a, b):
@@ -34,15 +36,15 @@ def code(name="salt", patches=(1, 1, 2), latent=3, **changes):
     z = np.linspace(-1, 1, int(np.prod(patches)) * latent, dtype=np.float32).reshape(-1, latent)
     values = {"name": name, "z": z, "patches": patches, "lattice": np.eye(3) * 3.1, "basis": np.eye(3, dtype=int)}
     values |= {"origin": np.array([0.1, 0.2, 0.3])}
-    return Code(**(values | changes))
+    return CrystalCode(**(values | changes))
 
 
 @few
 @given(st.lists(codes(), max_size=4), st.sampled_from(["pymatgen", "ase"]))
 def test_a_file_gives_back_every_bit(tmp_path_factory, drawn, kind):
     path = tmp_path_factory.mktemp("latents") / "z.parquet"
-    Latents(tuple(drawn), "mp-0123456789ab", kind).to_parquet(path)
-    back = Latents.from_parquet(path)
+    LatentSet(tuple(drawn), "mp-0123456789ab", kind).to_parquet(path)
+    back = LatentSet.from_parquet(path)
     assert (back.codec, back.kind, len(back)) == ("mp-0123456789ab", kind, len(drawn))
     for a, b in zip(drawn, back, strict=True):
         assert_equal(a, b)
@@ -51,18 +53,18 @@ def test_a_file_gives_back_every_bit(tmp_path_factory, drawn, kind):
 def test_folders_are_made_and_older_latents_replaced(tmp_path):
     path = tmp_path / "new" / "folder" / "z.parquet"
     for name in ("first", "second"):
-        Latents((code(name),), "mp-1").to_parquet(path)
-    assert [c.name for c in Latents.from_parquet(path)] == ["second"]
+        LatentSet((code(name),), "mp-1").to_parquet(path)
+    assert [c.name for c in LatentSet.from_parquet(path)] == ["second"]
     assert [p.name for p in path.parent.iterdir()] == ["z.parquet"]
 
 
 def test_a_part_decodes_as_the_whole_does():
-    latents = Latents(tuple(code(name) for name in "abcd"), "mp-1", "ase")
+    latents = LatentSet(tuple(code(name) for name in "abcd"), "mp-1", "ase")
     assert latents[1].name == "b"
     assert latents[-1].name == "d"
     assert [c.name for c in latents] == list("abcd")
     part = latents[1:3]
-    assert isinstance(part, Latents)
+    assert isinstance(part, LatentSet)
     assert ([c.name for c in part], part.codec, part.kind) == (["b", "c"], "mp-1", "ase")
     assert [c.name for c in latents[::-2]] == ["d", "b"]
     with pytest.raises(IndexError):
@@ -86,7 +88,7 @@ GOOD = '{"format": "xtalcodec-latents-1", "codec": "mp-1", "kind": "ase"}'
 
 def test_the_file_that_the_others_differ_from_is_good(tmp_path):
     write(tmp_path / "z.parquet", GOOD)
-    assert len(Latents.from_parquet(tmp_path / "z.parquet")) == 1
+    assert len(LatentSet.from_parquet(tmp_path / "z.parquet")) == 1
 
 
 @pytest.mark.parametrize(
@@ -119,22 +121,22 @@ def test_what_cannot_be_decoded_is_told_with_the_file_once(tmp_path, metadata, c
     path = tmp_path / "z.parquet"
     write(path, metadata, **columns)
     with pytest.raises(LatentsError, match=reason) as raised:
-        Latents.from_parquet(path)
+        LatentSet.from_parquet(path)
     assert str(raised.value).count(str(path)) == 1
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.99])
 def test_a_truncated_file_is_told(tmp_path, share):
     path = tmp_path / "z.parquet"
-    Latents((code(),), "mp-1").to_parquet(path)
+    LatentSet((code(),), "mp-1").to_parquet(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(LatentsError, match=r"z\.parquet: cannot be read as latents"):
-        Latents.from_parquet(path)
+        LatentSet.from_parquet(path)
 
 
 def test_a_missing_file_and_a_text_are_told(tmp_path):
     (tmp_path / "text.parquet").write_text("data_x\n")
     for name in ("missing.parquet", "text.parquet"):
         with pytest.raises(LatentsError, match=f"{name}: cannot be read as latents"):
-            Latents.from_parquet(tmp_path / name)
+            LatentSet.from_parquet(tmp_path / name)

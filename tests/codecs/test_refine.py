@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xtalcodec.atom_finders.heat import Sites, SitesConfig, interpolate, read_sites
+from xtalcodec.atom_finders.heat import HeatFinderConfig, find_by_heat, interpolate
 from xtalcodec.codecs.refine import RefineConfig, deviation, refine
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork
@@ -25,7 +25,7 @@ CRYSTALS = [
 def sites_of(crystal):
     """The crystal as a reader would tell it, in another order."""
     frac_coords, numbers = crystal.frac_coords[::-1].copy(), crystal.numbers[::-1].copy()
-    return Sites(frac_coords, numbers, np.ones(len(crystal)), 1.0)
+    return FoundAtoms(frac_coords, numbers, np.ones(len(crystal)), 1.0)
 
 
 def moved(sites, k, angstrom, lattice):
@@ -51,7 +51,7 @@ def test_deviation_is_the_distance_of_the_worst_site():
 
 def test_atoms_at_the_edge_of_the_cell_come_back():
     crystal = Crystal(np.eye(3) * 3, np.array([[0.0, 0.999999999, 0.0]]), np.array([1]))
-    sites = Sites(np.array([[0.999, 0.001, 0.0]]), np.array([1]), np.ones(1), 1.0)
+    sites = FoundAtoms(np.array([[0.999, 0.001, 0.0]]), np.array([1]), np.ones(1), 1.0)
     assert deviation(crystal, sites) < 1e-2
 
 
@@ -67,12 +67,12 @@ def test_what_is_not_the_crystal_has_not_come_back(wrong):
         "double": (x[[0, 0]], z[[0, 0]]),
         "none": (x[:0], z[:0]),
     }[wrong]
-    assert deviation(crystal, Sites(x, z, np.ones(len(z)), 1.0)) > 0.5
+    assert deviation(crystal, FoundAtoms(x, z, np.ones(len(z)), 1.0)) > 0.5
 
 
 def test_two_atoms_on_one_place_are_not_two_atoms():
     near = Crystal(np.eye(3) * 3, np.array([[0.5, 0.5, 0.5], [0.51, 0.5, 0.5]]), np.array([1, 1]))
-    sites = Sites(np.array([[0.505, 0.5, 0.5], [0.9, 0.5, 0.5]]), np.array([1, 1]), np.ones(2), 1.0)
+    sites = FoundAtoms(np.array([[0.505, 0.5, 0.5], [0.9, 0.5, 0.5]]), np.array([1, 1]), np.ones(2), 1.0)
     assert deviation(near, sites) == np.inf
 
 
@@ -109,7 +109,7 @@ def reader(network):
     def read(z, lattice):
         with torch.no_grad():
             decoded = network.decode(z, lattice, PATCHES)
-            return read_sites(decoded, network, SPACE, lattice, PATCHES, torch.arange(1, 21), SitesConfig())
+            return find_by_heat(decoded, network, SPACE, lattice, PATCHES, torch.arange(1, 21), HeatFinderConfig())
 
     return read
 
@@ -140,7 +140,7 @@ def story(*displacements):
         looks.append(z.clone())
         angstrom = displacements[len(looks) - 1]
         if angstrom is None:
-            return [Sites(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), np.zeros(0), 1.0)]
+            return [FoundAtoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), np.zeros(0), 1.0)]
         return [moved(sites_of(CRYSTALS[0]), 1, angstrom, CRYSTALS[0].lattice)]
 
     return read, looks

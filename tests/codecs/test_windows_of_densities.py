@@ -7,12 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from xtalcodec.cli import app
-from xtalcodec.codecs.codec import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.windows import encode_densities
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.windows import measure, nearest
 from xtalcodec.networks.hoffmann import HoffmannConfig
-from xtalcodec.representations.window import CubeConfig
 
 IODIDE = Crystal(
     3.53 * (np.ones((3, 3)) - np.eye(3)), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), np.array([19, 53]), "KI"
@@ -21,8 +21,8 @@ IODIDE = Crystal(
 
 def placed(codec, code):
     """The batch that the code is of."""
-    reduced, _, _ = codec.check(IODIDE)
-    return codec.space.collate([reduced.translated(code.origin)])
+    reduced, _, _ = codec.place(IODIDE)
+    return codec.representation.collate([reduced.translated(code.origin)])
 
 
 @pytest.mark.parametrize("name", ["mp-unit-cell", "mp-repeating"])
@@ -35,15 +35,15 @@ def test_the_density_alone_gives_the_latent_of_its_atoms(name):
     assert distance[inside].max() < 0.1
     np.testing.assert_array_equal(row.decoded.numbers[index[inside]], row.true.numbers[inside])
     if name == "mp-unit-cell":
-        density = codec.space.density(placed(codec, code)).numpy()
+        density = codec.representation.density(placed(codec, code)).numpy()
         np.testing.assert_allclose(encode_densities(codec, list(density))[0], code.z, atol=0.05)
 
 
 def test_the_papers_network_takes_the_density_as_it_is():
-    space = CubeConfig("unit_cell", patches=1, skin=0.0, reach=5.7)
-    codec = Codec(CodecConfig("small", space, HoffmannConfig(scale=1 / 16)))
+    space = UnitCellConfig(patches=1, skin=0.0, reach=5.7)
+    codec = open_codec(CodecConfig("small", space, HoffmannConfig(scale=1 / 16)))
     (code,) = codec.encode([IODIDE.to_pymatgen()])
-    density = codec.space.density(placed(codec, code)).numpy()
+    density = codec.representation.density(placed(codec, code)).numpy()
     np.testing.assert_allclose(encode_densities(codec, list(density))[0], code.z, atol=1e-5)
 
 

@@ -11,8 +11,8 @@ from xtalcodec.datasets.stores import StoreError
 from xtalcodec.datasets.views import ViewsConfig, paint_row
 from xtalcodec.io.properties import Properties
 from xtalcodec.parallel import InProcess, Pool
-from xtalcodec.representations.density import WindowConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
+from xtalcodec.representations.window_field import WindowConfig
 
 CONFIG = ViewsConfig(UnitCellConfig(WindowConfig(points=6)), views=3, shard=8)
 HERE = Pool(InProcess(), 1)

@@ -14,9 +14,9 @@ from xtalcodec.datasets.views import ViewsConfig, look
 from xtalcodec.files import Unusable
 from xtalcodec.io.properties import Properties
 from xtalcodec.parallel import InProcess, Pool
-from xtalcodec.representations.density import Atoms, WindowConfig, density, species_map
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
+from xtalcodec.representations.window_field import ViewBatch, WindowConfig, density, species_map
 
 HERE = Pool(InProcess(), 1)
 small = WindowConfig(points=8)
@@ -58,7 +58,7 @@ def test_rows_are_the_views_made_again_and_the_rest_is_listed(tmp_path, chosen, 
     stored = {name: column(path, name) for name in job.layout.columns()}
     for row, crystal in enumerate(c for c in job.crystals for _ in range(2)):
         seen, _ = look(crystal, row % 2, config)
-        atoms, n, here = Atoms.collate([seen]), len(seen.numbers), {k: v[row] for k, v in stored.items()}
+        atoms, n, here = ViewBatch.collate([seen]), len(seen.numbers), {k: v[row] for k, v in stored.items()}
         assert (here["material_id"], here["view"], here["atoms"]) == (crystal.name, row % 2, n)
         np.testing.assert_array_equal(here["density"], density(atoms, small)[0].numpy())
         np.testing.assert_array_equal(here["species_map"], species_map(atoms, small)[0].numpy())

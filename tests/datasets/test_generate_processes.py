@@ -17,8 +17,8 @@ from xtalcodec.datasets.stores import RECORD
 from xtalcodec.datasets.views import ViewsConfig
 from xtalcodec.io.write import write_parquet
 from xtalcodec.parallel import InProcess, Pool
-from xtalcodec.representations.density import WindowConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
+from xtalcodec.representations.window_field import WindowConfig
 
 HERE = Pool(InProcess(), 1)
 SHARDS = 60

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets.views import ViewsConfig, crystal_digest, look, paint_row, settings_of
 from xtalcodec.io.properties import Properties
-from xtalcodec.representations.density import Atoms, WindowConfig, density, density_nearest, species_map
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
+from xtalcodec.representations.window_field import ViewBatch, WindowConfig, density, density_nearest, species_map
 from xtalcodec.testing import crystals
 
 few = settings(max_examples=15, deadline=None, derandomize=True)
@@ -69,7 +69,7 @@ def test_a_row_is_the_painted_view(representation, images):
     config = ViewsConfig(representation, images=images)
     row = paint_row(SILICON, 2, config)
     seen, _ = look(SILICON, 2, config)
-    atoms = Atoms.collate([seen])
+    atoms = ViewBatch.collate([seen])
     painted = (density if images == "all" else density_nearest)(atoms, small)[0].numpy()
     np.testing.assert_array_equal(row["density"], painted)
     np.testing.assert_array_equal(row["species_map"], species_map(atoms, small)[0].numpy())

@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given, settings
 from pymatgen.core import Lattice, Structure
 
-from xtalcodec.atom_finders.found import WindowAtoms
-from xtalcodec.codecs.codec import Codec, CodecConfig, Decoded
-from xtalcodec.codecs.latents import Code, Latents
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.base import CodecConfig, Decoded
+from xtalcodec.codecs.latents import CrystalCode, LatentSet
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation import generation
-from xtalcodec.evaluation.generation import FAR, closest, explained, generation_summary, judge
+from xtalcodec.evaluation.generation import FAR, closest, explained, generation_summary
 from xtalcodec.geometry.window_lattice.folding import window_of
 from xtalcodec.networks.patch import PatchConfig
-from xtalcodec.representations.window import CubeConfig
 from xtalcodec.testing import crystals
 
 ROCK_SALT = Crystal.from_pymatgen(
@@ -25,11 +25,11 @@ def decoded(crystal: Crystal | None) -> Decoded | None:
     return None if crystal is None else Decoded(crystal, np.ones(len(crystal)), 0.5)
 
 
-def latents(found, origin=(0, 0, 0)) -> Latents:
+def latents(found, origin=(0, 0, 0)) -> LatentSet:
     basis = np.eye(3, dtype=np.int64)
     z = np.zeros((1, 2), dtype=np.float32)
-    rows = [Code(f"s{k}", z, (1, 1, 1), c.lattice, basis, np.array(origin, float)) for k, c in enumerate(found)]
-    return Latents(tuple(rows), "x")
+    rows = [CrystalCode(f"s{k}", z, (1, 1, 1), c.lattice, basis, np.array(origin, float)) for k, c in enumerate(found)]
+    return LatentSet(tuple(rows), "x")
 
 
 @settings(max_examples=40, deadline=None)
@@ -55,14 +55,14 @@ def test_samples_are_judged_and_none_is_left_out(mp):
     moved = ROCK_SALT.translated(np.array([0.1, 0.2, 0.3]))
     tiny = Crystal(0.3 * ROCK_SALT.lattice, ROCK_SALT.frac_coords, ROCK_SALT.numbers)
     found = [ROCK_SALT, None, tight, roomy, moved]
-    rows = judge(mp, latents([c or ROCK_SALT for c in found]), [decoded(c) for c in found])
+    rows = assess(mp, latents([c or ROCK_SALT for c in found]), [decoded(c) for c in found])
     assert [row.valid for row in rows] == [True, False, False, False, True]
     assert rows[1].reason == "no atom found in the decoded field"
     assert "O–Ti 0.40 Å apart" in rows[2].reason
     assert rows[3].reason == "729 Å³ per atom"
     assert rows[4].same_as == "s0"
     assert rows[0].space_group == "Fm-3m"
-    (scaled, first) = judge(mp, latents([tiny, ROCK_SALT]), [decoded(tiny), decoded(ROCK_SALT)])
+    (scaled, first) = assess(mp, latents([tiny, ROCK_SALT]), [decoded(tiny), decoded(ROCK_SALT)])
     assert not scaled.valid
     assert first.same_as == ""
     told = generation_summary(rows)
@@ -73,7 +73,7 @@ def test_samples_are_judged_and_none_is_left_out(mp):
 
 def test_a_crystal_accounts_for_the_atoms_of_its_window_that_are_its_own(monkeypatch):
     network = PatchConfig(channels=1, width=8, heads=1, encoder_layers=1, decoder_layers=1, latent=2, features=2)
-    codec = Codec(CodecConfig("windows", CubeConfig("repeating", patches=3), network))
+    codec = open_codec(CodecConfig("windows", RepeatingConfig(patches=3), network))
     origin = np.array([0.13, 0.27, 0.41])
     placed = ROCK_SALT.translated(origin)
     positions, numbers = window_of(placed.lattice, placed.frac_coords, placed.numbers)
@@ -81,15 +81,19 @@ def test_a_crystal_accounts_for_the_atoms_of_its_window_that_are_its_own(monkeyp
     inner = np.flatnonzero(((positions > 0.2) & (positions < 9.8)).all(1))
     wrong = numbers.copy()
     wrong[inner[:2]] = 26
-    windows = [WindowAtoms(positions, numbers), WindowAtoms(positions, wrong), WindowAtoms(positions, numbers)]
-    windows.append(WindowAtoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)))
+    windows = [
+        FoundAtoms.known(positions, numbers),
+        FoundAtoms.known(positions, wrong),
+        FoundAtoms.known(positions, numbers),
+    ]
+    windows.append(FoundAtoms.known(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)))
     monkeypatch.setattr(generation, "decode_windows", lambda *_: windows)
     found = [decoded(ROCK_SALT), decoded(ROCK_SALT), None, None]
     shares = explained(codec, latents([ROCK_SALT] * 4, origin), found)
     assert shares == [1.0, pytest.approx(1 - 2 / len(inner)), 0.0, None]
-    rows = judge(codec, latents([ROCK_SALT] * 4, origin), found)
+    rows = assess(codec, latents([ROCK_SALT] * 4, origin), found)
     assert rows[2].reason == "the atoms in its window do not repeat"
     assert rows[3].reason == "no atom found in the decoded field"
     wrong[inner[: len(inner) // 2]] = 26
-    (row, *_) = judge(codec, latents([ROCK_SALT] * 4, origin), found)[1:]
+    (row, *_) = assess(codec, latents([ROCK_SALT] * 4, origin), found)[1:]
     assert row.reason.endswith("% of the window's atoms are not the crystal's")

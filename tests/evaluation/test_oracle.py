@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from xtalcodec.cli import app
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.oracle import ceiling_summary, measure_ceiling
+from xtalcodec.evaluation.oracle import measure_oracle, oracle_summary
 
 LONG = Crystal(np.diag([30.0, 3, 3]), np.array([[0.0, 0, 0], [0.5, 0, 0]]), np.array([11, 17]), "long")
 WIDE = Crystal(np.diag([12.0, 12, 12]), np.array([[0.0, 0, 0]]), np.array([11]), "wide")
@@ -14,8 +14,8 @@ WIDE = Crystal(np.diag([12.0, 12, 12]), np.array([[0.0, 0, 0]]), np.array([11]),
 
 @pytest.mark.parametrize("reader", ["density", "segmentation"])
 def test_cells_are_read_without_a_fault(prototypes, reader):
-    rows = measure_ceiling([*prototypes[:30:3], LONG], "unit_cell", reader)
-    summary = ceiling_summary(rows, reader)
+    rows = measure_oracle([*prototypes[:30:3], LONG], "unit_cell", reader)
+    summary = oracle_summary(rows, reader)
     assert summary["perfect_rate"] == 1
     assert summary["crystals"] == 11
     assert "long" in [row["name"] for row in summary["not_fitting"]]
@@ -23,15 +23,15 @@ def test_cells_are_read_without_a_fault(prototypes, reader):
 
 
 def test_windows_are_read_without_a_fault(prototypes):
-    rows = measure_ceiling([prototypes[0], WIDE], "repeating", "density")
-    summary = ceiling_summary(rows, "density")
+    rows = measure_oracle([prototypes[0], WIDE], "repeating", "density")
+    summary = oracle_summary(rows, "density")
     assert (summary["fit"], summary["perfect_rate"], summary["imperfect"]) == (1, 1, [])
     assert "does not fit" in summary["not_fitting"][0]["reason"]
 
 
 def test_a_view_depends_on_seed_and_place_alone(prototypes):
     first, again, other = (
-        [row.score.error.tolist() for row in measure_ceiling(prototypes[:4], "unit_cell", "segmentation", **more)]
+        [row.score.error.tolist() for row in measure_oracle(prototypes[:4], "unit_cell", "segmentation", **more)]
         for more in ({"seed": 1}, {"seed": 1, "workers": 2}, {"seed": 2})
     )
     assert first == again != other
@@ -40,7 +40,7 @@ def test_a_view_depends_on_seed_and_place_alone(prototypes):
 @pytest.mark.parametrize("names", [("cube", "density"), ("unit_cell", "eyes")])
 def test_unknown_names_get_the_choices(names):
     with pytest.raises(ValueError, match="have "):
-        measure_ceiling([], *names)
+        measure_oracle([], *names)
 
 
 def test_evaluate_without_a_codec(tmp_path):

@@ -10,7 +10,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xtalcodec.codecs.codec import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec, CodecConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.reconstruction import (
     BINS,
@@ -45,22 +45,22 @@ def rutile() -> Crystal:
     return Crystal.from_pymatgen(structure, "rutile")
 
 
-def row(original, decoded, confidence=0.5, numbers=20, self_check=None, reason="") -> Reconstruction:
-    return compare(original, decoded, confidence, numbers, self_check, reason)
+def row(original, decoded, confidence=0.5, numbers=20, cycle_consistency=None, reason="") -> Reconstruction:
+    return compare(original, decoded, confidence, numbers, cycle_consistency, reason)
 
 
 def test_a_crystal_matches_itself_however_it_is_told():
     crystal = rutile()
     other = Crystal(crystal.lattice, crystal.frac_coords[::-1] + 1.25, crystal.numbers[::-1])
     for decoded in (crystal, other):
-        same = row(crystal, decoded, confidence=0.7, self_check=0.1)
+        same = row(crystal, decoded, confidence=0.7, cycle_consistency=0.1)
         assert same.matched
         assert same.same_count
         assert same.same_composition
         assert same.rms == pytest.approx(0, abs=1e-6)
         assert same.rms_angstrom == pytest.approx(0, abs=1e-6)
         assert same.lattice_error == 0
-        assert (same.confidence, same.numbers, same.self_check) == (0.7, 20, 0.1)
+        assert (same.confidence, same.numbers, same.cycle_consistency) == (0.7, 20, 0.1)
         assert same.space_group == same.space_group_decoded == "P4_2/mnm"
 
 
@@ -154,7 +154,7 @@ def test_failures_stay_in_the_denominator(codec):
     assert scores["rmse"] == pytest.approx((rows[0].rms + rows[1].rms) / 2)
     assert scores["rmse_angstrom"] == pytest.approx((rows[0].rms_angstrom + rows[1].rms_angstrom) / 2)
     assert scores["mean_abs_lattice_error"] == 0
-    assert scores["latent_numbers_per_crystal"] == 20
+    assert scores["code_length"] == 20
     assert scores["confidence_auc"] == 1
     assert (scores["codec"], scores["seconds"]) == (codec.identity, 1.5)
 
@@ -187,15 +187,15 @@ def test_no_crystal_has_no_rates(codec):
 
 def test_what_a_codec_cannot_hold_is_a_row_with_the_reason(codec):
     crystals = [chain(100), chain(2), Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([92])), rutile()]
-    rows = reconstruct(codec, crystals, refine=False, self_check=True)
+    rows = reconstruct(codec, crystals, refine=False, cycle_consistency=True)
     assert [r.original for r in rows] == crystals
     assert "the limit is 30" in rows[0].reason
     assert "never saw U in training" in rows[2].reason
     for refused in (rows[0], rows[2]):
-        assert (refused.decoded, refused.matched, refused.numbers, refused.self_check) == (None, False, 0, None)
+        assert (refused.decoded, refused.matched, refused.numbers, refused.cycle_consistency) == (None, False, 0, None)
     for tried in (rows[1], rows[3]):
         assert tried.numbers > 18
-        assert tried.self_check >= 0
+        assert tried.cycle_consistency >= 0
         assert (tried.reason == "") == (tried.decoded is not None)
     assert summary(rows, codec)["n"] == 4
 

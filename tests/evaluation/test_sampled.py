@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from xtalcodec.codecs.codec import Codec
+from xtalcodec.codecs.base import Codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.sampled import true_and_sampled
-from xtalcodec.representations.density import WindowConfig
+from xtalcodec.representations.window_field import WindowConfig
 
 SALTS = [
     Crystal(a * (np.ones((3, 3)) - np.eye(3)) / 2, np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), np.array(pair), str(pair))

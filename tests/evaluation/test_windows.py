@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xtalcodec.atom_finders.found import WindowAtoms
-from xtalcodec.codecs.codec import Codec, CodecConfig
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.base import CodecConfig
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.windows import measure, nearest, same_count, short, species, window_summary
 from xtalcodec.representations.window import CubeConfig
@@ -23,7 +24,7 @@ LINE = made(np.diag([3.0, 3, 30]), [[0, 0, k / 8] for k in range(8)], [6] * 8, "
 @pytest.fixture(scope="module", params=["unit_cell", "repeating"])
 def rows(request, mp):
     """The weights of mp on windows that they were not trained on."""
-    codec = Codec(CodecConfig("windows", CubeConfig(request.param, patches=6)))
+    codec = open_codec(CodecConfig("windows", CubeConfig(request.param, patches=6)))
     codec.network.load_state_dict(mp.network.state_dict())
     return measure(codec, [CAESIUM_CHLORIDE, LINE], seed=3, refine=False)
 
@@ -56,7 +57,7 @@ def test_what_does_not_fit_counts_as_unmatched(rows):
 
 
 def test_other_seeds_see_other_windows(mp):
-    codec = Codec(CodecConfig("windows", CubeConfig("unit_cell", patches=6)))
+    codec = open_codec(CodecConfig("windows", UnitCellConfig(patches=6)))
     codec.network.load_state_dict(mp.network.state_dict())
     first, again, other = (
         measure(codec, [CAESIUM_CHLORIDE], seed=s, refine=False)[0].true.positions for s in (1, 1, 2)
@@ -67,16 +68,16 @@ def test_other_seeds_see_other_windows(mp):
 
 def test_missing_wrong_and_extra_atoms_are_seen(rows):
     row = rows[0]
-    missing = replace(row, decoded=WindowAtoms(row.true.positions[1:], row.true.numbers[1:]))
+    missing = replace(row, decoded=FoundAtoms.known(row.true.positions[1:], row.true.numbers[1:]))
     assert not same_count(missing)
     assert (species(missing)[1] == 0).sum() == 1
     positions = np.concatenate([row.true.positions, [[5.0, 5.0, 4.0]]])
-    extra = replace(row, decoded=WindowAtoms(positions, np.append(row.true.numbers, 1)))
+    extra = replace(row, decoded=FoundAtoms.known(positions, np.append(row.true.numbers, 1)))
     assert not same_count(extra)
-    wrong = replace(row, decoded=WindowAtoms(row.true.positions, row.true.numbers + 1))
+    wrong = replace(row, decoded=FoundAtoms.known(row.true.positions, row.true.numbers + 1))
     assert window_summary([wrong])["species_rate"] == 0.0
     assert window_summary([missing])["true_to_decoded_percentiles"]["99"] > 1
-    nothing = replace(row, decoded=WindowAtoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)))
+    nothing = replace(row, decoded=FoundAtoms.known(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)))
     assert window_summary([nothing])["count_rate"] == 0.0
 
 

@@ -4,15 +4,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xtalcodec.atom_finders.found import Sites
-from xtalcodec.codecs.codec import Codec, CodecConfig
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.windows import decode_windows, encode_densities
 from xtalcodec.crystal import CrystalError
 from xtalcodec.evaluation.matching import compare_atoms
 from xtalcodec.networks.modes import Linear, LinearConfig
-from xtalcodec.representations.density import WindowConfig
 from xtalcodec.representations.periodic import PeriodicConfig
-from xtalcodec.representations.window import CubeConfig
+from xtalcodec.representations.window_field import WindowConfig
 from xtalcodec.testing import crystals
 from xtalcodec.training.loop import train
 from xtalcodec.training.recipe import load
@@ -55,7 +55,7 @@ def test_half_precision_is_enough(codec, prototypes):
     fitting = []
     for crystal in prototypes[::12]:
         try:
-            codec.check(crystal)
+            codec.place(crystal)
         except CrystalError:
             continue
         fitting.append(crystal)
@@ -96,7 +96,7 @@ def test_a_cell_that_does_not_come_back_is_tried_beside_the_middle(codec, protot
     def nothing_at_first(*arguments):
         calls.append(1)
         found = find(*arguments)
-        empty = Sites(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), np.zeros(0), 0.0)
+        empty = FoundAtoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), np.zeros(0), 0.0)
         return [empty] * len(found) if len(calls) == 1 else found
 
     monkeypatch.setattr(codec.coder, "find", nothing_at_first)
@@ -108,9 +108,9 @@ def test_a_cell_that_does_not_come_back_is_tried_beside_the_middle(codec, protot
 
 def test_other_representations_are_refused():
     with pytest.raises(TypeError, match="'linear' works on windows"):
-        Codec(CodecConfig("no", PeriodicConfig(), LinearConfig()))
+        open_codec(CodecConfig("no", PeriodicConfig(), LinearConfig()))
     with pytest.raises(TypeError, match="hold all atoms"):
-        Codec(CodecConfig("no", CubeConfig("repeating"), LinearConfig()))
+        open_codec(CodecConfig("no", RepeatingConfig(), LinearConfig()))
 
 
 def test_another_length_is_one_command_away(tmp_path, prototypes):

@@ -9,24 +9,24 @@ from hypothesis import strategies as st
 from scipy.linalg import expm, polar
 from scipy.spatial.transform import Rotation
 
-from xtalcodec.codecs.latents import Code, Latents, LatentsError
+from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.priors import available, prior
 from xtalcodec.priors.gaussian import GaussianPrior, lattice_numbers, lattice_of
 from xtalcodec.testing import lattices
 
 
-def codes(z, cells=None, patches=(2, 1, 1)) -> Latents:
+def codes(z, cells=None, patches=(2, 1, 1)) -> LatentSet:
     """One code for each row of z."""
     cells = [4 * np.eye(3)] * len(z) if cells is None else cells
     basis = np.eye(3, dtype=np.int64)
     rows = [
-        Code(f"c{k}", row.reshape(np.prod(patches), -1).astype(np.float32), patches, cell, basis)
+        CrystalCode(f"c{k}", row.reshape(np.prod(patches), -1).astype(np.float32), patches, cell, basis)
         for k, (row, cell) in enumerate(zip(z, cells, strict=True))
     ]
-    return Latents(tuple(rows), "tiny-0123")
+    return LatentSet(tuple(rows), "tiny-0123")
 
 
-def flat(latents: Latents) -> np.ndarray:
+def flat(latents: LatentSet) -> np.ndarray:
     return np.stack([c.z.ravel() for c in latents])
 
 
@@ -99,7 +99,7 @@ def test_fewer_crystals_than_numbers_will_do():
     [
         (codes(np.zeros((2, 4))), "at least three"),
         (
-            Latents((*codes(np.zeros((3, 4))), *codes(np.zeros((1, 4)), patches=(1, 2, 1))), "tiny-0123"),
+            LatentSet((*codes(np.zeros((3, 4))), *codes(np.zeros((1, 4)), patches=(1, 2, 1))), "tiny-0123"),
             "one grid, and these codes are of 2: 3 on 2×1×1, 1 on 1×2×1",
         ),
     ],

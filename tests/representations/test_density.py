@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.representations.density import (
+from xtalcodec.representations.repeating import Repeating, RepeatingConfig
+from xtalcodec.representations.window_field import (
     Atoms,
     View,
     WindowConfig,
@@ -17,7 +18,6 @@ from xtalcodec.representations.density import (
     paint,
     species_map,
 )
-from xtalcodec.representations.repeating import Repeating, RepeatingConfig
 from xtalcodec.testing import crystals
 
 few = settings(max_examples=20, deadline=None, derandomize=True)
@@ -57,7 +57,7 @@ def look(crystal, window=SMALL, seed=0, **more):
 
 def collate_double(views):
     """Views as a batch in float64."""
-    atoms = Atoms.collate(views)
+    atoms = ViewBatch.collate(views)
     exact = torch.zeros_like(atoms.positions, dtype=torch.float64)
     for k, view in enumerate(views):
         exact[k, : len(view.numbers)] = torch.from_numpy(view.positions)
@@ -68,7 +68,7 @@ def box(positions, numbers):
     """A batch of one view with these atoms and no others."""
     places = np.array(positions, dtype=float).reshape(-1, 3)
     species = np.array(numbers, dtype=np.int64)
-    return Atoms.collate([View(places, species, np.arange(len(species)), np.eye(3), np.zeros(3), np.eye(3))])
+    return ViewBatch.collate([View(places, species, np.arange(len(species)), np.eye(3), np.zeros(3), np.eye(3))])
 
 
 def some(prototypes, count=8):
@@ -100,7 +100,7 @@ def test_fields_are_those_of_a_loop_over_voxels_and_atoms(config):
 def test_float32_keeps_six_digits_of_the_peak_in_real_crystals(prototypes):
     window = WindowConfig()
     for seed, crystal in enumerate(some(prototypes, 12)):
-        atoms = Atoms.collate([look(crystal, window, seed)])
+        atoms = ViewBatch.collate([look(crystal, window, seed)])
         truth = paint(atoms.positions.double(), atoms.numbers[..., None].double(), window)[..., 0]
         np.testing.assert_allclose(density(atoms, window), truth, rtol=0, atol=SINGLE * truth.max().item())
 
@@ -136,7 +136,7 @@ def test_the_nearest_image_is_the_one_of_periodic_distances(crystal, seed):
 
 
 def test_the_nearest_image_alone_loses_density(prototypes):
-    atoms = Atoms.collate([look(c) for c in some(prototypes, 3)])
+    atoms = ViewBatch.collate([look(c) for c in some(prototypes, 3)])
     whole, nearest = density(atoms, SMALL), density_nearest(atoms, SMALL)
     assert (nearest <= whole * (1 + 1e-5)).all()
     assert (nearest < 0.99 * whole).any()
@@ -152,7 +152,7 @@ def test_an_interior_atom_has_its_electrons():
 def test_a_crystal_has_its_electrons():
     crystal = Crystal(np.eye(3) * 5, np.random.default_rng(0).random((4, 3)), np.array([8, 14, 1, 79]))
     window = WindowConfig(points=21)  # points 0 to 19 are two periods
-    field = density(Atoms.collate([look(crystal, window)]), window)[0, :-1, :-1, :-1]
+    field = density(ViewBatch.collate([look(crystal, window)]), window)[0, :-1, :-1, :-1]
     assert field.double().mean().item() == pytest.approx(crystal.numbers.sum() / crystal.volume, rel=1e-6)
 
 
@@ -190,11 +190,11 @@ def test_gradients_of_positions_are_those_of_each_atom():
 def test_a_view_is_the_same_to_the_last_bit_in_every_batch(prototypes):
     window = WindowConfig()
     views = [look(c, window, seed) for seed, c in enumerate(some(prototypes, 6))]
-    alone = [Atoms.collate([view]) for view in views]
+    alone = [ViewBatch.collate([view]) for view in views]
     for paint_views in (density, species_map, density_nearest):
         w = window if paint_views is not density_nearest else SMALL
-        together = paint_views(Atoms.collate(views), w)
-        backwards = paint_views(Atoms.collate(views[::-1]), w).flip(0)
+        together = paint_views(ViewBatch.collate(views), w)
+        backwards = paint_views(ViewBatch.collate(views[::-1]), w).flip(0)
         for k, atoms in enumerate(alone):
             assert torch.equal(together[k], paint_views(atoms, w)[0])
             assert torch.equal(together[k], backwards[k])
@@ -230,7 +230,7 @@ MARGIN = 1e-5
 @given(crystals(max_sites=8, min_separation=0.3), st.integers(0, 100), st.floats(0.1, 2), st.integers(2, 30))
 def test_labels_are_those_of_the_nearest_atom(crystal, seed, radius, points):
     config = WindowConfig(points=points, label_radius=radius)
-    atoms = Atoms.collate([look(crystal, config, seed)])
+    atoms = ViewBatch.collate([look(crystal, config, seed)])
     distance = np.sort(distances_to_points(atoms, config), -1)[..., :2]
     nearest = atoms.numbers[0].numpy()[distances_to_points(atoms, config).argmin(-1)]
     truth = np.where(distance[..., 0] <= radius, nearest, 0)
@@ -271,7 +271,7 @@ def test_the_coin_picks_among_the_atoms_in_reach():
 
 def test_batches_are_padded_with_nothing(prototypes):
     views = [look(c) for c in some(prototypes, 3)]
-    atoms = Atoms.collate(views)
+    atoms = ViewBatch.collate(views)
     assert len(atoms) == 3
     for k, view in enumerate(views):
         n = len(view.numbers)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from xtalcodec.representations.density import WindowConfig, paint
 from xtalcodec.representations.modes import apply, modes
+from xtalcodec.representations.window_field import WindowConfig, paint
 
 WINDOW = WindowConfig()
 

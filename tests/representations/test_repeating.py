@@ -6,8 +6,8 @@ from pymatgen.core import Lattice
 from scipy.stats import kstest
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.representations.density import WindowConfig
 from xtalcodec.representations.repeating import Repeating, RepeatingConfig, seen
+from xtalcodec.representations.window_field import WindowConfig
 from xtalcodec.testing import crystals
 
 few = settings(max_examples=30, deadline=None, derandomize=True)

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.representations.density import Atoms, WindowConfig, density
 from xtalcodec.representations.unit_cell import UnitCell, UnitCellConfig
+from xtalcodec.representations.window_field import ViewBatch, WindowConfig, density
 from xtalcodec.testing import crystals
 
 few = settings(max_examples=20, deadline=None, derandomize=True)
@@ -42,7 +42,7 @@ def test_the_field_has_the_electrons_of_the_cell(crystal, seed):
     edge = 2 * float(radius(crystal)) + 12
     window = WindowConfig(edge=edge, points=int(2 * edge))
     view = UnitCell(UnitCellConfig(window)).view(crystal, np.random.default_rng(seed))
-    field = density(Atoms.collate([view]), window)
+    field = density(ViewBatch.collate([view]), window)
     assert field.double().sum().item() * window.spacing**3 == pytest.approx(crystal.numbers.sum(), rel=2e-6)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Structure
 
-from xtalcodec.atom_finders.found import Sites
+from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.representations.batch import CrystalBatch
@@ -19,7 +19,7 @@ def made(lattice, frac_coords, numbers, name: str = "") -> Crystal:
     return Crystal(lattice, np.array(frac_coords, dtype=float), np.array(numbers), name)
 
 
-UNIT, REPEATING = UnitCellCube(CubeConfig("unit_cell")), RepeatingCube(CubeConfig("repeating"))
+UNIT, REPEATING = UnitCellCube(UnitCellConfig()), RepeatingCube(RepeatingConfig())
 SALT = made(4 * (np.ones((3, 3)) - np.eye(3)) / np.sqrt(2), [[0, 0, 0], [0.5, 0.5, 0.5]], [11, 17])
 
 
@@ -32,7 +32,7 @@ def found(batch: CrystalBatch) -> Sites:
     """The atoms of a batch of one, as a perfect reader has them."""
     mask = batch.mask[0]
     numbers = batch.numbers[0][mask].numpy()
-    return Sites(batch.frac_coords[0][mask].double().numpy(), numbers, np.ones(len(numbers)), 1.0)
+    return FoundAtoms(batch.frac_coords[0][mask].double().numpy(), numbers, np.ones(len(numbers)), 1.0)
 
 
 @pytest.mark.parametrize("space", [UNIT, REPEATING], ids=lambda s: s.config.kind)
@@ -104,7 +104,7 @@ def test_the_field_holds_every_atom_once():
 
 
 def test_the_papers_density_sees_beyond_the_window():
-    far = RepeatingCube(CubeConfig("repeating", reach=5.7))
+    far = RepeatingCube(RepeatingConfig(reach=5.7))
     placed = SALT.translated(far.place(SALT, 0))
     n = far.density(far.collate([placed]))[0].double().numpy()
     grid = np.linspace(0, 10, 30)[[0, 7, 29]]
@@ -128,7 +128,7 @@ def test_a_window_without_atoms_is_a_window():
     lonely = made(40 * np.eye(3), [[0.9, 0.9, 0.9]], [2])
     batch = REPEATING.collate([lonely, SALT])
     assert batch.mask.sum(1).tolist()[0] == 0
-    assert len(REPEATING.cell(Sites(np.zeros((0, 3)), np.zeros(0, int), np.zeros(0), 1.0), np.eye(3)).numbers) == 0
+    assert len(REPEATING.cell(FoundAtoms(np.zeros((0, 3)), np.zeros(0, int), np.zeros(0), 1.0), np.eye(3)).numbers) == 0
 
 
 @settings(deadline=None, max_examples=30)

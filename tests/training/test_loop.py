@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtalcodec.codecs.codec import Codec
+from xtalcodec.codecs.base import Codec
 from xtalcodec.io.write import write_parquet
 from xtalcodec.training.loop import TrainingError, train
 from xtalcodec.training.recipe import load

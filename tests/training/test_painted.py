@@ -6,21 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from xtalcodec.codecs.codec import Codec
+from xtalcodec.codecs.base import Codec
 from xtalcodec.datasets.field_store import FieldStore
 from xtalcodec.datasets.generate import prepare, run
 from xtalcodec.datasets.views import ViewsConfig
 from xtalcodec.parallel import InProcess, Pool
-from xtalcodec.representations.density import WindowConfig
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
-from xtalcodec.representations.window import CubeConfig
+from xtalcodec.representations.window_field import WindowConfig
 from xtalcodec.training.loop import TrainingError, train
 from xtalcodec.training.painted import PaintedViews
 from xtalcodec.training.recipe import load
 
 SMALL = ["codec.network.scale=0.03", "optimiser.steps=3", "optimiser.patches=3", "optimiser.warmup=1", "sample=2"]
-UNIT = CubeConfig("unit_cell", patches=1, skin=0.0, reach=5.7)
+UNIT = UnitCellConfig(patches=1, skin=0.0, reach=5.7)
 HERE = Pool(InProcess(), 1)
 
 
@@ -59,8 +58,8 @@ def test_held_out_crystals_are_left_out(store):
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (CubeConfig("repeating"), "holds views of 'unit_cell'; the codec is of 'repeating'"),
-        (CubeConfig("unit_cell", WindowConfig(points=20)), "the codec takes 20 an axis"),
+        (RepeatingConfig(), "holds views of 'unit_cell'; the codec is of 'repeating'"),
+        (UnitCellConfig(WindowConfig(points=20)), "the codec takes 20 an axis"),
     ],
 )
 def test_a_store_of_something_else_is_refused(store, config, reason):
@@ -92,7 +91,7 @@ def test_the_paper_to_the_letter_is_a_recipe():
     network = recipe.codec.network
     assert (network.scale, network.latent, network.species) == (1, 300, 95)
     assert (network.kl_weight, network.segmentation_weight) == (5, 0.1)
-    assert recipe.codec.space.window == WindowConfig(label_radius=0.667)
+    assert recipe.codec.representation.window == WindowConfig(label_radius=0.667)
 
 
 def test_a_training_can_start_from_another_codec(tmp_path, crystals, mp):

@@ -18,7 +18,7 @@ def test_every_shipped_recipe_loads_under_its_name(name):
     assert recipe.codec.name == name
     assert recipe.augment.species <= recipe.codec.network.species or not recipe.augment.substitute
     if recipe.codec.network.kind == "patch":
-        assert recipe.codec.network.patch == recipe.codec.space.patch
+        assert recipe.codec.network.patch == recipe.codec.representation.patch
         assert recipe.codec.network.width % recipe.codec.network.heads == 0
 
 

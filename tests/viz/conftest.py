@@ -19,7 +19,7 @@ def painted():
     """Density of atoms in a window of 10 Å with 30 points."""
     import torch
 
-    from xtalcodec.representations.density import WindowConfig, paint
+    from xtalcodec.representations.window_field import WindowConfig, paint
 
     def make(positions, numbers):
         places, weights = torch.as_tensor(positions).float(), torch.as_tensor(numbers).float()
@@ -31,7 +31,7 @@ def painted():
 @pytest.fixture(scope="session")
 def window_row(painted):
     """A row of a window: true atoms, and decoded ones `off` Å away along x."""
-    from xtalcodec.atom_finders.found import WindowAtoms
+    from xtalcodec.atom_finders.found import FoundAtoms
     from xtalcodec.crystal import Crystal
     from xtalcodec.evaluation.reconstruction import Reconstruction
     from xtalcodec.evaluation.windows import WindowRow
@@ -44,14 +44,14 @@ def window_row(painted):
             crystal, crystal, "", "", matched=fits, rms=None, rms_angstrom=None, same_count=True,
             same_composition=True, lattice_error=0.0, confidence=1.0, reason=reason, numbers=321,
         )  # fmt: skip
-        nothing = WindowAtoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64))
+        nothing = FoundAtoms.known(np.zeros((0, 3)), np.zeros(0, dtype=np.int64))
         if not fits:
             return WindowRow(about, nothing, nothing, None, None)
         moved = positions + np.array([off, 0, 0])
         decoded_numbers = numbers if decoded_numbers is None else np.array(decoded_numbers, dtype=np.int64)
-        decoded = WindowAtoms(moved[: len(decoded_numbers)], decoded_numbers)
+        decoded = FoundAtoms.known(moved[: len(decoded_numbers)], decoded_numbers)
         return WindowRow(
-            about, WindowAtoms(positions, numbers), decoded, painted(positions, numbers),
+            about, FoundAtoms.known(positions, numbers), decoded, painted(positions, numbers),
             painted(decoded.positions, decoded.numbers),
         )  # fmt: skip
 

@@ -3,8 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-HEAVIEST = 118
-"""The largest atomic number there is."""
+from xtalcodec.crystal import HEAVIEST
 
 
 def nearest(weights: Float[np.ndarray, " atoms"]) -> Int[np.ndarray, " atoms"]:

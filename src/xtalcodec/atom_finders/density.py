@@ -11,20 +11,21 @@ Where these show a lattice, it says what lies there (`continuation.py`), and the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from xtalcodec.atom_finders.atomic_numbers import HEAVIEST, certainty, nearest
 from xtalcodec.atom_finders.continuation import continued
+from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.least_squares import Effort, Fit, refine, weight_spread
-from xtalcodec.atom_finders.superposition import Atomic, Cube, Superposition
-from xtalcodec.representations.density import WindowConfig
+from xtalcodec.atom_finders.superposition import Atomic, Coefficients, Superposition
 from xtalcodec.representations.modes import Modes, apply, modes
+from xtalcodec.representations.window_field import WindowConfig
 
 ROUND = Effort(5, 0.01)
 """Of a fit between two looks at what is left."""
@@ -79,38 +80,13 @@ OPEN = DensityConfig(outside=3.5, missing=(1.0, 1e-2, 1e-4))
 3.5 Å the field of one has fallen to 0.2 %, and with it what another position or weight would change."""
 
 
-@dataclass(frozen=True, slots=True)
-class DensityAtoms:
-    """Atoms read off one density."""
-
-    positions: Float[np.ndarray, "atoms 3"]
-    """Å, from the cube's corner."""
-    numbers: Int[np.ndarray, " atoms"]
-    """Atomic numbers."""
-    weights: Float[np.ndarray, " atoms"]
-    """The fit's weights before they are made whole."""
-    confidence: Float[np.ndarray, " atoms"]
-    """Probability of the number, from the weight and its spread under the noise left; 1 where a lattice says it."""
-    residual: float
-    """e/Å³, root mean square over the points: what the atoms do not explain."""
-
-    def __len__(self) -> int:
-        """Return the number of atoms."""
-        return len(self.numbers)
-
-    def within(self, edge: float, margin: float = 0.0) -> "DensityAtoms":
-        """Return the atoms in the cube, or in one wider by `margin` Å on every side."""
-        k = ((self.positions >= -margin) & (self.positions <= edge + margin)).all(1)
-        return DensityAtoms(self.positions[k], self.numbers[k], self.weights[k], self.confidence[k], self.residual)
-
-
 def read_density(
     density: Float[Tensor, "b n n n"] | Float[np.ndarray, "b n n n"],
     window: WindowConfig,
     config: DensityConfig,
     start: Sequence[Float[np.ndarray, "atoms 3"]] | None = None,
-) -> list[DensityAtoms]:
-    """Read the atoms of every window of a batch; those outside of the cube come too, see `DensityAtoms.within`.
+) -> list[FoundAtoms]:
+    """Read the atoms of every window of a batch; those outside of the cube come too, see `FoundAtoms.within`.
 
     Parameters
     ----------
@@ -133,8 +109,8 @@ def read_density(
 
 
 def read_modes(
-    field: Cube, basis: Modes, config: DensityConfig, start: Float[np.ndarray, "atoms 3"] | None = None
-) -> DensityAtoms:
+    field: Coefficients, basis: Modes, config: DensityConfig, start: Float[np.ndarray, "atoms 3"] | None = None
+) -> FoundAtoms:
     """Read the atoms of one window from the coefficients of its modes.
 
     (1) Stage by stage, atoms are added at the peaks of what is left and all are fitted, until no peak
@@ -161,7 +137,7 @@ def read_modes(
     return _whole(search, best)
 
 
-def _open(search: "_Search", atoms: Atomic) -> DensityAtoms:
+def _open(search: "_Search", atoms: Atomic) -> FoundAtoms:
     """Read a window on more: by the lattice of its atoms where that leaves no more than noise, else atom by atom."""
     found = []
     for missing in search.config.missing:
@@ -174,7 +150,7 @@ def _open(search: "_Search", atoms: Atomic) -> DensityAtoms:
     return min(found, key=lambda each: each.residual)
 
 
-def _repeating(search: "_Search", atoms: Atomic) -> DensityAtoms | None:
+def _repeating(search: "_Search", atoms: Atomic) -> FoundAtoms | None:
     """Read a window by the lattice that the atoms inside show; None where they show none.
 
     The lattice puts atoms outside, with their species; then all move freely but those beyond `outside`, which
@@ -196,7 +172,7 @@ def _repeating(search: "_Search", atoms: Atomic) -> DensityAtoms | None:
 class _Search:
     """The rounds of the search in one window."""
 
-    def __init__(self, basis: Modes, field: Cube, config: DensityConfig) -> None:
+    def __init__(self, basis: Modes, field: Coefficients, config: DensityConfig) -> None:
         self.basis, self.field, self.config = basis, field * basis.kept, config
         reach = config.outside
         self.grid = np.linspace(
@@ -206,11 +182,11 @@ class _Search:
         self.white = 1 / config.noise**2
         self.reach = reach + 1 if reach else 0.0
 
-    def metric(self, missing: float) -> Cube:
+    def metric(self, missing: float) -> Coefficients:
         """1/variance of each mode, of atoms not yet found and of noise."""
         return self.basis.kept / (missing * self.basis.eigenvalue + self.config.noise**2)
 
-    def left(self, atoms: Atomic) -> Cube:
+    def left(self, atoms: Atomic) -> Coefficients:
         """What atoms leave of the field."""
         return self.field - Superposition(self.basis, atoms).field if len(atoms) else self.field
 
@@ -221,7 +197,7 @@ class _Search:
         weights = np.maximum(single.adjoint(metric * self.field)[0] / single.norms(metric)[0], 1.0)
         return self.fit(Atomic(positions, weights), metric, ROUND, 0.0).atoms
 
-    def fit(self, atoms: Atomic, metric: Cube | float, effort: Effort, lightest: float) -> Fit:
+    def fit(self, atoms: Atomic, metric: Coefficients | float, effort: Effort, lightest: float) -> Fit:
         """Fit; atoms that become one are joined, those that vanish are dropped."""
         fit = refine(self.basis, self.field, atoms, metric, effort, self.reach)
         tidied = _tidy(fit.atoms, self.config.separation, lightest)
@@ -253,7 +229,7 @@ class _Search:
         """Return the search in what known atoms leave."""
         return _Search(self.basis, self.left(atoms), self.config)
 
-    def _peaks(self, atoms: Atomic, residual: Cube, metric: Cube, share: float) -> Atomic:
+    def _peaks(self, atoms: Atomic, residual: Coefficients, metric: Coefficients, share: float) -> Atomic:
         """Peaks of what is left that stand out and keep away from atoms and from each other."""
         square = apply(self.profile**2, metric)
         height = apply(self.profile, metric * residual) / np.sqrt(square)
@@ -283,7 +259,7 @@ def _tidy(atoms: Atomic, separation: float, lightest: float) -> Atomic:
     return Atomic(positions, weights).take(weights > lightest)
 
 
-def _whole(search: _Search, atoms: Atomic, held: Bool[np.ndarray, " atoms"] | None = None) -> DensityAtoms:
+def _whole(search: _Search, atoms: Atomic, held: Bool[np.ndarray, " atoms"] | None = None) -> FoundAtoms:
     """Make weights whole, those held or that allow one number alone for good, and fit the rest once more.
 
     Parameters
@@ -292,8 +268,7 @@ def _whole(search: _Search, atoms: Atomic, held: Bool[np.ndarray, " atoms"] | No
     """
     basis = search.basis
     if not len(atoms):
-        none = np.zeros(0)
-        return DensityAtoms(atoms.positions, np.zeros(0, dtype=np.int64), none, none, _rms(basis, search.field))
+        return replace(FoundAtoms.none(), residual=_rms(basis, search.field))
     noise = max(search.config.noise, float(np.sqrt((search.left(atoms) ** 2).sum() / len(basis))))
     spread = weight_spread(basis, atoms, 1 / noise**2, held)
     numbers = nearest(atoms.weights)
@@ -301,9 +276,9 @@ def _whole(search: _Search, atoms: Atomic, held: Bool[np.ndarray, " atoms"] | No
     sure = confidence > CERTAIN
     settled = Atomic(atoms.positions, np.where(sure, numbers, atoms.weights))
     fit = refine(basis, search.field, settled, search.white, SETTLE, search.reach, sure)
-    return DensityAtoms(fit.atoms.positions, numbers, atoms.weights, confidence, _rms(basis, fit.residual))
+    return FoundAtoms(fit.atoms.positions, numbers, confidence, residual=_rms(basis, fit.residual))
 
 
-def _rms(basis: Modes, residual: Cube) -> float:
+def _rms(basis: Modes, residual: Coefficients) -> float:
     """Root mean square over the window's points."""
     return float(np.sqrt((residual**2).sum() / basis.config.points**3))

@@ -1,28 +1,41 @@
-"""Atoms that a reader found in one field: sites of a cell, or atoms in a window."""
+"""Atoms that a finder read off one field."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
 
-@dataclass(frozen=True, slots=True)
-class Sites:
-    """Atoms read off one crystal's field."""
-
-    frac_coords: Float[np.ndarray, "sites 3"]
-    numbers: Int[np.ndarray, " sites"]
-    confidence: Float[np.ndarray, " sites"]
-    """Probability of the species times how well the heat around the site looks like an atom's."""
-    explained: float
-    """1 − the largest heat, in any voxel, that the atoms found leave unexplained or claim in vain."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowAtoms:
-    """Atoms in a window."""
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundAtoms:
+    """Atoms read off one field: on a torus of voxels, in a window, or as the sites of a cell."""
 
     positions: Float[np.ndarray, "atoms 3"]
-    """Å, from the window's corner."""
+    """On a torus and in a cell, fractions of the axes; in a window, Å from its corner."""
     numbers: Int[np.ndarray, " atoms"]
     """Atomic numbers Z."""
+    confidence: Float[np.ndarray, " atoms"]
+    """0 to 1 of each atom: how sure it is, and its species."""
+    explained: float = 1.0
+    """0 to 1: how far the atoms account for the field, where the finder says."""
+    residual: float = float("nan")
+    """Of atoms fitted to a density: what they leave of it, e/Å³, root mean square over the points."""
+
+    def __len__(self) -> int:
+        """Return the number of atoms."""
+        return len(self.numbers)
+
+    @classmethod
+    def known(cls, positions: Float[np.ndarray, "atoms 3"], numbers: Int[np.ndarray, " atoms"]) -> "FoundAtoms":
+        """Atoms that are certain."""
+        return cls(positions, numbers, np.ones(len(numbers)))
+
+    @classmethod
+    def none(cls, explained: float = 0.0) -> "FoundAtoms":
+        """No atom at all."""
+        return cls(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), np.zeros(0), explained)
+
+    def within(self, edge: float, margin: float = 0.0) -> "FoundAtoms":
+        """Return the atoms in a window of `edge` Å, or in one wider by `margin` Å on every side."""
+        k = ((self.positions >= -margin) & (self.positions <= edge + margin)).all(1)
+        return replace(self, positions=self.positions[k], numbers=self.numbers[k], confidence=self.confidence[k])

@@ -1,4 +1,4 @@
-"""Decoded field → atoms: where they are, what they are, and how sure that is."""
+"""DecodedCrystal field → atoms: where they are, what they are, and how sure that is."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,24 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from xtalcodec.atom_finders.found import Sites
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.config import NotNegative, Positive, Share, settings
 from xtalcodec.networks.patch import DecodedField, PatchNetwork
-from xtalcodec.representations.base import Grid, Patches, Voxels, flat_index
+from xtalcodec.representations.base import Grid, Patches, Representation, flat_index
 from xtalcodec.representations.batch import CrystalBatch
 
 
-@dataclass(frozen=True, slots=True)
-class SitesConfig:
+@settings
+class HeatFinderConfig:
     """How atoms are read off a decoded field; lengths in voxels, but for `nearest`."""
 
-    threshold: float = 0.3
+    threshold: Share = 0.3
     """Least heat of the voxel that holds an atom; a true one has at least 0.46, in its corner."""
-    margin: float = 0.15
+    margin: NotNegative = 0.15
     """How far outside its own voxel a voxel's atom may lie: neighbours may both claim one on their border."""
-    agreement: float = 0.7
+    agreement: Positive = 0.7
     """Votes count for a candidate when they fall this near to it."""
-    nearest: float = 0.65
+    nearest: NotNegative = 0.65
     """Å: candidates nearer than this are one atom; the shortest bond, H–H, is 0.74 Å long."""
 
 
@@ -63,15 +64,15 @@ def interpolate(
     return (values[which[:, None], index] * weight[..., None]).sum(1)
 
 
-def read_sites(
+def find_by_heat(
     decoded: DecodedField,
     network: PatchNetwork,
-    space: Voxels,
+    representation: Representation,
     lattice: Float[Tensor, "b 3 3"],
     patches: Patches,
     allowed: Int[Tensor, " species"],
-    config: SitesConfig,
-) -> list[Sites]:
+    config: HeatFinderConfig,
+) -> list[FoundAtoms]:
     """Read the atoms of every crystal of a batch.
 
     (1) A voxel that is warm and says that its atom lies within it proposes a candidate, at the mean
@@ -84,9 +85,11 @@ def read_sites(
     lattice: Å, of the torus that the grid divides.
     allowed: atomic numbers to choose from.
     """
-    grid = space.grid(patches)
+    grid = representation.grid(patches)
     heat = decoded.heat.sigmoid()
-    found = _apart(_candidates(heat, decoded.offset, space, grid, config), space, lattice, grid, config)
+    found = _apart(
+        _candidates(heat, decoded.offset, representation, grid, config), representation, lattice, grid, config
+    )
     logits = network.species(interpolate(decoded.features, found.which, found.position, grid))
     probability, species = logits[:, allowed].softmax(-1).max(-1)
     frac = (found.position / torch.tensor(grid, device=heat.device)).remainder(1)
@@ -95,16 +98,16 @@ def read_sites(
         np.split(x.cpu().numpy(), cuts)
         for x in (frac.double(), allowed[species], (probability * found.likeness).double())
     ]
-    explained = _explained(heat, found, space, patches).tolist()
-    return [Sites(*rest) for rest in zip(*parts, explained, strict=True)]
+    explained = _explained(heat, found, representation, patches).tolist()
+    return [FoundAtoms(*rest) for rest in zip(*parts, explained, strict=True)]
 
 
 def _candidates(
     heat: Float[Tensor, "b voxels"],
     offset: Float[Tensor, "b voxels 3"],
-    space: Voxels,
+    representation: Representation,
     grid: Grid,
-    config: SitesConfig,
+    config: HeatFinderConfig,
 ) -> Candidates:
     """Voxels that own an atom, at the heat-weighted mean of the votes around them."""
     n = torch.tensor(grid, device=heat.device)
@@ -117,14 +120,18 @@ def _candidates(
     agrees = (vote - own).norm(dim=-1) < config.agreement
     warmth = heat[which[:, None], index] * agrees
     position = (vote * warmth[..., None]).sum(1) / warmth.sum(1, keepdim=True)
-    ideal = space.heat((around - position[:, None]).square().sum(-1)) * agrees
+    ideal = representation.heat((around - position[:, None]).square().sum(-1)) * agrees
     support = warmth.sum(1) / ideal.sum(1)
-    shown = space.shows(position / n)
+    shown = representation.shows(position / n)
     return Candidates(which[shown], position[shown], support[shown])
 
 
 def _apart(
-    found: Candidates, space: Voxels, lattice: Float[Tensor, "b 3 3"], grid: Grid, config: SitesConfig
+    found: Candidates,
+    representation: Representation,
+    lattice: Float[Tensor, "b 3 3"],
+    grid: Grid,
+    config: HeatFinderConfig,
 ) -> Candidates:
     """Keep the likeliest candidate, drop those too near to it, and so on; equal ones keep the first."""
     order = found.likeness.argsort(descending=True, stable=True)
@@ -135,7 +142,7 @@ def _apart(
     frac = position.new_zeros(*inside.shape, 3)
     frac[inside] = (position / torch.tensor(grid, device=which.device)).remainder(1)
     apart = frac[:, :, None] - frac[:, None]
-    nearest_image = apart - apart.round() if space.wraps else apart
+    nearest_image = apart - apart.round() if representation.wraps else apart
     close = (nearest_image @ lattice[:, None]).norm(dim=-1) < config.nearest
     worse = close.tril(-1) & inside[:, :, None] & inside[:, None]  # b n m: m, which is better, is too near to n
     kept, undecided = torch.zeros_like(inside), inside.clone()
@@ -148,13 +155,13 @@ def _apart(
 
 
 def _explained(
-    heat: Float[Tensor, "b voxels"], found: Candidates, space: Voxels, patches: Patches
+    heat: Float[Tensor, "b voxels"], found: Candidates, representation: Representation, patches: Patches
 ) -> Float[Tensor, " b"]:
     """1 − the largest difference between the decoded heat and that of the atoms found."""
     count = torch.bincount(found.which, minlength=len(heat))
     mask: Bool[Tensor, "b sites"] = torch.arange(max(1, int(count.max())), device=heat.device) < count[:, None]
     frac = torch.zeros(*mask.shape, 3, device=heat.device)
-    frac[mask] = (found.position / torch.tensor(space.grid(patches), device=heat.device)).remainder(1)
+    frac[mask] = (found.position / torch.tensor(representation.grid(patches), device=heat.device)).remainder(1)
     lattice = torch.eye(3, device=heat.device).expand(len(heat), 3, 3)
     atoms = CrystalBatch(lattice, frac, mask.long(), mask)
-    return 1 - (heat - space.targets(atoms, patches).heat).abs().amax(1)
+    return 1 - (heat - representation.targets(atoms, patches).heat).abs().amax(1)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
-from xtalcodec.atom_finders.superposition import Atomic, Change, Cube, Superposition
+from xtalcodec.atom_finders.superposition import Atomic, Change, Coefficients, Superposition
 from xtalcodec.representations.modes import Modes
 
 STRIDE = 0.3
@@ -40,16 +40,16 @@ class Fit:
     """Atoms, and what they leave of the field."""
 
     atoms: Atomic
-    residual: Cube
+    residual: Coefficients
     chi: float
     """Σ metric × residual²."""
 
 
 def refine(
     modes: Modes,
-    field: Cube,
+    field: Coefficients,
     atoms: Atomic,
-    metric: Cube | float,
+    metric: Coefficients | float,
     effort: Effort,
     reach: float,
     held: Bool[np.ndarray, " atoms"] | None = None,
@@ -126,8 +126,8 @@ class _Step:
     def __init__(
         self,
         model: Superposition,
-        metric: Cube | float,
-        residual: Cube,
+        metric: Coefficients | float,
+        residual: Coefficients,
         held: Bool[np.ndarray, " atoms"] | None,
         inner: int,
     ) -> None:

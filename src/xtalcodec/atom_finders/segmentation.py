@@ -14,7 +14,8 @@ from scipy.spatial import cKDTree
 from scipy.special import expit
 from torch import Tensor
 
-from xtalcodec.representations.density import WindowConfig
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.representations.window_field import WindowConfig
 
 STEPS = 12
 """Newton steps at each width of the border."""
@@ -45,30 +46,9 @@ class SegmentationConfig:
     """A map with a larger share of its points labelled shows no atoms: balls of 0.65 Å fill a fifth of diamond."""
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentedAtoms:
-    """Atoms read off one map."""
-
-    positions: Float[np.ndarray, "atoms 3"]
-    """Å, from the cube's corner; some lie a little outside, where only a cap of their ball shows."""
-    numbers: Int[np.ndarray, " atoms"]
-    """Atomic numbers."""
-    confidence: Float[np.ndarray, " atoms"]
-    """Share of the ball's points in the cube that are labelled with its species, or with one nearer to another atom."""
-
-    def __len__(self) -> int:
-        """Return the number of atoms."""
-        return len(self.numbers)
-
-    def within(self, edge: float, margin: float = 0.0) -> "SegmentedAtoms":
-        """Return the atoms in the cube, or in one wider by `margin` Å on every side."""
-        k = ((self.positions >= -margin) & (self.positions <= edge + margin)).all(1)
-        return SegmentedAtoms(self.positions[k], self.numbers[k], self.confidence[k])
-
-
 def read_species_map(
     species: UInt8[Tensor, "b n n n"] | UInt8[np.ndarray, "b n n n"], window: WindowConfig, config: SegmentationConfig
-) -> list[SegmentedAtoms]:
+) -> list[FoundAtoms]:
     """Read the atoms of maps that carry Z at points near an atom, 0 elsewhere."""
     maps = species.cpu().numpy() if isinstance(species, Tensor) else species
     return [_Reader(m.astype(np.int64), (m > 0).astype(np.float64), window, config).read() for m in maps]
@@ -76,7 +56,7 @@ def read_species_map(
 
 def read_segmentation(
     logits: Float[Tensor, "b species n n n"], window: WindowConfig, config: SegmentationConfig
-) -> list[SegmentedAtoms]:
+) -> list[FoundAtoms]:
     """Read the atoms of a network's segmentation.
 
     A point is of one atom at most, so its species exclude each other: it is near an atom with the sum of
@@ -112,15 +92,15 @@ class _Reader:
         cube = np.stack(np.meshgrid(around, around, around, indexing="ij"), -1).reshape(-1, 3)
         self.around = cube[np.linalg.norm(np.maximum(abs(cube) - 0.5, 0), axis=1) * self.spacing < self.radius + 0.3]
 
-    def read(self) -> SegmentedAtoms:
+    def read(self) -> FoundAtoms:
         """Find and fit balls.
 
         (1) Balls where they cover most; (2) their borders fitted; (3) again, among the points that none covers;
         (4) of the places that fit as well, the middle.
         """
-        positions, numbers = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
         if len(self.points) > self.config.fullest * self.species.size:
-            return SegmentedAtoms(positions, numbers, np.zeros(0))
+            return FoundAtoms.none()
+        positions, numbers = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
         for _ in range(self.config.rounds):
             new, kind = self._propose(positions, self._uncovered(positions, numbers))
             if not len(new):
@@ -131,7 +111,7 @@ class _Reader:
             positions, numbers = positions[keep], numbers[keep]
         if len(positions):
             positions = self._middle(positions, numbers)
-        return SegmentedAtoms(positions, numbers, self._agreement(positions, numbers))
+        return FoundAtoms(positions, numbers, self._agreement(positions, numbers))
 
     def _uncovered(
         self, positions: Float[np.ndarray, "a 3"], numbers: Int[np.ndarray, " a"]

@@ -14,7 +14,7 @@ from xtalcodec.representations.modes import Modes
 Change = Float[np.ndarray, "4 atoms"]
 """Of each atom: weight, x, y, z."""
 
-Cube = Float[np.ndarray, "k k k"]
+Coefficients = Float[np.ndarray, "k k k"]
 """Coefficients of a field in a window's modes."""
 
 
@@ -55,23 +55,23 @@ class Superposition:
         self._tilted: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
-    def field(self) -> Cube:
+    def field(self) -> Coefficients:
         """Coefficients of the sum."""
         return self._cube(self._plane.T @ (self.weights[:, None] * self.value[2]))
 
-    def forward(self, change: Change) -> Cube:
+    def forward(self, change: Change) -> Coefficients:
         """How the field changes to first order."""
         (dx, dy), w = self._slopes(), self.weights
         plane = self._plane * change[0][:, None] + dx * (w * change[1])[:, None] + dy * (w * change[2])[:, None]
         return self._cube(plane.T @ self.value[2] + self._plane.T @ (self.slope[2] * (w * change[3])[:, None]))
 
-    def adjoint(self, cube: Cube) -> Change:
+    def adjoint(self, cube: Coefficients) -> Change:
         """The transpose of `forward`: how the scalar product with a field changes."""
         (dx, dy), flat = self._slopes(), (cube * self.modes.kept).reshape(-1, cube.shape[-1])
         column, column_slope = self.value[2] @ flat.T, self.slope[2] @ flat.T
         return self._scaled([(self._plane, column), (dx, column), (dy, column), (self._plane, column_slope)], 1)
 
-    def norms(self, metric: Cube) -> Change:
+    def norms(self, metric: Coefficients) -> Change:
         """Σ metric × (derivative of the field)², for every parameter."""
         (dx, dy), flat = self._slopes(), metric.reshape(-1, metric.shape[-1])
         column, column_slope = self.value[2] ** 2 @ flat.T, self.slope[2] ** 2 @ flat.T
@@ -116,7 +116,7 @@ class Superposition:
         result[1:] *= self.weights**power
         return result
 
-    def _cube(self, flat: Float[np.ndarray, "kk k"]) -> Cube:
+    def _cube(self, flat: Float[np.ndarray, "kk k"]) -> Coefficients:
         k = flat.shape[-1]
         return flat.reshape(k, k, k) * self.modes.kept
 

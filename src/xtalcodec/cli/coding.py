@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.options import CodecName, Device, Format, Inputs, Json, MaxSites, NoRefine, SelfCheck, Symprec
+from xtalcodec.cli.options import (
+    MAX_SITES,
+    CodecName,
+    Device,
+    Format,
+    Inputs,
+    Json,
+    MaxSites,
+    NoRefine,
+    SelfCheck,
+    Symprec,
+)
 from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar
 
 
@@ -15,7 +26,7 @@ def encode(
     out: Annotated[Path, typer.Option(help="The latents, one row per crystal (parquet).")],
     codec: CodecName = "mp",
     no_refine: NoRefine = False,
-    max_sites: MaxSites = 2000,
+    max_sites: MaxSites = MAX_SITES,
     device: Device = "auto",
 ) -> None:
     """Encode crystals to latents.
@@ -29,7 +40,7 @@ def encode(
             with progress_bar("encoding", len(crystals)) as advance:
                 latents = model.encode(crystals, refine=not no_refine, progress=advance)
             latents.to_parquet(out)
-            mean = sum(c.numbers for c in latents) / len(latents)
+            mean = sum(c.length for c in latents) / len(latents)
             typer.echo(f"{len(latents)} crystals, {mean:.0f} numbers each in the mean: {out}")
     finish(unusable)
 
@@ -49,32 +60,31 @@ def decode(
     Example: xtalcodec decode latents.parquet --out crystals --symprec 0.1
     """
     from xtalcodec.cli.report import write_json
-    from xtalcodec.codecs.latents import Latents
+    from xtalcodec.codecs.latents import LatentSet
     from xtalcodec.files import Unusable
     from xtalcodec.io.write import write_many
 
     with clear_errors():
-        codes = Latents.from_parquet(latents)
+        codes = LatentSet.from_parquet(latents)
         model = load_codec(codec or codes.codec.rpartition("-")[0], device)
         with progress_bar("decoding", len(codes)) as advance:
             decoded = model.decode_crystals(codes, progress=advance)
         paths = write_many((d.crystal for d in decoded if d), out, format.value, symprec)
-        distances = model.self_check(codes, decoded) if self_check else [None] * len(codes)
+        distances = model.cycle_consistency(codes, decoded) if self_check else [None] * len(codes)
     rows = [
         {
             "name": c.name,
             "formula": d.crystal.formula,
             "sites": len(d.crystal),
             "confidence": d.confidence,
-            "self_check": x,
+            "cycle_consistency": x,
         }
         for c, d, x in zip(codes, decoded, distances, strict=True)
         if d
     ]
     if self_check and rows:
-        typer.echo(
-            f"self-check: decoded crystals' latents lie {median(r['self_check'] for r in rows):.3g} away (median RMS)"
-        )
+        middle = median(r["cycle_consistency"] for r in rows)
+        typer.echo(f"self-check: decoded crystals' latents lie {middle:.3g} away (median RMS)")
     typer.echo(f"{len(paths)} crystals are in {out}")
     write_json(json, rows)
     finish(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.options import Inputs, MaxSites
+from xtalcodec.cli.options import MAX_SITES, Inputs, MaxSites
 from xtalcodec.cli.running import clear_errors, finish, load_crystals
 
 data_app = typer.Typer(help="Sources of crystals, and conversion to parquet.", no_args_is_help=True)
@@ -21,7 +21,7 @@ def data_list() -> None:
 
 
 @data_app.command("show")
-def data_show(files: Inputs, max_sites: MaxSites = 2000) -> None:
+def data_show(files: Inputs, max_sites: MaxSites = MAX_SITES) -> None:
     """Count crystals, sites and elements of any supported input.
 
     Example: xtalcodec data show mp_train.parquet
@@ -43,7 +43,7 @@ def data_show(files: Inputs, max_sites: MaxSites = 2000) -> None:
 
 @data_app.command("convert")
 def data_convert(
-    files: Inputs, out: Annotated[Path, typer.Option(help="The parquet file.")], max_sites: MaxSites = 2000
+    files: Inputs, out: Annotated[Path, typer.Option(help="The parquet file.")], max_sites: MaxSites = MAX_SITES
 ) -> None:
     """Convert any supported input to one parquet file.
 
@@ -65,7 +65,7 @@ def data_split(
     val: Annotated[Path, typer.Option(help="The parquet file of the crystals that are held out.")],
     fraction: Annotated[float, typer.Option(help="Share of the crystals that is held out.", min=0, max=1)] = 0.1,
     seed: Annotated[int, typer.Option(help="Another seed holds out others.")] = 0,
-    max_sites: MaxSites = 2000,
+    max_sites: MaxSites = MAX_SITES,
 ) -> None:
     """Split crystals in two: a crystal's side depends on its name and the seed alone.
 

@@ -10,8 +10,8 @@ from xtalcodec.cli.options import Format
 from xtalcodec.cli.running import progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.codec import Codec, Decoded
-    from xtalcodec.codecs.latents import Latents
+    from xtalcodec.codecs.base import Codec, DecodedCrystal
+    from xtalcodec.codecs.latents import LatentSet
     from xtalcodec.files import Unusable
 
 Out = Annotated[Path | None, typer.Option(help="Folder for the decoded crystals.")]
@@ -21,7 +21,7 @@ Movie = Annotated[Path | None, typer.Option(help="Film of density and atoms as t
 Html = Annotated[Path | None, typer.Option(help="Write a page with densities and atoms in 3-D, frame by frame.")]
 
 
-def abouts(codec: "Codec", codes: "Latents", found: "Sequence[Decoded | None]") -> list[dict[str, Any]]:
+def abouts(codec: "Codec", codes: "LatentSet", found: "Sequence[DecodedCrystal | None]") -> list[dict[str, Any]]:
     """What decoded, a row for each code."""
     from xtalcodec.evaluation.generation import explained
 
@@ -29,7 +29,7 @@ def abouts(codec: "Codec", codes: "Latents", found: "Sequence[Decoded | None]") 
     return [_about(code.name, decoded, share) for code, decoded, share in zip(codes, found, shares, strict=True)]
 
 
-def _about(name: str, decoded: "Decoded | None", share: float | None) -> dict[str, Any]:
+def _about(name: str, decoded: "DecodedCrystal | None", share: float | None) -> dict[str, Any]:
     from xtalcodec.evaluation.reconstruction import SYMPREC
     from xtalcodec.geometry.symmetry import space_group
 
@@ -56,7 +56,7 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     show_table([key.replace("_", " ") for key in shown], cells, good)
 
 
-def write(found: "Sequence[Decoded | None]", out: Path | None, fmt: Format, symprec: float | None) -> None:
+def write(found: "Sequence[DecodedCrystal | None]", out: Path | None, fmt: Format, symprec: float | None) -> None:
     """Write what decoded."""
     from xtalcodec.io.write import write_many
 
@@ -77,8 +77,8 @@ def check_pictures(strip: Path | None, movie: Path | None) -> None:
 
 def draw(
     codec: "Codec",
-    codes: "Latents",
-    found: "Sequence[Decoded | None]",
+    codes: "LatentSet",
+    found: "Sequence[DecodedCrystal | None]",
     titles: Sequence[str],
     strip: Path | None,
     movie: Path | None,

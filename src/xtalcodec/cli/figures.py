@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtalcodec.cli.options import Device, MaxSites, NoRefine
+from xtalcodec.cli.options import MAX_SITES, Device, MaxSites, NoRefine
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, names_of, progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.codecs.base import Codec
     from xtalcodec.files import Unusable
 
 
@@ -32,7 +32,7 @@ def figures(
         list[Print] | None, typer.Option("--format", help="png or pdf; may be repeated; both if not given.")
     ] = None,
     no_refine: NoRefine = False,
-    max_sites: MaxSites = 2000,
+    max_sites: MaxSites = MAX_SITES,
     device: Device = "auto",
 ) -> None:
     """Draw a codec's learning curve and how crystals come back: the figures of Hoffmann et al. 2019.
@@ -60,8 +60,7 @@ def figures(
 
 def _curve(model: "Codec", run: str, out: Path, kinds: Sequence[str]) -> list[Path]:
     """Draw the learning curve, or say that there is none."""
-    from xtalcodec.codecs.codec import Codec
-    from xtalcodec.representations.window import UnitCellCube
+    from xtalcodec.codecs.base import Codec
     from xtalcodec.viz.figures.draw import draw_curve
     from xtalcodec.viz.figures.learning import read_curve
 
@@ -70,7 +69,7 @@ def _curve(model: "Codec", run: str, out: Path, kinds: Sequence[str]) -> list[Pa
     if curve is None:
         typer.echo(f"{run} came without the notes of its training: no learning curve", err=True)
         return []
-    return draw_curve(curve, model.identity, out, paper=isinstance(model.space, UnitCellCube), formats=kinds)
+    return draw_curve(curve, model.identity, out, paper=model.window is not None and model.window.closed, formats=kinds)
 
 
 def _windows(
@@ -85,10 +84,9 @@ def _windows(
 ) -> "tuple[list[Unusable], list[Path]]":
     """Measure crystals in windows and draw that."""
     from xtalcodec.evaluation.windows import measure
-    from xtalcodec.representations.window import Cube
     from xtalcodec.viz.figures.draw import COUNT, About, draw_windows
 
-    if not isinstance(model.space, Cube):
+    if model.window is None:
         text = (
             f"{model.config.name} is a codec of no window (unit_cell, repeating): the figures of windows are left out"
         )

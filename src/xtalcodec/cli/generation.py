@@ -1,17 +1,17 @@
 """`generate`: the paper's data generation, fields to disk."""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtalcodec.cli.options import Inputs, Json, MaxSites
+from xtalcodec.cli.options import MAX_SITES, Cell, Inputs, Json, MaxSites
 from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bar, tell
 
 if TYPE_CHECKING:
-    from xtalcodec.representations.repeating import RepeatingConfig
-    from xtalcodec.representations.unit_cell import UnitCellConfig
+    from xtalcodec.representations.window import WindowTorusConfig
 
 
 class Representation(StrEnum):
@@ -19,6 +19,13 @@ class Representation(StrEnum):
 
     unit_cell = "unit_cell"
     repeating = "repeating"
+
+
+class Fits(StrEnum):
+    """Which crystals a window on the lattice can show."""
+
+    every_site = "every_site"
+    shortest_edge = "shortest_edge"
 
 
 class Images(StrEnum):
@@ -56,6 +63,14 @@ def generate(
     properties: Annotated[
         Path | None, typer.Option(help="Table of id,value,… (CGCNN's id_prop.csv), with or without a header.")
     ] = None,
+    cell: Annotated[
+        Cell,
+        typer.Option(help="unit_cell: the images of the sites nearest together, or those inside of the cell as given."),
+    ] = Cell.compact,
+    fits: Annotated[
+        Fits,
+        typer.Option(help="repeating: crystals of which the cube shows every site, or with an edge below it (paper)."),
+    ] = Fits.every_site,
     images: Annotated[
         Images, typer.Option(help="Periodic images of a site: all add up, or the nearest as in the paper's arrays.")
     ] = Images.all,
@@ -64,7 +79,7 @@ def generate(
     ] = Ties.nearest,
     edge: Annotated[
         float,
-        typer.Option(help="Å: edge of the cube; a repeating crystal's shortest cell edge must be below it.", min=0.1),
+        typer.Option(help="Å: edge of the cube.", min=0.1),
     ] = 10.0,
     points: Annotated[int, typer.Option(help="Points along an edge, both faces included.", min=2)] = 30,
     sigma: Annotated[float, typer.Option(help="Å: width of an atom's Gaussian.", min=0.01)] = 1.0,
@@ -77,7 +92,7 @@ def generate(
     shard: Annotated[
         int, typer.Option(help="Views of a shard: the work of one task, one file of each array.", min=1)
     ] = 256,
-    max_sites: MaxSites = 2000,
+    max_sites: MaxSites = MAX_SITES,
     json: Json = None,
 ) -> None:
     """Paint views of crystals into a Zarr store, on any number of processes; killed, it goes on where it was.
@@ -96,7 +111,7 @@ def generate(
 
         if rotate and representation is Representation.unit_cell:
             raise ValueError("unit_cell always rotates; --rotate is for repeating")
-        looks = _looks(representation, edge, points, sigma, label_radius, rotate=rotate)
+        looks = _looks(representation, edge, points, sigma, label_radius, cell.value, fits.value, rotate=rotate)
         config = ViewsConfig(looks, views, images.value, ties.value, seed, shard)
         with open_pool(executor.value, workers) as pool:
             if pool is None:
@@ -121,22 +136,24 @@ def generate(
 
 
 def _looks(
-    representation: Representation, edge: float, points: int, sigma: float, label_radius: float | None, *, rotate: bool
-) -> "UnitCellConfig | RepeatingConfig":
+    representation: Representation,
+    edge: float,
+    points: int,
+    sigma: float,
+    label_radius: float | None,
+    cell: str,
+    fits: str,
+    *,
+    rotate: bool,
+) -> "WindowTorusConfig":
     """Settings of the representation."""
-    from xtalcodec.representations.density import WindowConfig
     from xtalcodec.representations.repeating import RepeatingConfig
     from xtalcodec.representations.unit_cell import UnitCellConfig
 
-    radius = (
-        UnitCellConfig().window.label_radius
-        if representation is Representation.unit_cell
-        else WindowConfig().label_radius
-    )
-    window = WindowConfig(edge, points, sigma, radius if label_radius is None else label_radius)
-    if representation is Representation.unit_cell:
-        return UnitCellConfig(window)
-    return RepeatingConfig(window, rotate, shortest=edge)
+    cells = representation is Representation.unit_cell
+    looks: Any = UnitCellConfig(cell=cell) if cells else RepeatingConfig(rotate=rotate, fits=fits)  # type: ignore[arg-type]
+    radius = looks.window.label_radius if label_radius is None else label_radius
+    return replace(looks, window=replace(looks.window, edge=edge, points=points, sigma=sigma, label_radius=radius))
 
 
 def _show(told: dict[str, Any]) -> None:

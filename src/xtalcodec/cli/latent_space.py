@@ -18,7 +18,7 @@ from xtalcodec.cli.decoded import (
     print_rows,
     write,
 )
-from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
+from xtalcodec.cli.options import MAX_SITES, CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def interpolate(
     html: Html = None,
     json: Json = None,
     no_refine: NoRefine = False,
-    max_sites: MaxSites = 2000,
+    max_sites: MaxSites = MAX_SITES,
     device: Device = "auto",
 ) -> None:
     """Decode what lies between two crystals: latents and cell vectors are mixed step by step.
@@ -55,7 +55,7 @@ def interpolate(
     Example: xtalcodec interpolate SrTiO3.cif BaTiO3.cif --codec mp --steps 7 --out path --strip path.png
     """
     from xtalcodec.cli.report import write_json
-    from xtalcodec.latent_space.paths import interpolate as mix
+    from xtalcodec.latent_space.interpolate import interpolate as mix
 
     with clear_errors():
         check_pictures(strip, movie)
@@ -92,7 +92,7 @@ def alter(
     html: Html = None,
     json: Json = None,
     no_refine: NoRefine = False,
-    max_sites: MaxSites = 2000,
+    max_sites: MaxSites = MAX_SITES,
     device: Device = "auto",
 ) -> None:
     """Alter what the encoder sees, and show what decodes: other elements, or a denser field.
@@ -103,7 +103,7 @@ def alter(
     """
     from xtalcodec.cli.report import write_json
     from xtalcodec.evaluation.reconstruction import rms_displacement
-    from xtalcodec.latent_space.paths import Replacement, replaced, with_density
+    from xtalcodec.latent_space.alter import Replacement, replaced, with_density
 
     with clear_errors():
         check_pictures(strip, movie)

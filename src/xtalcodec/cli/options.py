@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+MAX_SITES = 2000
+"""Sites of the largest crystal that verbs take if not told otherwise; the readers' own default (`files.MAX_SITES`)."""
+
 Inputs = Annotated[
     list[str],
     typer.Argument(
@@ -33,6 +36,13 @@ class Format(StrEnum):
     poscar = "poscar"
     extxyz = "extxyz"
     json = "json"
+
+
+class Cell(StrEnum):
+    """Which images of the sites are one cell."""
+
+    compact = "compact"
+    given = "given"
 
 
 class Reader(StrEnum):

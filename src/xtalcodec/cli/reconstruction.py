@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtalcodec.cli.options import (
+    MAX_SITES,
+    Cell,
     CodecName,
     Device,
     Format,
@@ -22,7 +24,7 @@ from xtalcodec.cli.options import (
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, names_of, progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.codecs.base import Codec
     from xtalcodec.evaluation.reconstruction import Reconstruction
     from xtalcodec.files import Unusable
 
@@ -37,7 +39,7 @@ def reconstruct(
     html: Annotated[Path | None, typer.Option(help="Write a page with originals and reconstructions in 3-D.")] = None,
     self_check: SelfCheck = False,
     no_refine: NoRefine = False,
-    max_sites: MaxSites = 2000,
+    max_sites: MaxSites = MAX_SITES,
     workers: Workers = 1,
     device: Device = "auto",
 ) -> None:
@@ -46,6 +48,7 @@ def reconstruct(
     Example: xtalcodec reconstruct quartz.cif perovskites/ --out back --html back/index.html
     """
     from xtalcodec.cli.report import print_summary, print_table
+    from xtalcodec.files import Unusable
 
     rows, unusable, model, seconds = _reconstruct(
         files, codec, device, max_sites, None, not no_refine, self_check, workers
@@ -62,7 +65,7 @@ def reconstruct(
 
         write_page(rows, html, "xtalcodec: crystals and what came back", f"codec {model.identity}")
         typer.echo(f"originals and reconstructions side by side: {html}")
-    finish(unusable, lost=any(r.decoded is None for r in rows))
+    finish([*unusable, *(Unusable(r.original.name, r.reason) for r in rows if r.decoded is None)])
 
 
 def evaluate(
@@ -71,7 +74,7 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(help="Take this many crystals, evenly spread over the data.", min=1)
     ] = None,
-    max_sites: MaxSites = 2000,
+    max_sites: MaxSites = MAX_SITES,
     workers: Workers = 1,
     self_check: SelfCheck = False,
     no_refine: NoRefine = False,
@@ -94,6 +97,10 @@ def evaluate(
     representation: Annotated[
         str | None, typer.Option(help="With --codec none: unit_cell or repeating, true fields with no network between.")
     ] = None,
+    cell: Annotated[
+        Cell | None,
+        typer.Option(help="With --codec none --representation unit_cell: images of the sites, see `generate --cell`."),
+    ] = None,
     reader: Annotated[
         Reader | None,
         typer.Option(help="What atoms are read off, with --codec none (density if not given) or of a hoffmann codec."),
@@ -107,13 +114,13 @@ def evaluate(
 
     Example: xtalcodec evaluate mp_val.parquet --codec mp --workers 2 --json scores.json
     """
-    from xtalcodec.cli.ceiling import evaluate_ceiling
+    from xtalcodec.cli.oracle import evaluate_oracle
     from xtalcodec.cli.report import print_summary
     from xtalcodec.cli.windows import evaluate_windows, is_window
 
     if codec == "none":
-        way = (reader or Reader.density).value
-        scores, unusable = evaluate_ceiling(data, representation, way, max_sites, limit, seed, workers, json)
+        way, images = (reader or Reader.density).value, cell.value if cell else None
+        scores, unusable = evaluate_oracle(data, representation, images, way, max_sites, limit, seed, workers, json)
     elif is_window(codec):
         scores, unusable = evaluate_windows(
             data,
@@ -138,7 +145,7 @@ def evaluate(
         )
         scores = print_summary(rows, model, seconds, unusable, json, with_rows=False)
     if card:
-        from xtalcodec.codecs.codec import Codec
+        from xtalcodec.codecs.base import Codec
         from xtalcodec.training.card import note_scores
 
         with clear_errors():
@@ -171,7 +178,7 @@ def _reconstruct(
         with progress_bar("reconstructing", len(crystals)) as advance:
             rows, seconds = timed(
                 lambda: reconstruct(
-                    model, crystals, refine=refine, self_check=self_check, workers=workers, progress=advance
+                    model, crystals, refine=refine, cycle_consistency=self_check, workers=workers, progress=advance
                 )
             )
     return rows, unusable, model, seconds

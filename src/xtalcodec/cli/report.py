@@ -7,24 +7,24 @@ from typing import Any
 
 import typer
 
-from xtalcodec.codecs.codec import Codec
+from xtalcodec.codecs.base import Codec
 from xtalcodec.evaluation.reconstruction import Reconstruction, summary
 from xtalcodec.files import Unusable
 from xtalcodec.io.atomic import atomic
 
 
-def print_table(rows: Sequence[Reconstruction], self_check: bool) -> None:
+def print_table(rows: Sequence[Reconstruction], cycle: bool) -> None:
     """One line per crystal."""
     columns = ["crystal", "formula", "space group", "decoded", "sites", "decoded", "matched", "RMS (Å)", "confidence"]
-    rows_of_cells = []
+    rows_of_cells, lost = [], any(r.reason for r in rows)
     for r in rows:
         cells = [r.original.name, r.original.formula, r.space_group, r.space_group_decoded, str(len(r.original))]
         cells += [str(len(r.decoded)) if r.decoded else "–", "yes" if r.matched else "no"]
         cells += ["–" if r.rms_angstrom is None else f"{r.rms_angstrom:.4f}", f"{r.confidence:.2f}"]
-        if self_check:
-            cells.append("–" if r.self_check is None else f"{r.self_check:.3f}")
-        rows_of_cells.append(cells)
-    show_table(columns + ["self-check"] * self_check, rows_of_cells, [r.matched for r in rows])
+        if cycle:
+            cells.append("–" if r.cycle_consistency is None else f"{r.cycle_consistency:.3f}")
+        rows_of_cells.append(cells + [r.reason] * lost)
+    show_table(columns + ["self-check"] * cycle + ["why"] * lost, rows_of_cells, [r.matched for r in rows])
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], good: Sequence[bool]) -> None:
@@ -61,7 +61,7 @@ def print_summary(
         )
     area = result["confidence_auc"]
     typer.echo(
-        f"codec {result['codec']}, {result['latent_numbers_per_crystal'] or 0:.0f} numbers per crystal, {seconds:.1f} s"
+        f"codec {result['codec']}, {result['code_length'] or 0:.0f} numbers per crystal, {seconds:.1f} s"
         + (f", confidence tells matched from unmatched with AUC {area:.3f}" if area is not None else "")
     )
     if with_rows:
@@ -72,8 +72,8 @@ def print_summary(
 
 def _row(r: Reconstruction) -> dict[str, Any]:
     """A row as JSON."""
-    names = "space_group space_group_decoded matched rms rms_angstrom same_count same_composition lattice_error"
-    names += " confidence reason numbers self_check"
+    names = "space_group space_group_decoded matched rms rms_angstrom same_count same_composition"
+    names += " confidence reason code_length cycle_consistency"
     about = {"name": r.original.name, "formula": r.original.formula, "sites": len(r.original)}
     about |= {"sites_decoded": len(r.decoded) if r.decoded else 0}
     return about | {name: getattr(r, name) for name in names.split()}

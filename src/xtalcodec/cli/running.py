@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.codecs.base import Codec
     from xtalcodec.crystal import Crystal
     from xtalcodec.files import Unusable
 
@@ -35,7 +35,7 @@ def clear_errors() -> Iterator[None]:
 
 def load_codec(name: str, device: str) -> "Codec":
     """Load a codec; torch is imported only now."""
-    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.codecs.base import Codec
 
     return Codec.from_pretrained(name, device=device)
 
@@ -61,7 +61,7 @@ def load_crystals(
     usable = []
     for crystal in crystals:
         try:
-            codec.check(crystal)
+            codec.place(crystal)
             usable.append(crystal)
         except CrystalError as error:
             unusable.append(Unusable(crystal.name, str(error)))

@@ -11,7 +11,7 @@ from xtalcodec.cli.running import clear_errors, load_codec, progress_bar
 
 if TYPE_CHECKING:
     from xtalcodec.evaluation.generation import Generated
-    from xtalcodec.priors.gaussian import GaussianPrior
+    from xtalcodec.priors.base import Prior
 
 DRAWN = 8
 """Samples, at most, in a strip, a film or a page."""
@@ -50,7 +50,7 @@ def sample(
     Example: xtalcodec sample latents.parquet --prior gaussian -n 32 --seed 1 --out samples --strip samples.png
     """
     from xtalcodec.cli.report import write_json
-    from xtalcodec.evaluation.generation import generation_summary, judge
+    from xtalcodec.evaluation.generation import assess, generation_summary
 
     with clear_errors():
         check_pictures(strip, movie)
@@ -58,12 +58,11 @@ def sample(
         if save:
             fitted.save(save)
             typer.echo(f"the prior is in {save}")
-        about = fitted.about
-        model = load_codec(codec or about.codec.rpartition("-")[0], device)
+        model = load_codec(codec or fitted.codec.rpartition("-")[0], device)
         codes = fitted.sample(n, seed, temperature)
         with progress_bar("decoding", n) as advance:
             found = model.decode_crystals(codes, progress=advance)
-        judged = judge(model, codes, found)
+        judged = assess(model, codes, found)
         rows = [_judged(row) for row in judged]
         print_rows(rows)
         told = generation_summary(judged)
@@ -77,26 +76,26 @@ def sample(
             draw(model, part, [found[k] for k in drawn], titles, strip, movie, html)
         elif strip or movie or html:
             typer.echo("no valid sample to draw", err=True)
-        settings = {"prior": prior, "crystals": about.crystals, "seed": seed, "temperature": temperature}
-        write_json(json, {"codec": about.codec, **settings, **told, "samples": rows})
+        settings = {"prior": prior, "crystals": fitted.crystals, "seed": seed, "temperature": temperature}
+        write_json(json, {"codec": fitted.codec, **settings, **told, "samples": rows})
 
 
-def _prior(source: Path, name: str, variance: float, grid: str | None) -> "GaussianPrior":
+def _prior(source: Path, name: str, variance: float, grid: str | None) -> "Prior":
     """Load a prior, or fit one."""
-    from xtalcodec.codecs.latents import Latents
+    from xtalcodec.codecs.latents import LatentSet
     from xtalcodec.priors import prior
     from xtalcodec.priors.gaussian import grids
 
     kind = prior(name)
     if source.is_dir():
         return kind.load(source)
-    codes = Latents.from_parquet(source)
+    codes = LatentSet.from_parquet(source)
     if grid is not None:
         part = tuple(c for c in codes if "x".join(map(str, c.patches)) == grid.replace("×", "x"))
         typer.echo(f"{len(part)} of {len(codes)} codes are on the grid {grid}")
-        codes = Latents(part, codes.codec, codes.kind)
+        codes = LatentSet(part, codes.codec)
     try:
-        return kind.fit(codes, variance)
+        return kind.fit(codes, variance=variance)
     except ValueError as error:
         hint = "; --grid chooses one of them" if len(grids(codes)) > 1 else ""
         raise ValueError(f"{source}: {error}{hint}") from error
@@ -111,10 +110,9 @@ def _judged(row: "Generated") -> dict[str, Any]:
     return about | {"valid": row.valid, "reason": row.reason, "same_as": row.same_as}
 
 
-def _tell_samples(fitted: "GaussianPrior", told: dict[str, Any]) -> None:
+def _tell_samples(fitted: "Prior", told: dict[str, Any]) -> None:
     """How many are sensible, of all that were drawn."""
-    axes, crystals = len(fitted.spread), fitted.about.crystals
-    typer.echo(f"normal distribution of {crystals} codes of {len(fitted.mean)} numbers: {axes} principal axes")
+    typer.echo(fitted.description)
     flaws = f"{told['too_close']} have atoms too close, {told['not_repeating']} do not repeat"
     good = f"{told['valid']} valid ({100 * told['valid_rate']:.0f} %), {told['unique']} of them different crystals"
     typer.echo(f"{told['n']} samples: {told['decoded']} decoded to crystals, {flaws}, {good}")

@@ -42,7 +42,7 @@ def train(
         from xtalcodec.training import recipe as recipes
         from xtalcodec.training.loop import train as run
 
-        settings = recipes.load(recipe, overrides or [])
+        settings = recipes.load(recipe, overrides or [], lambda note: typer.echo(f"note: {note}", err=True))
         crystals, unusable = load_crystals(data, 10**6, None)
         held_out, more = load_crystals(val, 10**6, None)
         if not crystals or not held_out:
@@ -79,7 +79,7 @@ def info(
 
     Example: xtalcodec info mp
     """
-    from xtalcodec.codecs.codec import CARD, Codec, pretrained
+    from xtalcodec.codecs.base import CARD, Codec, pretrained
 
     with clear_errors():
         if codec is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -10,17 +10,13 @@ from xtalcodec.cli.report import write_json
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.codec import Codec
-    from xtalcodec.codecs.coders import HoffmannCoder
     from xtalcodec.files import Unusable
 
 
 def is_window(codec: str) -> bool:
     """Whether a codec's representation is a window."""
-    from xtalcodec.representations.window import Cube
-
     with clear_errors():
-        return isinstance(load_codec(codec, "cpu").space, Cube)
+        return load_codec(codec, "cpu").window is not None
 
 
 def evaluate_windows(
@@ -48,7 +44,7 @@ def evaluate_windows(
     with clear_errors():
         model = load_codec(codec, device)
         if reader is not None:
-            _read_off(model, reader)
+            model.find_by(reader)
         crystals, unusable = load_crystals(data, max_sites, None)
         crystals = evenly(crystals, limit)
         if not crystals:
@@ -82,13 +78,6 @@ def evaluate_windows(
     return scores, unusable
 
 
-def _read_off(codec: "Codec", reader: str) -> None:
-    """Have a codec's atoms read off the segmentation or off the density that it decodes."""
-    if codec.config.network.kind != "hoffmann":
-        raise ValueError(f"--reader: {codec.config.name} has one way to decode atoms; hoffmann codecs have two")
-    cast("HoffmannCoder", codec.coder).reader = reader
-
-
 def _print(scores: dict[str, Any]) -> None:
     """Scores as text, the number of latent numbers beside them."""
 
@@ -98,16 +87,16 @@ def _print(scores: dict[str, Any]) -> None:
     def distances(name: str, which: Sequence[str]) -> str:
         return "  ".join(f"{q} %: {scores[name][q]:.4g}" for q in which if q in scores[name])
 
-    numbers = scores["latent_numbers_per_crystal"] or 0
+    numbers = scores["code_length"] or 0
     typer.echo(f"codec {scores['codec']}, {numbers:.0f} numbers per crystal")
     typer.echo(f"crystals      {scores['n']}, of which {scores['fit']} fit the window")
     both = distances("true_to_decoded_percentiles", ("50", "80", "90", "95", "99"))
     back = distances("decoded_to_true_percentiles", ("50", "80", "90", "95", "99"))
     typer.echo(f"distance (Å)  true to decoded  {both}")
     typer.echo(f"              decoded to true  {back}")
-    typer.echo(f"atoms         right number in {share('count_rate')} of windows")
+    typer.echo(f"atoms         right number in {share('count_per_window')} of windows")
     typer.echo(
-        f"species       right for {share('species_rate')} of atoms, all in {share('all_species_rate')} of windows"
+        f"species       right for {share('species_per_atom')} of atoms, all in {share('species_per_window')} of windows"
     )
     typer.echo(f"density       mean square error {distances('density_mse_percentiles', ('20', '50', '80'))} (e/Å³)²")
     rmse = "–" if scores["rmse"] is None else f"{scores['rmse']:.4f}"

@@ -1,17 +1,17 @@
-"""Latents: what a codec makes of crystals, in memory and as a parquet file."""
+"""Codes of crystals: latent, cell and the way back to the cell that was given; in memory and as a parquet file."""
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args, overload
+from typing import get_args, overload
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from xtalcodec.crystal import Crystal, wrapped
 from xtalcodec.io.atomic import atomic
-
-Kind = Literal["pymatgen", "ase"]
+from xtalcodec.io.materials import Kind
 
 FORMAT = "xtalcodec-latents-1"
 
@@ -21,7 +21,7 @@ class LatentsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Code:
+class CrystalCode:
     """Everything that is known of one encoded crystal."""
 
     name: str
@@ -36,37 +36,48 @@ class Code:
     origin: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
     """Fractional coordinates of the reduced crystal's origin in the encoded one."""
 
+    given_as: Kind = "pymatgen"
+    """What the crystal was given as, and comes back as."""
+
     @property
-    def numbers(self) -> int:
+    def length(self) -> int:
         """How many numbers the code holds: latent, lattice (9), origin (3), integers of basis (9) and grid (3)."""
         return self.z.size + self.lattice.size + self.origin.size + self.basis.size + len(self.patches)
 
+    def in_given_cell(self, frac_coords: Float[np.ndarray, "sites 3"], numbers: Int[np.ndarray, " sites"]) -> Crystal:
+        """Return sites on the grid, in fractions of the reduced cell, as the crystal in the cell that was given."""
+        crystal = Crystal(self.lattice, frac_coords - self.origin, numbers, self.name).in_basis(self.basis)
+        return replace(crystal, frac_coords=wrapped(crystal.frac_coords))
+
+    def on_grid(self, crystal: Crystal) -> Crystal:
+        """Return a crystal in the cell that was given as it lies on the grid; inverse of `in_given_cell`."""
+        back = np.round(np.linalg.inv(self.basis)).astype(np.int64)
+        return crystal.in_basis(back).translated(self.origin)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Latents(Sequence):
+class LatentSet(Sequence):
     """Codes of crystals, and which codec they belong to."""
 
-    codes: tuple[Code, ...]
+    codes: tuple[CrystalCode, ...]
     codec: str
     """Identity of the codec: only it can decode them."""
-    kind: Kind = "pymatgen"
-    """What the crystals were given as, and come back as."""
 
     def __len__(self) -> int:
         """Return the number of crystals."""
         return len(self.codes)
 
     @overload
-    def __getitem__(self, index: int) -> Code: ...
+    def __getitem__(self, index: int) -> CrystalCode: ...
     @overload
-    def __getitem__(self, index: slice) -> "Latents": ...
-    def __getitem__(self, index: int | slice) -> "Code | Latents":
+    def __getitem__(self, index: slice) -> "LatentSet": ...
+    def __getitem__(self, index: int | slice) -> "CrystalCode | LatentSet":
         """Return one code, or a part that decodes as the whole does."""
         if isinstance(index, slice):
-            return Latents(self.codes[index], self.codec, self.kind)
+            return LatentSet(self.codes[index], self.codec)
         return self.codes[index]
 
-    def __iter__(self) -> Iterator[Code]:
+    def __iter__(self) -> Iterator[CrystalCode]:
         """Go through the codes."""
         return iter(self.codes)
 
@@ -82,14 +93,15 @@ class Latents(Sequence):
             "lattice": pa.array([c.lattice.ravel() for c in self], pa.list_(pa.float64(), 9)),
             "origin": pa.array([c.origin for c in self], pa.list_(pa.float64(), 3)),
             "basis": pa.array([c.basis.ravel() for c in self], pa.list_(pa.int64(), 9)),
+            "given_as": pa.array([c.given_as for c in self], pa.string()),
         }
-        about = json.dumps({"format": FORMAT, "codec": self.codec, "kind": self.kind})
+        about = json.dumps({"format": FORMAT, "codec": self.codec})
         table = pa.table(columns).replace_schema_metadata({"xtalcodec": about})
         with atomic(path) as temporary:
             pq.write_table(table, temporary, compression="zstd")
 
     @classmethod
-    def from_parquet(cls, path: str | Path) -> "Latents":
+    def from_parquet(cls, path: str | Path) -> "LatentSet":
         """Read what `to_parquet` wrote.
 
         Raises
@@ -105,10 +117,9 @@ class Latents(Sequence):
             about = json.loads((table.schema.metadata or {})[b"xtalcodec"])
             if about["format"] != FORMAT:
                 raise LatentsError(f"format {about['format']!r} is not {FORMAT!r}")
-            if about["kind"] not in get_args(Kind):
-                raise LatentsError(f"kind {about['kind']!r} is none of {', '.join(get_args(Kind))}")
-            codes = tuple(_code(row) for row in table.to_pylist())
-            return cls(codes, about["codec"], about["kind"])
+            # Files of 0.1 have one kind for all of their rows.
+            codes = tuple(_code({"given_as": about.get("kind")} | row) for row in table.to_pylist())
+            return cls(codes, about["codec"])
         except LatentsError as error:
             raise LatentsError(f"{path}: {error}") from error
         except KeyError as error:
@@ -117,7 +128,7 @@ class Latents(Sequence):
             raise LatentsError(f"{path}: cannot be read as latents: {str(error).splitlines()[0][:200]}") from error
 
 
-def _code(row: dict) -> Code:
+def _code(row: dict) -> CrystalCode:
     """One row of the file; refuses what could not be decoded."""
     a, b, c = row["patches"]
     z = np.array(row["z"], dtype=np.float32)
@@ -130,4 +141,6 @@ def _code(row: dict) -> Code:
     basis = np.array(row["basis"], dtype=np.int64).reshape(3, 3)
     if abs(round(float(np.linalg.det(basis)))) != 1:
         raise LatentsError(f"{row['name']}: its basis changes the volume of the cell")
-    return Code(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, basis, origin)
+    if row["given_as"] not in get_args(Kind):
+        raise LatentsError(f"{row['name']}: given as {row['given_as']!r}, which is none of {', '.join(get_args(Kind))}")
+    return CrystalCode(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, basis, origin, row["given_as"])

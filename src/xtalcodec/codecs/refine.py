@@ -5,53 +5,52 @@ Semi-Amortized VAEs). Only the encoding side knows the crystal; the decoder sees
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from xtalcodec.atom_finders.found import Sites
-from xtalcodec.atom_finders.heat import interpolate
-from xtalcodec.crystal import Crystal
-from xtalcodec.networks.patch import PatchNetwork
-from xtalcodec.representations.base import Patches, Voxels
-from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.config import Count, NotNegative, Positive, settings
+from xtalcodec.crystal import Crystal, minimum_image
+
+LossOf = Callable[[Sequence[Crystal]], Callable[[Tensor], Tensor]]
+"""Crystals → the loss of their latents."""
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class RefineConfig:
     """When and how far a latent is refined."""
 
-    tolerance: float = 0.02
+    tolerance: NotNegative = 0.02
     """Å: a crystal whose atoms are all this near their places is left as it is."""
-    steps: int = 60
+    steps: Annotated[int, Field(ge=0)] = 60
     """Gradient steps at most."""
-    check: int = 10
+    check: Count = 10
     """Steps between looks at the atoms."""
-    learning_rate: float = 0.03
-    origins: int = 8
+    learning_rate: Positive = 0.03
+    origins: Count = 8
     """Origins that are tried until the atoms come back: atoms fall on other places of the grid on each."""
 
 
-def deviation(crystal: Crystal, sites: Sites) -> float:
-    """Distance in Å of the worst site from its place; infinite where sites and crystal are not the same atoms."""
-    if len(sites.numbers) != len(crystal):
+def deviation(crystal: Crystal, sites: FoundAtoms) -> float:
+    """Largest displacement of a site in Å; infinite where number or species of the sites differ."""
+    if len(sites) != len(crystal):
         return float("inf")
-    apart = crystal.frac_coords[:, None] - sites.frac_coords
-    distance = np.linalg.norm((apart - apart.round()) @ crystal.lattice, axis=-1)
+    apart = minimum_image(crystal.frac_coords[:, None] - sites.positions)
+    distance = np.linalg.norm(apart @ crystal.lattice, axis=-1)
     distance[crystal.numbers[:, None] != sites.numbers] = np.inf
     one_to_one = len(set(distance.argmin(1).tolist())) == len(crystal)
     return float(distance.min(1).max()) if one_to_one else float("inf")
 
 
 def refine(
-    network: PatchNetwork,
-    space: Voxels,
+    loss_of: LossOf,
     crystals: Sequence[Crystal],
-    patches: Patches,
     z: Tensor,
-    read: Callable[[Tensor, Tensor], list[Sites]],
+    read: Callable[[Tensor, Tensor], list[FoundAtoms]],
     config: RefineConfig,
 ) -> tuple[Tensor, list[float]]:
     """Return latents that decode to their crystals as nearly as can be had, and their `deviation`.
@@ -61,9 +60,20 @@ def refine(
 
     Parameters
     ----------
-    crystals: Niggli-reduced, of one grid.
-    z: first guesses, one row a crystal.
-    read: (latent, lattice) → sites.
+    loss_of
+        Crystals → the loss of their latents.
+    crystals
+        Placed and moved to their origins, of one grid.
+    z
+        First guesses, one row a crystal.
+    read
+        (latents, lattices) → sites.
+    config
+        When and how far.
+
+    Returns
+    -------
+    latents, one row a crystal; errors in Å
     """
     lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
     errors = [deviation(c, s) for c, s in zip(crystals, read(z, lattice), strict=True)]
@@ -71,10 +81,9 @@ def refine(
     best = z.clone()
     if not chosen:
         return best, errors
-    batch = space.collate([crystals[k] for k in chosen], z.device)
     latent = z[chosen].clone().requires_grad_()
     optimiser = torch.optim.Adam([latent], lr=config.learning_rate)
-    loss = _Loss(network, space, batch, patches)
+    loss = loss_of([crystals[k] for k in chosen])
     for step in range(1, config.steps + 1):
         (latent.grad,) = torch.autograd.grad(loss(latent), [latent])
         optimiser.step()
@@ -87,19 +96,3 @@ def refine(
         if max(errors) <= config.tolerance:
             break
     return best, errors
-
-
-class _Loss:
-    """The decoder's own loss of latents against their crystals."""
-
-    def __init__(self, network: PatchNetwork, space: Voxels, batch: CrystalBatch, patches: Patches) -> None:
-        self.network, self.batch, self.patches = network, batch, patches
-        self.targets, self.grid = space.targets(batch, patches), space.grid(patches)
-        self.which, self.position = space.positions(batch, patches)
-        self.numbers = batch.numbers[batch.mask]
-
-    def __call__(self, z: Tensor) -> Tensor:
-        decoded = self.network.decode(z, self.batch.lattice, self.patches)
-        species = self.network.species(interpolate(decoded.features, self.which, self.position, self.grid))
-        terms = self.network.loss(decoded, self.targets, species, self.numbers)
-        return torch.stack([*terms.values()]).sum()

@@ -1,23 +1,21 @@
 """Windows as such, whatever crystal they are of: encoded from a density, decoded to atoms or densities."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from xtalcodec.atom_finders.density import CLOSED, OPEN, read_density
-from xtalcodec.atom_finders.found import WindowAtoms
-from xtalcodec.codecs.latents import Latents
-from xtalcodec.representations.density import View
-from xtalcodec.representations.window import Cube, RepeatingCube
-
-if TYPE_CHECKING:
-    from xtalcodec.codecs.codec import Codec
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.latents import LatentSet
+from xtalcodec.representations.window import Window
+from xtalcodec.representations.window_field import View
 
 
-def window(codec: "Codec") -> Cube:
+def window_of(codec: Codec) -> Window:
     """The codec's representation.
 
     Raises
@@ -25,19 +23,19 @@ def window(codec: "Codec") -> Cube:
     TypeError
         A codec whose representation is no window.
     """
-    if not isinstance(codec.space, Cube):
+    if codec.window is None:
         raise TypeError(f"the codec {codec.config.name!r} is of no window: its grid is the crystal's own cell")
-    return codec.space
+    return codec.window
 
 
 @torch.no_grad()
 def encode_densities(
-    codec: "Codec", densities: Sequence[Float[np.ndarray, "n n n"]]
+    codec: Codec, densities: Sequence[Float[np.ndarray, "n n n"]]
 ) -> Float[np.ndarray, "b patches latent"]:
     """Latents of densities alone, as the paper paints them: e/Å³ on the window's points.
 
     The paper's network and the linear code take them as they are. For ours, Gaussians of known width tell which atoms
-    they are of: these are read by least squares (`sites/density.py`) and painted as the codec does.
+    they are of: these are read by least squares (`atom_finders/density.py`) and painted as the codec does.
 
     Raises
     ------
@@ -46,22 +44,19 @@ def encode_densities(
     ValueError
         A density that is not finite.
     """
-    space = window(codec)
-    compressed = codec.coder.compress(torch.from_numpy(np.stack(densities)).float().to(codec.device))
-    if compressed is not None:
-        return compressed.mean.cpu().numpy()
-    how = OPEN if isinstance(space, RepeatingCube) else CLOSED
-    found = read_density(np.stack(densities), space.window, how)
+    window = window_of(codec)
+    if codec.encodes_density:
+        return codec.encode_density(torch.from_numpy(np.stack(densities)).float().to(codec.device)).mean.cpu().numpy()
+    found = read_density(np.stack(densities), window.field, CLOSED if window.closed else OPEN)
     nowhere = (np.eye(3), np.zeros(3), np.eye(3))
     views = [View(a.positions, a.numbers, np.arange(len(a)), *nowhere) for a in found]
-    patches = (space.config.patches,) * 3
-    parts = [codec.coder.encode(space.batch([view], codec.device), patches).mean for view in views]
-    return torch.cat(parts).cpu().numpy()
+    patches = (window.config.patches,) * 3
+    latents = [codec.encode_batch(window.batch([view], codec.device), patches).mean for view in views]
+    return torch.cat(latents).cpu().numpy()
 
 
-@torch.no_grad()
-def decode_windows(codec: "Codec", latents: Latents) -> list[WindowAtoms]:
-    """Atoms in the windows of latents.
+def decode_windows(codec: Codec, latents: LatentSet) -> list[FoundAtoms]:
+    """Atoms in the windows of latents, in Å from the window's corner.
 
     Raises
     ------
@@ -70,22 +65,21 @@ def decode_windows(codec: "Codec", latents: Latents) -> list[WindowAtoms]:
     TypeError
         A codec whose representation is no window.
     """
-    space = window(codec)
-    result: dict[int, WindowAtoms] = {}
-    for indices, codes, z, lattice in codec.batches(latents):
-        for k, sites in zip(indices, codec.coder.find(z, lattice, codes[0].patches), strict=True):
-            result[k] = WindowAtoms(space.angstrom(sites.frac_coords), sites.numbers)
-    return [result[k] for k in range(len(latents))]
+    window = window_of(codec)
+    return [replace(a, positions=window.angstrom(a.positions)) for a in codec.found_on_grid(latents)]
 
 
 @torch.no_grad()
-def decode_densities(codec: "Codec", latents: Latents) -> list[Float[np.ndarray, "n n n"]] | None:
-    """Densities of latents in e/Å³, as the network decodes them; None of a network that decodes atoms only."""
-    window(codec)
+def decode_densities(codec: Codec, latents: LatentSet) -> list[Float[np.ndarray, "n n n"]]:
+    """Densities of latents in e/Å³, as the network decodes them.
+
+    Raises
+    ------
+    TypeError
+        A codec that decodes atoms only, or whose representation is no window.
+    """
+    window_of(codec)
     result: dict[int, Float[np.ndarray, "n n n"]] = {}
     for indices, _, z, _ in codec.batches(latents):
-        decoded = codec.coder.density(z)
-        if decoded is None:
-            return None
-        result |= dict(zip(indices, decoded.cpu().numpy(), strict=True))
+        result |= dict(zip(indices, codec.decode_density(z).cpu().numpy(), strict=True))
     return [result[k] for k in range(len(latents))]

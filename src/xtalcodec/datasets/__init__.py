@@ -1,37 +1,29 @@
-"""Where crystals come from: named sources, one file each in this folder, and files of the user's."""
+"""Where crystals come from, named sources and files of the user's; their splits, and stores of painted views."""
 
 import difflib
 import os
-import pkgutil
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 from xtalcodec.crystal import Crystal
+from xtalcodec.datasets.sources import sources
 from xtalcodec.files import MAX_SITES, AnyPath, Unusable, read_all
 
 FILES = "files"
 
 
-def _sources() -> dict[str, ModuleType]:
-    """Name → module; a module here is a source if it has a NAME and a function `crystals`."""
-    modules = [import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
-    return {module.NAME: module for module in modules if hasattr(module, "NAME")}
-
-
 def available() -> dict[str, str]:
     """Return the names of the sources, each with what it is in one line."""
-    found = {name: (module.__doc__ or "").split("\n")[0] for name, module in sorted(_sources().items())}
+    found = {name: (module.__doc__ or "").split("\n")[0] for name, module in sorted(sources().items())}
     return found | {FILES: "Any path: CIF, POSCAR, extxyz, JSON, ASE databases, parquet, CSV, and folders of them."}
 
 
-def load(sources: AnyPath | Iterable[AnyPath], max_sites: int = MAX_SITES) -> tuple[list[Crystal], list[Unusable]]:
+def load(inputs: AnyPath | Iterable[AnyPath], max_sites: int = MAX_SITES) -> tuple[list[Crystal], list[Unusable]]:
     """Return the crystals of named sources and of files, and what could not be used.
 
     Parameters
     ----------
-    sources
+    inputs
         One or several of: the name of a source, a file, a folder.
     max_sites
         Crystals of more sites are unusable.
@@ -47,10 +39,10 @@ def load(sources: AnyPath | Iterable[AnyPath], max_sites: int = MAX_SITES) -> tu
     >>> len(crystals), unusable
     (288, [])
     """
-    known = _sources()
+    known = sources()
     crystals: list[Crystal] = []
     unusable: list[Unusable] = []
-    for source in [sources] if isinstance(sources, str | os.PathLike) else sources:
+    for source in [inputs] if isinstance(inputs, str | os.PathLike) else inputs:
         if source in known:
             for crystal in known[str(source)].crystals():
                 if len(crystal) <= max_sites:

@@ -2,52 +2,46 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from xtalcodec import __version__
+from xtalcodec.config import Count, settings
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.properties import Properties
-from xtalcodec.representations.density import Atoms, View, density, density_nearest, species_map
-from xtalcodec.representations.repeating import Repeating, RepeatingConfig
-from xtalcodec.representations.unit_cell import UnitCell, UnitCellConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
+from xtalcodec.representations.window import Window, WindowTorusConfig
+from xtalcodec.representations.window_field import View, ViewBatch, density, density_nearest, species_map
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class ViewsConfig:
     """What is painted of each crystal."""
 
-    representation: UnitCellConfig | RepeatingConfig = field(default_factory=UnitCellConfig)
-    views: int = 3
+    representation: WindowTorusConfig = field(default_factory=UnitCellConfig)
+    views: Count = 3
     """Of each crystal. The first of a repeating crystal has the crystal's origin at the cube's corner."""
     images: Literal["all", "nearest"] = "all"
     """Whether all periodic images of a site add up, or only the nearest counts, as in the paper's arrays."""
     ties: Literal["nearest", "coin"] = "nearest"
     """Which of the atoms within reach labels a point: the nearest, or any, as in the paper."""
     seed: int = 0
-    shard: int = 256
+    shard: Count = 256
     """Rows of a shard, which is what one task makes."""
 
-    @property
-    def name(self) -> str:
-        """Name of the representation."""
-        return "unit_cell" if isinstance(self.representation, UnitCellConfig) else "repeating"
-
-    def painter(self) -> UnitCell | Repeating:
+    def window(self) -> Window:
         """Return what looks at crystals."""
-        if isinstance(self.representation, UnitCellConfig):
-            return UnitCell(self.representation)
-        return Repeating(self.representation)
+        return self.representation.open()
 
 
 def settings_of(config: ViewsConfig, crystals: Sequence[Crystal], properties: Properties) -> dict[str, Any]:
     """Everything that shapes a store's content."""
     inputs = hashlib.sha256(b"".join(crystal_digest(crystal) for crystal in crystals)).hexdigest()
     return {
-        "representation": {"name": config.name, **asdict(config.representation)},
+        "representation": config.window().view_settings(),
         **{key: getattr(config, key) for key in ("views", "images", "ties", "seed", "shard")},
         "crystals": {"number": len(crystals), "sha256": inputs},
         "properties": properties.digest(),
@@ -70,16 +64,13 @@ def look(crystal: Crystal, view: int, config: ViewsConfig) -> tuple[View, np.ran
         A crystal that does not fit.
     """
     rng = np.random.default_rng([config.seed, int.from_bytes(crystal_digest(crystal)), view])
-    painter = config.painter()
-    if isinstance(painter, Repeating):
-        return painter.view(crystal, rng, first=view == 0), rng
-    return painter.view(crystal, rng), rng
+    return config.window().view(crystal, rng, first=view == 0), rng
 
 
 def paint_row(crystal: Crystal, view: int, config: ViewsConfig) -> dict[str, Any]:
     """Paint one view: the row of a store, without its properties, atoms not padded."""
     seen, rng = look(crystal, view, config)
-    atoms, window = Atoms.collate([seen]), config.representation.window
+    atoms, window = ViewBatch.collate([seen]), config.representation.window
     coin = torch.Generator().manual_seed(int(rng.integers(2**63))) if config.ties == "coin" else None
     painted = density(atoms, window) if config.images == "all" else density_nearest(atoms, window)
     return {

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtalcodec.atom_finders.found import WindowAtoms
-from xtalcodec.codecs.latents import Latents
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.codecs.windows import decode_windows
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.reconstruction import SYMPREC, rms_displacement
+from xtalcodec.evaluation.reconstruction import NOTHING, SYMPREC, rms_displacement
 from xtalcodec.evaluation.windows import nearest
 from xtalcodec.geometry.elements import radii, symbol
 from xtalcodec.geometry.symmetry import space_group
 from xtalcodec.geometry.window_lattice.folding import FoldConfig, interior, window_of
-from xtalcodec.representations.window import RepeatingCube
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.codec import Codec, Decoded
+    from xtalcodec.codecs.base import Codec, DecodedCrystal
 
 CLOSEST = 0.5
 """Least distance of two atoms over the sum of their covalent radii (Cordero et al. 2008); a bond has about 1."""
@@ -66,7 +65,7 @@ class Generated:
         return self.crystal.volume / len(self.crystal) if self.crystal else None
 
 
-def judge(codec: "Codec", latents: Latents, decoded: "Sequence[Decoded | None]") -> list[Generated]:
+def assess(codec: "Codec", latents: LatentSet, decoded: "Sequence[DecodedCrystal | None]") -> list[Generated]:
     """Say of every sample, in order, whether it is valid and whether it is new among the valid."""
     shares = explained(codec, latents, decoded)
     rows = [_row(c.name, found, share) for c, found, share in zip(latents, decoded, shares, strict=True)]
@@ -87,7 +86,7 @@ def same(a: Generated, b: Generated) -> bool:
     return rms_displacement(a.crystal, b.crystal) is not None
 
 
-def _row(name: str, found: "Decoded | None", share: float | None) -> Generated:
+def _row(name: str, found: "DecodedCrystal | None", share: float | None) -> Generated:
     if found is None:
         return Generated(name, None, 0.0, FAR, "", nothing(share), explained=share)
     crystal = found.crystal
@@ -106,29 +105,29 @@ def _row(name: str, found: "Decoded | None", share: float | None) -> Generated:
 
 def nothing(share: float | None) -> str:
     """Why no crystal was decoded."""
-    return "no atom found in the decoded field" if share is None else "the atoms in its window do not repeat"
+    return NOTHING if share is None else "the atoms in its window do not repeat"
 
 
-def explained(codec: "Codec", latents: Latents, decoded: "Sequence[Decoded | None]") -> list[float | None]:
+def explained(codec: "Codec", latents: LatentSet, decoded: "Sequence[DecodedCrystal | None]") -> list[float | None]:
     """Share of the atoms in each repeating window that the crystal read from it accounts for, species included.
 
     Folding averages what repeats and drops the rest: this tells how much that was. None where the codec has no
     repeating window, or no atom was decoded.
     """
-    if not isinstance(codec.space, RepeatingCube):
+    window = codec.window
+    if window is None or window.closed:
         return [None] * len(latents)
-    edge = codec.space.window.edge
+    edge = window.field.edge
     shares: list[float | None] = []
     for code, found, atoms in zip(latents, decoded, decode_windows(codec, latents), strict=True):
         if found is None:
             shares.append(0.0 if len(atoms.numbers) else None)
             continue
-        back = np.round(np.linalg.inv(code.basis)).astype(np.int64)
-        shares.append(_accounted(found.crystal.in_basis(back).translated(code.origin), atoms, edge))
+        shares.append(_accounted(code.on_grid(found.crystal), atoms, edge))
     return shares
 
 
-def _accounted(crystal: Crystal, atoms: WindowAtoms, edge: float) -> float:
+def _accounted(crystal: Crystal, atoms: FoundAtoms, edge: float) -> float:
     """Share of the atoms away from the faces that have one of the crystal's, of their species, where they are."""
     config = FoldConfig()
     corner = np.full(3, -config.skin)

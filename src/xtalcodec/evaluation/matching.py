@@ -24,7 +24,7 @@ class AtomScore:
     species: Bool[np.ndarray, " true"]
     """Whether the partner of each true atom is of its species."""
     extra: int
-    """Decoded atoms without a partner."""
+    """DecodedCrystal atoms without a partner."""
     to_true: Float[np.ndarray, " decoded"]
     """Å, from each decoded atom to the nearest true one, whatever the distance."""
     to_decoded: Float[np.ndarray, " true"]
@@ -99,8 +99,8 @@ def summarise_atoms(scores: Sequence[AtomScore], tolerance: float) -> dict[str, 
     )
     return {
         "n": len(scores),
-        "count_rate": float(np.mean([s.same_count for s in scores])),
-        "species_rate": float(np.mean([s.same_species for s in scores])),
+        "count_per_window": float(np.mean([s.same_count for s in scores])),
+        "species_per_window": float(np.mean([s.same_species for s in scores])),
         "tolerance": tolerance,
         "perfect_rate": float(np.mean([s.perfect(tolerance) for s in scores])),
         "atoms": len(error),

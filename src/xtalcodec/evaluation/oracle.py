@@ -1,25 +1,25 @@
-"""The most that a codec of windows can reach: atoms read off the true field, with no network between.
+"""An oracle of windows: atoms read off the true field, with no network between; no codec of them can do better.
 
 Crystals that do not fit the window are no failure of a reader: they are counted and named, and left out of its rates.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 
-from xtalcodec.atom_finders.density import CLOSED, OPEN, DensityAtoms, read_density
-from xtalcodec.atom_finders.segmentation import SegmentationConfig, SegmentedAtoms, read_species_map
+from xtalcodec.atom_finders.density import CLOSED, OPEN, read_density
+from xtalcodec.atom_finders.segmentation import SegmentationConfig, read_species_map
+from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.matching import AtomScore, compare_atoms, summarise_atoms
-from xtalcodec.representations.density import Atoms, density, species_map
-from xtalcodec.representations.repeating import Repeating, RepeatingConfig
-from xtalcodec.representations.unit_cell import UnitCell, UnitCellConfig
+from xtalcodec.parallel import map_in_order
+from xtalcodec.representations.repeating import RepeatingConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
+from xtalcodec.representations.window import Window, WindowTorusConfig
+from xtalcodec.representations.window_field import ViewBatch, density, species_map
 
 TOLERANCE = {"segmentation": 0.1, "density": 0.001}
 """Å: how near each reader must come to every atom for a window to count as perfect."""
@@ -28,11 +28,15 @@ SKIN = {"segmentation": 0.2, "density": 0.1}
 """Å: atoms so near to a face of a repeating window may be found or not; within half a voxel (0.17 Å) of it, half a
 ball is left, and places up to 0.12 Å apart label the same points."""
 
-REPRESENTATIONS = ("unit_cell", "repeating")
+REPRESENTATIONS: dict[str, WindowTorusConfig] = {
+    "unit_cell": UnitCellConfig(),
+    "repeating": RepeatingConfig(rotate=False),
+}
+"""Ways of seeing a crystal, by name."""
 
 
 @dataclass(frozen=True, slots=True)
-class CeilingRow:
+class OracleRow:
     """One crystal, seen once, and what a reader made of its true field."""
 
     crystal: Crystal
@@ -44,41 +48,44 @@ class CeilingRow:
     """What reading took, without painting."""
 
 
-def measure_ceiling(
+def measure_oracle(
     crystals: Sequence[Crystal],
-    representation: str,
+    config: WindowTorusConfig,
     reader: str,
     *,
     seed: int = 0,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
-) -> list[CeilingRow]:
+) -> list[OracleRow]:
     """See every crystal once, in a random place or orientation, and read its atoms back; one row each, in order.
+
+    Parameters
+    ----------
+    crystals
+        What to see.
+    config
+        Through which window.
+    reader
+        "density" or "segmentation": what of the true field is read.
+    seed
+        Of places and orientations.
+    workers
+        Processes.
+    progress
+        Called with the number of crystals done since the last call.
 
     Raises
     ------
     ValueError
-        A representation or a reader that there is not.
+        A reader that there is not.
     """
-    _check("representation", representation, REPRESENTATIONS)
-    _check("reader", reader, tuple(TOLERANCE))
-    tell = progress or (lambda _: None)
-    rows = []
-    arguments = (crystals, range(len(crystals)), repeat(representation), repeat(reader), repeat(seed))
-    if workers == 1:
-        found = map(_row, *arguments)
-        for row in found:
-            rows.append(row)
-            tell(1)
-        return rows
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        for row in pool.map(_row, *arguments, chunksize=4):
-            rows.append(row)
-            tell(1)
-    return rows
+    if reader not in TOLERANCE:
+        raise ValueError(unknown("reader", reader, list(TOLERANCE)))
+    tasks = [(crystal, k, config, reader, seed) for k, crystal in enumerate(crystals)]
+    return map_in_order(_row, tasks, workers, progress, chunk=4)
 
 
-def ceiling_summary(rows: Sequence[CeilingRow], reader: str) -> dict[str, Any]:
+def oracle_summary(rows: Sequence[OracleRow], reader: str) -> dict[str, Any]:
     """Rates over the crystals that fit; those that do not, by name."""
     fitting = [row for row in rows if row.score is not None]
     scores = [row.score for row in fitting if row.score is not None]
@@ -110,41 +117,22 @@ def _faults(score: AtomScore) -> dict[str, Any]:
     }
 
 
-def _check(what: str, given: str, known: tuple[str, ...]) -> None:
-    """Refuse an unknown name, with the choices."""
-    if given not in known:
-        raise ValueError(f"no {what} {given!r}; have {', '.join(known)}")
-
-
-def _one_thread() -> None:
-    """Processes share the cores; threads within each would only wait for one another."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def _row(crystal: Crystal, k: int, representation: str, reader: str, seed: int) -> CeilingRow:
+def _row(crystal: Crystal, k: int, config: WindowTorusConfig, reader: str, seed: int) -> OracleRow:
     """See one crystal and read it; its view depends on the seed and its place in the data alone."""
     rng = np.random.default_rng([seed, k])
-    cell = representation == "unit_cell"
-    window = (UnitCellConfig() if cell else RepeatingConfig()).window
+    window: Window = config.open()
     try:
-        view = (
-            UnitCell(UnitCellConfig()).view(crystal, rng) if cell else Repeating(RepeatingConfig()).view(crystal, rng)
-        )
+        view = window.view(crystal, rng)
     except CrystalError as error:
-        return CeilingRow(crystal, None, str(error))
-    atoms = Atoms.collate([view])
-    found: DensityAtoms | SegmentedAtoms
+        return OracleRow(crystal, None, str(error))
+    atoms = ViewBatch.collate([view])
+    field = density(atoms, window.field) if reader == "density" else species_map(atoms, window.field)
+    start = time.perf_counter()
     if reader == "density":
-        field = density(atoms, window)
-        start = time.perf_counter()
-        found = read_density(field, window, CLOSED if cell else OPEN)[0]
+        found = read_density(field, window.field, CLOSED if window.closed else OPEN)[0]
     else:
-        field = species_map(atoms, window)
-        start = time.perf_counter()
-        found = read_species_map(field, window, SegmentationConfig())[0]
+        found = read_species_map(field, window.field, SegmentationConfig())[0]
     seconds = time.perf_counter() - start
-    edge = None if cell else window.edge
+    edge = None if window.closed else window.field.edge
     score = compare_atoms(found.positions, found.numbers, view.positions, view.numbers, edge, SKIN[reader])
-    return CeilingRow(crystal, score, seconds=seconds)
+    return OracleRow(crystal, score, seconds=seconds)

@@ -6,7 +6,6 @@ what fails to encode, decode or match counts as unmatched.
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,17 @@ import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.symmetry import space_group
+from xtalcodec.parallel import map_in_order
+from xtalcodec.representations.base import Placement
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.codecs.base import Codec
 
 BINS = ((1, 10), (11, 20), (21, 30), (31, 52), (53, None))
 """Numbers of sites by which scores are split; both ends belong."""
+
+NOTHING = "no atom found in the decoded field"
+"""Why a latent gave no crystal."""
 
 SYMPREC = 0.1
 """Å: symmetry is looked for with about ten times the error that decoding leaves in positions."""
@@ -41,15 +45,13 @@ class Reconstruction:
     rms_angstrom: float | None
     same_count: bool
     same_composition: bool
-    lattice_error: float | None
-    """Mean absolute difference of the nine lattice components, Å."""
     confidence: float
     """The codec's own estimate, 0 to 1, that the crystal came back right."""
     reason: str = ""
     """Why nothing came back, where nothing did."""
-    numbers: int = 0
-    """Length of the code: latent, lattice and basis."""
-    self_check: float | None = None
+    code_length: int = 0
+    """How many numbers the code holds: latent, lattice, origin, basis and grid."""
+    cycle_consistency: float | None = None
     """Distance of the decoded crystal's own latent from the code's, where asked for."""
 
 
@@ -58,62 +60,43 @@ def reconstruct(
     crystals: Sequence[Crystal],
     *,
     refine: bool = True,
-    self_check: bool = False,
+    cycle_consistency: bool = False,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[Reconstruction]:
     """Encode, decode and compare crystals; one row each, in order, whatever happens to it."""
-    reasons: dict[int, str] = {}
+    placed: dict[int, Placement] = {}
+    rows: dict[int, tuple] = {}
     for k, crystal in enumerate(crystals):
         try:
-            codec.check(crystal)
+            placed[k] = codec.place(crystal)
         except CrystalError as error:
-            reasons[k] = str(error)
-    good = [k for k in range(len(crystals)) if k not in reasons]
-    rows: list[tuple[Crystal, Crystal | None, float, int, float | None, str]]
-    rows = [
-        (c, None, 0.0, 0, None, reasons.get(k, "no atom found in the decoded field")) for k, c in enumerate(crystals)
-    ]
-    if good:
-        latents = codec.encode([crystals[k] for k in good], refine=refine, progress=progress)
+            rows[k] = (crystal, None, 0.0, 0, None, str(error))
+    if placed:
+        latents = codec.encode_placed([*placed.values()], refine=refine, progress=progress)
         decoded = codec.decode_crystals(latents)
-        distances = codec.self_check(latents, decoded) if self_check else [None] * len(good)
-        for k, code, found, distance in zip(good, latents, decoded, distances, strict=True):
+        distances = codec.cycle_consistency(latents, decoded) if cycle_consistency else [None] * len(placed)
+        for k, code, found, distance in zip(placed, latents, decoded, distances, strict=True):
             if found is None:
-                rows[k] = (*rows[k][:3], code.numbers, None, rows[k][5])
+                rows[k] = (crystals[k], None, 0.0, code.length, None, NOTHING)
             else:
-                rows[k] = (crystals[k], found.crystal, found.confidence, code.numbers, distance, "")
-    return spread(compare, rows, workers)
-
-
-def spread(function: Callable, rows: Sequence[tuple], workers: int) -> list:
-    """Apply a function to the arguments of every row, in order, on several processes."""
-    if workers == 1 or len(rows) < 2 * workers:
-        return [function(*row) for row in rows]
-    with ProcessPoolExecutor(workers, mp_context=_spawn()) as pool:
-        return list(pool.map(function, *zip(*rows, strict=True), chunksize=8))
-
-
-def _spawn() -> Any:
-    """Fresh processes: forking one that runs threads can deadlock."""
-    from multiprocessing import get_context
-
-    return get_context("spawn")
+                rows[k] = (crystals[k], found.crystal, found.confidence, code.length, distance, "")
+    return map_in_order(compare, [rows[k] for k in range(len(crystals))], workers)
 
 
 def compare(
     original: Crystal,
     decoded: Crystal | None,
     confidence: float,
-    numbers: int,
-    self_check: float | None,
+    code_length: int,
+    cycle_consistency: float | None,
     reason: str,
 ) -> Reconstruction:
     """Compare a crystal with what came back."""
     group = space_group(original, SYMPREC)
     if decoded is None:
         return Reconstruction(
-            original, None, group, "", False, None, None, False, False, None, 0.0, reason, numbers, self_check
+            original, None, group, "", False, None, None, False, False, 0.0, reason, code_length, cycle_consistency
         )
     rms = rms_displacement(original, decoded)
     scale = (original.volume / len(original)) ** (1 / 3)
@@ -127,11 +110,10 @@ def compare(
         rms_angstrom=None if rms is None else rms * scale,
         same_count=len(original) == len(decoded),
         same_composition=sorted(original.numbers) == sorted(decoded.numbers),
-        lattice_error=float(np.abs(original.lattice - decoded.lattice).mean()),
         confidence=confidence,
         reason=reason,
-        numbers=numbers,
-        self_check=self_check,
+        code_length=code_length,
+        cycle_consistency=cycle_consistency,
     )
 
 
@@ -183,8 +165,7 @@ def _scores(rows: Sequence[Reconstruction]) -> dict[str, Any]:
         "rmse_angstrom": mean([r.rms_angstrom for r in rows if r.rms_angstrom is not None]),
         "count_rate": mean([float(r.same_count) for r in rows]),
         "composition_rate": mean([float(r.same_composition) for r in rows]),
-        "mean_abs_lattice_error": mean([r.lattice_error for r in rows if r.lattice_error is not None]),
-        "latent_numbers_per_crystal": mean([float(r.numbers) for r in rows if r.numbers]),
+        "code_length": mean([float(r.code_length) for r in rows if r.code_length]),
     }
 
 

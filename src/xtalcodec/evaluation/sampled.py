@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from xtalcodec.codecs.windows import decode_densities, decode_windows, window
-from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.evaluation.windows import decoded_density, put, true_density
+from xtalcodec.codecs.windows import decode_windows, window_of
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.windows import decoded_densities
 from xtalcodec.priors.gaussian import GaussianPrior
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.codecs.base import Codec
 
 
 def true_and_sampled(
@@ -25,27 +25,10 @@ def true_and_sampled(
     LatentsError
         Fewer than three crystals.
     """
-    space = window(codec)
-    codes = codec.encode(list(crystals), refine=False, progress=progress)
-    true = [
-        true_density(space, put(codec, crystal, code.origin)) for crystal, code in zip(crystals, codes, strict=True)
-    ]
+    window = window_of(codec)
+    placed = [codec.place(crystal) for crystal in crystals]
+    codes = codec.encode_placed(placed, refine=False, progress=progress)
+    true = [window.true_density(p.crystal.translated(c.origin)) for p, c in zip(placed, codes, strict=True)]
     samples = GaussianPrior.fit(codes).sample(len(codes), seed)
-    sampled = decode_densities(codec, samples)
-    if sampled is None:
-        found, decoded = decode_windows(codec, samples), codec.decode_crystals(samples)
-        cells = [_reducible(d.crystal) if d else None for d in decoded]
-        parts = zip(found, cells, samples, strict=True)
-        sampled = [decoded_density(codec, atoms, cell, code.origin) for atoms, cell, code in parts]
+    sampled = decoded_densities(codec, samples, decode_windows(codec, samples), codec.decode_crystals(samples))
     return np.stack(true).astype(np.float32), np.stack(sampled).astype(np.float32)
-
-
-def _reducible(crystal: Crystal) -> Crystal | None:
-    """The crystal, if its cell is one: of a sample without, only the atoms in the window are painted."""
-    from xtalcodec.geometry.niggli import niggli
-
-    try:
-        niggli(crystal)
-    except CrystalError:
-        return None
-    return crystal

@@ -9,22 +9,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from xtalcodec.atom_finders.found import WindowAtoms
-from xtalcodec.codecs.windows import decode_densities, decode_windows, encode_densities, window
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.windows import decode_densities, decode_windows, encode_densities, window_of
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.evaluation.reconstruction import Reconstruction, compare, spread
+from xtalcodec.evaluation.reconstruction import Reconstruction, compare
 from xtalcodec.geometry.niggli import niggli
-from xtalcodec.representations.density import Atoms, View, density
-from xtalcodec.representations.repeating import seen
-from xtalcodec.representations.window import Cube, RepeatingCube
+from xtalcodec.parallel import map_in_order
+from xtalcodec.representations.base import Placement
+from xtalcodec.representations.window import Window
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.codecs.base import Codec, DecodedCrystal
+    from xtalcodec.codecs.latents import LatentSet
 
 PERCENTILES = (5, 10, 20, 50, 80, 90, 95, 98, 99)
 """The paper's figures show the 5th to the 99th."""
@@ -43,8 +43,8 @@ class WindowRow:
     """One crystal in a window and what was decoded."""
 
     reconstruction: Reconstruction
-    true: WindowAtoms
-    decoded: WindowAtoms
+    true: FoundAtoms
+    decoded: FoundAtoms
     true_density: Float[np.ndarray, "n n n"] | None
     """e/Å³, as the paper paints it; None where the crystal does not fit."""
     decoded_density: Float[np.ndarray, "n n n"] | None
@@ -80,41 +80,39 @@ def measure(
     TypeError
         A codec whose representation is no window.
     """
-    space = window(codec)
+    window = window_of(codec)
     rng = np.random.default_rng(seed)
     views = [_anywhere(crystal, rng) for crystal in crystals]
-    reasons: dict[int, str] = {}
+    placed: dict[int, Placement] = {}
+    rows: dict[int, WindowRow] = {}
     for k, crystal in enumerate(views):
         try:
-            codec.check(crystal)
+            placed[k] = codec.place(crystal)
         except CrystalError as error:
-            reasons[k] = str(error)
-    good = [k for k in range(len(views)) if k not in reasons]
-    rows = {k: _missing(crystals[k], reason) for k, reason in reasons.items()}
-    if not good:
+            rows[k] = _missing(crystals[k], str(error))
+    if not placed:
         return [rows[k] for k in range(len(views))]
-    latents = codec.encode([views[k] for k in good], refine=refine and not from_density, progress=progress)
-    placed = [put(codec, views[k], code.origin) for k, code in zip(good, latents, strict=True)]
-    fields = [true_density(space, crystal) for crystal in placed]
+    latents = codec.encode_placed([*placed.values()], refine=refine and not from_density, progress=progress)
+    lying = [p.crystal.translated(code.origin) for p, code in zip(placed.values(), latents, strict=True)]
+    fields = [window.true_density(crystal) for crystal in lying]
     if from_density:
         read = encode_densities(codec, fields)
         latents = replace(latents, codes=tuple(replace(c, z=z) for c, z in zip(latents, read, strict=True)))
     found = decode_windows(codec, latents)
     decoded = codec.decode_crystals(latents)
-    own: list[Any] | None = decode_densities(codec, latents)
     pairs = [
-        (views[k], d.crystal if d else None, d.confidence if d else 0.0, code.numbers, None, "")
-        for k, code, d in zip(good, latents, decoded, strict=True)
+        (views[k], d.crystal if d else None, d.confidence if d else 0.0, code.length, None, "")
+        for k, code, d in zip(placed, latents, decoded, strict=True)
     ]
-    alone: list[Reconstruction | None] = [None] * len(good)
-    if isinstance(space, RepeatingCube):
-        alone = spread(_alone, [(views[k], a, space.window.edge) for k, a in zip(good, found, strict=True)], workers)
-    decoded_fields = own if own is not None else [None] * len(good)
-    parts = (good, latents, placed, fields, found, decoded, decoded_fields, spread(compare, pairs, workers), alone)
-    for k, code, true, field, atoms, crystal, decoded_field, row, itself in zip(*parts, strict=True):
-        back = crystal.crystal if crystal else None
-        dense = decoded_density(codec, atoms, back, code.origin) if decoded_field is None else decoded_field
-        rows[k] = WindowRow(row, _atoms(space, true), atoms, field, dense, itself)
+    alone: list[Reconstruction | None] = [None] * len(placed)
+    if not window.closed:
+        alone = map_in_order(
+            _alone, [(views[k], a, window.field.edge) for k, a in zip(placed, found, strict=True)], workers
+        )
+    dense = decoded_densities(codec, latents, found, decoded)
+    parts = (placed, lying, fields, found, dense, map_in_order(compare, pairs, workers), alone)
+    for k, crystal, field, atoms, decoded_field, row, itself in zip(*parts, strict=True):
+        rows[k] = WindowRow(row, _atoms(window, crystal), atoms, field, decoded_field, itself)
     return [rows[k] for k in range(len(views))]
 
 
@@ -126,50 +124,56 @@ def _anywhere(crystal: Crystal, rng: np.random.Generator) -> Crystal:
 
 def _missing(crystal: Crystal, reason: str) -> WindowRow:
     """The row of a crystal that does not fit."""
-    nothing = WindowAtoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64))
-    return WindowRow(compare(crystal, None, 0.0, 0, None, reason), nothing, nothing, None, None)
+    return WindowRow(compare(crystal, None, 0.0, 0, None, reason), FoundAtoms.none(), FoundAtoms.none(), None, None)
 
 
-def put(codec: "Codec", crystal: Crystal, origin: Float[np.ndarray, "3"]) -> Crystal:
-    """The reduced crystal where the code puts it: Cartesian coordinates are the window's."""
-    return codec.space.whole(niggli(crystal)[0]).translated(origin)
+def _atoms(window: Window, lying: Crystal) -> FoundAtoms:
+    """The atoms that a decoder should find of a crystal where it lies."""
+    batch = window.collate([lying])
+    positions = window.angstrom(batch.frac_coords[0][batch.mask[0]].double().numpy())
+    atoms = FoundAtoms.known(positions, batch.numbers[0][batch.mask[0]].numpy())
+    return atoms.within(window.field.edge, window.config.skin)
 
 
-def _atoms(space: Cube, placed: Crystal) -> WindowAtoms:
-    """The atoms that a decoder should find."""
-    batch = space.collate([placed])
-    positions = space.angstrom(batch.frac_coords[0][batch.mask[0]].double().numpy())
-    inside = ((positions >= -space.config.skin) & (positions <= space.window.edge + space.config.skin)).all(1)
-    return WindowAtoms(positions[inside], batch.numbers[0][batch.mask[0]].numpy()[inside])
+def decoded_densities(
+    codec: "Codec",
+    latents: "LatentSet",
+    found: Sequence[FoundAtoms],
+    decoded: "Sequence[DecodedCrystal | None]",
+) -> list[Float[np.ndarray, "n n n"]]:
+    """Densities in e/Å³ that latents stand for.
+
+    The network's own, where it decodes densities; else that of the atoms decoded, and in a window on more, of the
+    crystal that they were folded to, if its cell is one.
+
+    Parameters
+    ----------
+    codec
+        Of windows.
+    latents, found, decoded
+        Codes, the atoms decoded in their windows (Å), and the crystals decoded.
+    """
+    if codec.decodes_density:
+        return decode_densities(codec, latents)
+    window, fields = window_of(codec), []
+    for code, atoms, crystal in zip(latents, found, decoded, strict=True):
+        lying = None if window.closed or crystal is None else _lying(codec, crystal.crystal, code.origin)
+        fields.append(
+            window.density_of(atoms.positions, atoms.numbers) if lying is None else window.true_density(lying)
+        )
+    return fields
 
 
-def true_density(space: Cube, placed: Crystal) -> Float[np.ndarray, "n n n"]:
-    """Density of a crystal in its window, with what reaches in from outside."""
-    if not isinstance(space, RepeatingCube):
-        return _paint(WindowAtoms(placed.frac_coords @ placed.lattice, placed.numbers), space)
-    view = seen(placed, placed.lattice, np.zeros(3), np.eye(3), space.window)
-    return _paint(WindowAtoms(view.positions, view.numbers), space)
+def _lying(codec: "Codec", crystal: Crystal, origin: Float[np.ndarray, "3"]) -> Crystal | None:
+    """A decoded crystal as it lies in the window; None where its cell cannot be reduced."""
+    try:
+        reduced, basis = niggli(crystal)
+    except CrystalError:
+        return None
+    return codec.representation.choose_images(reduced, basis).translated(origin)
 
 
-def decoded_density(
-    codec: "Codec", atoms: WindowAtoms, decoded: Crystal | None, origin: Float[np.ndarray, "3"]
-) -> Float[np.ndarray, "n n n"]:
-    """Density of the atoms decoded; in a repeating window, of the crystal that they were folded to."""
-    space = window(codec)
-    if isinstance(space, RepeatingCube) and decoded is not None:
-        return true_density(space, put(codec, decoded, origin))
-    return _paint(atoms, space)
-
-
-def _paint(atoms: WindowAtoms, space: Cube) -> Float[np.ndarray, "n n n"]:
-    """Density of atoms, each once."""
-    sites = np.arange(len(atoms.numbers))
-    view = View(atoms.positions, atoms.numbers, sites, np.eye(3), np.zeros(3), np.eye(3))
-    with torch.no_grad():
-        return density(Atoms.collate([view]), space.window)[0].numpy()
-
-
-def _alone(original: Crystal, atoms: WindowAtoms, edge: float) -> Reconstruction:
+def _alone(original: Crystal, atoms: FoundAtoms, edge: float) -> Reconstruction:
     """The crystal that the decoded atoms show."""
     from xtalcodec.geometry.window_lattice.search import LatticeError, crystal_from_window
 
@@ -222,13 +226,13 @@ def window_summary(rows: Sequence[WindowRow]) -> dict[str, Any]:
     return {
         "n": len(rows),
         "fit": len(fitting),
-        "latent_numbers_per_crystal": _mean([float(r.reconstruction.numbers) for r in fitting]),
+        "code_length": _mean([float(r.reconstruction.code_length) for r in fitting]),
         "density_mse_percentiles": _percentiles(mse, (20, 50, 80)),
         "true_to_decoded_percentiles": _percentiles(true_to_decoded, PERCENTILES),
         "decoded_to_true_percentiles": _percentiles(decoded_to_true, PERCENTILES),
-        "count_rate": _mean([float(same_count(row)) for row in fitting]),
-        "species_rate": _mean(np.concatenate([EMPTY, *right]).tolist()),
-        "all_species_rate": _mean([float(r.all()) for r in right]),
+        "count_per_window": _mean([float(same_count(row)) for row in fitting]),
+        "species_per_atom": _mean(np.concatenate([EMPTY, *right]).tolist()),
+        "species_per_window": _mean([float(r.all()) for r in right]),
         "match_rate": _mean([float(r.reconstruction.matched) for r in rows]),
         "match_rate_fitting": _mean([float(r.reconstruction.matched) for r in fitting]),
         "rmse": _mean([r.reconstruction.rms for r in rows if r.reconstruction.rms is not None]),

@@ -1,10 +1,12 @@
 """Niggli-reduced cells, and the way back to the cell that was given."""
 
+from dataclasses import replace
+
 import moyopy
 import numpy as np
 from jaxtyping import Int
 
-from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.crystal import Crystal, CrystalError, wrapped
 
 FLATTEST = 1e-4
 """Least volume of a cell over the product of its lengths; rounding keeps the reduction of a flatter one from ending."""
@@ -32,7 +34,5 @@ def niggli(crystal: Crystal) -> tuple[Crystal, Int[np.ndarray, "3 3"]]:
         raise CrystalError(f"its lattice cannot be Niggli-reduced: {error}") from error
     basis = np.array(transformation, dtype=np.int64).T
     reduced = crystal.in_basis(basis)
-    wrapped = reduced.frac_coords - np.floor(reduced.frac_coords)
-    wrapped[wrapped >= 1] = 0.0  # −1e-17 rounds up to 1
     back = np.round(np.linalg.inv(basis)).astype(np.int64)
-    return Crystal(reduced.lattice, wrapped, reduced.numbers, crystal.name), back
+    return replace(reduced, frac_coords=wrapped(reduced.frac_coords)), back

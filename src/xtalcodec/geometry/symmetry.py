@@ -5,17 +5,10 @@ from dataclasses import replace
 
 import moyopy
 import numpy as np
-from jaxtyping import Float
 
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import Crystal, wrapped
 
 logging.getLogger("moyo").setLevel(logging.ERROR)  # its notices are about operations that are not used here
-
-
-def wrapped(frac_coords: Float[np.ndarray, "sites 3"]) -> Float[np.ndarray, "sites 3"]:
-    """Bring coordinates into [0, 1); in floating point, -1e-20 % 1 is 1, which is 0."""
-    inside = frac_coords % 1.0
-    return np.where(inside >= 1, 0.0, inside)
 
 
 def right_handed(crystal: Crystal) -> Crystal:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import Crystal, wrapped
 from xtalcodec.files import quiet
-from xtalcodec.geometry.symmetry import conventional, right_handed, symmetrised, wrapped
+from xtalcodec.geometry.symmetry import conventional, right_handed, symmetrised
 from xtalcodec.io.atomic import atomic
 
 SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".json"}

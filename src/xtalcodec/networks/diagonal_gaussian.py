@@ -8,8 +8,8 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Latent:
-    """A diagonal normal distribution over the latent, of every patch where there are patches."""
+class DiagonalGaussian:
+    """Normal distribution over the latent with a diagonal covariance, of every patch where there are patches."""
 
     mean: Float[Tensor, "b *patches latent"]
     log_var: Float[Tensor, "b *patches latent"]

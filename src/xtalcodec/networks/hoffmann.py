@@ -6,14 +6,16 @@ supplementary information) tells true densities from decoded ones.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
-from xtalcodec.networks.diagonal_gaussian import Latent
+from xtalcodec.config import Count, NotNegative, Positive, Share, settings
+from xtalcodec.networks.base import Network, NetworkConfig
+from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 
 POINTS = 30
 """Voxels along each edge of the cube: kernels and strides below fit no other number."""
@@ -25,29 +27,28 @@ DECODER_EPS = 1e-3
 """Added to the variance by the decoder's BatchNorms; the other networks have PyTorch's 1e-5."""
 
 
-@dataclass(frozen=True, slots=True)
-class HoffmannConfig:
+@settings
+class HoffmannConfig(NetworkConfig):
     """Sizes of the networks and weights of their loss; the defaults are the paper's."""
 
-    KINDS: ClassVar[tuple[str, ...]] = ("hoffmann",)
-    kind: str = "hoffmann"
-    scale: float = 1.0
+    kind: Literal["hoffmann"] = "hoffmann"
+    scale: Positive = 1.0
     """Multiplies every width but `latent` and `species`, each rounded to a multiple of 4, at least 4."""
-    latent: int = 300
+    latent: Count = 300
     """Latent numbers per crystal."""
-    species: int = 95
+    species: Count = 95
     """Atomic numbers 1…species are told apart, one output channel each."""
     attention: bool = True
     """Whether the U-Net weighs its skips by additive attention; without, it is a plain U-Net."""
-    kl_weight: float = 5.0
+    kl_weight: NotNegative = 5.0
     """Of the KL divergence, averaged over latent numbers and crystals; beside the mean square error."""
-    segmentation_weight: float = 0.1
+    segmentation_weight: NotNegative = 0.1
     """Of the binary cross-entropy of the segmentation, averaged over crystals, channels and voxels; at 0 the
     autoencoder learns alone, several times as fast."""
 
     start_logit: float = 0.0
     """Where all logits of the segmentation start; far below 0, a network need not first learn that voxels are empty."""
-    empty_share: float = 1.0
+    empty_share: Share = 1.0
     """Of the voxels that no atom is near, the share, drawn anew at every step, that the segmentation's loss is taken
     over in training; they count for the others too. At 1/16 a narrow network learns twice as fast."""
 
@@ -64,7 +65,7 @@ class DecodedDensity:
     """Decoded density, in the units of what was encoded; never negative."""
     features: Float[Tensor, "b width 30 30 30"] | None
     """What the U-Net makes of every voxel, to be classified; None where the autoencoder learns alone."""
-    latent: Latent
+    latent: DiagonalGaussian
     """Distribution of the latent that the density was decoded from."""
 
 
@@ -123,7 +124,7 @@ class VAE(nn.Module):
             convolution(a, 1, 4, nn.ReLU(inplace=True), eps=DECODER_EPS),  # 30³
         )
 
-    def encode(self, density: Float[Tensor, "b x y z"]) -> Latent:
+    def encode(self, density: Float[Tensor, "b x y z"]) -> DiagonalGaussian:
         """Density → distribution of the latent: (1) mirror at the faces, (2) convolve, (3) project.
 
         Raises
@@ -136,7 +137,7 @@ class VAE(nn.Module):
             raise ValueError(f"hoffmann encodes densities of {POINTS} × {POINTS} × {POINTS} voxels, not {sizes}")
         x = mirrored(density)[:, None]  # b 1 50 50 50
         x = self.encoder(x)  # b 3000
-        return Latent(self.mean(x).float(), self.log_var(x).float())
+        return DiagonalGaussian(self.mean(x).float(), self.log_var(x).float())
 
     def decode(self, z: Float[Tensor, "b latent"]) -> Float[Tensor, "b 30 30 30"]:
         """Latent → density: (1) spread to 4³ voxels, (2) four times double the grid and convolve."""
@@ -253,13 +254,18 @@ def segmentation_loss(
     return (weight * (F.softplus(logits).sum(1) - right)).sum() / (weight.sum() * channels)
 
 
-class Hoffmann(nn.Module):
+class Hoffmann(Network):
     """Autoencoder and U-Net, trained together: the U-Net sees what the autoencoder decodes."""
+
+    hidden = ("vae.", "segment.descent.", "segment.ascent.")
+    head = "segment.classify."
 
     def __init__(self, config: HoffmannConfig) -> None:
         super().__init__()
         self.config = config
         self.vae, self.segment = VAE(config), AttentionUNet(config)
+        if config.segmentation_weight == 0:
+            self.segment.requires_grad_(False)  # what no loss sees is not waited for by other processes
 
     def forward(self, density: Float[Tensor, "b 30 30 30"]) -> DecodedDensity:
         """(1) Encode, (2) sample a latent (in evaluation, take its mean), (3) decode, (4) look at every voxel."""

@@ -1,37 +1,37 @@
 """`linear`: no network at all. The largest modes of the density, and the atoms that must have made them.
 
 The paper's density is a linear image of its atoms, so a few hundred of its Karhunen-Loève modes
-(`fields/modes.py`) hold it almost entirely, and some dozen atoms have fewer unknowns than that: least
+(`representations/modes.py`) hold it almost entirely, and some dozen atoms have fewer unknowns than that: least
 squares find them exactly. What a network compresses a window to has this to beat.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from xtalcodec.atom_finders.atomic_numbers import HEAVIEST
-from xtalcodec.representations.density import WindowConfig
+from xtalcodec.config import Count, Positive, settings
+from xtalcodec.crystal import HEAVIEST
+from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.representations.modes import modes
+from xtalcodec.representations.window_field import WindowConfig
 
 
-@dataclass(frozen=True, slots=True)
-class LinearConfig:
+@settings
+class LinearConfig(NetworkConfig):
     """Which modes are kept."""
 
-    KINDS: ClassVar[tuple[str, ...]] = ("linear",)
-    species: ClassVar[int] = HEAVIEST
-    kind: str = "linear"
-    latent: int = 276
+    species: ClassVar[int] = HEAVIEST  # type: ignore[misc] # the same for all
+    kind: Literal["linear"] = "linear"
+    latent: Count = 276
     """Latent numbers per crystal; with the 24 of lattice, origin, basis and grid they are the paper's 300."""
-    spread: float = 2.5
+    spread: Positive = 2.5
     """Å: standard deviation along each axis of the atoms about the window's middle; infinite for a window on more."""
 
 
-class Linear(nn.Module):
+class Linear(Network):
     """Densities to the coefficients of modes and back; it has no weights."""
 
     def __init__(self, config: LinearConfig, window: WindowConfig) -> None:

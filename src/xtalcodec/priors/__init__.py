@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from xtalcodec.config import unknown
 
 if TYPE_CHECKING:
-    from xtalcodec.priors.gaussian import GaussianPrior
+    from xtalcodec.priors.base import Prior
 
 
 def available() -> list[str]:
-    """Names of the priors: a module here is one by having a class `Prior`."""
-    return sorted(found.name for found in pkgutil.iter_modules(__path__))
+    """Names of the priors: a module here is one by having a class `Prior` of its own."""
+    return sorted(found.name for found in pkgutil.iter_modules(__path__) if found.name != "base")
 
 
-def prior(name: str) -> "type[GaussianPrior]":
+def prior(name: str) -> "type[Prior]":
     """Return the class of a prior.
 
     Raises
@@ -25,4 +25,4 @@ def prior(name: str) -> "type[GaussianPrior]":
     """
     if name not in available():
         raise ValueError(unknown("prior", name, available()))
-    return import_module(f"{__name__}.{name}").Prior
+    return import_module(f"{__name__}.{name}").PRIOR

@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.spatial.transform import Rotation
 
-from xtalcodec.codecs.latents import Code, Latents, LatentsError
+from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
+from xtalcodec.priors.base import Prior
 
 FORMAT = "xtalcodec-gaussian-prior-1"
 ABOUT, NUMBERS = "prior.json", "prior.safetensors"
@@ -65,7 +66,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GaussianPrior:
+class GaussianPrior(Prior):
     """A normal distribution of whole codes, latent and cell together.
 
     Principal components of the standardised numbers keep the covariance along the axes of most variance; what
@@ -84,8 +85,24 @@ class GaussianPrior:
     remainder: Float[np.ndarray, " numbers"]
     """Standard deviation of each number that the axes leave."""
 
+    @property
+    def codec(self) -> str:
+        """Identity of the codec."""
+        return self.about.codec
+
+    @property
+    def crystals(self) -> int:
+        """How many crystals it was fitted to."""
+        return self.about.crystals
+
+    @property
+    def description(self) -> str:
+        """How many codes, numbers and principal axes."""
+        numbers, axes = len(self.mean), len(self.spread)
+        return f"normal distribution of {self.crystals} codes of {numbers} numbers: {axes} principal axes"
+
     @classmethod
-    def fit(cls, latents: Latents, variance: float = 0.95) -> "GaussianPrior":
+    def fit(cls, latents: LatentSet, variance: float = 0.95) -> "GaussianPrior":  # type: ignore[override] # its one setting
         """Fit codes of one grid. A window's cells should be encoded in one orientation, or it is scattered too.
 
         Parameters
@@ -117,7 +134,7 @@ class GaussianPrior:
         about = About(latents.codec, latents[0].patches, latents[0].z.shape[1], len(latents), variance)
         return cls(about, mean, scale, axes, spread, np.sqrt(left.clip(0)))
 
-    def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> Latents:
+    def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> LatentSet:
         """Draw codes; the first ones stay the same when more are drawn.
 
         Parameters
@@ -134,9 +151,11 @@ class GaussianPrior:
             x = self.mean + temperature * self.scale * standard
             z = x[:-LATTICE].reshape(-1, self.about.latent).astype(np.float32)
             codes.append(
-                Code(f"sample-{k + 1}", z, self.about.patches, lattice_of(x[-LATTICE:]), np.eye(3, dtype=np.int64))
+                CrystalCode(
+                    f"sample-{k + 1}", z, self.about.patches, lattice_of(x[-LATTICE:]), np.eye(3, dtype=np.int64)
+                )
             )
-        return Latents(tuple(codes), self.about.codec)
+        return LatentSet(tuple(codes), self.about.codec)
 
     def save(self, folder: str | Path) -> None:
         """Write the prior to a folder."""
@@ -174,11 +193,11 @@ class GaussianPrior:
         return prior
 
 
-def grids(latents: Latents) -> dict[tuple[int, int, int], int]:
+def grids(latents: LatentSet) -> dict[tuple[int, int, int], int]:
     """How many codes there are of each grid, the most frequent first."""
     from collections import Counter
 
     return dict(Counter(c.patches for c in latents).most_common())
 
 
-Prior = GaussianPrior
+PRIOR = GaussianPrior

@@ -1,34 +1,27 @@
-"""Voxels on a torus: how a crystal sits on them, and what a decoder should find there.
+"""The contract of representations: how a crystal sits on voxels of a torus, and what a decoder should find there.
 
-Every representation that a network learns puts its crystals on such a grid, cut into patches. All
-distances here are in voxels along the axes.
+Every representation puts its crystals on such a grid, cut into patches. All distances here are in voxels
+along the axes.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from xtalcodec.atom_finders.found import Sites
+from xtalcodec.config import Kinds
 from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.niggli import niggli
 from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.gaussian import torus_field
 
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """What a decoder should say of each voxel; `near` voxels are those with an atom within reach."""
-
-    heat: Float[Tensor, "b voxels"]
-    """exp(−d²/2s²), d the distance to the nearest atom in voxels; 0 out of reach."""
-    near: Int[Tensor, " near"]
-    """Flat indices (crystal × voxel) of the voxels within `NEAR` voxels of an atom."""
-    offset: Float[Tensor, "near 3"]
-    """From the voxel to its nearest atom, in voxels."""
-
+if TYPE_CHECKING:
+    from xtalcodec.representations.window import Window
 
 BATCH_PATCHES = 4096
 """Patches that go through a network at once: large enough for the processor, small enough for memory."""
@@ -46,7 +39,42 @@ NEAR = 1.6
 """Voxels: how far from an atom a voxel is asked to point to it."""
 
 
-def origin(attempt: int) -> Float[np.ndarray, "3"]:
+class RepresentationConfig(Kinds, ABC):
+    """Settings of a representation; `kind` is its name."""
+
+    is_window: ClassVar[bool] = False
+    """Whether it shows crystals through a window."""
+
+    @abstractmethod
+    def open(self) -> "Representation":
+        """Make the representation of these settings."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """A crystal as a representation takes it, and the way back to the cell that was given."""
+
+    crystal: Crystal
+    """On its Niggli-reduced cell, with the images of its sites that the grid shows best."""
+    basis: Int[np.ndarray, "3 3"]
+    """Cell vectors that were given = basis @ crystal.lattice."""
+    patches: Patches
+    """Of the grid that it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a decoder should say of each voxel; `near` voxels are those with an atom within reach."""
+
+    heat: Float[Tensor, "b voxels"]
+    """exp(−d²/2s²), d the distance to the nearest atom in voxels; 0 out of reach."""
+    near: Int[Tensor, " near"]
+    """Flat indices (crystal × voxel) of the voxels within `NEAR` voxels of an atom."""
+    offset: Float[Tensor, "near 3"]
+    """From the voxel to its nearest atom, in voxels."""
+
+
+def spread_origin(attempt: int) -> Float[np.ndarray, "3"]:
     """Shift of an attempt, in fractional coordinates: (0, 0, 0) first, then ever more evenly spread ones.
 
     The additive recurrence of the root of g⁴ = g + 1 (Roberts 2018, R₃ sequence).
@@ -61,41 +89,66 @@ def flat_index(voxel: Int[Tensor, "*n 3"], grid: Grid) -> Int[Tensor, "*n"]:
     return (x * grid[1] + y) * grid[2] + z
 
 
-class Voxels(ABC):
-    """What representations share; each adds which `patches` a crystal takes and how to `paint` it."""
+class Representation(ABC):
+    """What representations share; each adds which `patches` a crystal takes."""
 
+    config: Any
+    """Its settings."""
     patch: int
     """Voxels along a patch."""
+    sigma: float
+    """Width of an atom's Gaussian, in voxels."""
     heat_sigma: float
     """Width of the heat that marks atoms in the decoded field, in voxels."""
     wraps: bool = True
     """Whether atoms at opposite ends of the grid are neighbours."""
+    window: Optional["Window"] = None
+    """The representation itself where it shows a crystal through a window, a cube that has the paper's density."""
 
     @abstractmethod
     def patches(self, crystal: Crystal) -> Patches:
-        """Patches along the three axes of the grid that a reduced crystal takes."""
+        """Patches along the three axes of the grid that a placed crystal takes.
 
-    @abstractmethod
+        Raises
+        ------
+        CrystalError
+            A crystal that the grid cannot show.
+        """
+
     def paint(
         self, crystals: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches
     ) -> Float[Tensor, "b nx ny nz channels"]:
-        """Field that the encoder sees."""
+        """Field that the encoder sees: one normalised Gaussian per atom times its weights."""
+        weights = weights * crystals.mask[..., None]
+        return torus_field(crystals.frac_coords, weights, self.grid(patches), self.sigma)
 
     # A crystal on the grid, and back: nothing to do where the grid is the crystal's own cell
 
-    def whole(self, crystal: Crystal) -> Crystal:
-        """Bring a reduced crystal to the choice of equivalent sites that the grid shows best."""
-        return crystal
+    def place(self, crystal: Crystal) -> Placement:
+        """Bring a crystal to its Niggli-reduced cell and the images of its sites that the grid shows best.
 
-    def place(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:  # noqa: ARG002
-        """Shift of a crystal, in fractional coordinates, before it is put on the grid; another for every attempt."""
-        return origin(attempt)
+        Raises
+        ------
+        CrystalError
+            A cell that cannot be reduced, a crystal that the grid cannot show.
+        """
+        reduced, basis = niggli(crystal)
+        chosen = self.choose_images(reduced, basis)
+        return Placement(chosen, basis, self.patches(chosen))
+
+    def choose_images(self, reduced: Crystal, basis: Int[np.ndarray, "3 3"]) -> Crystal:  # noqa: ARG002
+        """Of the periodic images of each site, take those that the grid shows best."""
+        return reduced
+
+    def origin(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:  # noqa: ARG002
+        """Shift in fractional coordinates that puts a placed crystal on the grid; another for every attempt."""
+        return spread_origin(attempt)
 
     def collate(self, crystals: Sequence[Crystal], device: str | torch.device = "cpu") -> CrystalBatch:
         """Put crystals on their grid, in its own coordinates: those of [0, 1) are voxels."""
         return CrystalBatch.collate(crystals, device)
 
-    def views(self, crystals: CrystalBatch, rng: np.random.Generator) -> CrystalBatch:  # noqa: ARG002
+    def random_views(self, crystals: CrystalBatch, rng: np.random.Generator) -> CrystalBatch:  # noqa: ARG002
         """Put augmented training crystals on their grid, each as it may also be seen."""
         return crystals
 
@@ -107,11 +160,31 @@ class Voxels(ABC):
         """Whether an atom may be decoded at a place of the grid."""
         return torch.ones(frac_coords.shape[:-1], dtype=torch.bool, device=frac_coords.device)
 
-    def cell(self, sites: Sites, lattice: Float[np.ndarray, "3 3"]) -> Sites:  # noqa: ARG002
-        """Atoms found on the grid as the sites of one cell of the crystal."""
-        return sites
+    def sites_of_cell(
+        self,
+        positions: Float[np.ndarray, "atoms 3"],
+        numbers: Int[np.ndarray, " atoms"],
+        confidence: Float[np.ndarray, " atoms"],
+        lattice: Float[np.ndarray, "3 3"],  # noqa: ARG002
+    ) -> tuple[Float[np.ndarray, "sites 3"], Int[np.ndarray, " sites"], Float[np.ndarray, " sites"]]:
+        """Turn atoms found on the grid into the sites of one cell of the crystal.
 
-    # Voxels
+        Parameters
+        ----------
+        positions
+            Fractions of the grid's axes.
+        numbers, confidence
+            Atomic number of each atom, and how sure it is.
+        lattice
+            Of the crystal, rows in Å.
+
+        Returns
+        -------
+        fractional coordinates in the crystal's cell, atomic numbers, confidences
+        """
+        return positions, numbers, confidence
+
+    # Representation
 
     def grid(self, patches: Patches) -> Grid:
         """Voxels along each axis."""

@@ -56,6 +56,11 @@ class CrystalBatch:
         tensors = torch.from_numpy(lattice.astype(np.float32)), torch.from_numpy(frac), torch.from_numpy(z)
         return cls(*tensors, tensors[2] > 0).to(device)
 
+    def unpadded(self) -> list[Crystal]:
+        """Return the crystals one by one."""
+        rows = zip(*(x.cpu().numpy() for x in (self.lattice, self.frac_coords, self.numbers, self.mask)), strict=True)
+        return [Crystal(lattice, frac[mask], numbers[mask]) for lattice, frac, numbers, mask in rows]
+
     def to(self, device: str | torch.device) -> "CrystalBatch":
         """Return the batch on another device."""
         return CrystalBatch(*(getattr(self, name).to(device) for name in ("lattice", "frac_coords", "numbers", "mask")))

@@ -42,6 +42,29 @@ def torus_profiles(x: Float[Tensor, "*atoms"], n: int, sigma: float) -> Float[Te
     return total / (math.sqrt(2 * math.pi) * sigma)
 
 
+def torus_field(
+    frac_coords: Float[Tensor, "b atoms 3"],
+    weights: Float[Tensor, "b atoms channels"],
+    grid: tuple[int, int, int],
+    sigma: float,
+) -> Float[Tensor, "b nx ny nz channels"]:
+    """Density on a torus: one normalised Gaussian per atom times its weights; its sum over voxels is theirs.
+
+    Parameters
+    ----------
+    frac_coords
+        Fractions of the axes, any real numbers; moving every atom by one voxel rolls the field.
+    weights
+        0 where there is no atom.
+    grid
+        Voxels along the axes.
+    sigma
+        Width in voxels.
+    """
+    x, y, z = (torus_profiles(x, n, sigma) for x, n in zip(frac_coords.unbind(-1), grid, strict=True))
+    return outer_sum((x, y, z), weights)
+
+
 def open_profiles(
     x: Float[Tensor, "*b atoms"], points: Float[Tensor, " n"], sigma: float
 ) -> Float[Tensor, "*b n atoms"]:

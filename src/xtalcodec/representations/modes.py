@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from xtalcodec.representations.density import WindowConfig
+from xtalcodec.representations.window_field import WindowConfig
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,46 +4,45 @@ Each axis of the Niggli-reduced cell is cut into patches of about `pitch` Å and
 `patch` voxels, so a voxel means the same length in every crystal and cost grows with volume.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
-from torch import Tensor
 
+from xtalcodec.config import Count, NotNegative, Positive, settings
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.representations.base import Patches, Voxels
-from xtalcodec.representations.batch import CrystalBatch
-from xtalcodec.representations.gaussian import outer_sum, torus_profiles
+from xtalcodec.representations.base import Patches, Representation, RepresentationConfig
 
 
-@dataclass(frozen=True, slots=True)
-class PeriodicConfig:
+@settings
+class PeriodicConfig(RepresentationConfig):
     """How a cell becomes a grid."""
 
-    KINDS: ClassVar[tuple[str, ...]] = ("periodic",)
-    kind: str = "periodic"
-    pitch: float = 2.0
+    kind: Literal["periodic"] = "periodic"
+    pitch: Positive = 2.0
     """Å: the length of a patch, as nearly as a whole number of them fits."""
-    patches_per_site: float = 2.0
+    patches_per_site: NotNegative = 2.0
     """Dense crystals get at least so many patches for each of their sites: room in the latent for all of them."""
-    patch: int = 4
+    patch: Count = 4
     """Voxels along a patch."""
-    sigma: float = 0.9
+    sigma: Positive = 0.9
     """Width of an atom's Gaussian, in voxels."""
-    heat_sigma: float = 0.7
+    heat_sigma: Positive = 0.7
     """Width of the heat that marks atoms in the decoded field, in voxels."""
-    max_patches: int = 1024
+    max_patches: Count = 1024
     """A cell with more patches is refused: attention costs their square."""
 
+    def open(self) -> "Periodic":
+        """Make the representation."""
+        return Periodic(self)
 
-class Periodic(Voxels):
+
+class Periodic(Representation):
     """Paints reduced crystals on their torus and says what a decoder should find there."""
 
     def __init__(self, config: PeriodicConfig) -> None:
         """Keep the settings."""
         self.config = config
-        self.patch, self.heat_sigma = config.patch, config.heat_sigma
+        self.patch, self.sigma, self.heat_sigma = config.patch, config.sigma, config.heat_sigma
 
     def patches(self, crystal: Crystal) -> Patches:
         """Patches along a, b and c of a reduced crystal.
@@ -65,16 +64,3 @@ class Periodic(Voxels):
                 f"its cell needs {n.prod()} patches of {self.config.pitch:g} Å; the limit is {self.config.max_patches}"
             )
         return int(n[0]), int(n[1]), int(n[2])
-
-    def paint(
-        self, crystals: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches
-    ) -> Float[Tensor, "b nx ny nz channels"]:
-        """Density of the atoms: one normalised Gaussian per atom times its weights.
-
-        The sum over voxels is the sum of the weights; moving every atom by one voxel rolls it.
-        """
-        nx, ny, nz = self.grid(patches)
-        x, y, z = crystals.frac_coords.unbind(-1)
-        s = self.config.sigma
-        profiles = torus_profiles(x, nx, s), torus_profiles(y, ny, s), torus_profiles(z, nz, s)
-        return outer_sum(profiles, weights * crystals.mask[..., None])

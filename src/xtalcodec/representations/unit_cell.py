@@ -1,48 +1,105 @@
-"""`unit_cell`: the atoms of one cell, centred in the cube and rotated at random; not periodic."""
+"""`unit_cell`: the atoms of one cell, centred in the window and rotated at random; not periodic."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, field, replace
+from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
-from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.representations.density import View, WindowConfig
+from xtalcodec.config import settings
+from xtalcodec.crystal import Crystal, CrystalError, minimum_image, wrapped
+from xtalcodec.geometry.niggli import niggli
+from xtalcodec.representations.base import Patches, spread_origin
+from xtalcodec.representations.window import Window, WindowTorusConfig
+from xtalcodec.representations.window_field import View, WindowConfig
 
 
-@dataclass(frozen=True, slots=True)
-class UnitCellConfig:
-    """How a cell is put into the cube."""
+@settings
+class UnitCellConfig(WindowTorusConfig):
+    """How one cell is put into the window."""
 
+    kind: Literal["unit_cell"] = "unit_cell"
     window: WindowConfig = field(default_factory=lambda: WindowConfig(label_radius=0.667))
+    """The paper's field, with the paper's label radius."""
+    cell: Literal["compact", "given"] = "compact"
+    """Which images of the sites are the cell: those of the Niggli-reduced cell that lie nearest together, or, as in
+    the paper, those inside of the cell that was given."""
+
+    def open(self) -> "UnitCell":
+        """Make the representation."""
+        return UnitCell(self)
 
 
-class UnitCell:
-    """One cell of a crystal, its atoms' centroid in the middle of the cube."""
+class UnitCell(Window):
+    """One cell, the centroid of its atoms in the middle of the window."""
 
-    def __init__(self, config: UnitCellConfig) -> None:
-        """Keep the settings."""
-        self.config = config
-        self.window = config.window
+    closed = True
+    title = "unit cells"
 
-    def view(self, crystal: Crystal, rng: np.random.Generator) -> View:
-        """Rotate the cell uniformly over SO(3) and centre it.
-
-        Raises
-        ------
-        CrystalError
-            A cell that does not fit: with an atom farther from the centroid than half the edge, some
-            rotation would take it out of the cube.
-        """
-        frac = crystal.frac_coords - np.floor(crystal.frac_coords)
-        centred = (frac - frac.mean(0)) @ crystal.lattice
-        radius, half = float(np.linalg.norm(centred, axis=1).max()), self.window.edge / 2
+    def patches(self, crystal: Crystal) -> Patches:
+        """Refuse a cell that some rotation would take out of the window."""
+        radius, half = _radius(crystal), self.field.edge / 2
         if radius > half:
             raise CrystalError(
-                f"its cell does not fit: an atom lies {radius:.2f} Å from the centre, the cube ends at {half:g} Å"
+                f"its cell does not fit: an atom lies {radius:.2f} Å from the centre, the window ends at {half:g} Å"
             )
+        return self._all_patches()
+
+    def choose_images(self, reduced: Crystal, basis: Int[np.ndarray, "3 3"]) -> Crystal:
+        """Take the images of the sites that are the cell, see `UnitCellConfig.cell`."""
+        if self.config.cell == "given":
+            # x' = x @ B with given lattice = B @ reduced lattice: back to the given cell, wrapped, and here again.
+            given = wrapped(reduced.frac_coords @ np.round(np.linalg.inv(basis)))
+            return replace(reduced, frac_coords=given @ basis)
+        cells = []
+        for centre in reduced.frac_coords:
+            apart = reduced.frac_coords - centre
+            cells.append(replace(reduced, frac_coords=centre + minimum_image(apart)))
+        return min([reduced, *cells], key=_radius)
+
+    def origin(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:
+        """Move the centroid to the middle; on further attempts, up to half a patch beside it, as the cell has room."""
+        centred = (crystal.frac_coords - crystal.frac_coords.mean(0)) @ crystal.lattice
+        half = self.field.edge / 2
+        room = np.clip(half - abs(centred).max(0), 0, self.edge / self.config.patches / 2)
+        beside = (2 * spread_origin(attempt) - 1) * room if attempt else np.zeros(3)
+        return (half + beside) @ np.linalg.inv(crystal.lattice) - crystal.frac_coords.mean(0)
+
+    def random_origin(self, crystal: Crystal, rng: np.random.Generator) -> Float[np.ndarray, "3"]:  # noqa: ARG002
+        """The middle."""
+        return self.origin(crystal, 0)
+
+    def shown(self, placed: Crystal, reach: float) -> View:  # noqa: ARG002
+        """One copy of every site, wherever it lies."""
+        sites, positions = np.arange(len(placed)), placed.frac_coords @ placed.lattice
+        return View(positions, placed.numbers, sites, placed.lattice, np.zeros(3), np.eye(3))
+
+    def view(self, crystal: Crystal, rng: np.random.Generator, *, first: bool = False) -> View:  # noqa: ARG002
+        """Rotate the cell uniformly over SO(3) and centre it."""
+        chosen = self.choose_images(*niggli(crystal))
+        self.patches(chosen)
         rotation = Rotation.random(random_state=rng).as_matrix()
-        lattice = crystal.lattice @ rotation.T
-        # Written so that (frac_coords + whole numbers) @ lattice + offset gives the positions, as every view promises.
-        offset = half - frac.mean(0) @ lattice
+        positions = chosen.frac_coords @ chosen.lattice @ rotation.T
+        offset = self.field.edge / 2 - positions.mean(0)
         sites = np.arange(len(crystal))
-        return View(frac @ lattice + offset, crystal.numbers, sites, lattice, offset, rotation)
+        return View(positions + offset, crystal.numbers, sites, crystal.lattice @ rotation.T, offset, rotation)
+
+    def view_settings(self) -> dict[str, Any]:
+        """The field, and which images are the cell."""
+        return {"name": self.config.kind, "window": asdict(self.field), "cell": self.config.cell}
+
+    def sites_of_cell(
+        self,
+        positions: Float[np.ndarray, "atoms 3"],
+        numbers: Int[np.ndarray, " atoms"],
+        confidence: Float[np.ndarray, " atoms"],
+        lattice: Float[np.ndarray, "3 3"],
+    ) -> tuple[Float[np.ndarray, "sites 3"], Int[np.ndarray, " sites"], Float[np.ndarray, " sites"]]:
+        """The atoms are the cell's sites."""
+        return self.angstrom(positions) @ np.linalg.inv(lattice), numbers, confidence
+
+
+def _radius(crystal: Crystal) -> float:
+    """Å from the centroid to the farthest atom of the cell."""
+    return float(np.linalg.norm((crystal.frac_coords - crystal.frac_coords.mean(0)) @ crystal.lattice, axis=1).max())

@@ -1,25 +1,26 @@
 """Random views of crystals: what a codec must not mind, and chemistry it has not seen."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
+from xtalcodec.config import Count, NotNegative, Share, settings
 from xtalcodec.representations.batch import CrystalBatch
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class AugmentConfig:
     """How often a training crystal is altered."""
 
     shift: bool = True
     """Whether the origin moves at random: on a torus it may; one cell in a window is to stay whole."""
-    substitute: float = 0.25
+    substitute: Share = 0.25
     """Share of crystals whose elements are replaced by random ones, so that rare ones are learnt."""
-    species: int = 100
+    species: Count = 100
     """Elements 1…species can be substituted."""
-    jitter: float = 0.2
+    jitter: Share = 0.2
     """Share of crystals whose atoms are displaced at random."""
-    jitter_max: float = 0.25
+    jitter_max: NotNegative = 0.25
     """Å: largest standard deviation of a displaced crystal's atoms along an axis."""
 
 

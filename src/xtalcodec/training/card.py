@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from xtalcodec import __version__
-from xtalcodec.codecs.codec import CARD
+from xtalcodec.codecs.base import CARD
 from xtalcodec.io.atomic import atomic
 from xtalcodec.training.progress import Progress
 from xtalcodec.training.recipe import Recipe
@@ -47,7 +47,8 @@ def write_card(folder: Path) -> None:
     about = json.loads((folder / TRAINING).read_text())
     scores = json.loads((folder / SCORES).read_text()) if (folder / SCORES).is_file() else {}
     config = json.loads((folder / "config.json").read_text())
-    network, space = (config[part].get("kind", usual) for part, usual in (("network", "patch"), ("space", "periodic")))
+    parts = (("network", "patch"), ("representation", "periodic"))
+    network, space = (config[part].get("kind", usual) for part, usual in parts)
     lines = [
         *("---", "library_name: xtalcodec", "license: cc-by-4.0", "tags: [materials, crystal, autoencoder]", "---", ""),
         *(f"# {config['name']}", ""),
@@ -95,7 +96,7 @@ def _scores(scores: dict[str, Any]) -> list[str]:
     for data, row in scores.items():
         rmse, angstrom = (("–" if row[key] is None else f"{row[key]:.4f}") for key in ("rmse", "rmse_angstrom"))
         rates = f"{_share(row, 'match_rate')} | {rmse} | {angstrom} | {_share(row, 'composition_rate')}"
-        lines.append(f"| {data} | {row['n']} | {rates} | {row['latent_numbers_per_crystal']:.0f} |")
+        lines.append(f"| {data} | {row['n']} | {rates} | {row['code_length']:.0f} |")
     return lines
 
 
@@ -106,9 +107,15 @@ def _window_scores(scores: dict[str, Any]) -> list[str]:
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for data, row in scores.items():
         distance = " / ".join(f"{row['true_to_decoded_percentiles'][q]:.3g}" for q in ("50", "90", "95"))
-        cells = [data, f"{row['n']}, {row['fit']}", _share(row, "count_rate"), _share(row, "species_rate"), distance]
+        cells = [
+            data,
+            f"{row['n']}, {row['fit']}",
+            _share(row, "count_per_window"),
+            _share(row, "species_per_atom"),
+            distance,
+        ]
         cells += [_share(row, "match_rate"), "–" if row["rmse"] is None else f"{row['rmse']:.4f}"]
-        cells += ["yes" if row["refined"] else "no", f"{row['latent_numbers_per_crystal']:.0f}"]
+        cells += ["yes" if row["refined"] else "no", f"{row['code_length']:.0f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 

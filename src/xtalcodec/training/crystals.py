@@ -4,31 +4,58 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
+import torch
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.geometry.niggli import niggli
-from xtalcodec.representations.base import Patches, Voxels
+from xtalcodec.representations.base import Patches, Representation
+from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.training.augment import AugmentConfig, augment
 
 
 class TrainingCrystals:
-    """Niggli-reduced crystals grouped by grid; a step's batch follows from (seed, step, process) alone."""
+    """Placed crystals grouped by grid; a step's batch follows from (seed, step, process) alone."""
 
-    def __init__(self, crystals: Sequence[Crystal], space: Voxels, largest: int, batch_patches: int) -> None:
-        """Reduce and group; `left_out` says which crystals cannot be used, and why."""
-        self.batch_patches = batch_patches
+    def __init__(
+        self,
+        crystals: Sequence[Crystal],
+        representation: Representation,
+        config: AugmentConfig,
+        largest: int,
+        batch_patches: int,
+    ) -> None:
+        """Place and group; `left_out` says which crystals cannot be used, and why.
+
+        Parameters
+        ----------
+        crystals
+            To learn from.
+        representation
+            Whose grids they are put on.
+        config
+            How they are altered.
+        largest
+            Crystals of more patches are left out.
+        batch_patches
+            Patches of a step, about.
+
+        Raises
+        ------
+        CrystalError
+            None of them can be used.
+        """
+        self.representation, self.config, self.batch_patches = representation, config, batch_patches
         self.groups: dict[Patches, list[Crystal]] = {}
         self.left_out: list[tuple[str, str]] = []
         for crystal in crystals:
             try:
-                reduced = space.whole(niggli(crystal)[0])
-                patches = space.patches(reduced)
+                placed = representation.place(crystal)
             except CrystalError as error:
                 self.left_out.append((crystal.name, str(error)))
                 continue
-            if prod(patches) > largest:
-                self.left_out.append((crystal.name, f"{prod(patches)} patches, more than {largest}"))
+            if prod(placed.patches) > largest:
+                self.left_out.append((crystal.name, f"{prod(placed.patches)} patches, more than {largest}"))
             else:
-                self.groups.setdefault(patches, []).append(reduced)
+                self.groups.setdefault(placed.patches, []).append(placed.crystal)
         if not self.groups:
             raise CrystalError("no crystal to train on")
         self.shapes = sorted(self.groups)
@@ -43,7 +70,7 @@ class TrainingCrystals:
         """Return the number of crystals in use."""
         return sum(len(group) for group in self.groups.values())
 
-    def batch(self, seed: Sequence[int]) -> tuple[list[Crystal], Patches]:
+    def draw(self, seed: Sequence[int]) -> tuple[list[Crystal], Patches]:
         """Draw crystals of one grid, about `batch_patches` patches in all.
 
         Grids are drawn such that every crystal is seen equally often.
@@ -52,3 +79,15 @@ class TrainingCrystals:
         shape = self.shapes[rng.choice(len(self.shapes), p=self.odds)]
         group = self.groups[shape]
         return [group[k] for k in rng.integers(0, len(group), self._size(shape))], shape
+
+    def batch(self, seed: Sequence[int]) -> tuple[CrystalBatch, Patches]:
+        """Draw crystals of a step, alter them and put them on their grid."""
+        chosen, patches = self.draw(seed)
+        dice = torch.Generator().manual_seed(torch_seed([*seed, 0]))
+        altered = augment(CrystalBatch.collate(chosen), self.config, dice)
+        return self.representation.random_views(altered, np.random.default_rng([*seed, 1])), patches
+
+
+def torch_seed(seed: Sequence[int]) -> int:
+    """Mix whole numbers to one seed for PyTorch, the same on every machine and Python."""
+    return int(np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)[0] >> 2)

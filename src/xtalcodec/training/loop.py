@@ -9,25 +9,23 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from xtalcodec.codecs.codec import Codec
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.registry import class_of, open_codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.atomic import atomic
-from xtalcodec.networks.modes import Linear, LinearConfig
-from xtalcodec.representations.base import Patches, Voxels
+from xtalcodec.representations.base import Patches
 from xtalcodec.representations.batch import CrystalBatch
-from xtalcodec.representations.window import CubeConfig
+from xtalcodec.representations.window_field import PaintedBatch
 from xtalcodec.training import card, checkpoint
-from xtalcodec.training.augment import augment
-from xtalcodec.training.crystals import TrainingCrystals
-from xtalcodec.training.objective import open_objective
+from xtalcodec.training.crystals import TrainingCrystals, torch_seed
+from xtalcodec.training.loss import CrystalLoss, PaintedLoss
 from xtalcodec.training.optimisers import open_optimisers
-from xtalcodec.training.painted import Painted, PaintedViews
+from xtalcodec.training.painted import PaintedViews
 from xtalcodec.training.progress import Progress, Report
 from xtalcodec.training.recipe import Recipe
 
@@ -58,13 +56,23 @@ def train(
 
     Parameters
     ----------
-    data, val: crystals to learn from, and others to reconstruct at every checkpoint.
-    resume: go on from the checkpoint in `out`; with the schedule in steps the curve is the one
-        that an uninterrupted training gives.
-    minutes: end the schedule after this much training time instead of the recipe's steps.
-    device: "cpu", "cuda", or "auto".
-    facts: what else the model card should say: the names of recipe and data, the command.
-    store: learn from the painted views of this store of `xtalcodec generate` instead (the paper's networks only).
+    recipe
+        Everything that decides the training.
+    data, val
+        Crystals to learn from, and others to reconstruct at every checkpoint.
+    out
+        Folder for checkpoints, logs and the codec.
+    resume
+        Go on from the checkpoint in `out`; with the schedule in steps the curve is the one that an uninterrupted
+        training gives.
+    minutes
+        End the schedule after this much training time instead of the recipe's steps.
+    device
+        "cpu", "cuda", or "auto".
+    facts
+        What else the model card should say: the names of recipe and data, the command.
+    store
+        Learn from the painted views of this store of `xtalcodec generate` instead (the paper's networks only).
 
     Raises
     ------
@@ -80,31 +88,32 @@ def train(
         _prepare(out, recipe, resume)
     accelerator.wait_for_everyone()
     torch.manual_seed(recipe.seed)
-    codec = Codec(recipe.codec, accelerator.device)
+    codec = open_codec(recipe.codec, accelerator.device)
     if recipe.start:
         _start(codec.network, Codec.from_pretrained(recipe.start).network)
-    if isinstance(codec.network, Linear):
+    if not codec.trainable:
         return _without_training(codec, recipe, val, out, facts or {}, main)
-    crystals = _source(recipe, data, codec.space, store)
-    objective = open_objective(codec.network, codec.space, recipe.objective).train()
+    codec.network.train()
+    source, loss = _source(recipe, data, codec, store)
     optimisers = open_optimisers(codec.network, recipe.optimiser)
     progress = Progress()
     if resume and (out / CHECKPOINT).is_file():
         progress = Progress(**checkpoint.load(out / CHECKPOINT, codec.network, optimisers))
-    report = Report(out, len(crystals), strange + crystals.left_out, progress) if main else None
-    model = accelerator.prepare(objective)
+    report = Report(out, len(source), strange + source.left_out, progress) if main else None
+    model = accelerator.prepare(loss)
     saved = time.monotonic()
-    for fraction in _schedule(progress, recipe.optimiser.length(len(crystals)), minutes):
-        batch, patches = _batch(crystals, codec.space, recipe, [recipe.seed, progress.step, accelerator.process_index])
-        size = len(batch)
+    for fraction in _schedule(accelerator, progress, recipe.optimiser.length(len(source)), minutes):
+        seed = [recipe.seed, progress.step, accelerator.process_index]
+        torch.manual_seed(torch_seed([*seed, 2]))
+        batch, patches = source.batch(seed)
         terms = _step(
             model, accelerator, batch.to(accelerator.device), patches, optimisers, recipe, progress.step, fraction
         )
         progress.step += 1
-        progress.crystals += size * accelerator.num_processes
+        progress.crystals += len(batch) * accelerator.num_processes
         if report:
             report.step(progress, fraction, terms)
-        if _everyone(accelerator, time.monotonic() - saved > 60 * recipe.checkpoint_minutes):
+        if _decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
             if report:
                 _save(out, codec, optimisers, progress)
                 report.held_out(progress, codec, val, recipe.sample)
@@ -115,7 +124,7 @@ def train(
         _save(out, codec, optimisers, progress)
         report.held_out(progress, codec, val, recipe.sample)
         report.close()
-        card.note_training(out, progress, recipe, crystals_used=len(crystals), **(facts or {}))
+        card.note_training(out, progress, recipe, crystals_used=len(source), **(facts or {}))
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return codec
@@ -157,15 +166,17 @@ def _cpu_multiplies_bf16() -> bool:
 
 
 def _source(
-    recipe: Recipe, data: Sequence[Crystal], space: Voxels, store: Path | None
-) -> TrainingCrystals | PaintedViews:
-    """What batches are drawn from."""
+    recipe: Recipe, data: Sequence[Crystal], codec: Codec, store: Path | None
+) -> tuple[TrainingCrystals | PaintedViews, nn.Module]:
+    """What batches are drawn from, and what makes their loss."""
+    patches = recipe.optimiser.patches
     if store is None:
-        return TrainingCrystals(data, space, recipe.largest, recipe.optimiser.patches)
-    if not isinstance(recipe.codec.space, CubeConfig) or recipe.codec.network.kind != "hoffmann":
+        crystals = TrainingCrystals(data, codec.representation, recipe.augment, recipe.largest, patches)
+        return crystals, CrystalLoss(codec, recipe.loss)
+    if codec.window is None or not codec.learns_painted:
         raise TrainingError("a store of painted views is for the paper's networks: recipes hoffmann…")
-    last = recipe.codec.network.species
-    return PaintedViews(store, recipe.codec.space, recipe.held_out, recipe.optimiser.patches, last)
+    views = PaintedViews(store, codec.window, recipe.held_out, patches, recipe.codec.network.species)
+    return views, PaintedLoss(codec)
 
 
 def _known(data: Sequence[Crystal], last: int) -> tuple[list[Crystal], list[tuple[str, str]]]:
@@ -182,7 +193,7 @@ def _known(data: Sequence[Crystal], last: int) -> tuple[list[Crystal], list[tupl
 def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
     """Say in the codec which elements training will show it; what learns nothing knows all."""
     last = recipe.codec.network.species
-    if isinstance(recipe.codec.network, LinearConfig):
+    if not class_of(recipe.codec).trainable:
         return replace(recipe, codec=replace(recipe.codec, elements=tuple(range(1, last + 1))))
     seen = {int(z) for crystal in data for z in crystal.numbers}
     if recipe.augment.substitute > 0:
@@ -214,10 +225,11 @@ def _start(network: nn.Module, other: nn.Module) -> None:
     network.load_state_dict(own | fits)
 
 
-def _schedule(progress: Progress, steps: int, minutes: float | None) -> Iterator[float]:
-    """Fraction of the training done, before each step: of the steps, or of the time."""
+def _schedule(accelerator: Any, progress: Progress, steps: int, minutes: float | None) -> Iterator[float]:
+    """Fraction of the training done, before each step: of the steps, or of the time; the same for all processes."""
     while True:
-        fraction = progress.step / steps if minutes is None else progress.seconds / (60 * minutes)
+        done = progress.step / steps if minutes is None else progress.seconds / (60 * minutes)
+        fraction = _decided(accelerator, done) if minutes is not None else done
         if fraction >= 1:
             return
         start = time.monotonic()
@@ -225,23 +237,10 @@ def _schedule(progress: Progress, steps: int, minutes: float | None) -> Iterator
         progress.seconds += time.monotonic() - start
 
 
-def _batch(
-    crystals: TrainingCrystals | PaintedViews, space: Voxels, recipe: Recipe, seed: list[int]
-) -> tuple[CrystalBatch | Painted, Patches]:
-    """Crystals of a step, altered and put on their grid; all random numbers follow from the seed, torch's too."""
-    dice = torch.Generator().manual_seed(hash(tuple(seed)) % 2**62)
-    torch.manual_seed(hash((*seed, 1)) % 2**62)
-    if isinstance(crystals, PaintedViews):
-        return crystals.batch(seed)
-    chosen, patches = crystals.batch(seed)
-    altered = augment(CrystalBatch.collate(chosen), recipe.augment, dice)
-    return space.views(altered, np.random.default_rng([*seed, 1])), patches
-
-
 def _step(
     model: nn.Module,
     accelerator: Any,
-    batch: CrystalBatch | Painted,
+    batch: CrystalBatch | PaintedBatch,
     patches: Patches,
     optimisers: dict[str, Optimizer],
     recipe: Recipe,
@@ -254,30 +253,36 @@ def _step(
     says so.
     """
     config = recipe.optimiser
-    rate = min(1.0, (step + 1) / max(1, config.warmup)) * (1 - fraction * config.decay)
-    terms = model(batch, patches)
-    loss = sum(value for name, value in terms.items() if name != "right_species")
-    if not torch.isfinite(loss):
-        raise TrainingError(f"the loss of step {step} is {loss.item()}; lower optimiser.muon or optimiser.adamw")
+    losses, metrics = model(batch, patches)
+    loss = torch.stack([*losses.values()]).sum()
+    if _somewhere(accelerator, not torch.isfinite(loss)):
+        raise TrainingError(f"the loss of step {step} is {loss.item()}; lower optimiser.lr_muon or optimiser.lr_adamw")
     accelerator.backward(loss)
     norm = accelerator.clip_grad_norm_(model.parameters(), config.clip or math.inf)
     finite = bool(torch.isfinite(norm))
     for name, optimiser in optimisers.items():
         for group in optimiser.param_groups:
-            group["lr"] = getattr(config, name) * rate
+            group["lr"] = config.rate(name, step, fraction)
         if finite:
             optimiser.step()
         optimiser.zero_grad()
-    return terms | {"skipped": torch.tensor(float(not finite))}
+    return losses | metrics | {"skipped": torch.tensor(float(not finite))}
 
 
-def _everyone(accelerator: Any, flag: bool) -> bool:
-    """The first process's clock decides for all."""
+def _decided(accelerator: Any, value: float) -> float:
+    """The first process's value, for all: of a clock, which every process reads a little differently."""
     if accelerator.num_processes == 1:
-        return flag
+        return value
     from accelerate.utils import broadcast
 
-    return bool(broadcast(torch.tensor(float(flag), device=accelerator.device)))
+    return float(broadcast(torch.tensor(value, dtype=torch.float64, device=accelerator.device)))
+
+
+def _somewhere(accelerator: Any, flag: bool) -> bool:
+    """Whether a flag is set on any process: what one cannot go on with, none can."""
+    if accelerator.num_processes == 1:
+        return flag
+    return bool(accelerator.reduce(torch.tensor(float(flag), device=accelerator.device)) > 0)
 
 
 def _save(out: Path, codec: Codec, optimisers: dict[str, Optimizer], progress: Progress) -> None:

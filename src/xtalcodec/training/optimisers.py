@@ -1,56 +1,58 @@
 """Optimisers: which, and for how long."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.optim import Optimizer
 
-from xtalcodec.config import SettingsError, unknown
+from xtalcodec.config import Count, NotNegative, Share, settings
+from xtalcodec.networks.base import Network
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class OptimiserConfig:
     """Learning rates and their schedule."""
 
-    kind: str = "muon"
+    RENAMED: ClassVar[dict[str, str]] = {name: f"lr_{name}" for name in ("muon", "adamw", "head", "sgd")}
+    kind: Literal["muon", "adamw", "sgd"] = "muon"
     """"muon": Muon for the large hidden matrices, AdamW for the rest; "adamw" or "sgd" for everything."""
-    steps: int = 20000
+    steps: Annotated[int, Field(ge=0)] = 20000
     """Length of the schedule, where no `--minutes` are given."""
-    epochs: float = 0.0
+    epochs: NotNegative = 0.0
     """Length in passes over the training crystals instead; 0 for `steps`."""
-    patches: int = 2048
+    patches: Count = 2048
     """Patches per step and process: crystals of one grid, as many as fit."""
-    warmup: int = 100
+    warmup: Annotated[int, Field(ge=0)] = 100
     """Steps in which the rates rise from 0."""
     decay: bool = True
     """Whether the rates fall linearly to 0."""
-    muon: float = 0.02
+    lr_muon: NotNegative = 0.02
     """Learning rate of the hidden matrices (Jordan 2024; orthogonalised momentum)."""
-    adamw: float = 1.5e-3
+    lr_adamw: NotNegative = 1.5e-3
     """Learning rate of everything else."""
-    head: float = 0.0
-    """With Muon: learning rate of the layer that classifies voxels, whose logits have far to go; 0 for `adamw`."""
-    sgd: float = 1e-7
+    lr_head: NotNegative = 0.0
+    """With Muon: learning rate of the layer that classifies voxels, whose logits have far to go; 0 for `lr_adamw`."""
+    lr_sgd: NotNegative = 1e-7
     """Learning rate of stochastic gradient descent (arXiv 1909.00949)."""
-    momentum: float = 0.5
+    momentum: Share = 0.5
     """Of stochastic gradient descent (arXiv 1909.00949)."""
-    weight_decay: float = 0.01
-    clip: float = 1.0
+    weight_decay: NotNegative = 0.01
+    """Of matrices and kernels, by Muon and AdamW; norms and biases do not decay."""
+    clip: NotNegative = 1.0
     """Largest norm of the gradient; 0 for any."""
 
     def length(self, crystals: int) -> int:
         """Steps of the schedule for so many training crystals of one patch each."""
         return math.ceil(self.epochs * crystals / self.patches) if self.epochs else self.steps
 
-
-HIDDEN = ("encoder.", "decoder.", "embed.", "appearance.", "vae.", "segment.descent.", "segment.ascent.")
-"""Modules of the networks whose matrices and kernels stand between hidden layers."""
-
-HEAD = "segment.classify."
-"""The layer that classifies voxels."""
+    def rate(self, name: str, step: int, fraction: float) -> float:
+        """Learning rate of an optimiser: `step` steps after the beginning, `fraction` of the schedule done."""
+        warm = min(1.0, (step + 1) / max(1, self.warmup))
+        return getattr(self, f"lr_{name}") * warm * (1 - fraction * self.decay)
 
 
 class Muon(torch.optim.Muon):
@@ -81,32 +83,28 @@ class Muon(torch.optim.Muon):
             weight.grad = None
 
 
-def open_optimisers(network: nn.Module, config: OptimiserConfig) -> dict[str, Optimizer]:
-    """Make the optimisers, each under the name of its learning rate.
+def open_optimisers(network: Network, config: OptimiserConfig) -> dict[str, Optimizer]:
+    """Make the optimisers, each under the name of its learning rate (without `lr_`).
 
     With Muon, AdamW takes the ends that numbers go in and come out by, norms and biases.
-
-    Raises
-    ------
-    SettingsError
-        No such kind of optimiser.
     """
-    parameters = list(network.parameters())
+    named = {name: p for name, p in network.named_parameters() if p.requires_grad}
     if config.kind == "sgd":
-        return {"sgd": torch.optim.SGD(parameters, lr=config.sgd, momentum=config.momentum)}
+        return {"sgd": torch.optim.SGD(named.values(), lr=config.lr_sgd, momentum=config.momentum)}
     if config.kind == "adamw":
-        return {"adamw": _adamw(parameters, config)}
-    if config.kind != "muon":
-        raise SettingsError(unknown("optimiser", config.kind, ["adamw", "muon", "sgd"]))
-    matrices = [p for name, p in network.named_parameters() if p.ndim > 1 < len(p) and name.startswith(HIDDEN)]
-    head = [p for name, p in network.named_parameters() if config.head and name.startswith(HEAD)]
+        return {"adamw": _adamw(named.values(), config)}
+    matrices = [p for name, p in named.items() if p.ndim > 1 < len(p) and name.startswith(network.hidden)]
+    head = [p for name, p in named.items() if config.lr_head and network.head and name.startswith(network.head)]
     chosen = {id(p) for p in matrices + head}
     return {
-        "muon": Muon(matrices, config.muon, config.weight_decay),
-        "adamw": _adamw([p for p in parameters if id(p) not in chosen], config),
+        "muon": Muon(matrices, config.lr_muon, config.weight_decay),
+        "adamw": _adamw([p for p in named.values() if id(p) not in chosen], config),
     } | ({"head": _adamw(head, config)} if head else {})
 
 
-def _adamw(parameters: list[nn.Parameter], config: OptimiserConfig) -> Optimizer:
-    """AdamW with the shorter memory that fits warm-up and decay."""
-    return torch.optim.AdamW(parameters, lr=config.adamw, weight_decay=config.weight_decay, betas=(0.9, 0.95))
+def _adamw(parameters: Iterable[nn.Parameter], config: OptimiserConfig) -> Optimizer:
+    """AdamW with the shorter memory that fits warm-up and decay; norms and biases, of one dimension, do not decay."""
+    every = list(parameters)
+    decaying, free = ([p for p in every if (p.ndim > 1) == matrix] for matrix in (True, False))
+    groups = [{"params": decaying, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr_adamw, betas=(0.9, 0.95))

@@ -1,76 +1,76 @@
 """Batches of painted views from a store of `xtalcodec generate`, instead of painting on the fly."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from xtalcodec.representations.base import Patches
-from xtalcodec.representations.window import CubeConfig
+from xtalcodec.representations.window import Window
+from xtalcodec.representations.window_field import PaintedBatch
 
-
-@dataclass(frozen=True, slots=True)
-class Painted:
-    """Views as a store has them."""
-
-    density: Float[Tensor, "b n n n"]
-    """e/Å³."""
-    species_map: UInt8[Tensor, "b n n n"]
-    """Atomic numbers; 0 where there is no atom."""
-
-    def __len__(self) -> int:
-        """Return the number of views."""
-        return len(self.density)
-
-    def to(self, device: str | torch.device) -> "Painted":
-        """Return the batch on another device."""
-        return Painted(self.density.to(device), self.species_map.to(device))
+RELEASE_0_1 = {"cell": "given", "fits": "shortest_edge", "rotate": False}
+"""What stores of release 0.1 do not say of their views."""
 
 
 class PaintedViews:
     """Views of a store; a step's batch follows from (seed, step, process) alone."""
 
-    def __init__(self, path: Path, config: CubeConfig, held_out: float, batch: int, heaviest: int) -> None:
+    def __init__(self, path: Path, window: Window, held_out: float, batch: int, heaviest: int) -> None:
         """Open the store and set aside the crystals that are not to be learnt from.
 
         Parameters
         ----------
-        held_out: share of the crystals that is set aside, with all of their views.
-        batch: views of a step.
-        heaviest: views with an atom of a larger Z are passed over.
+        path
+            Of the store.
+        window
+            The codec's representation, which the views must be of.
+        held_out
+            Share of the crystals that is set aside, with all of their views.
+        batch
+            Views of a step.
+        heaviest
+            Views with an atom of a larger Z are passed over.
 
         Raises
         ------
         ValueError
-            A store of another representation or of other points than the codec's.
+            A store whose views the codec would paint otherwise; the message names every setting that differs.
         """
         from xtalcodec.datasets.field_store import FieldStore
 
         store = FieldStore(path, ["density", "species_map"])
-        kind = store.settings["representation"]["name"]
-        if kind != config.kind:
-            raise ValueError(f"{path} holds views of {kind!r}; the codec is of {config.kind!r}")
+        _check_painted_alike(path, store.settings, window)
         self.views, _ = store.split(held_out)
         if not len(self.views):
             raise ValueError(f"{path} has no view to learn from")
         self.size, self.heaviest, self.left_out = batch, heaviest, list[tuple[str, str]]()
-        points = tuple(self.views[0]["density"].shape)
-        if points != (config.window.points,) * 3:
-            raise ValueError(f"{path} has fields of {points} points; the codec takes {config.window.points} an axis")
 
     def __len__(self) -> int:
         """Return the number of views in use."""
         return len(self.views)
 
-    def batch(self, seed: Sequence[int]) -> tuple[Painted, Patches]:
+    def batch(self, seed: Sequence[int]) -> tuple[PaintedBatch, Patches]:
         """Draw views."""
         rng, rows = np.random.default_rng(list(seed)), list[dict]()
         while len(rows) < self.size:
             row = self.views[int(rng.integers(0, len(self.views)))]
             if row["species_map"].max() <= self.heaviest:
                 rows.append(row)
-        return Painted(*(torch.stack([row[name] for row in rows]) for name in ("density", "species_map"))), (1, 1, 1)
+        density, species_map = (torch.stack([row[name] for row in rows]) for name in ("density", "species_map"))
+        return PaintedBatch(density, species_map), (1, 1, 1)
+
+
+def _check_painted_alike(path: Path, settings: Mapping[str, Any], window: Window) -> None:
+    """Refuse views that the codec would paint otherwise: it would encode others than it learnt from."""
+    own = window.view_settings() | {"images": "all"}
+    there = RELEASE_0_1 | settings["representation"] | {"images": settings["images"]}
+    there |= {f"window.{key}": value for key, value in there.pop("window").items()}
+    own |= {f"window.{key}": value for key, value in own.pop("window").items()}
+    differ = [
+        f"{key} is {there.get(key)!r} there, {own[key]!r} in the codec" for key in own if there.get(key) != own[key]
+    ]
+    if differ:
+        raise ValueError(f"{path} holds views that this codec would paint otherwise: {'; '.join(differ)}")

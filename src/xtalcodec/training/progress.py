@@ -9,12 +9,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from xtalcodec.codecs.codec import CURVE, Codec
+from xtalcodec.codecs.base import CURVE, Codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.reconstruction import reconstruct, summary
 from xtalcodec.evaluation.windows import measure, window_summary
 from xtalcodec.io.atomic import atomic
-from xtalcodec.representations.window import Cube
 
 LOG = "tensorboard"
 """Folder of a training's log."""
@@ -77,7 +76,7 @@ class Report:
         codec.network.eval()
         stride = max(1, len(val) // sample)
         chosen = val[::stride][:sample]
-        if isinstance(codec.space, Cube):
+        if codec.window is not None:
             kept = _window_scores(codec, chosen)
         else:
             scores = summary(reconstruct(codec, chosen, refine=False), codec)
@@ -103,7 +102,7 @@ class Report:
 def _window_scores(codec: Codec, crystals: Sequence[Crystal]) -> dict[str, float]:
     """Held-out crystals in windows: rates, and percentiles of density error and distance."""
     scores = window_summary(measure(codec, crystals, refine=False))
-    kept = {k: scores[k] for k in ("match_rate", "rmse", "count_rate", "species_rate")}
+    kept = {k: scores[k] for k in ("match_rate", "rmse", "count_per_window", "species_per_atom")}
     kept |= {f"density_mse_{q}": value for q, value in scores["density_mse_percentiles"].items()}
     kept |= {f"distance_{q}": scores["true_to_decoded_percentiles"].get(q) for q in ("20", "50", "80")}
     return {k: value for k, value in kept.items() if value is not None and math.isfinite(value)}

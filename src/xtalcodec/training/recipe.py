@@ -1,39 +1,53 @@
 """Recipes: everything that decides a training, one YAML file each, `key=value` on top."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
+from pydantic import Field
 
-from xtalcodec.codecs.codec import CodecConfig
-from xtalcodec.config import SettingsError, build, override, unknown
+from xtalcodec.codecs.base import CodecConfig, LossConfig
+from xtalcodec.codecs.registry import classes
+from xtalcodec.config import (
+    Count,
+    Note,
+    NotNegative,
+    SettingsError,
+    Share,
+    build,
+    override,
+    renamed,
+    settings,
+    unknown,
+)
 from xtalcodec.training.augment import AugmentConfig
-from xtalcodec.training.objective import ObjectiveConfig
 from xtalcodec.training.optimisers import OptimiserConfig
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class Recipe:
     """A training, whole."""
 
+    RENAMED: ClassVar[dict[str, str]] = {"objective": "loss"}
     codec: CodecConfig = field(default_factory=CodecConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     start: str = ""
     """A codec whose weights of the same name and shape training starts from."""
-    seed: int = 0
-    held_out: float = 0.0
+    seed: Annotated[int, Field(ge=0)] = 0
+    held_out: Share = 0.0
     """Share of a store's crystals, by their names, that training from one leaves out with all of their views."""
-    largest: int = 300
+    largest: Count = 300
     """Crystals with more patches are left out of training (they are still encoded later)."""
-    precision: str = "auto"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
     """"bf16", "fp32", or "auto": bf16 where the processor multiplies it natively."""
-    checkpoint_minutes: float = 3.0
+    checkpoint_minutes: NotNegative = 3.0
     """Between checkpoints."""
-    sample: int = 100
+    sample: Annotated[int, Field(ge=0)] = 100
     """Held-out crystals reconstructed at every checkpoint."""
 
 
@@ -42,8 +56,17 @@ def available() -> list[str]:
     return sorted(p.name.removesuffix(".yaml") for p in files("xtalcodec.training").joinpath("recipes").iterdir())
 
 
-def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
+def load(name: str, overrides: Sequence[str] = (), note: Note | None = None) -> Recipe:
     """Read a recipe by name or path and lay `key=value` words over it.
+
+    Parameters
+    ----------
+    name
+        One that ships with the package, or a YAML file.
+    overrides
+        Words, the last of a key counts.
+    note
+        Told of keys of earlier releases, which are understood.
 
     Raises
     ------
@@ -61,4 +84,17 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     values = yaml.safe_load(text) or {}
     if not isinstance(values, dict):
         raise SettingsError(f"{name} holds no settings, but {values!r}")
-    return build(Recipe, override(values, overrides))
+    classes()  # the kinds of networks and representations
+    words = [override({}, [word]) for word in overrides]
+    for part in words:
+        values = _laid_over(renamed(Recipe, values), renamed(Recipe, part, note=note))
+    return build(Recipe, values, note=note)
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay nested settings over others."""
+    result = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _laid_over(result[key], value) if both else value
+    return result

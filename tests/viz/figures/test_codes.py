@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from xtalcodec.codecs.codec import Codec, CodecConfig
+from xtalcodec.codecs.base import CodecConfig
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.windows import decode_windows
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.window_lattice.folding import window_of
 from xtalcodec.networks.patch import PatchConfig
-from xtalcodec.representations.window import CubeConfig
 from xtalcodec.viz.figures.codes import frames
 
 CSCL = Crystal(3.4 * np.eye(3), np.array([[0.1, 0.2, 0.3], [0.6, 0.7, 0.8]]), np.array([55, 17]), "CsCl")
@@ -37,7 +37,7 @@ def test_a_periodic_codec_shows_a_window_on_the_decoded_crystal(mp):
 
 def test_a_codec_of_windows_shows_the_atoms_as_read():
     network = PatchConfig(channels=2, width=16, heads=2, encoder_layers=1, decoder_layers=1, latent=2, features=2)
-    codec = Codec(CodecConfig("windows", CubeConfig("unit_cell", patches=3), network))
+    codec = open_codec(CodecConfig("windows", UnitCellConfig(patches=3), network))
     codes = codec.encode([CSCL], refine=False)
     (shown,) = frames(codec, codes, codec.decode_crystals(codes), ["noise"])
     (atoms,) = decode_windows(codec, codes)

@@ -3,8 +3,8 @@
 import pytest
 from PIL import Image
 
-from xtalcodec.codecs.codec import Codec, CodecConfig
-from xtalcodec.representations.window import CubeConfig
+from xtalcodec.codecs.base import CodecConfig
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.viz.figures.draw import COUNT, About, draw_windows
 
 ABOUT = About("mine-0123", "unit cells", 10.0, own_density=False, data="things.parquet")
@@ -39,7 +39,7 @@ def test_nothing_that_fits_is_an_error_with_the_reason(rows, tmp_path):
 
 
 def test_what_is_told_of_a_codec(mp):
-    repeating = About.of(Codec(CodecConfig("x", CubeConfig("repeating"))), "data")
+    repeating = About.of(open_codec(CodecConfig("x", RepeatingConfig())), "data")
     assert (repeating.kind, repeating.edge, repeating.own_density, repeating.paper) == (
         "repeating windows",
         10.0,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.crystal import Crystal, CrystalError, minimum_image
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.symmetry import symmetrised
 from xtalcodec.geometry.window_lattice.folding import FoldConfig, Folded, fold, reproduced, window_of
@@ -85,7 +85,7 @@ class Explanation:
         inverse = np.linalg.inv(mine.lattice)
         near = mine.frac_coords - np.round(mine.frac_coords - centre @ inverse)
         apart = (near @ mine.lattice @ np.linalg.inv(other.lattice))[:, None] - other.frac_coords
-        distance = np.linalg.norm((apart - np.round(apart)) @ other.lattice, axis=-1)
+        distance = np.linalg.norm(minimum_image(apart) @ other.lattice, axis=-1)
         same = (distance <= radius) & (mine.numbers[:, None] == other.numbers)
         places = round(self.volume / finer.volume) * len(other.numbers)
         return max(len(mine.numbers), places) - int(same.any(1).sum())

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xtalcodec.codecs.windows import window
+from xtalcodec.codecs.windows import window_of
 from xtalcodec.evaluation.windows import WindowRow, window_summary
-from xtalcodec.networks.patch import PatchNetwork
-from xtalcodec.representations.window import UnitCellCube
 from xtalcodec.viz.figures.examples import examples, isosurfaces, slices
 from xtalcodec.viz.figures.learning import Curve, learning_curve
 from xtalcodec.viz.figures.parity import counts_and_species, density_parity, distances
@@ -18,7 +16,7 @@ from xtalcodec.viz.pages.window_page import write_window_page
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from xtalcodec.codecs.codec import Codec
+    from xtalcodec.codecs.base import Codec
 
 PAGE = "windows.html"
 COUNT = 6
@@ -37,6 +35,8 @@ class About:
     """Å: of the window."""
     own_density: bool
     """Whether the network decodes a density; otherwise it is painted from the decoded atoms."""
+    paper: bool
+    """Whether the paper's numbers, of unit cells, are of the same task."""
     data: str
     """What the crystals are called."""
 
@@ -49,19 +49,13 @@ class About:
         TypeError
             A codec whose representation is no window.
         """
-        space = window(codec)
-        kind = "unit cells" if isinstance(space, UnitCellCube) else "repeating windows"
-        return cls(codec.identity, kind, space.window.edge, not isinstance(codec.network, PatchNetwork), data)
-
-    @property
-    def paper(self) -> bool:
-        """Whether the paper's numbers, of unit cells, are of the same task."""
-        return self.kind == "unit cells"
+        window = window_of(codec)
+        return cls(codec.identity, window.title, window.field.edge, codec.decodes_density, window.closed, data)
 
     def caption(self, rows: Sequence[WindowRow]) -> str:
         """Codec, length of the code, data and how many crystals of it fit."""
         scores = window_summary(rows)
-        length = f"{scores['latent_numbers_per_crystal']:.0f} numbers per crystal, lattice included"
+        length = f"{scores['code_length']:.0f} numbers per crystal, lattice included"
         what = f"{self.codec}: {self.kind}, cube of {self.edge:g} Å, {length}"
         return f"{what}; {self.data}, {scores['fit']} of {scores['n']} fit"
 

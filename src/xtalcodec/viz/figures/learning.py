@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from xtalcodec.codecs.codec import CURVE
+from xtalcodec.codecs.base import CURVE
 from xtalcodec.viz.figures.style import BLUE, GREEN, ORANGE, PURPLE, SOFT, WIDTH, new_figure, print_style
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ Curve = dict[str, Float[np.ndarray, "points 2"]]
 
 COLORS = (BLUE, ORANGE, GREEN, PURPLE, "#1496a8", "#b3305f", "#7a6a1f", SOFT)
 
-RATES = {"match_rate": "crystals matched", "count_rate": "number of atoms right", "species_rate": "species right"}
+RATES = {"match_rate": "crystals matched", "count_rate": "number of sites right"}
+RATES |= {"count_per_window": "number of atoms right", "species_per_atom": "species right"}
 RATES |= {"composition_rate": "composition right", "right_species": "species right (training)"}
 
 BANDS = {"density_mse": "density MSE (e²/Å⁶)", "distance": "distance to nearest decoded atom (Å)"}

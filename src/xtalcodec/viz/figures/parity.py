@@ -34,10 +34,10 @@ def counts_and_species(rows: Sequence[WindowRow], caption: str) -> "Figure":
         left, right = figure.subplots(1, 2)
         _integers(left, counts, "windows")
         left.set(xlabel="true number of atoms", ylabel="decoded number of atoms")
-        left.set_title(f"as many atoms, each near a true one: {_percent(scores['count_rate'])}")
+        left.set_title(f"as many atoms, each near a true one: {_percent(scores['count_per_window'])}")
         _integers(right, numbers, "atoms")
         right.set(xlabel="true Z", ylabel="decoded Z (0: none near)")
-        right.set_title(f"right species: {_percent(scores['species_rate'])}")
+        right.set_title(f"right species: {_percent(scores['species_per_atom'])}")
     return figure
 
 

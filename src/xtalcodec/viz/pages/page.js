@@ -191,7 +191,6 @@
     at("badge").className = `badge ${row.matched ? "good" : "bad"}`;
     const facts = [];
     if (row.rms !== null) facts.push(fact("RMS", `${row.rms.toFixed(4)} Å`));
-    if (row.lattice !== null) facts.push(fact("lattice", `± ${row.lattice.toFixed(4)} Å`));
     if (row.crystals[1] && !row.composition) facts.push(fact("composition", "differs"));
     facts.push(fact("confidence", fixed(row.confidence, 2)));
     at("facts").replaceChildren(...facts);

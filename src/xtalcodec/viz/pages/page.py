@@ -154,7 +154,6 @@ def _row(row: Reconstruction) -> dict[str, Any]:
         "matched": row.matched,
         "rms": _number(row.rms_angstrom),
         "composition": row.same_composition,
-        "lattice": _number(row.lattice_error),
         "confidence": _number(row.confidence),
         "reason": row.reason,
     }

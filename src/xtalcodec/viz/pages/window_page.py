@@ -47,8 +47,8 @@ def _summary(rows: Sequence[WindowRow]) -> str:
             ("Crystals that fit", f"{scores['fit']:,}", f"of {scores['n']:,}"),
             ("Density MSE", f"{mse['50']:.2g}" if mse else "—", "median, e²/Å⁶"),
             ("Distance", f"{distance['50']:.3f} Å" if distance else "—", "median, true to decoded"),
-            ("Number of atoms right", percent(scores["count_rate"]), "of windows"),
-            ("Species right", percent(scores["species_rate"]), "of true atoms"),
+            ("Number of atoms right", percent(scores["count_per_window"]), "of windows"),
+            ("Species right", percent(scores["species_per_atom"]), "of true atoms"),
             ("Match rate", percent(scores["match_rate"]), "of all crystals"),
         )
     )

@@ -8,26 +8,29 @@ within a label radius of an atom.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from pydantic import Field
 from torch import Tensor
 
+from xtalcodec.config import NotNegative, Positive, settings
 from xtalcodec.representations.gaussian import REACH, open_profiles, outer_sum
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class WindowConfig:
     """A cube of points."""
 
-    edge: float = 10.0
+    edge: Positive = 10.0
     """Å: length of the cube's edges."""
-    points: int = 30
+    points: Annotated[int, Field(ge=2)] = 30
     """Points along an edge; the first and the last lie on faces."""
-    sigma: float = 1.0
+    sigma: Positive = 1.0
     """Å: width of an atom's Gaussian."""
-    label_radius: float = 0.65
+    label_radius: NotNegative = 0.65
     """Å: points this near to an atom carry its species."""
 
     @property
@@ -64,12 +67,12 @@ class View:
     """From the crystal's frame to the cube's: column vectors x' = R x, so lattice = given @ R.T."""
 
     def inside(self, edge: float, margin: float = 0.0) -> Bool[np.ndarray, " atoms"]:
-        """Atoms within the cube, or within one that is wider by `margin` Å on every side."""
+        """ViewBatch within the cube, or within one that is wider by `margin` Å on every side."""
         return np.all((self.positions >= -margin) & (self.positions <= edge + margin), axis=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Atoms:
+class ViewBatch:
     """Many views padded to the one with the most atoms, float32."""
 
     positions: Float[Tensor, "b atoms 3"]
@@ -80,7 +83,7 @@ class Atoms:
     """The site each atom is a copy of; −1 where there is no atom."""
 
     @classmethod
-    def collate(cls, views: Sequence[View], device: str | torch.device = "cpu") -> "Atoms":
+    def collate(cls, views: Sequence[View], device: str | torch.device = "cpu") -> "ViewBatch":
         """Pad views to one batch."""
         atoms = max([1, *(len(v.numbers) for v in views)])
         positions = np.zeros((len(views), atoms, 3), dtype=np.float32)
@@ -94,6 +97,24 @@ class Atoms:
     def __len__(self) -> int:
         """Return the number of views."""
         return len(self.numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedBatch:
+    """Views as they are painted."""
+
+    density: Float[Tensor, "b n n n"]
+    """e/Å³."""
+    species_map: UInt8[Tensor, "b n n n"]
+    """Atomic numbers; 0 where there is no atom."""
+
+    def __len__(self) -> int:
+        """Return the number of views."""
+        return len(self.density)
+
+    def to(self, device: str | torch.device) -> "PaintedBatch":
+        """Return the batch on another device."""
+        return PaintedBatch(self.density.to(device), self.species_map.to(device))
 
 
 def axis(
@@ -134,7 +155,7 @@ def _paint_columns(
 ) -> Float[Tensor, "n n n channels"]:
     """Paint one view, the atoms above one another together: cells are written with c along z, so there are many.
 
-    Atoms are one column if their x and y are the same to the last bit; both are read as one whole number.
+    ViewBatch are one column if their x and y are the same to the last bit; both are read as one whole number.
     """
     n, channels = config.points, weights.shape[1]
     pairs = positions[:, :2].clone(memory_format=torch.contiguous_format).view(torch.int64)[:, 0]
@@ -149,7 +170,7 @@ def _paint_columns(
     return (columns.mT.contiguous() @ plane.mT).mT.view(n, n, n, channels)
 
 
-def density(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n n"]:
+def density(atoms: ViewBatch, config: WindowConfig) -> Float[Tensor, "b n n n"]:
     """Density of views weighted by Z, all images summed.
 
     On a CPU each view by itself and without padding, so that it is the same to the last bit in every batch.
@@ -167,7 +188,7 @@ def density(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n n"]:
     return fields
 
 
-def density_nearest(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n n"]:
+def density_nearest(atoms: ViewBatch, config: WindowConfig) -> Float[Tensor, "b n n n"]:
     """Density with only the nearest image of every site at each point, as the paper's code has it.
 
     It loses 1 to 17 % at the peaks of dense crystals; for parity only.
@@ -185,7 +206,9 @@ def density_nearest(atoms: Atoms, config: WindowConfig) -> Float[Tensor, "b n n 
     return result
 
 
-def species_map(atoms: Atoms, config: WindowConfig, coin: torch.Generator | None = None) -> UInt8[Tensor, "b n n n"]:
+def species_map(
+    atoms: ViewBatch, config: WindowConfig, coin: torch.Generator | None = None
+) -> UInt8[Tensor, "b n n n"]:
     """Atomic number of the nearest atom within the label radius of each point, 0 where there is none.
 
     Of two atoms just as near the heavier one counts.

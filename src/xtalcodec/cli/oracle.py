@@ -1,6 +1,7 @@
 """What `evaluate --codec none` says: how well atoms can be read off true fields, with no network between."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
     from xtalcodec.files import Unusable
 
 
-def evaluate_ceiling(
+def evaluate_oracle(
     data: Sequence[str],
     representation: str | None,
+    cell: str | None,
     reader: str,
     max_sites: int,
     limit: int | None,
@@ -24,18 +26,26 @@ def evaluate_ceiling(
     json: Path | None,
 ) -> "tuple[dict[str, Any], list[Unusable]]":
     """Measure a reader on true fields, print the scores and return them."""
-    from xtalcodec.evaluation.oracle import REPRESENTATIONS, ceiling_summary, measure_ceiling
+    from xtalcodec.config import unknown
+    from xtalcodec.evaluation.oracle import REPRESENTATIONS, measure_oracle, oracle_summary
 
     with clear_errors():
         if representation is None:
             raise ValueError(f"--codec none needs --representation: {' or '.join(REPRESENTATIONS)}")
+        if representation not in REPRESENTATIONS:
+            raise ValueError(unknown("representation", representation, list(REPRESENTATIONS)))
+        window: Any = REPRESENTATIONS[representation]
+        if cell:
+            if representation != "unit_cell":
+                raise ValueError("--cell is for --representation unit_cell")
+            window = replace(window, cell=cell)
         crystals, unusable = load_crystals(data, max_sites, None)
         crystals = evenly(crystals, limit)
         if not crystals:
             finish(unusable)
         with progress_bar("reading", len(crystals)) as advance:
-            rows = measure_ceiling(crystals, representation, reader, seed=seed, workers=workers, progress=advance)
-    scores = {"representation": representation, "reader": reader, "seed": seed, **ceiling_summary(rows, reader)}
+            rows = measure_oracle(crystals, window, reader, seed=seed, workers=workers, progress=advance)
+    scores = {"representation": representation, "reader": reader, "seed": seed, **oracle_summary(rows, reader)}
     scores["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
     _print(scores)
     write_json(json, scores)
@@ -58,7 +68,7 @@ def _print(scores: dict[str, Any]) -> None:
         return
     typer.echo(
         f"perfect   {100 * scores['perfect_rate']:.2f} %: all atoms, their species, within {scores['tolerance']:g} Å "
-        f"(number {100 * scores['count_rate']:.2f} %, and species {100 * scores['species_rate']:.2f} %)"
+        f"(number {100 * scores['count_per_window']:.2f} %, and species {100 * scores['species_per_window']:.2f} %)"
     )
     for name, text in (("true_to_decoded", "true to decoded"), ("decoded_to_true", "decoded to true")):
         values = "  ".join(f"{q} %: {'–' if x is None else f'{x:.2g}'}" for q, x in scores[name].items())

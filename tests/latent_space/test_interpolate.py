@@ -9,10 +9,11 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 
-from xtalcodec.codecs.codec import Codec, CodecConfig
-from xtalcodec.codecs.latents import Code, LatentsError
+from xtalcodec.codecs.base import CodecConfig
+from xtalcodec.codecs.latents import CrystalCode, LatentsError
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.latent_space.paths import Replacement, between, interpolate, replaced, with_density
+from xtalcodec.latent_space.interpolate import Replacement, between, interpolate, replaced, with_density
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.representations.window import CubeConfig
 
@@ -34,12 +35,14 @@ ROCK_SALT = Crystal.from_pymatgen(
 def windows(request):
     """A small codec of windows; what it encodes is exact, what it decodes is noise."""
     network = PatchConfig(channels=2, width=16, heads=2, encoder_layers=1, decoder_layers=1, latent=2, features=2)
-    return Codec(CodecConfig("windows", CubeConfig(request.param, patches=3), network))
+    return open_codec(CodecConfig("windows", CubeConfig(request.param, patches=3), network))
 
 
 def code(z, lattice, origin=(0, 0, 0)) -> Code:
     z = np.array(z, dtype=np.float32).reshape(1, -1)
-    return Code("x", z, (1, 1, 1), np.array(lattice, dtype=float), np.eye(3, dtype=np.int64), np.array(origin, float))
+    return CrystalCode(
+        "x", z, (1, 1, 1), np.array(lattice, dtype=float), np.eye(3, dtype=np.int64), np.array(origin, float)
+    )
 
 
 def test_lines_are_straight_and_origins_take_the_short_way():

@@ -1,0 +1,517 @@
+"""The contract of codecs: crystals ⇄ latents.
+
+A codec owns a representation, a network, a finder of atoms and a loss.
+"""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from huggingface_hub import ModelHubMixin, snapshot_download
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.atom_finders.heat import HeatFinderConfig
+from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
+from xtalcodec.codecs.refine import RefineConfig, deviation
+from xtalcodec.config import NotNegative, settings, unknown
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.materials import Kind, as_crystals
+from xtalcodec.networks.base import Network, NetworkConfig
+from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
+from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.representations.base import Patches, Placement, RepresentationConfig, grouped
+from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.periodic import PeriodicConfig
+from xtalcodec.representations.window import Window
+from xtalcodec.representations.window_field import PaintedBatch
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+    from xtalcodec.io.materials import Material
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+"""Files of a codec's folder, the hub's usual names."""
+
+CURVE = "curve.jsonl"
+"""Learning curve that training leaves beside them."""
+
+Terms = dict[str, Tensor]
+"""Named numbers of a batch."""
+
+
+@settings
+class CodecConfig:
+    """Everything needed to rebuild a codec except its weights."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"space": "representation", "sites": "atom_finder"}
+    name: str = "unnamed"
+    representation: RepresentationConfig = field(default_factory=PeriodicConfig)
+    network: NetworkConfig = field(default_factory=PatchConfig)
+    atom_finder: HeatFinderConfig = field(default_factory=HeatFinderConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
+    elements: tuple[int, ...] = tuple(range(1, 101))
+    """Atomic numbers seen in training; a crystal with another is refused."""
+
+
+@settings
+class LossConfig:
+    """What training weighs beside the network's own terms."""
+
+    kl: NotNegative = 5e-5
+    """Weight of the KL divergence per patch: enough to keep the latent near a unit normal's scale."""
+    blur: NotNegative = 0.1
+    """Voxels: species are read this far off the true positions, as decoding will read them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedCrystal:
+    """A crystal that came out of a latent, and how sure that is."""
+
+    crystal: Crystal
+    site_confidence: Float[np.ndarray, " sites"]
+    confidence: float
+    """0 to 1: the least sure site times the share of heat that the sites explain."""
+
+
+def pretrained() -> list[str]:
+    """Names of the codecs that ship with the package."""
+    return sorted(p.name for p in files("xtalcodec").joinpath("weights").iterdir() if p.joinpath(CONFIG).is_file())
+
+
+class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal", "autoencoder"]):
+    """Encodes crystals into latents and decodes latents into crystals.
+
+    `Codec.from_pretrained` and `open_codec` give one of the classes in this package: one for each way in which a
+    network works on a representation. What a codec can do is a property.
+    """
+
+    networks: ClassVar[type[NetworkConfig]]
+    """Settings of the networks that this class works with."""
+    representations: ClassVar[tuple[type[RepresentationConfig], ...]]
+    """Settings of the representations that it works on."""
+
+    can_refine: ClassVar[bool] = False
+    """Whether a latent can be improved by gradient descent through the decoder."""
+    retries: ClassVar[bool] = True
+    """Whether a crystal that does not come back is tried on further origins."""
+    decodes_density: ClassVar[bool] = False
+    """Whether latents decode to densities, not to atoms only."""
+    encodes_density: ClassVar[bool] = False
+    """Whether densities can be encoded as they are."""
+    trainable: ClassVar[bool] = True
+    """Whether there is anything to learn."""
+    learns_painted: ClassVar[bool] = False
+    """Whether it can learn from views that are painted already."""
+    finders: ClassVar[tuple[str, ...]] = ()
+    """Names of the ways in which atoms can be found, where there are several."""
+    network: Network
+
+    def __init__(self, config: CodecConfig, device: str | torch.device = "cpu") -> None:
+        """Make an untrained codec; `from_pretrained` gives a trained one."""
+        self.config = config
+        self.representation = config.representation.open()
+        self.device = torch.device(device)
+        self.network = self._open_network().to(self.device).eval()
+
+    @property
+    def window(self) -> Window | None:
+        """The representation where it is a window; None where the grid is the crystal's own cell."""
+        return self.representation.window
+
+    # What each class adds
+
+    @abstractmethod
+    def _open_network(self) -> Network:
+        """Make the network of the settings."""
+
+    @abstractmethod
+    def encode_batch(self, batch: CrystalBatch, patches: Patches, scale: Tensor | None = None) -> DiagonalGaussian:
+        """Distribution of the latents (crystals, patches, latent) of crystals on their grid.
+
+        With a `scale`, one number a crystal, every field is multiplied by its own.
+        """
+
+    @abstractmethod
+    def find_atoms(
+        self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
+    ) -> list[FoundAtoms]:
+        """Atoms on the grid, in fractions of its axes."""
+
+    @abstractmethod
+    def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:
+        """Paint, encode, sample, decode and compare a batch of crystals.
+
+        Returns
+        -------
+        losses
+            Weighted terms; their sum is what training lowers.
+        metrics
+            What else the log should say.
+        """
+
+    def loss_of_painted(self, batch: PaintedBatch) -> tuple[Terms, Terms]:  # noqa: ARG002
+        """Return losses and metrics of views that are painted already, see `loss`."""
+        raise TypeError(f"the codec {self.config.name!r} learns from crystals, not from painted views")
+
+    def improve(
+        self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
+    ) -> tuple[Float[Tensor, "b patches latent"], list[float]]:
+        """Better latents of crystals where they are placed, if there are better ones.
+
+        Returns
+        -------
+        latents
+            One row a crystal.
+        errors
+            Å: largest displacement of a site, see `deviation`.
+        """
+        lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
+        found = self._sites(z, lattice, patches)
+        return z, [deviation(c, s) for c, s in zip(crystals, found, strict=True)]
+
+    def decode_density(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, "b n n n"]:  # noqa: ARG002
+        """Density that the network decodes, in e/Å³."""
+        raise TypeError(f"the codec {self.config.name!r} decodes atoms only")
+
+    def encode_density(self, density: Float[Tensor, "b n n n"]) -> DiagonalGaussian:  # noqa: ARG002
+        """Distribution of the latents of densities in e/Å³."""
+        raise TypeError(f"the codec {self.config.name!r} encodes atoms only")
+
+    def find_by(self, name: str) -> None:
+        """Have atoms found in another way, one of `finders`.
+
+        Raises
+        ------
+        ValueError
+            No such way.
+        """
+        if not self.finders:
+            raise ValueError(f"{self.config.name} has one way to decode atoms")
+        raise ValueError(unknown("finder", name, self.finders))
+
+    # Saving and loading
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, device: str = "cpu", **hub: Any) -> "Codec":  # type: ignore[override]
+        """Load a codec that ships with the package, one in a folder, or one from the Hugging Face hub.
+
+        Parameters
+        ----------
+        name: one that ships, as "mp"; a folder; or "user/repository".
+        device: a torch device; "auto" takes a GPU where there is one.
+
+        Raises
+        ------
+        FileNotFoundError
+            No such codec; the message lists those there are.
+        """
+        from xtalcodec.codecs.registry import load_config, open_codec
+
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        folder = cls.folder(name) or Path(snapshot_download(str(name), allow_patterns=[CONFIG, WEIGHTS, CARD], **hub))
+        codec = open_codec(load_config(json.loads((folder / CONFIG).read_text())), device)
+        try:
+            weights = load_file(folder / WEIGHTS, device=str(codec.device))
+            codec.network.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(f"{folder / WEIGHTS} does not hold this codec's weights: {error}") from error
+        return codec
+
+    @staticmethod
+    def folder(name: str | Path) -> Path | None:
+        """Folder of a codec that is on this machine; None for one on the hub.
+
+        Raises
+        ------
+        FileNotFoundError
+            Neither a codec that ships, nor a folder, nor the name of a repository.
+        """
+        if str(name) in pretrained():
+            return Path(str(files("xtalcodec").joinpath("weights", str(name))))
+        if Path(name).is_dir():
+            if not (Path(name) / CONFIG).is_file():
+                raise FileNotFoundError(f"{name} holds no codec: {CONFIG} is missing")
+            return Path(name)
+        if str(name).count("/") != 1:
+            raise FileNotFoundError(unknown("codec", str(name), pretrained()) + " A folder will do too.")
+        return None
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Write configuration and weights (matrices in half precision: their rounding moves no atom by 0.001 Å)."""
+        weights = {k: v.detach().cpu() for k, v in self.network.state_dict().items()}
+        state = {k: (v.half() if v.ndim > 1 else v).contiguous() for k, v in weights.items()}
+        save_file(state, save_directory / WEIGHTS, metadata={"format": "pt"})
+        (save_directory / CONFIG).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
+
+    @property
+    def identity(self) -> str:
+        """Name and hash of settings and weights: latents carry it, and no other codec decodes them."""
+        digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
+        for key, value in sorted(self.network.state_dict().items()):
+            digest.update(key.encode() + value.detach().half().cpu().numpy().tobytes())
+        return f"{self.config.name}-{digest.hexdigest()[:12]}"
+
+    # Encoding
+
+    def place(self, crystal: Crystal) -> Placement:
+        """Return the crystal as the representation takes it, with the way back.
+
+        Raises
+        ------
+        CrystalError
+            A crystal that this codec cannot hold: an element it never saw, too many patches, atoms too near.
+        """
+        strange = sorted(set(crystal.numbers.tolist()) - set(self.config.elements))
+        if strange:
+            from ase.data import chemical_symbols
+
+            names = ", ".join(chemical_symbols[z] for z in strange)
+            raise CrystalError(f"the codec {self.config.name!r} never saw {names} in training")
+        placed = self.representation.place(crystal)
+        if (shortest := placed.crystal.shortest()) < (least := self.config.atom_finder.nearest):
+            raise CrystalError(f"two of its atoms are {shortest:.2f} Å apart; nearer than {least:g} Å they are one")
+        return placed
+
+    def encode(
+        self,
+        materials: "Material | Iterable[Material]",
+        *,
+        refine: bool = True,
+        progress: Callable[[int], None] | None = None,
+    ) -> LatentSet:
+        """Encode crystals: pymatgen structures, ASE atoms, paths of files and folders, or a mixture.
+
+        Parameters
+        ----------
+        materials
+            One or several.
+        refine
+            Where the latent does not decode to the crystal, improve it by gradient descent through the decoder,
+            which still sees the latent alone.
+        progress
+            Called with the number of crystals done since the last call.
+
+        Raises
+        ------
+        CrystalError
+            The first crystal that this codec cannot hold, or file that cannot be read, by name.
+        """
+        crystals, kinds, names = as_crystals(materials)
+        placed = []
+        for crystal, name in zip(crystals, names, strict=True):
+            try:
+                placed.append(self.place(crystal))
+            except CrystalError as error:
+                raise CrystalError(f"{name}: {error}") from error
+        return self.encode_placed(placed, kinds=kinds, refine=refine, progress=progress)
+
+    def encode_placed(
+        self,
+        placed: Sequence[Placement],
+        *,
+        kinds: Sequence[Kind] | None = None,
+        refine: bool = True,
+        progress: Callable[[int], None] | None = None,
+    ) -> LatentSet:
+        """Encode crystals that `place` has taken, see `encode`.
+
+        Parameters
+        ----------
+        placed
+            What `place` returned.
+        kinds
+            What each crystal was given as: "pymatgen" (if not said) or "ase".
+        refine
+            Improve latents that do not decode to their crystal.
+        progress
+            Called with the number of crystals done since the last call.
+        """
+        codes: dict[int, CrystalCode] = {}
+        given: Sequence[Kind] = ["pymatgen"] * len(placed) if kinds is None else kinds
+        for patches, indices in grouped([p.patches for p in placed]):
+            crystals = [placed[k].crystal for k in indices]
+            z, origins = self._encode(crystals, patches, refine)
+            for k, crystal, latent, shift in zip(indices, crystals, z.cpu().numpy(), origins, strict=True):
+                basis = placed[k].basis
+                codes[k] = CrystalCode(crystal.name, latent, patches, crystal.lattice, basis, shift, given[k])
+            if progress:
+                progress(len(indices))
+        return LatentSet(tuple(codes[k] for k in range(len(placed))), self.identity)
+
+    def _encode(
+        self, crystals: Sequence[Crystal], patches: Patches, improve: bool
+    ) -> tuple[Tensor, list[Float[np.ndarray, "3"]]]:
+        """Latents of placed crystals of one grid, and the origins they are on.
+
+        With `improve`, latents are refined where there is a gradient to follow, and crystals whose atoms do
+        not come back are tried on other origins; each keeps its best.
+        """
+        origins = [self.representation.origin(c, 0) for c in crystals]
+        moved = _moved(crystals, origins)
+        z = self._latent(moved, patches)
+        if not improve or not self.retries:
+            return z, origins
+        z, errors = self.improve(moved, patches, z)
+        for attempt in range(1, self.config.refine.origins):
+            missed = [k for k, error in enumerate(errors) if error == np.inf]
+            if not missed:
+                break
+            shifts = [self.representation.origin(crystals[k], attempt) for k in missed]
+            moved = _moved([crystals[k] for k in missed], shifts)
+            found = self.improve(moved, patches, self._latent(moved, patches))
+            for k, shift, better, error in zip(missed, shifts, *found, strict=True):
+                if error < errors[k]:
+                    z[k], errors[k], origins[k] = better, error, shift
+        return z, origins
+
+    @torch.no_grad()
+    def _latent(self, crystals: Sequence[Crystal], patches: Patches) -> Tensor:
+        """The encoder's own latents of placed crystals of one grid, moved to their origins."""
+        return self.encode_batch(self.representation.collate(crystals, self.device), patches).mean
+
+    @torch.no_grad()
+    def encode_scaled(self, crystal: Crystal, scales: Sequence[float]) -> LatentSet:
+        """Encode one crystal as often as there are `scales`, its painted field multiplied by each.
+
+        The field is linear in its weights, so every channel of every voxel is multiplied. The latents are the
+        encoder's own: there is no crystal of a scaled field that they could be refined against.
+
+        Raises
+        ------
+        CrystalError
+            A crystal that this codec cannot hold.
+        """
+        placed = self.place(crystal)
+        origin = self.representation.origin(placed.crystal, 0)
+        batch = self.representation.collate([placed.crystal.translated(origin)] * len(scales), self.device)
+        scale = torch.tensor(scales, dtype=torch.float32, device=self.device)
+        z = self.encode_batch(batch, placed.patches, scale).mean.cpu().numpy()
+        way = placed.patches, placed.crystal.lattice, placed.basis, origin
+        return LatentSet(tuple(CrystalCode(crystal.name, row, *way) for row in z), self.identity)
+
+    # Decoding
+
+    def decode(self, latents: LatentSet) -> "list[Structure | Atoms]":
+        """Decode latents, each into what its crystal was given as: a pymatgen structure or ASE atoms.
+
+        The confidence of crystal and sites is in `Structure.properties["confidence"]` and the
+        site property "confidence", or in `Atoms.info` and `Atoms.arrays`.
+
+        Raises
+        ------
+        LatentsError
+            Latents of another codec, or one that decodes to no atom at all.
+        """
+        result: list[Any] = []
+        for code, decoded in zip(latents, self.decode_crystals(latents), strict=True):
+            if decoded is None:
+                raise LatentsError(f"{code.name}: no atom found in the decoded field")
+            if code.given_as == "ase":
+                material: Any = decoded.crystal.to_ase()
+                material.info["confidence"] = decoded.confidence
+                material.arrays["confidence"] = decoded.site_confidence
+            else:
+                material = decoded.crystal.to_pymatgen()
+                material.add_site_property("confidence", decoded.site_confidence.tolist())
+                material.properties["confidence"] = decoded.confidence
+            result.append(material)
+        return result
+
+    def decode_crystals(
+        self, latents: LatentSet, progress: Callable[[int], None] | None = None
+    ) -> list[DecodedCrystal | None]:
+        """Decode latents; None where a field holds no atom.
+
+        Raises
+        ------
+        LatentsError
+            Latents of another codec or of another shape.
+        """
+        result: list[DecodedCrystal | None] = [None] * len(latents)
+        for indices, codes, z, lattice in self.batches(latents):
+            for k, code, sites in zip(indices, codes, self._sites(z, lattice, codes[0].patches), strict=True):
+                result[k] = _decoded(code, sites)
+            if progress:
+                progress(len(indices))
+        return result
+
+    def batches(self, latents: LatentSet) -> Iterator[tuple[list[int], list[CrystalCode], Tensor, Tensor]]:
+        """Indices, codes, latents and lattices of one grid at a time.
+
+        Raises
+        ------
+        LatentsError
+            Latents of another codec or of another shape.
+        """
+        if latents.codec != self.identity:
+            raise LatentsError(f"these latents belong to the codec {latents.codec}, not to {self.identity}")
+        for _, indices in grouped([c.patches for c in latents]):
+            codes = [latents[k] for k in indices]
+            z = torch.from_numpy(np.stack([c.z for c in codes])).to(self.device)
+            if z.shape[2] != self.config.network.latent:
+                raise LatentsError(
+                    f"{codes[0].name}: {z.shape[2]} latent numbers per patch, not {self.config.network.latent}"
+                )
+            lattice = torch.from_numpy(np.stack([c.lattice for c in codes])).float().to(self.device)
+            yield indices, codes, z, lattice
+
+    @torch.no_grad()
+    def found_on_grid(self, latents: LatentSet) -> list[FoundAtoms]:
+        """Decode latents to the atoms on their grids, in fractions of its axes: of a window, all that it shows."""
+        result: dict[int, FoundAtoms] = {}
+        for indices, codes, z, lattice in self.batches(latents):
+            result |= dict(zip(indices, self.find_atoms(z, lattice, codes[0].patches), strict=True))
+        return [result[k] for k in range(len(latents))]
+
+    @torch.no_grad()
+    def _sites(self, z: Tensor, lattice: Tensor, patches: Patches) -> list[FoundAtoms]:
+        """Latents of one batch → sites of the crystals' cells."""
+        cells = lattice.double().cpu().numpy()
+        sites = []
+        for found, cell in zip(self.find_atoms(z, lattice, patches), cells, strict=True):
+            placed = self.representation.sites_of_cell(found.positions, found.numbers, found.confidence, cell)
+            sites.append(FoundAtoms(*placed, found.explained))
+        return sites
+
+    def cycle_consistency(self, latents: LatentSet, decoded: Sequence[DecodedCrystal | None]) -> list[float]:
+        """Distance of each decoded crystal's own latent from the one it came from.
+
+        Returns
+        -------
+        Root mean square difference per latent number, in units of the latent's; infinite where nothing was decoded.
+        """
+        distance = []
+        for code, found in zip(latents, decoded, strict=True):
+            if found is None:
+                distance.append(float("inf"))
+                continue
+            z = self._latent([code.on_grid(found.crystal)], code.patches)[0].cpu().numpy()
+            distance.append(float(np.sqrt(np.mean((z - code.z) ** 2))))
+        return distance
+
+
+def _moved(crystals: Sequence[Crystal], shifts: Sequence[Float[np.ndarray, "3"]]) -> list[Crystal]:
+    """Crystals as they are put on the grid."""
+    return [crystal.translated(shift) for crystal, shift in zip(crystals, shifts, strict=True)]
+
+
+def _decoded(code: CrystalCode, sites: FoundAtoms) -> DecodedCrystal | None:
+    """Bring sites to the cell that was given."""
+    if not len(sites):
+        return None
+    confidence = float(np.clip(sites.confidence.min() * sites.explained, 0, 1))
+    return DecodedCrystal(code.in_given_cell(sites.positions, sites.numbers), sites.confidence, confidence)

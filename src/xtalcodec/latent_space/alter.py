@@ -1,0 +1,86 @@
+"""What becomes of a crystal that is altered before it is encoded. Only the decoder says what crystal a code is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xtalcodec.codecs.latents import LatentSet
+from xtalcodec.crystal import Crystal, CrystalError
+
+if TYPE_CHECKING:
+    from xtalcodec.codecs.base import Codec
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """One element for another."""
+
+    old: int
+    """Atomic number of what is in the crystal."""
+    new: int
+    """Atomic number of what takes its sites."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Replacement":
+        """Read `Sr=Ba`.
+
+        Raises
+        ------
+        ValueError
+            Not two elements with = between them.
+        """
+        from ase.data import atomic_numbers
+
+        old, equals, new = (part.strip() for part in text.partition("="))
+        if not equals:
+            raise ValueError(f"{text!r} is no replacement: write what is there = what takes its place, as in Sr=Ba")
+        for symbol in (old, new):
+            if not atomic_numbers.get(symbol, 0):
+                raise ValueError(f"{text!r}: there is no element {symbol!r}")
+        return cls(atomic_numbers[old], atomic_numbers[new])
+
+
+def replaced(crystal: Crystal, replacements: Sequence[Replacement]) -> Crystal:
+    """Return the crystal with species replaced, all at once, so that Sr=Ba and Ba=Sr swap them.
+
+    Raises
+    ------
+    CrystalError
+        An element that is not in the crystal, or that is to be replaced twice.
+    """
+    from ase.data import chemical_symbols
+
+    numbers, words = crystal.numbers.copy(), [crystal.name or crystal.formula]
+    done: dict[int, int] = {}
+    for change in replacements:
+        symbol = chemical_symbols[change.old]
+        if change.old in done:
+            raise CrystalError(f"{symbol} cannot be replaced by two elements at once")
+        if change.old not in crystal.numbers:
+            there = ", ".join(chemical_symbols[z] for z in np.unique(crystal.numbers))
+            raise CrystalError(f"{crystal.name or crystal.formula} has no {symbol} to replace; it has {there}")
+        numbers[crystal.numbers == change.old] = done[change.old] = change.new
+        words.append(f"{symbol}={chemical_symbols[change.new]}")
+    return replace(crystal, numbers=numbers, name="-".join(words))
+
+
+def with_density(codec: "Codec", crystal: Crystal, scales: Sequence[float]) -> LatentSet:
+    """Encode one crystal as often as there are `scales`, its painted field multiplied by each.
+
+    Raises
+    ------
+    CrystalError
+        A crystal that this codec cannot hold; a scale that is not a positive number.
+    """
+    for scale in scales:
+        if not (np.isfinite(scale) and scale > 0):
+            raise CrystalError(f"a density can be multiplied by a positive number, not by {scale:g}")
+    name = crystal.name or crystal.formula
+    try:
+        latents = codec.encode_scaled(crystal, scales)
+    except CrystalError as error:
+        raise CrystalError(f"{name}: {error}") from error
+    named = [replace(c, name=f"{name}-density-{scale:g}") for c, scale in zip(latents, scales, strict=True)]
+    return replace(latents, codes=tuple(named))

@@ -1,0 +1,66 @@
+"""The contract of priors: a distribution of codes that is fitted, sampled and kept."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from xtalcodec.codecs.latents import LatentSet
+
+
+class Prior(ABC):
+    """A distribution over the codes of one codec."""
+
+    @property
+    @abstractmethod
+    def codec(self) -> str:
+        """Identity of the codec whose codes these are: only it can decode samples."""
+
+    @property
+    @abstractmethod
+    def crystals(self) -> int:
+        """How many crystals it was fitted to."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What was fitted, in one line."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, latents: LatentSet, **settings: Any) -> "Prior":
+        """Fit codes; settings are the distribution's own.
+
+        Raises
+        ------
+        LatentsError
+            Codes that this distribution cannot be of.
+        """
+
+    @abstractmethod
+    def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> LatentSet:
+        """Draw codes; the first ones stay the same when more are drawn.
+
+        Parameters
+        ----------
+        n
+            How many.
+        seed
+            Another gives other samples.
+        temperature
+            What standard deviations are multiplied by.
+        """
+
+    @abstractmethod
+    def save(self, folder: str | Path) -> None:
+        """Write the prior to a folder."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: str | Path) -> "Prior":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        LatentsError
+            A folder without such a prior, or with one that is broken.
+        """

@@ -1,0 +1,138 @@
+"""What every representation, codec, prior and source must do: checks that raise AssertionError where it does not.
+
+Run over whatever is registered, so that a new one is tested unasked; and over one's own before it is.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.base import Codec, CodecConfig, LossConfig
+from xtalcodec.codecs.latents import LatentSet
+from xtalcodec.codecs.refine import deviation
+from xtalcodec.codecs.registry import open_codec
+from xtalcodec.crystal import Crystal
+from xtalcodec.priors.base import Prior
+from xtalcodec.representations.base import RepresentationConfig
+
+
+def check_representation(config: RepresentationConfig, crystal: Crystal) -> None:
+    """A crystal placed on the grid is painted whole, where it can be found again.
+
+    Parameters
+    ----------
+    config
+        Of the representation; closed windows and tori of the cell show every atom once.
+    crystal
+        One that it can show.
+    """
+    representation = config.open()
+    placed = representation.place(crystal)
+    np.testing.assert_allclose(placed.basis @ placed.crystal.lattice, crystal.lattice, atol=1e-8)
+    lying = placed.crystal.translated(representation.origin(placed.crystal, 0))
+    batch = representation.collate([lying])
+    field = representation.paint(batch, torch.ones(*batch.numbers.shape, 1), placed.patches)
+    assert tuple(field.shape[1:4]) == representation.grid(placed.patches)
+    assert abs(float(field.sum()) - int(batch.mask.sum())) < 1e-3 * int(batch.mask.sum()), "each atom is painted once"
+    assert bool(representation.shows(batch.frac_coords[batch.mask]).all()), "what is painted may be decoded"
+    atoms = batch.frac_coords[batch.mask].double().numpy(), batch.numbers[batch.mask].numpy()
+    sites = representation.sites_of_cell(*atoms, np.ones(len(atoms[1])), placed.crystal.lattice)
+    found = sorted(sites[1].tolist())
+    assert found == sorted(crystal.numbers.tolist()), f"{found} were found of {sorted(crystal.numbers.tolist())}"
+
+
+def check_codec(config: CodecConfig, crystals: Sequence[Crystal], folder: Path) -> None:
+    """An untrained codec encodes in any batch alike, decodes without a fault, learns, and is saved whole.
+
+    Parameters
+    ----------
+    config
+        Of the codec.
+    crystals
+        At least two of one grid that it can hold.
+    folder
+        An empty one.
+    """
+    codec = open_codec(config)
+    latents = codec.encode(list(crystals), refine=False)
+    for crystal, code in zip(crystals, latents, strict=True):
+        assert code.z.shape == (int(np.prod(code.patches)), config.network.latent)
+        np.testing.assert_allclose(code.z, codec.encode([crystal], refine=False)[0].z, atol=1e-4)
+        lying = code.on_grid(crystal)
+        back = code.in_given_cell(lying.frac_coords, lying.numbers)
+        assert deviation(crystal, FoundAtoms.known(back.frac_coords, back.numbers)) < 1e-6
+    for decoded in codec.decode_crystals(latents):
+        if decoded is not None:
+            coordinates = decoded.crystal.frac_coords
+            assert ((coordinates >= 0) & (coordinates < 1)).all()
+            assert 0 <= decoded.confidence <= 1
+    if codec.window is not None and codec.decodes_density:
+        assert codec.decode_density(torch.from_numpy(latents[0].z)[None]).shape[1:] == (codec.window.field.points,) * 3
+    if codec.trainable:
+        _check_learns(codec, crystals)
+    _check_saved(codec, crystals, folder)
+
+
+def _check_learns(codec: Codec, crystals: Sequence[Crystal]) -> None:
+    """Losses are finite and reach the weights; metrics need no gradient."""
+    placed = [codec.place(c) for c in crystals]
+    lying = [p.crystal.translated(codec.representation.origin(p.crystal, 0)) for p in placed]
+    codec.network.train()
+    losses, metrics = codec.loss(codec.representation.collate(lying), placed[0].patches, LossConfig())
+    codec.network.eval()
+    total = torch.stack([*losses.values()]).sum()
+    assert bool(torch.isfinite(total))
+    assert not any(value.requires_grad for value in metrics.values()), "a metric is no loss"
+    total.backward()
+    assert any(w.grad is not None and bool(w.grad.abs().sum() > 0) for w in codec.network.parameters())
+    codec.network.zero_grad(set_to_none=True)
+
+
+def _check_saved(codec: Codec, crystals: Sequence[Crystal], folder: Path) -> None:
+    """What is saved is the codec; its settings survive JSON."""
+    codec.save_pretrained(folder)
+    back = Codec.from_pretrained(folder)
+    assert back.identity == codec.identity
+    assert back.config == codec.config
+    once, again = (c.encode(list(crystals), refine=False) for c in (codec, back))
+    for a, b in zip(once, again, strict=True):
+        np.testing.assert_allclose(a.z, b.z, atol=3e-2, rtol=3e-2)  # matrices are saved in half precision
+
+
+def check_prior(kind: type[Prior], latents: LatentSet, folder: Path) -> None:
+    """Samples follow from the seed, more of them begin with the same, and a saved prior gives them again.
+
+    Parameters
+    ----------
+    kind
+        The class.
+    latents
+        Codes that it can be fitted to.
+    folder
+        An empty one.
+    """
+    prior = kind.fit(latents)
+    assert prior.codec == latents.codec
+    few, many, other = prior.sample(2, 1), prior.sample(4, 1), prior.sample(2, 2)
+    prior.save(folder)
+    again = kind.load(folder).sample(2, 1)
+    for k in range(2):
+        for same in (many, again):
+            np.testing.assert_array_equal(few[k].z, same[k].z)
+            np.testing.assert_array_equal(few[k].lattice, same[k].lattice)
+        assert (few[k].z != other[k].z).any()
+        assert np.linalg.det(few[k].lattice) > 0
+
+
+def check_source(source: ModuleType) -> None:
+    """A source has a name and a line that says what it is, and its crystals have names of their own."""
+    assert source.NAME
+    assert (source.__doc__ or "").split("\n")[0]
+    crystals = source.crystals()
+    names = [crystal.name.casefold() for crystal in crystals]
+    assert names
+    assert len(set(names)) == len(names)
