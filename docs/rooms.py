@@ -46,42 +46,47 @@ FAMILIES = {
 
 def layers() -> list[list[str]]:
     """Return the rooms from the highest layer to the lowest; those of one layer do not know each other."""
-    settings = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["tool"].get("importlinter", {})
-    for contract in settings.get("contracts", []):
-        if contract["type"] == "layers":
-            names = [re.split(r"\s*[|:]\s*", layer.strip()) for layer in contract["layers"]]
-            return [[name.strip("() ").removeprefix("xtalcodec.") for name in layer] for layer in names]
-    return [[name] for name in reversed(WHAT)]
+    settings = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["tool"]["importlinter"]
+    contract = next(c for c in settings["contracts"] if c["type"] == "layers")
+    return [re.split(r"\s*[|:]\s*", layer) for layer in contract["layers"]]
 
 
 def picture(rows: list[list[str]]) -> str:
-    """Draw a row for each layer, the highest on top."""
-    height, gap, left, width = 34, 8, 46, 158
-    colors = {name: color for color, names in FAMILIES.items() for name in names}
-    most = max(len(row) for row in rows)
-    right = left + most * (width + gap)
-    total = 16 + len(rows) * (height + gap)
+    """Draw a line for each room, the highest layer on top; rooms of one layer stand in one frame."""
+    height, gap, left, width, right = 34, 8, 46, 158, 700
+    total = 16 + sum(map(len, rows)) * (height + gap)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right + 440} {total}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right} {total}" '
         'font-family="DejaVu Sans, Verdana, sans-serif" font-size="13">',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
         f'<path d="M20 12V{total - 22}" stroke="{ORANGE}" stroke-width="2"/>'
         f'<path d="M14 {total - 24}h12l-6 12z" fill="{ORANGE}"/>',
         f'<text transform="translate(14 {total / 2:g}) rotate(-90)" text-anchor="middle" fill="{ORANGE}">imports</text>',
     ]
-    for k, row in enumerate(rows):
-        y = 8 + k * (height + gap)
-        for j, name in enumerate(row):
-            x, color = left + j * (width + gap), colors.get(name, INK)
+    y = 8
+    for row in rows:
+        if len(row) > 1:
+            tall = len(row) * (height + gap) - gap + 8
             parts.append(
-                f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="6" fill="{color}" fill-opacity="0.13" '
-                f'stroke="{color}"/><text x="{x + width / 2:g}" y="{y + 22}" text-anchor="middle" font-weight="bold" '
-                f'fill="{INK}">{escape(name)}</text>'
+                f'<rect x="{left - 6}" y="{y - 4}" width="{right - left}" height="{tall}" rx="8" fill="none" '
+                f'stroke="{SOFT}" stroke-dasharray="3 3"/><text x="{right - 14}" y="{y + 14}" text-anchor="end" '
+                f'font-size="11" fill="{SOFT}">do not import each other</text>'
             )
-        text = " · ".join(WHAT.get(name, "") for name in row)
-        x = left + len(row) * (width + gap) + 6
-        parts.append(f'<text x="{x}" y="{y + 22}" fill="{SOFT}">{escape(text)}</text>')
+        for name in row:
+            parts += _room(name, left, y, width, height)
+            y += height + gap
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _room(name: str, x: int, y: int, width: int, height: int) -> list[str]:
+    """Draw the box of a room and what is in it."""
+    color = next((color for color, names in FAMILIES.items() if name in names), INK)
+    return [
+        f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="6" fill="{color}" fill-opacity="0.13" '
+        f'stroke="{color}"/><text x="{x + width / 2:g}" y="{y + 22}" text-anchor="middle" font-weight="bold" '
+        f'fill="{INK}">{escape(name)}</text>',
+        f'<text x="{x + width + 14}" y="{y + 22}" fill="{SOFT}">{escape(WHAT.get(name, ""))}</text>',
+    ]
 
 
 if __name__ == "__main__":
