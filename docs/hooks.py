@@ -19,6 +19,8 @@ DOWNLOAD = "!!! note\n    This page is a notebook: [download it](tutorial.ipynb)
 CLI = "reference/cli.md"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
+BOLD = re.compile(r'<mi mathvariant="bold">([A-Za-z])</mi>')
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made while the site is built."""
@@ -34,7 +36,13 @@ def on_page_content(content: str, **_: object) -> str:
 
 def _formula(found: re.Match[str]) -> str:
     display = "block" if found[1] == "div" else "inline"
-    return convert(html.unescape(found[2]), display=display)
+    return BOLD.sub(_bold, convert(html.unescape(found[2]), display=display))
+
+
+def _bold(found: re.Match[str]) -> str:
+    """Write a bold letter in the sign that Unicode has for it: browsers do not know mathvariant=bold any more."""
+    start = 0x1D400 if found[1].isupper() else 0x1D41A
+    return f"<mi>{chr(start + ord(found[1].lower()) - ord('a'))}</mi>"
 
 
 def command_line() -> str:
