@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo paper test lint format pictures benchmarks clean
+.PHONY: demo paper test lint format docs pictures benchmarks clean
 
 demo: .venv/product ## reconstruct pymatgen's 288 AFLOW prototypes: table, CIFs and a page to look at
 	$(BIN)/xtalcodec reconstruct aflow-prototypes --out demo/cifs --json demo/summary.json --html demo/index.html --workers 2
@@ -37,8 +37,12 @@ format: .venv/development
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: .venv/development ## the site, in site/; warnings are errors
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mkdocs build --strict --clean
+
 pictures: .venv/development ## the pictures of docs/
 	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/rooms.py
 
 benchmarks: .venv/development ## throughput and memory of training, encoding and decoding
 	$(BIN)/python benchmarks/throughput.py
@@ -53,4 +57,4 @@ benchmarks: .venv/development ## throughput and memory of training, encoding and
 	@touch $@
 
 clean:
-	rm -rf .venv demo paper build dist
+	rm -rf .venv demo paper site build dist

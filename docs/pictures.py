@@ -35,7 +35,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from xtalcodec.representations.periodic import PeriodicConfig
 
-HERE = Path(__file__).parent
+IMAGES = Path(__file__).parent / "images"
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10.5,
@@ -95,7 +95,7 @@ def representation(shown: Example) -> None:
         x = 0.024 + 0.042 * k
         figure.add_artist(plt.Line2D([x], [0.875], marker="o", ms=9, color=color, lw=0))
         figure.text(x + 0.009, 0.875, SYMBOLS[z], va="center", fontsize=11)
-    figure.savefig(HERE / "representation.png", dpi=100)
+    figure.savefig(IMAGES / "representation.png", dpi=100)
     plt.close(figure)
 
 
@@ -192,7 +192,7 @@ def network(shown: Example) -> None:
         fontsize=10,
         ha="right",
     )
-    d.figure.savefig(HERE / "network.png", dpi=100)
+    d.figure.savefig(IMAGES / "network.png", dpi=100)
     plt.close(d.figure)
 
 
