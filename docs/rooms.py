@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 PICTURE = HERE / "images" / "rooms.svg"
 
 INK, SOFT, ORANGE = "#1b2530", "#66717f", "#d9622b"
+FONT = "DejaVu Sans, Verdana, sans-serif"
 
 WHAT = {
     "crystal": "a crystal: lattice, fractional coordinates, species",
@@ -56,22 +57,19 @@ def picture(rows: list[list[str]]) -> str:
     height, gap, left, width, right = 34, 8, 46, 158, 700
     total = 16 + sum(map(len, rows)) * (height + gap)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right} {total}" '
-        'font-family="DejaVu Sans, Verdana, sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right} {total}" font-family="{FONT}" font-size="13">',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
-        f'<path d="M20 12V{total - 22}" stroke="{ORANGE}" stroke-width="2"/>'
+        f'<path d="M20 12V{total - 22}" stroke="{ORANGE}" stroke-width="2"/>',
         f'<path d="M14 {total - 24}h12l-6 12z" fill="{ORANGE}"/>',
-        f'<text transform="translate(14 {total / 2:g}) rotate(-90)" text-anchor="middle" fill="{ORANGE}">imports</text>',
+        f'<g transform="translate(14 {total / 2:g}) rotate(-90)">{_text(0, 0, "imports", ORANGE, "middle")}</g>',
     ]
     y = 8
     for row in rows:
         if len(row) > 1:
             tall = len(row) * (height + gap) - gap + 8
-            parts.append(
-                f'<rect x="{left - 6}" y="{y - 4}" width="{right - left}" height="{tall}" rx="8" fill="none" '
-                f'stroke="{SOFT}" stroke-dasharray="3 3"/><text x="{right - 14}" y="{y + 14}" text-anchor="end" '
-                f'font-size="11" fill="{SOFT}">do not import each other</text>'
-            )
+            frame = f'width="{right - left}" height="{tall}" rx="8" fill="none" stroke="{SOFT}" stroke-dasharray="3 3"'
+            parts.append(f'<rect x="{left - 6}" y="{y - 4}" {frame}/>')
+            parts.append(_text(right - 14, y + tall - 14, "do not import each other", SOFT, "end"))
         for name in row:
             parts += _room(name, left, y, width, height)
             y += height + gap
@@ -81,12 +79,16 @@ def picture(rows: list[list[str]]) -> str:
 def _room(name: str, x: int, y: int, width: int, height: int) -> list[str]:
     """Draw the box of a room and what is in it."""
     color = next((color for color, names in FAMILIES.items() if name in names), INK)
+    box = f'width="{width}" height="{height}" rx="6" fill="{color}" fill-opacity="0.13" stroke="{color}"'
     return [
-        f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="6" fill="{color}" fill-opacity="0.13" '
-        f'stroke="{color}"/><text x="{x + width / 2:g}" y="{y + 22}" text-anchor="middle" font-weight="bold" '
-        f'fill="{INK}">{escape(name)}</text>',
-        f'<text x="{x + width + 14}" y="{y + 22}" fill="{SOFT}">{escape(WHAT.get(name, ""))}</text>',
+        f'<rect x="{x}" y="{y}" {box}/>',
+        f'<g font-weight="bold">{_text(x + width / 2, y + 22, name, INK, "middle")}</g>',
+        _text(x + width + 14, y + 22, WHAT.get(name, ""), SOFT),
     ]
+
+
+def _text(x: float, y: float, text: str, color: str, anchor: str = "start") -> str:
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="{color}">{escape(text)}</text>'
 
 
 if __name__ == "__main__":
