@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from xtalcodec.cli import app
-from xtalcodec.files import read_all
+from xtalcodec.io.read import read_all
 from xtalcodec.symmetry import space_group
 
 SPINEL = Structure.from_spacegroup(

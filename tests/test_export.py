@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.export import SUFFIXES, write, write_many, write_parquet
-from xtalcodec.files import Unusable, read
+from xtalcodec.io.read import Unusable, read
 from xtalcodec.symmetry import right_handed, symmetrised
 from xtalcodec.testing import crystals
 

@@ -16,7 +16,7 @@ from pymatgen.io.cif import CifParser
 from xtalcodec import files
 from xtalcodec.crystal import Crystal
 from xtalcodec.export import write, write_parquet
-from xtalcodec.files import Unusable, find, iterate, read, read_all
+from xtalcodec.io.read import Unusable, find, iterate, read, read_all
 from xtalcodec.testing import mutate
 
 ROCK_SALT = """data_NaCl

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from xtalcodec.atomic import atomic
 from xtalcodec.crystal import Crystal
-from xtalcodec.files import quiet
+from xtalcodec.io.read import quiet
 from xtalcodec.symmetry import conventional, right_handed, symmetrised, wrapped
 
 SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".json"}

@@ -18,7 +18,7 @@ import torch
 from xtalcodec import stores
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.executors import Pool
-from xtalcodec.files import Unusable
+from xtalcodec.io.read import Unusable
 from xtalcodec.properties import Properties
 from xtalcodec.stores import Layout
 from xtalcodec.views import ViewsConfig, look, paint_row, settings_of

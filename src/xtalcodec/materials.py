@@ -40,7 +40,7 @@ def as_crystals(materials: "Material | Iterable[Material]") -> tuple[list[Crysta
 
 def _from_file(path: Path) -> Iterator[Crystal]:
     """Crystals of a file that must all be good."""
-    from xtalcodec.files import Unusable, read
+    from xtalcodec.io.read import Unusable, read
 
     for crystal in read(path):
         if isinstance(crystal, Unusable):

@@ -50,7 +50,7 @@ def decode(
     """
     from xtalcodec.cli.report import write_json
     from xtalcodec.export import write_many
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
     from xtalcodec.latents import Latents
 
     with clear_errors():

@@ -11,7 +11,7 @@ from xtalcodec.cli.running import progress_bar
 
 if TYPE_CHECKING:
     from xtalcodec.codec import Codec, Decoded
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
     from xtalcodec.latents import Latents
 
 Out = Annotated[Path | None, typer.Option(help="Folder for the decoded crystals.")]
@@ -108,7 +108,7 @@ def draw(
 
 def lost(rows: Sequence[dict[str, Any]]) -> "list[Unusable]":
     """Rows where no crystal decoded, and why."""
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
     from xtalcodec.metrics.generation import nothing
 
     return [Unusable(row["name"], nothing(row["explained"])) for row in rows if not row["sites"]]

@@ -23,7 +23,7 @@ from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load
 
 if TYPE_CHECKING:
     from xtalcodec.codec import Codec
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
     from xtalcodec.metrics.reconstruction import Reconstruction
 
 

@@ -9,7 +9,7 @@ import typer
 
 from xtalcodec.atomic import atomic
 from xtalcodec.codec import Codec
-from xtalcodec.files import Unusable
+from xtalcodec.io.read import Unusable
 from xtalcodec.metrics.reconstruction import Reconstruction, summary
 
 

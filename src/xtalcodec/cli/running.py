@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from xtalcodec.codec import Codec
     from xtalcodec.crystal import Crystal
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
 WRONG_USAGE, SOME_UNUSABLE = 2, 3
 """Exit statuses beside 0."""
@@ -53,7 +53,7 @@ def load_crystals(
     """Read crystals; with a codec, set those aside that it cannot hold."""
     from xtalcodec import data
     from xtalcodec.crystal import CrystalError
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
     crystals, unusable = data.load(inputs, max_sites)
     if codec is None:

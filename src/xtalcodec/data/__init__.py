@@ -9,7 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.files import MAX_SITES, AnyPath, Unusable, read_all
+from xtalcodec.io.found import MAX_SITES
+from xtalcodec.io.read import AnyPath, Unusable, read_all
 
 FILES = "files"
 

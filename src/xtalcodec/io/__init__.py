@@ -1,0 +1,1 @@
+"""Crystals in and out: files of every format, tables of properties, and writing that is whole or not there."""
