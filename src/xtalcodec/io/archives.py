@@ -17,7 +17,7 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 _PIECE = 1 << 20
 _LEAST = 1 << 28
 _RATIO = 100
-"""An archive may unpack to 256 MiB, or to a hundred times its size: text packs ten- to thirtyfold, a bomb thousandfold."""
+"""An archive may unpack to 256 MiB, or a hundred times its size: text packs ten- to thirtyfold, a bomb thousandfold."""
 
 Member = tuple[str, IO[bytes], int]
 """Path in the archive, its bytes, and how many the archive says they are."""

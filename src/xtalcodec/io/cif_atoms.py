@@ -53,7 +53,7 @@ def read_atoms(block: Block, elements: set[str], max_sites: int) -> Atoms:
     if labels is None:
         labels = block.column("_atom_site_label")  # tells that it is missing
     if not labels:
-        raise CrystalError("its loop_ of atoms has no rows: damaged or cut off")
+        raise CrystalError("a loop_ has no rows, that of the atoms: damaged or cut off")
     check_size(len(labels), max_sites)
     length = len(labels)
     types = block.column("_atom_site_type_symbol", length) if types else [""] * length

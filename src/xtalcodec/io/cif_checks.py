@@ -17,24 +17,25 @@ _DENSITY = 0.1
 """Relative; a lost centring halves a density at least."""
 
 
-def formula_of(block: Block) -> tuple[Counter[str], int]:
+def formula_of(block: Block) -> tuple[dict[str, float], float]:
     """Return the sum formula, isotopes as their element, and how much deuterium is in it; empty if it has none."""
     from pymatgen.core import Composition
 
     text = block.one("_chemical_formula_sum")
     if text is None or text in UNKNOWN:
-        return Counter(), 0
+        return {}, 0.0
     try:
-        counts = Counter(Composition(text.replace(",", " ").replace("\n", " ")).get_el_amt_dict())
+        amounts = Composition(text.replace(",", " ").replace("\n", " ")).get_el_amt_dict()
     except (ValueError, ArithmeticError):
-        return Counter(), 0
-    deuterium = int(counts["D"])
-    for isotope, element in ISOTOPES.items():
-        counts[element] += counts.pop(isotope, 0)
-    return +counts, deuterium
+        return {}, 0.0
+    counts: dict[str, float] = {}
+    for symbol, amount in amounts.items():
+        element = ISOTOPES.get(symbol, symbol)
+        counts[element] = counts.get(element, 0.0) + float(amount)
+    return {symbol: count for symbol, count in counts.items() if count > 0}, float(amounts.get("D", 0.0))
 
 
-def check_content(block: Block, crystal: Crystal, formula: Counter[str], deuterium: int) -> bool:
+def check_content(block: Block, crystal: Crystal, formula: dict[str, float], deuterium: float) -> bool:
     """Compare the crystal with formula, Z and density; True if one of the last two confirms it.
 
     Raises
@@ -67,7 +68,7 @@ def check_content(block: Block, crystal: Crystal, formula: Counter[str], deuteri
     return True
 
 
-def _check_density(block: Block, crystal: Crystal, formula: Counter[str], deuterium: int) -> bool | None:
+def _check_density(block: Block, crystal: Crystal, formula: dict[str, float], deuterium: float) -> bool | None:
     """Compare with the density that the file calculates; None where it states none."""
     from pymatgen.core import Element
 

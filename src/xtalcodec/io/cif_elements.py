@@ -5,7 +5,7 @@ can be read in several ways, the file's formula decides; where it cannot, the cr
 """
 
 import re
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -63,7 +63,7 @@ def readings(labels: list[str], types: list[str], elements: set[str]) -> list[Re
 
 
 def choose(
-    rows: list[Reading], multiplicities: Int[np.ndarray, " rows"], formula: Counter[str]
+    rows: list[Reading], multiplicities: Int[np.ndarray, " rows"], formula: dict[str, float]
 ) -> tuple[list[str], tuple[str, ...]]:
     """Choose every row's element, and tell what was assumed.
 
@@ -92,9 +92,9 @@ def choose(
         for choice in product(*(row.elements for row in unclear.values())):
             meant = dict(zip(unclear, choice, strict=True))
             found = [meant[row.text] if not row.clear else row.elements[0] for row in rows]
-            counts: Counter[str] = Counter()
+            counts: dict[str, float] = {}
             for symbol, count in zip(found, multiplicities, strict=True):
-                counts[symbol] += int(count)
+                counts[symbol] = counts.get(symbol, 0.0) + int(count)
             if same_ratio(counts, formula):
                 fitting.append((found, meant))
     if len(fitting) != 1:
@@ -104,9 +104,9 @@ def choose(
     return found, (*notes, f"by the formula, {listed}")
 
 
-def same_ratio(found: Counter[str], formula: Counter[str]) -> bool:
+def same_ratio(found: Mapping[str, float | int], formula: Mapping[str, float | int]) -> bool:
     """Tell whether two compositions are multiples of one another, within 1 %."""
-    ratios = [found[symbol] / formula[symbol] if formula[symbol] else 0.0 for symbol in found | formula]
+    ratios = [found.get(x, 0.0) / formula[x] if formula.get(x) else 0.0 for x in {*found, *formula}]
     return max(ratios) - min(ratios) <= 0.01 * max(ratios)
 
 

@@ -13,7 +13,9 @@ from xtalcodec.io.space_groups import Named, resolve
 _LISTED = r"_(symmetry_equiv_pos_as_xyz|space_group_symop_operation_xyz)_?$"
 _MAGNETIC = "_space_group_symop_magn_operation_xyz"
 _MAGNETIC_CENTRING = "_space_group_symop_magn_centering_xyz"
-_MODULATED = r"_(cell_modulation_dimension|cell_wave_vector|atom_site_fourier|atom_site_displace|space_group_ssg|.*_ssg_)"
+_MODULATED = (
+    r"_(cell_modulation_dimension|cell_wave_vector|atom_site_fourier|atom_site_displace|space_group_ssg|.*_ssg_)"
+)
 _SYMBOLS = (
     "_space_group_name_h-m_alt",
     "_symmetry_space_group_name_h-m",
@@ -30,7 +32,9 @@ def check_not_modulated(block: Block) -> None:
     for tag in block.matching(_MODULATED):
         value = block.one(tag)
         if value is not None and not (tag == "_cell_modulation_dimension" and value == "0"):
-            raise CrystalError(f"it is a modulated structure ({tag}), which has no cell that repeats in three dimensions")
+            raise CrystalError(
+                f"it is a modulated structure ({tag}), which has no cell that repeats in three dimensions"
+            )
 
 
 def named(block: Block) -> Named:

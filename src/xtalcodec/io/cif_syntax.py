@@ -105,10 +105,17 @@ def parse(text: str) -> Block:
     for item in document[0] if len(document) else ():
         if item.loop is not None:
             for k, tag in enumerate(item.loop.tags):
-                _add(found, tag, [cif.as_string(value) for value in item.loop.values[k :: item.loop.width()]])
+                _add(found, tag, [_plain(value) for value in item.loop.values[k :: item.loop.width()]])
         elif item.pair is not None:
-            _add(found, item.pair[0], [cif.as_string(item.pair[1]) if item.pair[1] else "?"])
+            _add(found, item.pair[0], [_plain(item.pair[1] or "?")])
     return found
+
+
+def _plain(value: str) -> str:
+    """Take a value out of its quotes; what is unknown stays ? or .."""
+    from gemmi import cif
+
+    return value if value in UNKNOWN else cif.as_string(value)
 
 
 def _add(block: Block, tag: str, values: list[str]) -> None:

@@ -80,7 +80,9 @@ def named_by_folder(path: Path) -> bool:
     name = path.name.lower()
     while Path(name).suffix in (*COMPRESSED, ".vasp"):
         name = name.removesuffix(Path(name).suffix)
-    return name in ASE_FORMATS or bool(re.fullmatch(r"(poscar|contcar|chgcar|chg|locpot|aeccar\d?|parchg|elfcar)", name))
+    return name in ASE_FORMATS or bool(
+        re.fullmatch(r"(poscar|contcar|chgcar|chg|locpot|aeccar\d?|parchg|elfcar)", name)
+    )
 
 
 def stem_of(path: Path) -> str:

@@ -173,10 +173,11 @@ def _check_apart(
     reach = COPIES * float(np.linalg.norm(np.linalg.inv(lattice), axis=0).max())
     if reach >= 0.5:
         raise CrystalError("its cell is flatter than an atom")
-    for i, j in cKDTree(frac_coords, boxsize=1.0).query_pairs(reach, p=np.inf):
-        if _distance(frac_coords[i] - frac_coords[j], lattice) < COPIES:
-            names = sorted({labels[rows[i]][:30], labels[rows[j]][:30]})
-            raise CrystalError(f"two of its sites, or symmetry copies of them, are at the same place: {', '.join(names)}")
+    pairs = cKDTree(frac_coords, boxsize=1.0).query_pairs(reach, p=np.inf, output_type="ndarray")
+    same = pairs[_distance(frac_coords[pairs[:, 0]] - frac_coords[pairs[:, 1]], lattice) < COPIES]
+    if len(same):
+        names = ", ".join(sorted({labels[row][:30] for row in rows[same[0]]}))
+        raise CrystalError(f"two of its sites, or symmetry copies of them, are at the same place: {names}")
 
 
 def _merged(labels: Sequence[str], moved: Float[np.ndarray, " rows"]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ Everything is read as plain data; no object that a record names is decoded.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,10 @@ from xtalcodec.io.found import check_size
 
 _IDS = ("material_id", "immutable_id", "mp_id", "mpid", "entry_id", "jid", "cif_id", "id", "name", "identifier", "_id")
 """Columns that name a record, the surest first."""
-_HOLDER = re.compile(r"(?:.*[_. -])?(structures?|cif|poscar|contcar|atoms|crystal|attributes)(?:[_. -]?(string|str|text|json|dict))?")
+_HOLDER = re.compile(
+    r"(?:.*[_. -])?(structures?|cif|poscar|contcar|atoms|crystal|attributes)"
+    r"(?:[_. -]?(string|str|text|json|dict))?"
+)
 """Columns that hold a whole structure, in lower case."""
 _NUMBERS = ("numbers", "atomic_numbers", "atomic_number", "elements", "symbols", "species")
 _POSITIONS = ("positions", "pos", "cart_coords", "cartesian_positions")
@@ -28,8 +31,9 @@ Record = dict[str, Any]
 def name_of(record: Record) -> str | None:
     """Return what a record calls itself."""
     lower = {str(key).lower(): value for key, value in record.items()}
-    for source in (lower, lower.get("key_value_pairs"), lower.get("attributes")):
-        for key in _IDS if isinstance(source, dict) else ():
+    sources = [lower, *(lower[key] for key in ("key_value_pairs", "attributes") if isinstance(lower.get(key), dict))]
+    for source in sources:
+        for key in _IDS:
             value = source.get(key)
             if (isinstance(value, str) and value.strip()) or (isinstance(value, int) and not isinstance(value, bool)):
                 return str(value).strip()
@@ -86,9 +90,7 @@ def crystal_of(value: Any, max_sites: int) -> Crystal:
     return _BUILDERS[kind](record, max_sites)
 
 
-def from_positions(
-    numbers: Any, positions: Any, cell: Any, periodic: Any, notes: tuple[str, ...] = ()
-) -> Crystal:
+def from_positions(numbers: Any, positions: Any, cell: Any, periodic: Any, notes: tuple[str, ...] = ()) -> Crystal:
     """Build a crystal from Cartesian positions, if its cell is three-dimensional.
 
     Parameters
@@ -117,7 +119,7 @@ def from_positions(
     return Crystal(crystal.lattice, crystal.frac_coords, crystal.numbers, notes=notes)
 
 
-def atomic_numbers(symbols: Sequence[Any]) -> tuple[list[int], tuple[str, ...]]:
+def atomic_numbers(symbols: Iterable[Any]) -> tuple[list[int], tuple[str, ...]]:
     """Turn symbols or numbers into atomic numbers; isotopes become their element, which is noted."""
     from pymatgen.core import Element
 

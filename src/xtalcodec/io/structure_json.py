@@ -83,8 +83,11 @@ def _is_table(value: dict[str, Any]) -> bool:
     if not columns or not all(isinstance(column, dict) and column for column in columns):
         return False
     keys = columns[0].keys()
-    return "__ndarray__" not in keys and len(columns) > 1 and all(column.keys() == keys for column in columns[1:]) and (
-        is_structure(dict.fromkeys(value))
+    return (
+        "__ndarray__" not in keys
+        and len(columns) > 1
+        and all(column.keys() == keys for column in columns[1:])
+        and (is_structure(dict.fromkeys(value)))
     )
 
 
