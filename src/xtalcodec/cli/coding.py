@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from xtalcodec.cli.options import CodecName, Device, Format, Inputs, Json, MaxSites, NoRefine, SelfCheck, Symprec
-from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar
+from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar, tell_notes
 
 
 def encode(
@@ -31,6 +31,7 @@ def encode(
             latents.to_parquet(out)
             mean = sum(c.numbers for c in latents) / len(latents)
             typer.echo(f"{len(latents)} crystals, {mean:.0f} numbers each in the mean: {out}")
+            tell_notes(crystals)
     finish(unusable)
 
 

@@ -19,7 +19,16 @@ from xtalcodec.cli.options import (
     Symprec,
     Workers,
 )
-from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, names_of, progress_bar
+from xtalcodec.cli.running import (
+    clear_errors,
+    evenly,
+    finish,
+    load_codec,
+    load_crystals,
+    names_of,
+    progress_bar,
+    tell_notes,
+)
 
 if TYPE_CHECKING:
     from xtalcodec.codec import Codec
@@ -51,6 +60,7 @@ def reconstruct(
         files, codec, device, max_sites, None, not no_refine, self_check, workers
     )
     print_table(rows, self_check)
+    tell_notes([row.original for row in rows])
     print_summary(rows, model, seconds, unusable, json, with_rows=True)
     if out:
         from xtalcodec.export import write_many

@@ -75,6 +75,7 @@ def _row(r: Reconstruction) -> dict[str, Any]:
     names = "space_group space_group_decoded matched rms rms_angstrom same_count same_composition lattice_error"
     names += " confidence reason numbers self_check"
     about = {"name": r.original.name, "formula": r.original.formula, "sites": len(r.original)}
+    about |= {"notes": list(r.original.notes)}
     about |= {"sites_decoded": len(r.decoded) if r.decoded else 0}
     return about | {name: getattr(r, name) for name in names.split()}
 

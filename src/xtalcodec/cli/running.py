@@ -98,6 +98,13 @@ def names_of(inputs: Sequence[str]) -> str:
     return ", ".join(Path(x).name for x in inputs)
 
 
+def tell_notes(crystals: "Sequence[Crystal]") -> None:
+    """List what reading the crystals assumed, on the error stream."""
+    for crystal in crystals:
+        for note in crystal.notes:
+            typer.echo(f"note: {crystal.name}: {note}", err=True)
+
+
 def tell(unusable: "Sequence[Unusable]") -> None:
     """List what could not be used, on the error stream."""
     for item in unusable:

@@ -24,7 +24,9 @@ def _sources() -> dict[str, ModuleType]:
 def available() -> dict[str, str]:
     """Return the names of the sources, each with what it is in one line."""
     found = {name: (module.__doc__ or "").split("\n")[0] for name, module in sorted(_sources().items())}
-    return found | {FILES: "Any path: CIF, POSCAR, extxyz, JSON, ASE databases, parquet, CSV, and folders of them."}
+    return found | {
+        FILES: "Paths: CIF, POSCAR, extxyz, SHELX, JSON, ASE databases, parquet, CSV, folders, zips, tars."
+    }
 
 
 def load(sources: AnyPath | Iterable[AnyPath], max_sites: int = MAX_SITES) -> tuple[list[Crystal], list[Unusable]]:

@@ -108,8 +108,11 @@ def _occupancies(
         if full and occupancy.value != 1:
             nearly.append(f"{labels[k][:30]} {column[k]}")
         found.append(1.0 if full else occupancy.value)
-    notes = (f"occupancy taken as full where it is not given: {', '.join(unknown[:4])}",) if unknown else ()
-    notes += (f"occupancy full within its uncertainty: {', '.join(nearly[:4])}",) if nearly else ()
+    notes: tuple[str, ...] = ()
+    if unknown:
+        notes += (f"occupancy taken as full where it is not given: {', '.join(unknown[:4])}",)
+    if nearly:
+        notes += (f"occupancy full within its uncertainty: {', '.join(nearly[:4])}",)
     return np.array(found), notes
 
 

@@ -79,10 +79,10 @@ def _check_density(block: Block, crystal: Crystal, formula: dict[str, float], de
         stated = number(text, "the density").value
     except CrystalError:
         return None
-    mass = sum(Element.from_Z(int(z)).atomic_mass for z in crystal.numbers)
+    mass = sum(float(Element.from_Z(int(z)).atomic_mass) for z in crystal.numbers)
     if deuterium:
         mass += 1.006 * Counter(crystal.symbols)["H"] * deuterium / formula["H"]
-    density = float(mass) / crystal.volume * _AMU_PER_CUBIC_ANGSTROM
+    density = mass / crystal.volume * _AMU_PER_CUBIC_ANGSTROM
     if stated <= 0:
         return None
     if abs(density / stated - 1) > _DENSITY:

@@ -95,7 +95,8 @@ def _columns(properties: str) -> tuple[int, int]:
     words = properties.split(":")
     if len(words) % 3 or not all(word.isascii() and word.isdecimal() for word in words[2::3]):
         raise CrystalError(f"its Properties {properties[:40]!r} cannot be read")
-    first, found = 0, {}
+    first = 0
+    found: dict[str, int] = {}
     for name, width in zip(words[::3], map(int, words[2::3]), strict=True):
         found.setdefault(name.lower(), first)
         first += width

@@ -65,12 +65,10 @@ def is_crystal_file(path: Path) -> bool:
 
     `setup.cfg` is no AtomEye configuration, and `test_poscar.py` no POSCAR.
     """
-    kind = kind_of(path)
-    suffix = path.suffix.lower()
-    plain = kind == "poscar" and suffix not in (*_KINDS, *COMPRESSED) and not _VASP.fullmatch(path.stem.lower() or ".")
+    kind, suffix = kind_of(path), path.suffix.lower()
     if kind == "cfg":
         return "number of particles" in _head(path).lower()
-    if kind == "poscar" and suffix not in _KINDS and suffix not in COMPRESSED and suffix and not plain:
+    if kind == "poscar" and suffix and suffix not in (*_KINDS, *COMPRESSED):
         return looks_like_poscar(_head(path))
     return kind is not None
 

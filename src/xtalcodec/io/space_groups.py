@@ -8,7 +8,9 @@ does not tell (International Tables A, 2.1.3.4); cubic groups were once written 
 
 import functools
 import re
+import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -158,19 +160,29 @@ def number_of(operations: Operations) -> int | None:
     """Return the space group's number of operations in any setting; None where spglib finds none."""
     import spglib
 
-    found = spglib.get_spacegroup_type_from_symmetry(
-        np.round(operations.rotations).astype(np.intc), operations.shifts, symprec=1e-3
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that its errors will be raised one day
+        found = spglib.get_spacegroup_type_from_symmetry(
+            np.round(operations.rotations).astype(np.intc), operations.shifts, symprec=1e-3
+        )
     return found.number if found else None
+
+
+def _spglibs() -> list[Any]:
+    """Return spglib's table, by Hall number."""
+    import spglib
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that its errors will be raised one day
+        return [spglib.get_spacegroup_type(hall_number) for hall_number in range(1, 531)]
 
 
 @functools.cache
 def _table() -> tuple[Setting, ...]:
     """Return all settings of gemmi's table, with spglib's codes."""
     import gemmi
-    import spglib
 
-    codes = {spglib.get_spacegroup_type(k).hall_symbol: spglib.get_spacegroup_type(k).choice for k in range(1, 531)}
+    codes = {entry.hall_symbol: entry.choice for entry in _spglibs()}
     found = []
     for group in gemmi.spacegroup_table():
         own = {code.strip("\0").lower() for code in (group.ext, group.qualifier, codes.get(group.hall, ""))} - {""}
@@ -184,7 +196,6 @@ def _table() -> tuple[Setting, ...]:
 def _names() -> dict[str, tuple[Setting, ...]]:
     """Return every spelling of a symbol, without suffix, → the settings it may mean."""
     import gemmi
-    import spglib
 
     found: dict[str, dict[str, Setting]] = {}
 
@@ -200,14 +211,13 @@ def _names() -> dict[str, tuple[Setting, ...]]:
             add(" ".join(word for word in words if word != "1"), setting)
         if group.number >= 195:
             add(group.hm.replace("-3", "3"), setting)
-    for k in range(1, 531):
-        entry = spglib.get_spacegroup_type(k)
-        setting = by_hall.get(entry.hall_symbol) or _same_operations(entry.hall_symbol)
-        if setting is None:
+    for entry in _spglibs():
+        own = by_hall.get(entry.hall_symbol) or _same_operations(entry.hall_symbol)
+        if own is None:
             continue
         spellings = entry.international.split("=")
         for name in (entry.international_full, *spellings[3 <= entry.number <= 15 :]):
-            add(name, setting)
+            add(name, own)
     return {key: tuple(settings.values()) for key, settings in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""JSON: structures of pymatgen, ASE, OPTIMADE and JARVIS, entries with one, lists, maps and tables of them, JSON lines."""
+"""JSON: structures of pymatgen, ASE, OPTIMADE and JARVIS, and entries, lists, maps, tables and lines of them."""
 
 import json
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def _held(value: dict[str, Any], key: str, depth: int) -> Iterator[tuple[str, An
         return
     for holder in holders_of([str(name) for name in value]):
         held = value.get(holder)
-        if is_text(held) or (is_structure(held) and not _is_table(held)):
+        if is_text(held) or (isinstance(held, dict) and is_structure(held) and not _is_table(held)):
             yield name_of(value) or key, held
             return
         if isinstance(held, (dict, list)) and _is_column(held):
@@ -93,11 +93,15 @@ def _is_table(value: dict[str, Any]) -> bool:
 
 def _rows(table: dict[str, Any], column: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
     """Turn columns into rows: {"structure": {"0": …}, "id": {"0": …}}."""
-    keys = list(column) if isinstance(column, dict) else list(range(len(column)))
+    keys: list[Any] = list(column) if isinstance(column, dict) else list(range(len(column)))
     many = {str(name): cells for name, cells in table.items() if isinstance(cells, type(column))}
     for key in keys:
-        cells = {
-            name: values.get(key) if isinstance(values, dict) else values[key] if key < len(values) else None
-            for name, values in many.items()
-        }
-        yield name_of(cells) or str(key), cells
+        record = {name: _cell(cells, key) for name, cells in many.items()}
+        yield name_of(record) or str(key), record
+
+
+def _cell(column: Any, key: Any) -> Any:
+    """Return a column's value in one row; None where it ends before."""
+    if isinstance(column, dict):
+        return column.get(key)
+    return column[key] if key < len(column) else None
