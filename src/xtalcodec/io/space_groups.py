@@ -182,10 +182,12 @@ def _table() -> tuple[Setting, ...]:
     """Return all settings of gemmi's table, with spglib's codes."""
     import gemmi
 
-    codes = {entry.hall_symbol: entry.choice for entry in _spglibs()}
+    codes: dict[str, set[str]] = {}
+    for entry in _spglibs():
+        codes.setdefault(_gemmis_hall(entry.hall_symbol), set()).add(entry.choice)
     found = []
     for group in gemmi.spacegroup_table():
-        own = {code.strip("\0").lower() for code in (group.ext, group.qualifier, codes.get(group.hall, ""))} - {""}
+        own = {code.strip("\0").lower() for code in (group.ext, group.qualifier, *codes.get(group.hall, ()))} - {""}
         unique_b = group.monoclinic_unique_axis() in ("b", "\0")
         standard = group.is_reference_setting()
         found.append(Setting(group.number, group.xhm(), group.hall, frozenset(own), standard, unique_b))
@@ -212,7 +214,7 @@ def _names() -> dict[str, tuple[Setting, ...]]:
         if group.number >= 195:
             add(group.hm.replace("-3", "3"), setting)
     for entry in _spglibs():
-        own = by_hall.get(entry.hall_symbol) or _same_operations(entry.hall_symbol)
+        own = by_hall.get(_gemmis_hall(entry.hall_symbol))
         if own is None:
             continue
         spellings = entry.international.split("=")
@@ -221,12 +223,15 @@ def _names() -> dict[str, tuple[Setting, ...]]:
     return {key: tuple(settings.values()) for key, settings in found.items()}
 
 
-def _same_operations(hall: str) -> Setting | None:
-    """Find the setting of a Hall symbol that gemmi spells in another way."""
+@functools.cache
+def _gemmis_hall(hall: str) -> str:
+    """Return the Hall symbol under which gemmi's table has the operations of this one."""
     import gemmi
 
+    if any(group.hall == hall for group in gemmi.spacegroup_table()):
+        return hall
     group = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(hall))
-    return next((s for s in _table() if group is not None and s.hall == group.hall), None)
+    return group.hall if group is not None else hall
 
 
 def _key(symbol: str) -> str:

@@ -25,9 +25,12 @@ def read_csv(text: str, name: str, max_sites: int) -> Iterator[Found]:
     columns = columns_of([column for column in rows.fieldnames or [] if column])
     if not columns:
         raise CrystalError(f"it has no column of crystals ({_KNOWN})")
-    for k, row in enumerate(rows):
+    count = 0
+    for count, row in enumerate(rows, start=1):
         record = {column: row.get(column) or "" for column in columns}
-        yield name_of(record) or f"{name}#{k + 1}", partial(crystal_of, record, max_sites)
+        yield name_of(record) or f"{name}#{count}", partial(crystal_of, record, max_sites)
+    if not count:
+        raise CrystalError("it has no rows")
 
 
 def read_parquet(path: Path, name: str, max_sites: int) -> Iterator[Found]:
