@@ -12,8 +12,8 @@ from xtalcodec.executors import InProcess, Pool
 from xtalcodec.fields.repeating import RepeatingConfig
 from xtalcodec.fields.unit_cell import UnitCellConfig
 from xtalcodec.fields.window import Atoms, WindowConfig, density, species_map
-from xtalcodec.io.read import Unusable
 from xtalcodec.generate import GenerateError, prepare, run
+from xtalcodec.io.read import Unusable
 from xtalcodec.properties import Properties
 from xtalcodec.stores import StoreError
 from xtalcodec.views import ViewsConfig, look

@@ -46,7 +46,7 @@ def test_members_are_named_by_their_place_and_a_bad_one_costs_only_itself(tmp_pa
 def test_no_member_leaves_the_temporary_folder(tmp_path, name):
     inside = tmp_path / "a" / "b"
     inside.mkdir(parents=True)
-    path = pack(inside / name, {"../../evil.cif": b"data_x\n", "/tmp/evil.cif": b"data_x\n", "..\\evil.vasp": b"x"})
+    path = pack(inside / name, {"../../evil.cif": b"data_x\n", "/tmp/evil.cif": b"data_x\n", "..\\evil.vasp": b"x"})  # noqa: S108
     list(read(path))
     assert not list(tmp_path.rglob("evil*"))
     assert not Path("/tmp/evil.cif").exists()  # noqa: S108 - that is the point

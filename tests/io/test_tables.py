@@ -18,7 +18,9 @@ CARTESIAN = (FRAC @ np.array(CELL)).tolist()
 STRUCTURE = Structure(Lattice(CELL), ["Ge", "O"], FRAC)
 PLAIN = {
     "lattice": {"matrix": CELL},
-    "sites": [{"species": [{"element": x, "occu": 1}], "abc": y} for x, y in zip(["Ge", "O"], FRAC.tolist(), strict=True)],
+    "sites": [
+        {"species": [{"element": x, "occu": 1}], "abc": y} for x, y in zip(["Ge", "O"], FRAC.tolist(), strict=True)
+    ],
 }
 
 

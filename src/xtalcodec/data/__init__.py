@@ -24,9 +24,7 @@ def _sources() -> dict[str, ModuleType]:
 def available() -> dict[str, str]:
     """Return the names of the sources, each with what it is in one line."""
     found = {name: (module.__doc__ or "").split("\n")[0] for name, module in sorted(_sources().items())}
-    return found | {
-        FILES: "Paths: CIF, POSCAR, extxyz, SHELX, JSON, ASE databases, parquet, CSV, folders, zips, tars."
-    }
+    return found | {FILES: "Paths: CIF, POSCAR, extxyz, SHELX, JSON, ASE databases, parquet, CSV, folders, zips, tars."}
 
 
 def load(sources: AnyPath | Iterable[AnyPath], max_sites: int = MAX_SITES) -> tuple[list[Crystal], list[Unusable]]:
