@@ -51,6 +51,8 @@ class Crystal:
     """Atomic numbers Z of the species."""
     name: str = ""
     """What to call it in tables and messages: a material id or a file's name."""
+    notes: tuple[str, ...] = ()
+    """What reading it assumed: operations from tables, copies of a site merged, deuterium read as hydrogen."""
 
     def __post_init__(self) -> None:
         """Bring the arrays to their types and refuse what is no crystal."""

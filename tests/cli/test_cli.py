@@ -9,8 +9,8 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from xtalcodec.cli import app
-from xtalcodec.files import read_all
 from xtalcodec.geometry.symmetry import space_group
+from xtalcodec.io.read import read_all
 
 SPINEL = Structure.from_spacegroup(
     "Fd-3m:2", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[x, x, x] for x in (0.125, 0.5, 0.2625)]
@@ -96,6 +96,20 @@ def test_wrong_usage_is_status_2(run, cifs, tmp_path):
     assert "no recipe 'mpp'" in result.output
     result = run("train", "mp", "seeed=1", "--data", cifs, "--val", cifs, "--out", tmp_path / "run")
     assert "Did you mean 'seed'" in result.output
+
+
+def test_what_reading_assumed_is_noted(run, tmp_path):
+    text = "data_x\n_symmetry_space_group_name_H-M 'F m -3 m'\n"
+    text += "".join(f"_cell_length_{x} 3.61\n" for x in "abc")
+    text += "".join(f"_cell_angle_{x} 90\n" for x in ("alpha", "beta", "gamma"))
+    text += "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nCu1 0 0 0\n"
+    (tmp_path / "cu.cif").write_text(text)
+    note = "operations from the table, for F m -3 m"
+    result = run("reconstruct", tmp_path / "cu.cif", "--json", tmp_path / "s.json")
+    assert result.exit_code == 0
+    assert f"note: cu: {note}" in result.stderr
+    assert json.loads((tmp_path / "s.json").read_text())["crystals"][0]["notes"] == [note]
+    assert f"note: cu: {note}" in run("encode", tmp_path / "cu.cif", "--out", tmp_path / "l.parquet").stderr
 
 
 def test_encode_then_decode_gives_the_crystals_back(run, cifs, tmp_path):

@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from xtalcodec.cli import app
-from xtalcodec.files import read_all
+from xtalcodec.io.read import read_all
 
 SITES = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
 

@@ -11,8 +11,8 @@ from xtalcodec.datasets import stores
 from xtalcodec.datasets.generate import GenerateError, prepare, run
 from xtalcodec.datasets.stores import StoreError
 from xtalcodec.datasets.views import ViewsConfig, look
-from xtalcodec.files import Unusable
 from xtalcodec.io.properties import Properties
+from xtalcodec.io.read import Unusable
 from xtalcodec.parallel import InProcess, Pool
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig

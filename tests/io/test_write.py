@@ -10,8 +10,8 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.files import Unusable, read
 from xtalcodec.geometry.symmetry import right_handed, symmetrised
+from xtalcodec.io.read import Unusable, read
 from xtalcodec.io.write import SUFFIXES, write, write_many, write_parquet
 from xtalcodec.testing import crystals
 

@@ -18,7 +18,7 @@ from xtalcodec.cli.options import (
     SelfCheck,
     Symprec,
 )
-from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar
+from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar, tell_notes
 
 
 def encode(
@@ -42,6 +42,7 @@ def encode(
             latents.to_parquet(out)
             mean = sum(c.length for c in latents) / len(latents)
             typer.echo(f"{len(latents)} crystals, {mean:.0f} numbers each in the mean: {out}")
+            tell_notes(crystals)
     finish(unusable)
 
 
@@ -62,7 +63,7 @@ def decode(
     from xtalcodec.cli.report import write_json
     from xtalcodec.codecs.hub import named_in
     from xtalcodec.codecs.latents import LatentSet
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
     from xtalcodec.io.write import write_many
 
     with clear_errors():

@@ -12,7 +12,7 @@ from xtalcodec.cli.running import progress_bar
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec, DecodedCrystal
     from xtalcodec.codecs.latents import LatentSet
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
 Out = Annotated[Path | None, typer.Option(help="Folder for the decoded crystals.")]
 Formatted = Annotated[Format, typer.Option("--format", help="Format of the decoded crystals.")]
@@ -109,6 +109,6 @@ def draw(
 def lost(rows: Sequence[dict[str, Any]]) -> "list[Unusable]":
     """Rows where no crystal decoded, and why."""
     from xtalcodec.evaluation.generation import nothing
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
     return [Unusable(row["name"], nothing(row["explained"])) for row in rows if not row["sites"]]

@@ -12,7 +12,7 @@ from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
 
 class Print(StrEnum):

@@ -11,7 +11,7 @@ from xtalcodec.cli.report import write_json
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_crystals, progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
 
 def evaluate_oracle(

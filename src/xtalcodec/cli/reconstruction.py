@@ -21,12 +21,21 @@ from xtalcodec.cli.options import (
     Symprec,
     Workers,
 )
-from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, names_of, progress_bar
+from xtalcodec.cli.running import (
+    clear_errors,
+    evenly,
+    finish,
+    load_codec,
+    load_crystals,
+    names_of,
+    progress_bar,
+    tell_notes,
+)
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
     from xtalcodec.evaluation.reconstruction import Reconstruction
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
 
 def reconstruct(
@@ -48,12 +57,13 @@ def reconstruct(
     Example: xtalcodec reconstruct quartz.cif perovskites/ --out back --html back/index.html
     """
     from xtalcodec.cli.report import print_summary, print_table
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
     rows, unusable, model, seconds = _reconstruct(
         files, codec, device, max_sites, None, not no_refine, self_check, workers
     )
     print_table(rows, self_check)
+    tell_notes([row.original for row in rows])
     print_summary(rows, model, seconds, unusable, json, with_rows=True)
     if out:
         from xtalcodec.io.write import write_many

@@ -9,8 +9,8 @@ import typer
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.evaluation.reconstruction import Reconstruction, summary
-from xtalcodec.files import Unusable
 from xtalcodec.io.atomic import atomic
+from xtalcodec.io.read import Unusable
 
 
 def print_table(rows: Sequence[Reconstruction], cycle: bool) -> None:
@@ -75,6 +75,7 @@ def _row(r: Reconstruction) -> dict[str, Any]:
     names = "space_group space_group_decoded matched rms rms_angstrom same_count same_composition"
     names += " confidence reason code_length cycle_consistency"
     about = {"name": r.original.name, "formula": r.original.formula, "sites": len(r.original)}
+    about |= {"notes": list(r.original.notes)}
     about |= {"sites_decoded": len(r.decoded) if r.decoded else 0}
     return about | {name: getattr(r, name) for name in names.split()}
 

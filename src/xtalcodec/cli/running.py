@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
     from xtalcodec.crystal import Crystal
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
 WRONG_USAGE, SOME_UNUSABLE = 2, 3
 """Exit statuses beside 0."""
@@ -53,7 +53,7 @@ def load_crystals(
     """Read crystals; with a codec, set those aside that it cannot hold."""
     from xtalcodec import datasets
     from xtalcodec.crystal import CrystalError
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
     crystals, unusable = datasets.load(inputs, max_sites)
     if codec is None:
@@ -96,6 +96,13 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 def names_of(inputs: Sequence[str]) -> str:
     """What data is called, wherever it lies."""
     return ", ".join(Path(x).name for x in inputs)
+
+
+def tell_notes(crystals: "Sequence[Crystal]") -> None:
+    """List what reading the crystals assumed, on the error stream."""
+    for crystal in crystals:
+        for note in crystal.notes:
+            typer.echo(f"note: {crystal.name}: {note}", err=True)
 
 
 def tell(unusable: "Sequence[Unusable]") -> None:

@@ -10,7 +10,7 @@ from xtalcodec.cli.report import write_json
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, progress_bar
 
 if TYPE_CHECKING:
-    from xtalcodec.files import Unusable
+    from xtalcodec.io.read import Unusable
 
 
 def is_window(codec: str) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.sources import sources
-from xtalcodec.files import MAX_SITES, AnyPath, Unusable, read_all
+from xtalcodec.io.found import MAX_SITES
+from xtalcodec.io.read import AnyPath, Unusable, read_all
 
 FILES = "files"
 
@@ -15,7 +16,7 @@ FILES = "files"
 def available() -> dict[str, str]:
     """Return the names of the sources, each with what it is in one line."""
     found = {name: (module.__doc__ or "").split("\n")[0] for name, module in sorted(sources().items())}
-    return found | {FILES: "Any path: CIF, POSCAR, extxyz, JSON, ASE databases, parquet, CSV, and folders of them."}
+    return found | {FILES: "Paths: CIF, POSCAR, extxyz, SHELX, JSON, ASE databases, parquet, CSV, folders, zips, tars."}
 
 
 def load(inputs: AnyPath | Iterable[AnyPath], max_sites: int = MAX_SITES) -> tuple[list[Crystal], list[Unusable]]:

@@ -19,8 +19,8 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets import stores
 from xtalcodec.datasets.stores import Layout
 from xtalcodec.datasets.views import ViewsConfig, look, paint_row, settings_of
-from xtalcodec.files import Unusable
 from xtalcodec.io.properties import Properties
+from xtalcodec.io.read import Unusable
 from xtalcodec.parallel import Pool
 
 SURVEYED = 64

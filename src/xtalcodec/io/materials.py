@@ -70,7 +70,7 @@ def _from_object(material: Any, place: int) -> tuple[Crystal, Kind]:
 
 def _from_files(path: Path) -> Iterator[Crystal]:
     """Crystals of a file, or of all files in a folder, that must all be good."""
-    from xtalcodec.files import Unusable, iterate
+    from xtalcodec.io.read import Unusable, iterate
 
     for crystal in iterate([path]):
         if isinstance(crystal, Unusable):

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from xtalcodec.crystal import Crystal, wrapped
-from xtalcodec.files import quiet
 from xtalcodec.geometry.symmetry import conventional, right_handed, symmetrised
 from xtalcodec.io.atomic import atomic
+from xtalcodec.io.read import quiet
 
 SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".json"}
 """What can be written, and how such a file's name ends."""
@@ -71,13 +71,15 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
     """Write crystals as a table, one a row, and return how many.
 
     Columns: material_id (the name; the second of a name gets -2), numbers, frac_coords (n x 3
-    flattened, wrapped into [0, 1)), lattice (3 x 3 flattened, rows a, b, c in Å). Zstd.
+    flattened, wrapped into [0, 1)), lattice (3 x 3 flattened, rows a, b, c in Å), notes (what reading it
+    assumed). Zstd.
     """
     import pyarrow as pa
     import pyarrow.parquet
 
     fields = {"material_id": pa.string(), "numbers": pa.list_(pa.uint8())}
     fields |= {"frac_coords": pa.list_(pa.float64()), "lattice": pa.list_(pa.float64())}
+    fields["notes"] = pa.list_(pa.string())
     schema = pa.schema(list(fields.items()))
     taken: set[str] = set()
     rows: list[dict[str, Any]] = []
@@ -90,6 +92,7 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
                     "numbers": crystal.numbers.astype(np.uint8),
                     "frac_coords": wrapped(crystal.frac_coords).ravel(),
                     "lattice": crystal.lattice.ravel(),
+                    "notes": list(crystal.notes),
                 }
             )
             if len(rows) == _ROWS:
@@ -195,10 +198,13 @@ def _extxyz(crystal: Crystal) -> str:
 
 
 def _json(crystal: Crystal) -> str:
-    """JSON of a pymatgen `Structure`."""
+    """JSON of a pymatgen `Structure`, with the notes among its properties."""
     import json
 
-    return json.dumps(crystal.to_pymatgen().as_dict(), allow_nan=False)
+    document = crystal.to_pymatgen().as_dict()
+    if crystal.notes:
+        document["properties"] = {**(document.get("properties") or {}), "notes": list(crystal.notes)}
+    return json.dumps(document, allow_nan=False)
 
 
 def _safe(name: str) -> str:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.files import MAX_SITES, quiet
-from xtalcodec.readers import json_crystal
+from xtalcodec.io.found import MAX_SITES
+from xtalcodec.io.read import quiet
+from xtalcodec.io.records import crystal_of
 
 NAME = "aflow-prototypes"
 
@@ -36,5 +37,5 @@ def crystals() -> list[Crystal]:
             taken[name] += 1
             if taken[name] > 1:
                 name = f"{name}-{taken[name]}"
-            found.append(replace(json_crystal(entry["snl"], MAX_SITES), name=name))
+            found.append(replace(crystal_of(entry["snl"], MAX_SITES), name=name))
     return found

@@ -13,9 +13,9 @@ from ase.io import write as ase_write
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifParser
 
-from xtalcodec import files
 from xtalcodec.crystal import Crystal
-from xtalcodec.files import Unusable, find, iterate, read, read_all
+from xtalcodec.io import text
+from xtalcodec.io.read import Unusable, find, iterate, read, read_all
 from xtalcodec.io.write import write, write_parquet
 from xtalcodec.testing import mutate
 
@@ -178,7 +178,7 @@ def test_deuterium_is_hydrogen_in_every_format(tmp_path):
         (PLAIN.replace("x, y, z", "x, y, 2z") + "Si1 0 0 0\n", "symmetry operations"),
         (PLAIN.replace("'x, y, z'", "'x, y, z'\n'y, x, z'") + "Si1 0 0 0\n", "do not fit its cell"),
         (PLAIN.replace("'x, y, z'", "'x, y, z'\n'-x, y+1/4, -z'") + "Si1 0 0 0\n", "no group"),
-        (PLAIN.replace("_symmetry_equiv_pos_as_xyz", "_Symmetry_Equiv_Pos_As_Xyz") + "Si1 0 0 0\n", "cannot be read"),
+        (PLAIN.replace("_symmetry_equiv_pos_as_xyz", "_symmetry_equiv_pos_as_xyzt") + "Si1 0 0 0\n", "cannot be read"),
     ],
 )  # fmt: skip
 def test_bad_cifs_are_told(tmp_path, content, want):
@@ -192,7 +192,6 @@ def test_disordered_and_partly_occupied_sites_are_named(tmp_path):
     assert "site Cl1 is disordered or partly occupied (occupancy 0.5)" in reason(
         tmp_path, text.replace("0.5 1", "0.5 0.5")
     )
-    assert "site Cl1" in reason(tmp_path, text.replace("0.5 1", "0.5 ."))
     assert "site Cl1" in reason(tmp_path, text.replace("0.5 1", "0.5 nan"))
     assert "same place" in reason(tmp_path, text + "Br1 Br- 0.5 0.5 0.5 1\n")
     assert "same place" in reason(tmp_path, text + "Cl2 Cl- 0 0.5 0 1\n")  # a symmetry copy of Cl1
@@ -214,7 +213,7 @@ def test_a_space_group_without_operations_must_say_where_it_is(tmp_path):
     assert len(read_one(tmp_path, with_group("F m -3 m"))) == 8
     assert "two choices of origin" in reason(tmp_path, with_group("F d -3 m"))
     assert "is unknown" in reason(tmp_path, with_group("F q -3 q"))
-    assert "do not fit its cell" in reason(tmp_path, with_group("R -3 m"))
+    assert "do not fit its cell" in reason(tmp_path, with_group("R -3 m :H"))
     without = with_group("P 1").replace("_symmetry_space_group_name_H-M 'P 1'\n", "")
     assert len(read_one(tmp_path, without)) == 2
 
@@ -332,8 +331,8 @@ def test_json_of_pymatgen_and_of_ase(tmp_path):
         with gzip.open(tmp_path / f"{name}.json.gz", "wt") as file:
             json.dump(document, file)
         found = list(read(tmp_path / f"{name}.json.gz"))
-        assert [crystal.name for crystal in found] == names[name]
-        assert all(crystal.frac_coords[0, 0] == 0.999999999 for crystal in found)
+        assert [crystal.name for crystal in found] == names[name], found
+        assert all(crystal.frac_coords[0, 0] == 0.999999999 for crystal in found), found
     ase_write(tmp_path / "ase.json", structure.to_ase_atoms())
     (crystal,) = read(tmp_path / "ase.json")
     np.testing.assert_allclose(crystal.frac_coords, [[0.999999999, 0, 0]])
@@ -429,7 +428,7 @@ def test_cdvae_csv(tmp_path, name):
     buffer = io.StringIO()
     out = csv.writer(buffer)
     out.writerow(["", "material_id", "cif", "band_gap"])
-    large = PLAIN + "".join(f"Si{k} 0 0 {k / 1300:.6f}{' ' * 120}\n" for k in range(1200))
+    large = PLAIN + "".join(f"Si{k} {k % 10 / 10} 0 {k // 10 / 130:.6f}{' ' * 120}\n" for k in range(1200))
     for k, cif in enumerate([PLAIN + "Si1 0 0 0\n", PLAIN + "Si1 0 0 nan\n", "", rock_salt(), large]):
         out.writerow([k, f"mp-{k}", cif, 0.5])
     data = buffer.getvalue().encode()
@@ -441,14 +440,17 @@ def test_cdvae_csv(tmp_path, name):
     assert "no CIF" in third.reason
     if name.endswith("gz"):
         assert "damaged or ends too early" in reason(tmp_path, gzip.compress(data)[:-30], "cut.csv.gz")
-    assert reason(tmp_path, "a,b\n1,2\n", "other.csv") == "it has no column cif"
+    assert (
+        reason(tmp_path, "a,b\n1,2\n", "other.csv")
+        == "it has no column of crystals (cif, structure, poscar, atoms, or arrays as of OPTIMADE or ASE)"
+    )
 
 
 @pytest.mark.parametrize(
-    "kind", ["cfg", "cube", "gen", "magres", "res", "traj", "xsd", "xsf", "struct", "vasp-xdatcar", "crystal", "aims"]
+    "kind", ["cfg", "cube", "gen", "magres", "traj", "xsd", "xsf", "struct", "vasp-xdatcar", "crystal", "aims"]
 )
 def test_ases_formats(tmp_path, kind):
-    from xtalcodec.readers import ASE_FORMATS
+    from xtalcodec.io.ase_formats import ASE_FORMATS
 
     atoms = Atoms("NaCl", [[0, 0, 0], [2, 2.1, 2.2]], cell=[[4, 0, 0], [1, 5, 0], [0, 0.5, 6]], pbc=True)
     name = {value: key for key, value in ASE_FORMATS.items()}[kind]
@@ -522,7 +524,7 @@ def test_a_file_without_permission_is_told(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(files, "open", refuse, raising=False)
+    monkeypatch.setattr(text, "open", refuse, raising=False)
     assert reason(tmp_path, PLAIN) == "no permission to read it"
 
 
@@ -552,7 +554,7 @@ def test_compressed_text(tmp_path, suffix):
 
 
 def test_text_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(text, "MAX_BYTES", 1 << 20)
     assert reason(tmp_path, gzip.compress(b" " * (1 << 22)), "x.cif.gz") == "it holds more than 1 MiB of text"
 
 
@@ -567,7 +569,7 @@ def test_reading_is_lazy_and_keeps_the_callers_warning_filters(tmp_path):
 
 def test_importing_is_quick():
     heavy = {"pymatgen", "ase", "pyarrow", "pandas", "torch", "scipy"}
-    code = f"import sys, xtalcodec.files; print({heavy} & set(sys.modules))"
+    code = f"import sys, xtalcodec.io.read; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 

@@ -1,0 +1,132 @@
+"""The loop of atoms of a CIF: positions and what digits they have, occupancies, and rows that are no atoms."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from xtalcodec.crystal import CrystalError
+from xtalcodec.io.cif_elements import Reading, is_dummy, readings
+from xtalcodec.io.cif_syntax import UNKNOWN, Block, Number, number
+from xtalcodec.io.found import check_size
+
+_POSITIONS = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
+
+
+@dataclass(frozen=True, slots=True)
+class Atoms:
+    """The rows of the loop of atoms, less those that are no atoms."""
+
+    labels: list[str]
+    """What the file calls each row."""
+    readings: list[Reading]
+    """The elements that each row may be."""
+    positions: Float[np.ndarray, "rows 3"]
+    """Fractional coordinates; 0.3333 is 1/3."""
+    digits: Float[np.ndarray, "rows 3"]
+    """How far each coordinate may be off, fractional."""
+    occupancies: Float[np.ndarray, " rows"]
+    """1 where the site is full within its uncertainty."""
+    notes: tuple[str, ...]
+    """What was assumed."""
+
+
+def read_atoms(block: Block, elements: set[str], max_sites: int) -> Atoms:
+    """Read the loop of atoms.
+
+    Parameters
+    ----------
+    block
+        The data block.
+    elements
+        Elements of the file's formula; empty where it states none. They tell CO from Co.
+    max_sites
+        Refuse more rows than this.
+
+    Raises
+    ------
+    CrystalError
+        A column is missing, a coordinate or occupancy is no number, hydrogens have no positions.
+    """
+    types = block.values.get("_atom_site_type_symbol")
+    labels = block.values.get("_atom_site_label", types)
+    if labels is None:
+        labels = block.column("_atom_site_label")  # tells that it is missing
+    if not labels:
+        raise CrystalError("a loop_ has no rows, that of the atoms: damaged or cut off")
+    check_size(len(labels), max_sites)
+    length = len(labels)
+    types = block.column("_atom_site_type_symbol", length) if types else [""] * length
+    for hydrogens in block.values.get("_atom_site_attached_hydrogens", []):
+        if hydrogens not in ("0", *UNKNOWN):
+            raise CrystalError("hydrogens are attached to sites without positions of their own")
+    flags = block.values.get("_atom_site_calc_flag", [])
+    flags = flags if len(flags) == length else [""] * length
+    rows = [k for k in range(length) if flags[k].lower() != "dum" and not is_dummy(types[k], labels[k])]
+    if not rows:
+        raise CrystalError("it has no sites")
+    dummies = sorted({labels[k][:30] for k in range(length)} - {labels[k][:30] for k in rows})
+    notes = (f"dummies are no atoms: {', '.join(dummies[:4])}",) if len(rows) < length else ()
+    columns = [block.column(tag, length) for tag in _POSITIONS]
+    what = "a coordinate of site "
+    read = [[number(column[k], what + labels[k][:30]) for column in columns] for k in rows]
+    occupancies, assumed = _occupancies(block, labels, rows)
+    labels, types = [labels[k] for k in rows], [types[k] for k in rows]
+    return Atoms(
+        labels,
+        readings(labels, types, elements),
+        np.array([[_third(x) for x in row] for row in read]),
+        np.array([[_may_be_off(x) for x in row] for row in read]),
+        occupancies,
+        notes + assumed,
+    )
+
+
+def check_full(atoms: Atoms) -> None:
+    """Refuse disorder, naming the first site that is not full."""
+    for label, occupancy in zip(atoms.labels, atoms.occupancies, strict=True):
+        if occupancy != 1:
+            raise CrystalError(f"site {label[:30]} is disordered or partly occupied (occupancy {occupancy:g})")
+
+
+def _occupancies(
+    block: Block, labels: list[str], rows: list[int]
+) -> tuple[Float[np.ndarray, " rows"], tuple[str, ...]]:
+    """Read occupancies: unknown is full (the dictionary's default is 1), and so is 0.999(2)."""
+    column = block.values.get("_atom_site_occupancy")
+    if column is None:
+        return np.ones(len(rows)), ()
+    column = block.column("_atom_site_occupancy", len(labels))
+    unknown, nearly, found = [], [], []
+    for k in rows:
+        if column[k] in UNKNOWN:
+            unknown.append(labels[k][:30])
+            found.append(1.0)
+            continue
+        occupancy = number(column[k], f"the occupancy of site {labels[k][:30]}")
+        full = abs(occupancy.value - 1) <= occupancy.uncertainty
+        if full and occupancy.value != 1:
+            nearly.append(f"{labels[k][:30]} {column[k]}")
+        found.append(1.0 if full else occupancy.value)
+    notes: tuple[str, ...] = ()
+    if unknown:
+        notes += (f"occupancy taken as full where it is not given: {', '.join(unknown[:4])}",)
+    if nearly:
+        notes += (f"occupancy full within its uncertainty: {', '.join(nearly[:4])}",)
+    return np.array(found), notes
+
+
+def _third(x: Number) -> float:
+    """Take 0.333, 0.6667 and 0.16667 for the thirds and sixths they are rounded from; six digits are what they say."""
+    nearest = round(x.value * 6) / 6
+    rounded = 3 <= x.digits <= 5 and abs(x.value - nearest) <= 0.5001 * 10.0**-x.digits
+    return nearest if rounded else x.value
+
+
+def _may_be_off(x: Number) -> float:
+    """One and a half of the last digit, as 2 × 0.1234 = 0.2469 has it, and thrice the standard uncertainty.
+
+    Zeros at the end may only fill a column: 0.33300000 has three digits. 0.5 and 0 are exact.
+    """
+    digits = x.significant if x.significant >= 3 else x.digits
+    return (1.5 * 10.0**-digits if digits >= 2 else 0.0) + 3 * x.uncertainty

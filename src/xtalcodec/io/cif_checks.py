@@ -1,0 +1,128 @@
+"""What a CIF says of its crystal as a whole, compared with the crystal that was read: formula, Z, density, symbol."""
+
+from collections import Counter
+
+import numpy as np
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.cif_elements import ISOTOPES, same_ratio
+from xtalcodec.io.cif_syntax import UNKNOWN, Block, number
+from xtalcodec.io.operations import Operations, fits
+from xtalcodec.io.orbits import closed_under
+from xtalcodec.io.space_groups import Named, candidates
+
+_AMU_PER_CUBIC_ANGSTROM = 1.66053907
+"""Mg/m³."""
+_DENSITY = 0.1
+"""Relative; a lost centring halves a density at least."""
+
+
+def formula_of(block: Block) -> tuple[dict[str, float], float]:
+    """Return the sum formula, isotopes as their element, and how much deuterium is in it; empty if it has none."""
+    from pymatgen.core import Composition
+
+    text = block.one("_chemical_formula_sum")
+    if text is None or text in UNKNOWN:
+        return {}, 0.0
+    try:
+        amounts = Composition(text.replace(",", " ").replace("\n", " ")).get_el_amt_dict()
+    except (ValueError, ArithmeticError):
+        return {}, 0.0
+    counts: dict[str, float] = {}
+    for symbol, amount in amounts.items():
+        element = ISOTOPES.get(symbol, symbol)
+        counts[element] = counts.get(element, 0.0) + float(amount)
+    return {symbol: count for symbol, count in counts.items() if count > 0}, float(amounts.get("D", 0.0))
+
+
+def check_content(block: Block, crystal: Crystal, formula: dict[str, float], deuterium: float) -> bool:
+    """Compare the crystal with formula, Z and density; True if one of the last two confirms it.
+
+    Raises
+    ------
+    CrystalError
+        Sites that contradict what the file states; the message names both.
+    """
+    dense = _check_density(block, crystal, formula, deuterium)
+    if not formula:
+        return bool(dense)
+    found = Counter(crystal.symbols)
+    text = str(block.one("_chemical_formula_sum"))[:60]
+    if not same_ratio(found, formula):
+        raise CrystalError(f"its sites make {crystal.formula}, its formula says {text}")
+    # Whole formula units: a file cut between two rows of one element keeps its stoichiometry.
+    ratio = sum(found.values()) / sum(formula.values())
+    units = max(ratio, 1 / ratio)
+    if abs(units - round(units)) > 0.01 * units:
+        raise CrystalError(f"it has {len(crystal)} sites, no multiple of its formula {text}")
+    stated = block.one("_cell_formula_units_z")
+    if stated is None or not stated.isdigit() or int(stated) == 0:
+        return bool(dense)
+    # Some programs write the formula of the whole cell, and count the units of the reduced one.
+    counts = [int(count) for count in formula.values()]
+    reduced = float(np.gcd.reduce(counts)) if all(count == int(count) for count in formula.values()) else 1.0
+    agrees = any(abs(ratio * unit - int(stated)) < 0.01 * int(stated) for unit in (1.0, reduced))
+    if not agrees and not dense:
+        units_found = f"{ratio:g} unit{'s' * (ratio != 1)} of {text}"
+        raise CrystalError(f"its sites make {units_found} in the cell, its Z says {stated}")
+    return True
+
+
+def _check_density(block: Block, crystal: Crystal, formula: dict[str, float], deuterium: float) -> bool | None:
+    """Compare with the density that the file calculates; None where it states none."""
+    from pymatgen.core import Element
+
+    text = block.one("_exptl_crystal_density_diffrn")
+    if text is None:
+        return None
+    try:
+        stated = number(text, "the density").value
+    except CrystalError:
+        return None
+    mass = sum(float(Element.from_Z(int(z)).atomic_mass) for z in crystal.numbers)
+    if deuterium:
+        mass += 1.006 * Counter(crystal.symbols)["H"] * deuterium / formula["H"]
+    density = mass / crystal.volume * _AMU_PER_CUBIC_ANGSTROM
+    if stated <= 0:
+        return None
+    if abs(density / stated - 1) > _DENSITY:
+        raise CrystalError(f"its sites make a density of {density:.3g} Mg/m³, the file says {text[:20]}")
+    return True
+
+
+def check_complete(crystal: Crystal, group: Named, operations: Operations, *, proven: bool) -> None:
+    """Refuse an asymmetric unit whose operations were lost: fewer are listed than the space group's symbol has.
+
+    Programs that write all atoms of a cell in P 1 leave the old symbol in the file. Then the atoms have the
+    symmetry of the symbol, or Z or the density confirms them; otherwise sites are missing.
+
+    Parameters
+    ----------
+    crystal
+        As read, with the listed operations.
+    group
+        What the file calls its space group.
+    operations
+        The listed ones.
+    proven
+        Whether Z or the density confirms the crystal.
+
+    Raises
+    ------
+    CrystalError
+        Fewer operations than the symbol has, and atoms that lack them.
+    """
+    if proven or (group.symbol is None and group.number is None):
+        return
+    try:
+        settings = [s for s in candidates(group) if fits(s.operations, crystal.lattice @ crystal.lattice.T)]
+    except CrystalError:
+        return  # symbol and number contradict each other, and the operations are there
+    groups = [setting.operations for setting in settings]
+    if not groups or any(len(operations) >= len(full) for full in groups):
+        return
+    if any(closed_under(crystal.frac_coords, crystal.numbers, full, crystal.lattice) for full in groups):
+        return
+    missing = len(operations.centring) < min(len(full.centring) for full in groups)
+    what = "lack the centring of" if missing else "are fewer than those of"
+    raise CrystalError(f"the {len(operations)} symmetry operations it lists {what} its space group {group.text}")

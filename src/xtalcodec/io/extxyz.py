@@ -1,0 +1,116 @@
+"""Extended XYZ, frame by frame. Only the cell, the species and the positions are read, so that nothing else matters.
+
+The format is told by ASE's documentation of `ase.io.extxyz`: a number of sites, a line of key=value with
+`Lattice="ax ay az bx …"` and `Properties=name:type:columns:…`, and a line for each site.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.found import Found, check_size, numbered
+from xtalcodec.io.records import atomic_numbers, from_positions
+
+_DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
+_VALUE = r"""(?:^|[\s,])["']?{key}["']?\s*=\s*(?:"([^"]*)"|'([^']*)'|\{{([^}}]*)\}}|(\[.*?\](?=\s|$))|(\S+))"""
+_SPECIES = ("species", "element", "elements", "symbols", "symbol", "z", "numbers", "atomic_numbers")
+_POSITIONS = ("pos", "positions", "position")
+
+Frame = tuple[list[str], str]
+"""The lines of a frame, and why it cannot be used ("" where nothing is known against it)."""
+
+
+def read_extxyz(text: str, name: str, max_sites: int) -> Iterator[Found]:
+    """Yield every frame of an (extended) XYZ file; a bad frame costs only itself."""
+    frames = _frames(text.splitlines())
+    for k, (lines, reason) in enumerate(frames):
+        yield numbered(name, k, len(frames)), partial(_crystal, lines, reason, max_sites)
+
+
+def _frames(lines: list[str]) -> list[Frame]:
+    """Cut into frames; where a number of sites is wrong, go on at the next line that gives a lattice."""
+    heads = [k - 1 for k, line in enumerate(lines) if k and re.search(r"(?i)\blattice\W*=", line)]
+    heads.append(len(lines))
+    frames: list[Frame] = []
+    start, following = 0, 0
+    while start < len(lines):
+        while heads[following] <= start < heads[-1]:
+            following += 1
+        following_head = heads[following]
+        count = lines[start].strip()
+        if not count:
+            start += 1
+        elif count.isascii() and count.isdecimal() and len(count) <= 12:
+            end = min(start + int(count) + 2, following_head)
+            frames.append((lines[start:end], ""))
+            start = end
+        else:
+            wrong = f"line {start + 1} is {count[:30]!r}, not a number of sites"
+            after = bool(frames) and not frames[-1][1] and start not in heads
+            if after:  # the frame before has more rows than it says
+                frames[-1] = (frames[-1][0], wrong)
+            else:
+                frames.append(([], wrong))
+            start = following_head
+    if not frames:
+        raise CrystalError("it has no frames")
+    return frames
+
+
+def _crystal(frame: list[str], reason: str, max_sites: int) -> Crystal:
+    if reason:
+        raise CrystalError(reason)
+    while frame and not frame[-1].strip():
+        frame = frame[:-1]
+    count = int(frame[0])
+    check_size(count, max_sites)
+    if len(frame) != count + 2:
+        raise CrystalError(f"it ends after {max(len(frame) - 2, 0)} of {count} sites")
+    lattice = _value(frame[1], "lattice")
+    if lattice is None:
+        raise CrystalError("it gives no Lattice: a molecule, or plain XYZ")
+    cell = np.array([float(x) for x in re.sub(r"[\[\],]", " ", lattice).split()])
+    if cell.size != 9:
+        raise CrystalError(f"its Lattice has {cell.size} numbers, not nine")
+    species, positions = _columns(_value(frame[1], "properties") or _DEFAULT_PROPERTIES)
+    rows = [line.split() for line in frame[2:]]
+    if min(map(len, rows)) < max(species, positions + 2) + 1:
+        raise CrystalError("a row has fewer columns than its Properties say")
+    numbers, notes = atomic_numbers([row[species] for row in rows])
+    places = np.array([[float(x) for x in row[positions : positions + 3]] for row in rows])
+    return from_positions(numbers, places, cell.reshape(3, 3), _periodic(_value(frame[1], "pbc")), notes)
+
+
+def _value(comment: str, key: str) -> str | None:
+    """Return the value of a key in any case, in whatever quotes."""
+    match = re.search(_VALUE.format(key=key), comment, re.IGNORECASE)
+    return next((group for group in match.groups() if group is not None), None) if match else None
+
+
+def _columns(properties: str) -> tuple[int, int]:
+    """Return the first column of the species and of the positions."""
+    words = properties.split(":")
+    if len(words) % 3 or not all(word.isascii() and word.isdecimal() for word in words[2::3]):
+        raise CrystalError(f"its Properties {properties[:40]!r} cannot be read")
+    first = 0
+    found: dict[str, int] = {}
+    for name, width in zip(words[::3], map(int, words[2::3]), strict=True):
+        found.setdefault(name.lower(), first)
+        first += width
+    species = next((found[name] for name in _SPECIES if name in found), None)
+    positions = next((found[name] for name in _POSITIONS if name in found), None)
+    if species is None or positions is None:
+        raise CrystalError(f"its Properties {properties[:40]!r} name no species or no positions")
+    return species, positions
+
+
+def _periodic(text: str | None) -> list[bool]:
+    """Read `T T T`, `True,True,True`, `[1, 1, 1]`; a lattice alone means a crystal."""
+    if text is None:
+        return [True] * 3
+    words = re.sub(r"[\[\],]", " ", text).split()
+    words = words * 3 if len(words) == 1 else words
+    return [word.lower() in ("t", "true", "1", ".true.") for word in words]

@@ -1,0 +1,26 @@
+"""What every reader of a format yields, and the limits that hold for all of them."""
+
+from collections.abc import Callable
+
+from xtalcodec.crystal import Crystal, CrystalError
+
+MAX_SITES = 2000
+"""Sites in one crystal; a larger one is refused, because it was hardly meant for a codec of unit cells."""
+MAX_BYTES = 1 << 29
+"""Bytes of one file after decompression: a guard against archives that unpack without end."""
+MAX_MEMBERS = 1_000_000
+"""Members of one archive."""
+
+Found = tuple[str, Callable[[], Crystal]]
+"""The crystal's name, and the function that builds it or raises."""
+
+
+def check_size(sites: int, max_sites: int) -> None:
+    """Refuse a crystal of more than `max_sites` sites, at best before it is built."""
+    if sites > max_sites:
+        raise CrystalError(f"it has {sites} sites; the limit is {max_sites}")
+
+
+def numbered(name: str, index: int, count: int) -> str:
+    """Name the crystal `index` (from 0) of `count` in one file."""
+    return name if count == 1 else f"{name}#{index + 1}"

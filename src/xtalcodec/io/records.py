@@ -1,0 +1,279 @@
+"""A record of any source as a crystal: the structures of pymatgen, ASE, OPTIMADE and JARVIS, plain columns, or text.
+
+Everything is read as plain data; no object that a record names is decoded.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.found import check_size
+
+_IDS = ("material_id", "immutable_id", "mp_id", "mpid", "entry_id", "jid", "cif_id", "id", "name", "identifier", "_id")
+"""Columns that name a record, the surest first."""
+_HOLDER = re.compile(
+    r"(?:.*[_. -])?(structures?|cif|poscar|contcar|atoms|crystal|attributes)"
+    r"(?:[_. -]?(string|str|text|json|dict))?"
+)
+"""Columns that hold a whole structure, in lower case."""
+_NUMBERS = ("numbers", "atomic_numbers", "atomic_number", "elements", "symbols", "species")
+_POSITIONS = ("positions", "pos", "cart_coords", "cartesian_positions")
+_FRACTIONAL = ("frac_coords", "scaled_positions", "fractional_coordinates", "frac_pos")
+_CELLS = ("cell", "lattice", "lattice_vectors", "lattice_mat", "lattice_matrix")
+
+Record = dict[str, Any]
+
+
+def name_of(record: Record) -> str | None:
+    """Return what a record calls itself."""
+    lower = {str(key).lower(): value for key, value in record.items()}
+    sources = [lower, *(lower[key] for key in ("key_value_pairs", "attributes") if isinstance(lower.get(key), dict))]
+    for source in sources:
+        for key in _IDS:
+            value = source.get(key)
+            if (isinstance(value, str) and value.strip()) or (isinstance(value, int) and not isinstance(value, bool)):
+                return str(value).strip()
+    return None
+
+
+def is_structure(value: Any) -> bool:
+    """Tell whether a mapping describes a structure itself."""
+    return isinstance(value, dict) and bool("sites" in value or _arrays(value.keys()))
+
+
+def columns_of(columns: Sequence[str]) -> list[str]:
+    """Choose the columns of a table that name and describe a crystal; none where it describes no crystal."""
+    ids = [column for column in columns if column.lower() in _IDS]
+    own = {column.lower(): column for column in columns}
+    if _arrays(columns):
+        used = {*_NUMBERS, *_POSITIONS, *_FRACTIONAL, *_CELLS, "pbc", "coords", "cartesian", "notes"}
+        used |= {"cartesian_site_positions", "species_at_sites", "dimension_types"}
+        return list(dict.fromkeys([*ids, *(own[key] for key in own if key in used)]))
+    holders = holders_of(columns)
+    return list(dict.fromkeys([*ids, *holders[:1]])) if holders else []
+
+
+def holders_of(columns: Sequence[str]) -> list[str]:
+    """Return the columns that may hold a whole structure, the surest first."""
+    return sorted((c for c in columns if _HOLDER.fullmatch(c.lower())), key=lambda c: (len(c), list(columns).index(c)))
+
+
+def is_text(value: Any) -> bool:
+    """Tell whether a string may be a structure: several lines, or JSON."""
+    return isinstance(value, str) and (value.count("\n") > 5 or value.lstrip()[:1] in ("{", "["))
+
+
+def crystal_of(value: Any, max_sites: int) -> Crystal:
+    """Build the crystal of a structure's mapping, of a record that holds one, or of text.
+
+    Raises
+    ------
+    CrystalError
+        What is no structure, or no ordered crystal.
+    """
+    if isinstance(value, str):
+        return _from_text(value, max_sites)
+    if not isinstance(value, dict):
+        raise CrystalError("one of its columns is null" if value is None else "it holds no structure")
+    if not is_structure(value):
+        for key in holders_of([str(key) for key in value]):
+            return crystal_of(value[key], max_sites)
+        raise CrystalError("it holds no structure")
+    if "sites" in value:
+        return _pymatgen(value, max_sites)
+    record = {str(key).lower(): field for key, field in value.items()}
+    kind = _arrays(record.keys())
+    return _BUILDERS[kind](record, max_sites)
+
+
+def from_positions(numbers: Any, positions: Any, cell: Any, periodic: Any, notes: tuple[str, ...] = ()) -> Crystal:
+    """Build a crystal from Cartesian positions, if its cell is three-dimensional.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers.
+    positions
+        Cartesian, sites × 3, in Å.
+    cell
+        Rows are the cell vectors, in Å.
+    periodic
+        Whether it repeats, for each cell vector.
+    notes
+        What was assumed.
+
+    Raises
+    ------
+    CrystalError
+        No cell of three vectors, or not periodic along all.
+    """
+    from ase import Atoms
+
+    if np.shape(cell) != (3, 3) or not np.isfinite(cell).all():
+        raise CrystalError("it has no finite cell of three vectors")
+    crystal = Crystal.from_ase(Atoms(numbers=numbers, positions=positions, cell=cell, pbc=periodic))
+    return Crystal(crystal.lattice, crystal.frac_coords, crystal.numbers, notes=notes)
+
+
+def atomic_numbers(symbols: Iterable[Any]) -> tuple[list[int], tuple[str, ...]]:
+    """Turn symbols or numbers into atomic numbers; isotopes become their element, which is noted."""
+    from pymatgen.core import Element
+
+    numbers, isotopes = [], False
+    for k, symbol in enumerate(symbols):
+        if isinstance(symbol, (int, np.integer)) or (isinstance(symbol, str) and symbol.isdecimal()):
+            numbers.append(int(symbol))
+            continue
+        text = str(symbol)
+        isotopes |= text in ("D", "T")
+        if not Element.is_valid_symbol(text) and text not in ("D", "T"):
+            raise CrystalError(f"site {k} holds {text[:30]!r}, which is no element")
+        numbers.append(1 if text in ("D", "T") else Element(text).Z)
+    return numbers, ("isotopes are read as their element: D or T",) if isotopes else ()
+
+
+def _arrays(columns: Any) -> str:
+    """Say which arrays describe the structure; "" where they describe none."""
+    here = {str(column).lower() for column in columns}
+    if {"cartesian_site_positions", "species_at_sites", "lattice_vectors"} <= here:
+        return "optimade"
+    if {"lattice_mat", "coords", "elements"} <= here:
+        return "jarvis"
+    if here & set(_NUMBERS):
+        if here & set(_FRACTIONAL) and here & set(_CELLS):
+            return "fractional"
+        if here & set(_POSITIONS):
+            return "cartesian"
+    return ""
+
+
+def _field(record: Record, names: Sequence[str], width: int = 0) -> Any:
+    """Return the first of these fields, as an array of rows of `width` where that is not 0."""
+    name = next((name for name in names if name in record), names[0])
+    value = record.get(name)
+    if isinstance(value, str):
+        value = json.loads(value)
+    value = value.get("array", value) if isinstance(value, dict) else value
+    if value is None:
+        raise CrystalError("one of its columns is null")
+    if isinstance(value, dict):  # ASE writes an array as {"__ndarray__": [shape, type, numbers]}
+        shape, _, flat = value["__ndarray__"]
+        value = np.array(flat).reshape(shape)
+    if not width:
+        return value
+    numbers = np.array([np.ravel(row) for row in value] if np.ndim(value) != 1 else value, dtype=float).reshape(-1)
+    if numbers.size % width:
+        raise CrystalError(f"its {name} holds {numbers.size} numbers, no multiple of {width}")
+    return numbers.reshape(-1, width)
+
+
+def _own_notes(record: Record) -> tuple[str, ...]:
+    """Return the notes that were kept beside a crystal."""
+    notes = record.get("notes")
+    return tuple(note for note in notes if isinstance(note, str)) if isinstance(notes, (list, tuple)) else ()
+
+
+def _fractional(record: Record, max_sites: int) -> Crystal:
+    values = _field(record, _NUMBERS)
+    check_size(len(values), max_sites)
+    numbers, notes = atomic_numbers(values)
+    coordinates, cell = _field(record, _FRACTIONAL, 1).ravel(), _field(record, _CELLS, 1).ravel()
+    if len(coordinates) != 3 * len(numbers) or len(cell) != 9:
+        raise CrystalError(f"{len(coordinates)} coordinates and {len(cell)} of the cell for {len(numbers)} sites")
+    own = _own_notes(record) + notes
+    return Crystal(cell.reshape(3, 3), coordinates.reshape(-1, 3), np.array(numbers, dtype=int), notes=own)
+
+
+def _cartesian(record: Record, max_sites: int) -> Crystal:
+    values = _field(record, _NUMBERS)
+    check_size(len(values), max_sites)
+    numbers, notes = atomic_numbers(values)
+    cell = next((_field(record, [name], 3) for name in _CELLS if record.get(name) is not None), np.zeros((0, 3)))
+    periodic = record.get("pbc")
+    periodic = [True] * 3 if periodic is None else _field(record, ["pbc"])
+    return from_positions(numbers, _field(record, _POSITIONS, 3), cell, periodic, _own_notes(record) + notes)
+
+
+def _jarvis(record: Record, max_sites: int) -> Crystal:
+    check_size(len(_field(record, ["elements"])), max_sites)
+    numbers, notes = atomic_numbers([str(symbol).strip() for symbol in _field(record, ["elements"])])
+    cell, places = _field(record, ["lattice_mat"], 3), _field(record, ["coords"], 3)
+    if record.get("cartesian"):
+        return from_positions(numbers, places, cell, [True] * 3, notes)
+    return Crystal(cell, places, np.array(numbers), notes=notes)
+
+
+def _optimade(record: Record, max_sites: int) -> Crystal:
+    """Build by the OPTIMADE specification, 7.2: `species_at_sites` names entries of `species`."""
+    names = _field(record, ["species_at_sites"])
+    check_size(len(names), max_sites)
+    directions = record.get("dimension_types")
+    if directions is not None and list(_field(record, ["dimension_types"])) != [1, 1, 1]:
+        raise CrystalError("it is not periodic in three directions")
+    species = _field(record, ["species"]) if record.get("species") else []
+    symbols = {entry["name"]: _one_element(entry) for entry in species if isinstance(entry, dict)}
+    numbers, notes = atomic_numbers([symbols.get(name, name) for name in names])
+    cell, places = _field(record, ["lattice_vectors"], 3), _field(record, ["cartesian_site_positions"], 3)
+    return from_positions(numbers, places, cell, [True] * 3, notes)
+
+
+def _one_element(entry: Record) -> str:
+    symbols, shares = entry["chemical_symbols"], entry.get("concentration") or [1.0]
+    if len(symbols) != 1 or abs(shares[0] - 1) > 1e-6:
+        mix = ", ".join(f"{s} {x:g}" for s, x in zip(symbols, shares, strict=False))
+        raise CrystalError(f"species {entry['name'][:30]!r} ({mix[:60]}) is disordered or partly occupied")
+    if any(entry.get("nattached") or []):
+        raise CrystalError(f"atoms without positions of their own are attached to species {entry['name'][:30]!r}")
+    return symbols[0]
+
+
+def _pymatgen(value: Record, max_sites: int) -> Crystal:
+    """Build from the mapping of a pymatgen `Structure`."""
+    from pymatgen.core import Lattice
+
+    check_size(len(value["sites"]), max_sites)
+    if not isinstance(value.get("lattice"), dict):
+        raise CrystalError("it has sites but no lattice: a molecule")
+    lattice = Lattice.from_dict({k: v for k, v in value["lattice"].items() if not k.startswith("@")})
+    if not all(lattice.pbc):
+        raise CrystalError("it is not periodic in three directions")
+    frac_coords, symbols = [], []
+    for k, site in enumerate(value["sites"]):
+        species = site["species"]
+        if len(species) != 1 or species[0]["occu"] != 1:
+            mix = ", ".join(f"{s['element']} {s['occu']:g}" for s in species)
+            raise CrystalError(f"site {k} ({mix[:60]}) is disordered or partly occupied")
+        symbols.append(str(species[0]["element"]))
+        frac_coords.append(site["abc"] if site.get("abc") is not None else lattice.get_fractional_coords(site["xyz"]))
+    numbers, notes = atomic_numbers(symbols)
+    properties = value.get("properties")
+    notes = (_own_notes(properties) if isinstance(properties, dict) else ()) + notes
+    return Crystal(lattice.matrix, np.array(frac_coords, dtype=float), np.array(numbers, dtype=int), notes=notes)
+
+
+def _from_text(text: str, max_sites: int) -> Crystal:
+    """Build from CIF, POSCAR or JSON text, or from what Python prints of a mapping."""
+    import ast
+
+    from xtalcodec.io.cif import read_cif
+    from xtalcodec.io.poscar import looks_like_poscar, poscar_crystal
+
+    start = text.lstrip()[:1]
+    if start == "{":
+        try:
+            return crystal_of(json.loads(text), max_sites)
+        except json.JSONDecodeError:
+            return crystal_of(ast.literal_eval(text.strip()), max_sites)
+    if not re.search(r"(?im)^\s*data_", text) and looks_like_poscar(text):
+        return poscar_crystal(text, max_sites)
+    found = list(read_cif(text, "", max_sites))
+    if len(found) != 1:
+        raise CrystalError(f"its CIF describes {len(found)} crystals")
+    return found[0][1]()
+
+
+_BUILDERS = {"optimade": _optimade, "jarvis": _jarvis, "fractional": _fractional, "cartesian": _cartesian}

@@ -1,0 +1,106 @@
+"""Crystals in zip and tar archives; what an archive may not do."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from xtalcodec.crystal import Crystal
+from xtalcodec.io import archives
+from xtalcodec.io.read import Unusable, find, read, read_all
+
+POSCAR = "x\n1.0\n4 0 0\n0 5 0\n0 0 6\nGe O\n1 1\nDirect\n0 0 0\n.5 .5 .5\n"
+
+
+def pack(path: Path, members: dict[str, bytes]) -> Path:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+        return path
+    mode = {".gz": "w:gz", ".tgz": "w:gz", ".bz2": "w:bz2", ".xz": "w:xz", ".tar": "w"}[path.suffix]
+    with tarfile.open(path, mode) as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz", "x.tgz", "x.tar.bz2", "x.tar.xz", "x.tar"])
+def test_members_are_named_by_their_place_and_a_bad_one_costs_only_itself(tmp_path, name):
+    members = {"mp-1/POSCAR": POSCAR, "mp-2/POSCAR": POSCAR, "bad/x.cif": "data_x\n", "readme.md": "no", ".h.cif": "no"}
+    path = pack(tmp_path / name, {key: text.encode() for key, text in members.items()})
+    first, second, bad = read(path)
+    assert [first.name, second.name] == ["mp-1/POSCAR", "mp-2/POSCAR"]
+    assert isinstance(bad, Unusable)
+    assert bad.name == f"{path}/bad/x.cif"
+    assert find([tmp_path]) == [path]
+    path.write_bytes(path.read_bytes()[: len(path.read_bytes()) // 2])
+    assert all(isinstance(item, Crystal | Unusable) for item in read(path))
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+def test_no_member_leaves_the_temporary_folder(tmp_path, name):
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    path = pack(inside / name, {"../../evil.cif": b"data_x\n", "/tmp/evil.cif": b"data_x\n", "..\\evil.vasp": b"x"})  # noqa: S108
+    list(read(path))
+    assert not list(tmp_path.rglob("evil*"))
+    assert not Path("/tmp/evil.cif").exists()  # noqa: S108 - that is the point
+
+
+def test_links_are_not_followed(tmp_path):
+    (tmp_path / "secret.cif").write_text("secret")
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE):
+            info = tarfile.TarInfo("link.cif")
+            info.type, info.linkname = kind, str(tmp_path / "secret.cif")
+            archive.addfile(info)
+    (found,) = read(tmp_path / "x.tar")
+    assert "without a file of a known format" in found.reason
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+@pytest.mark.parametrize("member", ["x.cif", "zeros.bin"])
+def test_a_bomb_is_refused_before_it_unpacks(tmp_path, monkeypatch, name, member):
+    monkeypatch.setattr(archives, "_LEAST", 1 << 16)
+    path = pack(tmp_path / name, {"a.vasp": POSCAR.encode(), member: bytes(1 << 24)})
+    first, bomb = read(path)
+    assert isinstance(first, Crystal)
+    assert "unpacks to far more than it holds" in bomb.reason
+
+
+def test_an_archive_in_an_archive_is_passed_over(tmp_path):
+    inner = pack(tmp_path / "inner.zip", {"x.vasp": POSCAR.encode()})
+    (found,) = read(pack(tmp_path / "outer.zip", {"inner.zip": inner.read_bytes()}))
+    assert "without a file of a known format" in found.reason
+
+
+def test_names_tell_which_is_which(tmp_path):
+    for name in ("mp-1/POSCAR", "mp-2/POSCAR", "a/x.vasp", "b/x.vasp", "y.vasp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(POSCAR)
+    crystals, unusable = read_all([tmp_path])
+    assert not unusable
+    assert sorted(crystal.name for crystal in crystals) == ["a/x", "b/x", "mp-1/POSCAR", "mp-2/POSCAR", "y"]
+
+
+def test_programs_and_settings_in_a_folder_are_no_crystals(tmp_path):
+    (tmp_path / "setup.cfg").write_text("[metadata]\nname = x\n")
+    (tmp_path / "test_poscar.py").write_text("def test_it():\n    assert True\n" * 9)
+    (tmp_path / "read_contcar.sh").write_text("#!/bin/sh\n" * 9)
+    (tmp_path / "POSCAR.txt").write_text(POSCAR)
+    assert find([tmp_path]) == [tmp_path / "POSCAR.txt"]
+
+
+def test_a_database_is_named_by_its_material_ids(tmp_path):
+    import ase.db
+    from ase import Atoms
+
+    with ase.db.connect(tmp_path / "x.db") as database:
+        database.write(Atoms("Ge", cell=[4, 4, 4], pbc=True), material_id="mp-9", gap=1.5)
+        database.write(Atoms("Ge", cell=[4, 4, 4], pbc=True))
+    assert [crystal.name for crystal in read(tmp_path / "x.db")] == ["mp-9", "x#2"]
