@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from xtalcodec.cli.options import (
-    MAX_SITES,
+from xtalcodec.io.limits import MAX_SITES
     CodecName,
     Device,
     Format,

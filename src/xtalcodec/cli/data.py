@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.options import MAX_SITES, Inputs, MaxSites
+from xtalcodec.cli.options import Inputs, MaxSites
 from xtalcodec.cli.running import clear_errors, finish, load_crystals
+from xtalcodec.io.limits import MAX_SITES
 
 data_app = typer.Typer(help="Sources of crystals, and conversion to parquet.", no_args_is_help=True)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtalcodec.cli.options import MAX_SITES, Device, MaxSites, NoRefine
+from xtalcodec.cli.options import Device, MaxSites, NoRefine
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, names_of, progress_bar
+from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtalcodec.cli.options import MAX_SITES, Cell, Inputs, Json, MaxSites
+from xtalcodec.cli.options import Cell, Inputs, Json, MaxSites
 from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bar, tell
+from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
     from xtalcodec.representations.window import WindowTorusConfig

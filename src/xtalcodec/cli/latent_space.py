@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtalcodec.cli.decoded import (
+from xtalcodec.io.limits import MAX_SITES
     Formatted,
     Html,
     Movie,
@@ -18,7 +19,7 @@ from xtalcodec.cli.decoded import (
     print_rows,
     write,
 )
-from xtalcodec.cli.options import MAX_SITES, CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
+from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
 
 if TYPE_CHECKING:

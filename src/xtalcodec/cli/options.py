@@ -6,13 +6,10 @@ from typing import Annotated
 
 import typer
 
-MAX_SITES = 2000
-"""Sites of the largest crystal that verbs take if not told otherwise; the readers' own default (`files.MAX_SITES`)."""
-
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        help="CIF, POSCAR, extxyz, JSON, ASE db, parquet, CSV with a cif column, folders; or 'aflow-prototypes'."
+        help="CIF, POSCAR, extxyz, SHELX, JSON, ASE db, parquet, CSV, folders, zip, tar.gz; or 'aflow-prototypes'."
     ),
 ]
 CodecName = Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtalcodec.cli.options import (
-    MAX_SITES,
+from xtalcodec.io.limits import MAX_SITES
     Cell,
     CodecName,
     Device,

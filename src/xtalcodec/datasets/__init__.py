@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.sources import sources
-from xtalcodec.io.found import MAX_SITES
+from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.read import AnyPath, Unusable, read_all
 
 FILES = "files"

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from xtalcodec.crystal import CrystalError
-from xtalcodec.io.found import MAX_BYTES, MAX_MEMBERS
+from xtalcodec.io.limits import MAX_BYTES, MAX_MEMBERS
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """How the names of archives end."""

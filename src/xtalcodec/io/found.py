@@ -1,15 +1,8 @@
-"""What every reader of a format yields, and the limits that hold for all of them."""
+"""What every reader of a format yields."""
 
 from collections.abc import Callable
 
 from xtalcodec.crystal import Crystal, CrystalError
-
-MAX_SITES = 2000
-"""Sites in one crystal; a larger one is refused, because it was hardly meant for a codec of unit cells."""
-MAX_BYTES = 1 << 29
-"""Bytes of one file after decompression: a guard against archives that unpack without end."""
-MAX_MEMBERS = 1_000_000
-"""Members of one archive."""
 
 Found = tuple[str, Callable[[], Crystal]]
 """The crystal's name, and the function that builds it or raises."""

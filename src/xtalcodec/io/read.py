@@ -18,7 +18,8 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io import formats
 from xtalcodec.io.archives import unpacked
 from xtalcodec.io.ase_formats import read_ase
-from xtalcodec.io.found import MAX_SITES, check_size
+from xtalcodec.io.found import check_size
+from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.text import check_not_empty, read_text
 
 _SITE_BYTES = 512

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from xtalcodec.crystal import CrystalError
-from xtalcodec.io.found import MAX_BYTES
+from xtalcodec.io.limits import MAX_BYTES
 
 COMPRESSED = (".gz", ".bz2", ".xz")
 """Suffixes of text that is compressed."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.io.found import MAX_SITES
+from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.read import quiet
 from xtalcodec.io.records import crystal_of
 
