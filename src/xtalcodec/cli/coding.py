@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from xtalcodec.cli.options import (
-from xtalcodec.io.limits import MAX_SITES
     CodecName,
     Device,
     Format,
@@ -19,6 +18,7 @@ from xtalcodec.io.limits import MAX_SITES
     Symprec,
 )
 from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar, tell_notes
+from xtalcodec.io.limits import MAX_SITES
 
 
 def encode(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtalcodec.cli.decoded import (
-from xtalcodec.io.limits import MAX_SITES
     Formatted,
     Html,
     Movie,
@@ -21,6 +20,7 @@ from xtalcodec.io.limits import MAX_SITES
 )
 from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
+from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
     from xtalcodec.crystal import Crystal

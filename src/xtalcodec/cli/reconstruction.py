@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtalcodec.cli.options import (
-from xtalcodec.io.limits import MAX_SITES
     Cell,
     CodecName,
     Device,
@@ -31,6 +30,7 @@ from xtalcodec.cli.running import (
     progress_bar,
     tell_notes,
 )
+from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
