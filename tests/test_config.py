@@ -1,28 +1,80 @@
-from dataclasses import dataclass, field
+from dataclasses import FrozenInstanceError, field
+from typing import Annotated, ClassVar, Literal
 
 import pytest
+from pydantic import Field
 
-from xtalcodec.config import SettingsError, build, override, unknown
+from xtalcodec.config import (
+    Count,
+    Kinds,
+    NotNegative,
+    Positive,
+    SettingsError,
+    Share,
+    build,
+    override,
+    renamed,
+    settings,
+    unknown,
+)
 
 
-@dataclass(frozen=True)
+@settings
 class Inner:
+    RENAMED: ClassVar[dict[str, str]] = {"speed": "rate"}
     rate: float = 0.1
     layers: int = 2
 
 
-@dataclass(frozen=True)
+@settings
 class Middle:
     inner: Inner = field(default_factory=Inner)
 
 
-@dataclass(frozen=True)
+@settings
 class Outer:
+    RENAMED: ClassVar[dict[str, str]] = {"title": "name", "centre": "middle"}
     name: str = "x"
     fast: bool = False
     elements: tuple[int, ...] = (1,)
     inner: Inner = field(default_factory=Inner)
     middle: Middle = field(default_factory=Middle)
+
+
+@settings
+class Ranges:
+    positive: Positive = 1.0
+    not_negative: NotNegative = 0.0
+    share: Share = 0.5
+    count: Count = 1
+    way: Literal["up", "down"] = "up"
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Shape(Kinds):
+    """A family of settings."""
+
+
+@settings
+class Ball(Shape):
+    RENAMED: ClassVar[dict[str, str]] = {"r": "radius"}
+    kind: Literal["ball"] = "ball"
+    radius: Positive = 1.0
+
+
+class Boxes(Shape):
+    """A branch of the family, none of its members itself."""
+
+
+@settings
+class Box(Boxes):
+    kind: Literal["box"] = "box"
+    edge: float = 2.0
+
+
+@settings
+class Scene:
+    shape: Shape = field(default_factory=Ball)
 
 
 def test_what_is_not_said_stays_at_its_default():
@@ -48,14 +100,16 @@ def test_whole_numbers_pass_for_real_ones():
         ({"inner": {"layer": 3}}, r"no setting 'inner\.layer'; have .*Did you mean 'inner\.layers'\?"),
         ({"middle": {"inner": {"rates": 3}}}, r"no setting 'middle\.inner\.rates'.*'middle\.inner\.rate'\?"),
         ({"qqqqq": 1}, r"no setting 'qqqqq'; have [^?]*\.$"),
-        ({"name": 3}, "name takes a str, not 3"),
-        ({"fast": 1}, "fast takes a bool, not 1"),
+        ({"name": 3}, "^name: input should be a valid string, not 3$"),
+        ({"fast": 1}, "^fast: input should be a valid boolean, not 1$"),
         ({"inner": 3}, "inner is a group of settings, not 3"),
         ({"inner": None}, "inner is a group of settings, not None"),
-        ({"inner": {"rate": "much"}}, r"inner\.rate takes a float, not 'much'"),
-        ({"inner": {"rate": True}}, r"inner\.rate takes a float, not True"),
-        ({"inner": {"layers": 2.5}}, r"inner\.layers takes a int, not 2\.5"),
-        ({"inner": {"layers": True}}, r"inner\.layers takes a int, not True"),
+        ({"inner": {"rate": "much"}}, r"^inner\.rate: input should be a valid number, not 'much'$"),
+        ({"inner": {"rate": "1"}}, r"^inner\.rate: input should be a valid number, not '1'$"),
+        ({"inner": {"rate": True}}, r"^inner\.rate: input should be a valid number, not True$"),
+        ({"inner": {"layers": 2.5}}, r"^inner\.layers: input should be a valid integer, not 2\.5$"),
+        ({"inner": {"layers": 2.0}}, r"^inner\.layers: input should be a valid integer, not 2\.0$"),
+        ({"middle": {"inner": {"layers": True}}}, r"^middle\.inner\.layers: .*valid integer, not True$"),
     ],
 )
 def test_a_wrong_setting_is_named(values, message):
@@ -119,6 +173,92 @@ def test_lists_are_checked_too():
     from xtalcodec.codecs.base import CodecConfig
 
     assert build(CodecConfig, {"elements": [1, 8]}).elements == (1, 8)
-    for wrong in (5, ["O"], "HO"):
-        with pytest.raises(SettingsError, match="elements takes a list of int"):
+    for wrong, message in ((5, "valid tuple, not 5"), (["O"], r"valid integer, not \('O',\)"), ("HO", "not 'HO'")):
+        with pytest.raises(SettingsError, match=rf"^elements: input should be a .*{message}$"):
             build(CodecConfig, {"elements": wrong})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"positive": 0}, "positive: input should be greater than 0, not 0"),
+        ({"not_negative": -0.1}, "not_negative: input should be greater than or equal to 0, not -0.1"),
+        ({"share": 1.5}, "share: input should be less than or equal to 1, not 1.5"),
+        ({"share": -0.5}, "share: input should be greater than or equal to 0, not -0.5"),
+        ({"count": 0}, "count: input should be greater than or equal to 1, not 0"),
+        ({"seed": -1}, "seed: input should be greater than or equal to 0, not -1"),
+        ({"way": "left"}, "way: input should be 'up' or 'down', not 'left'"),
+    ],
+)
+def test_ranges_are_checked_however_settings_are_made(values, message):
+    with pytest.raises(SettingsError) as caught:
+        build(Ranges, values)
+    assert str(caught.value) == message
+    with pytest.raises(ValueError, match=message.split(":")[0]):
+        Ranges(**values)
+    ends = {"positive": 1e-9, "not_negative": 0, "share": 1, "count": 1, "seed": 0, "way": "down"}
+    assert build(Ranges, ends) == Ranges(**ends)
+
+
+def test_settings_cannot_be_written_into():
+    with pytest.raises(FrozenInstanceError):
+        Inner().rate = 1.0
+
+
+def test_the_kind_says_which_of_a_family():
+    assert Shape.members() == {"ball": Ball, "box": Box}
+    assert Boxes.members() == {"box": Box}
+    assert build(Scene, {}).shape == Ball()
+    assert build(Scene, {"shape": {"radius": 3.0}}).shape == Ball(radius=3.0)
+    assert build(Scene, {"shape": {"kind": "box", "edge": 3.0}}).shape == Box(edge=3.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ({"kind": "bal"}, r"no shape\.kind 'bal'; have ball, box\. Did you mean 'ball'\?"),
+        ({"kind": 3}, r"no shape\.kind '3'; have ball, box\."),
+        ({"kind": "box", "radius": 1.0}, r"no setting 'shape\.radius'; have shape\.edge, shape\.kind"),
+        ({"edge": 1.0}, r"no setting 'shape\.edge'; have shape\.kind, shape\.radius"),
+        ({"kind": "ball", "radius": 0.0}, r"shape\.radius: input should be greater than 0, not 0\.0"),
+        ("ball", "shape is a group of settings, not 'ball'"),
+    ],
+)
+def test_a_wrong_member_of_a_family_is_named(shape, message):
+    with pytest.raises(SettingsError, match=message):
+        build(Scene, {"shape": shape})
+
+
+def test_old_keys_are_understood_with_a_note_wherever_they_stand():
+    notes = []
+    old = {"title": "y", "inner": {"speed": 0.5}, "centre": {"inner": {"speed": 0.25, "layers": 3}}}
+    assert build(Outer, old, "codec.", notes.append) == Outer("y", inner=Inner(0.5), middle=Middle(Inner(0.25, 3)))
+    assert sorted(notes) == [
+        "codec.centre is called codec.middle now",
+        "codec.inner.speed is called codec.inner.rate now",
+        "codec.middle.inner.speed is called codec.middle.inner.rate now",
+        "codec.title is called codec.name now",
+    ]
+    assert renamed(Outer, old) == {
+        "name": "y",
+        "inner": {"rate": 0.5},
+        "middle": {"inner": {"rate": 0.25, "layers": 3}},
+    }
+    assert (
+        build(Scene, {"shape": {"r": 3.0}})
+        == build(Scene, {"shape": {"kind": "ball", "r": 3.0}})
+        == Scene(Ball(radius=3.0))
+    )
+    assert old["centre"]["inner"]["speed"] == 0.25  # what was given is not written into
+
+
+def test_new_keys_give_no_note():
+    notes = []
+    build(Outer, {"name": "y", "inner": {"rate": 0.5}}, note=notes.append)
+    assert notes == []
+
+
+@pytest.mark.parametrize("values", [{"title": "y", "name": "z"}, {"name": "z", "title": "y"}])
+def test_an_old_key_beside_the_new_one_is_refused(values):
+    with pytest.raises(SettingsError, match="title is the old name of name: give one of them"):
+        build(Outer, values)

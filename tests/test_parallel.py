@@ -1,9 +1,10 @@
 import os
 import threading
+import time
 
 import pytest
 
-from xtalcodec.parallel import QUEUED, InProcess, Pool, open_pool
+from xtalcodec.parallel import QUEUED, InProcess, Pool, map_in_order, open_pool
 
 
 def square(x):
@@ -63,3 +64,30 @@ def test_tasks_are_taken_only_as_workers_get_free():
     next(results)
     running.release()
     assert taken <= QUEUED * 3
+
+
+def name_process(x, y):
+    """The arguments, and who worked on them; the first row takes longest."""
+    time.sleep(0.2 * (x == 0))
+    return x, y, os.getpid()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_their_rows(workers):
+    rows, done = [(k, str(k)) for k in range(11)], []
+    results = map_in_order(name_process, rows, workers, done.append, chunk=2)
+    assert [(x, y) for x, y, _ in results] == rows
+    assert sum(done) == 11
+    assert max(done) <= 2
+    assert (os.getpid() in {pid for _, _, pid in results}) == (workers == 1)
+
+
+def test_hardly_any_rows_are_done_here():
+    assert {pid for _, _, pid in map_in_order(name_process, [(1, ""), (2, ""), (3, "")], 2)} == {os.getpid()}
+    assert map_in_order(square, [], 2) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_error_of_a_row_is_raised(workers):
+    with pytest.raises(ValueError, match="three"):
+        map_in_order(fail_at_three, [(k,) for k in range(10)], workers)

@@ -14,7 +14,7 @@ PEROVSKITE = Crystal(
 
 def test_a_lattice_continues_beyond_the_faces():
     rng = np.random.default_rng(0)
-    view = Repeating(RepeatingConfig(rotate=True)).view(PEROVSKITE, rng)
+    view = Repeating(RepeatingConfig()).view(PEROVSKITE, rng)
     inside = view.inside(10.0)
     rough = view.positions[inside] + rng.normal(0, 0.02, (inside.sum(), 3))
     atoms = continued(rough, view.numbers[inside], 10.0, 4.0)

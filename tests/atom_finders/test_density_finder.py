@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from xtalcodec.atom_finders.density import CLOSED, OPEN, DensityConfig, read_density, read_modes
@@ -43,7 +43,7 @@ def test_every_atom_of_a_cell_comes_back(crystal, seed):
     try:
         view = UnitCell(UnitCellConfig()).view(crystal, np.random.default_rng(seed))
     except CrystalError:
-        return
+        reject()
     found = read_density(density(ViewBatch.collate([view]), WINDOW), WINDOW, CLOSED)[0]
     assert judged(found, view.positions, view.numbers).perfect(1e-3)
     assert found.confidence.min() > 0.99
@@ -60,7 +60,7 @@ def test_hydrogen_beside_a_heavy_atom_is_seen(heavy, distance):
 
 
 def test_atoms_beyond_the_faces_are_modelled():
-    view = Repeating(RepeatingConfig()).view(SALT, np.random.default_rng(1))
+    view = Repeating(RepeatingConfig(rotate=False)).view(SALT, np.random.default_rng(1))
     found = read_density(density(ViewBatch.collate([view]), WINDOW), WINDOW, OPEN)[0]
     assert judged(found, view.positions, view.numbers, WINDOW.edge).perfect(1e-3)
     wider = compare_atoms(found.positions + 1, found.numbers, view.positions + 1, view.numbers, WINDOW.edge + 2)
@@ -70,14 +70,14 @@ def test_atoms_beyond_the_faces_are_modelled():
 
 @pytest.mark.parametrize("crystal", [SALT, HYDRIDE], ids=["salt", "hydride"])
 def test_atoms_far_outside_bend_none_inside(crystal):
-    view = Repeating(RepeatingConfig(rotate=True)).view(crystal, np.random.default_rng(2))
+    view = Repeating(RepeatingConfig()).view(crystal, np.random.default_rng(2))
     found = read_density(density(ViewBatch.collate([view]), WINDOW), WINDOW, OPEN)[0]
     assert judged(found, view.positions, view.numbers, WINDOW.edge).perfect(5e-5)
     assert found.residual < 1e-6
 
 
 def test_what_breaks_the_lattice_outside_is_seen():
-    view = Repeating(RepeatingConfig(rotate=True)).view(SALT, np.random.default_rng(2))
+    view = Repeating(RepeatingConfig()).view(SALT, np.random.default_rng(2))
     beyond = Atomic(view.positions, view.numbers.astype(float)).beyond(WINDOW.edge)
     other = np.flatnonzero((view.numbers == 17) & (beyond > 0.5) & (beyond < 1.5))[:1]
     numbers = view.numbers.copy()

@@ -4,15 +4,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
-from xtalcodec.representations.spaces import open_space
 
-from xtalcodec.atom_finders.heat import HeatFinderConfig, Sites, find_by_heat, interpolate
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.atom_finders.heat import HeatFinderConfig, find_by_heat, interpolate
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.networks.patch import DecodedField, PatchConfig, PatchNetwork
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import Periodic, PeriodicConfig
-from xtalcodec.representations.window import CubeConfig
+from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.testing import crystals
 
 few = settings(max_examples=20, deadline=None, derandomize=True)
@@ -80,16 +80,16 @@ def read_perfectly(network, crystal):
     return sites
 
 
-def assert_same(sites: Sites, crystal: Crystal):
+def assert_same(sites: FoundAtoms, crystal: Crystal):
     """Assert that the sites are the crystal's, each once."""
     assert len(sites.numbers) == len(crystal), f"{len(sites.numbers)} sites, not {len(crystal)}"
-    apart = crystal.frac_coords[:, None] - sites.frac_coords
+    apart = crystal.frac_coords[:, None] - sites.positions
     distance = np.linalg.norm((apart - apart.round()) @ crystal.lattice, axis=-1)
     partner = distance.argmin(1)
     assert sorted(partner) == list(range(len(crystal)))
     assert distance.min(1).max() < POSITION
     np.testing.assert_array_equal(sites.numbers[partner], crystal.numbers)
-    assert ((sites.frac_coords >= 0) & (sites.frac_coords < 1)).all()
+    assert ((sites.positions >= 0) & (sites.positions < 1)).all()
 
 
 def cubic(length, frac_coords, numbers):
@@ -149,7 +149,7 @@ def test_only_allowed_species_are_read(network):
 def test_an_empty_field_gives_no_sites(network):
     empty = DecodedField(torch.full((1, 512), -20.0), torch.zeros(1, 512, 3), torch.zeros(1, 512, SPECIES + 1))
     (sites,) = read(network, empty, (2, 2, 2))
-    assert sites.frac_coords.shape == (0, 3)
+    assert sites.positions.shape == (0, 3)
     assert len(sites.numbers) == len(sites.confidence) == 0
     assert sites.explained == pytest.approx(1)
 
@@ -174,7 +174,7 @@ def test_an_atom_that_two_voxels_claim_is_one(network):
     decoded.offset.add_(0.05 * torch.randn_like(decoded.offset))
     (sites,) = read(network, decoded, (2, 2, 2))
     assert len(sites.numbers) == 1
-    np.testing.assert_allclose(sites.frac_coords, crystal.frac_coords, atol=0.05 / 8)
+    np.testing.assert_allclose(sites.positions, crystal.frac_coords, atol=0.05 / 8)
 
 
 def doubtful(decoded, place, likeness, grid=12):
@@ -201,7 +201,7 @@ def test_neighbours_are_so_through_the_borders_of_a_cell(network):
 
 
 def test_a_window_keeps_atoms_at_opposite_faces_and_none_in_the_gap(network):
-    cube, patches = open_space(CubeConfig(kind="repeating", patches=6)), (6, 6, 6)
+    cube, patches = RepeatingConfig(patches=6).open(), (6, 6, 6)
     height = [-0.25, 10.25, 10.4]  # Å; the first two are 0.5 Å apart around the torus, the third is nowhere
     positions = np.array([[x, 2.0 + 3 * k, 5.0] for k, x in enumerate(height)])
     positions[1] = [10.25, 2.0, 5.0]

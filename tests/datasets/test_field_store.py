@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader
 
 from xtalcodec.datasets.field_store import FieldStore
 from xtalcodec.datasets.generate import prepare, run
+from xtalcodec.datasets.split import held_out
 from xtalcodec.datasets.stores import StoreError
 from xtalcodec.datasets.views import ViewsConfig, paint_row
 from xtalcodec.io.properties import Properties
@@ -14,7 +15,7 @@ from xtalcodec.parallel import InProcess, Pool
 from xtalcodec.representations.unit_cell import UnitCellConfig
 from xtalcodec.representations.window_field import WindowConfig
 
-CONFIG = ViewsConfig(UnitCellConfig(WindowConfig(points=6)), views=3, shard=8)
+CONFIG = ViewsConfig(UnitCellConfig(window=WindowConfig(points=6)), views=3, shard=8)
 HERE = Pool(InProcess(), 1)
 
 
@@ -84,9 +85,12 @@ def test_no_crystal_is_on_both_sides_of_a_split(path, fraction):
     names = [{row["material_id"] for row in side} for side in (rest, aside)]
     assert not names[0] & names[1]
     assert sorted(rest.indices + aside.indices) == list(range(len(store)))
-    assert len(aside) == {0.0: 0, 0.3: len(aside), 1.0: len(store)}[fraction]
+    every = {row["material_id"] for row in store}
+    expected = {name for name, out in zip(sorted(every), held_out(sorted(every), fraction, 1), strict=True) if out}
+    assert names == [every - expected, expected]
+    assert len(aside) == CONFIG.views * len(expected)
+    assert {0.0: not expected, 0.3: 0 < len(expected) < len(every) / 2, 1.0: expected == every}[fraction]
     if fraction == 0.3:
-        assert 0.1 * len(store) < len(aside) < 0.5 * len(store)
         assert store.split(fraction, seed=2)[1].indices != aside.indices
 
 

@@ -20,8 +20,8 @@ from xtalcodec.representations.window_field import ViewBatch, WindowConfig, dens
 
 HERE = Pool(InProcess(), 1)
 small = WindowConfig(points=8)
-UNIT_CELL = ViewsConfig(UnitCellConfig(small), views=2, shard=5)
-REPEATING = ViewsConfig(RepeatingConfig(small), views=2, shard=5)
+UNIT_CELL = ViewsConfig(UnitCellConfig(window=small), views=2, shard=5)
+REPEATING = ViewsConfig(RepeatingConfig(window=small), views=2, shard=5)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def test_no_crystal_that_fits_makes_no_store(tmp_path):
 def test_a_file_that_may_not_grow_stops_the_run_and_leaves_the_rest_whole(tmp_path, prototypes):
     """Narrow Gaussians: a view is as large as its crystal has atoms, so the last shards are the large ones."""
     narrow = WindowConfig(sigma=0.15, label_radius=0.1)
-    config = ViewsConfig(UnitCellConfig(narrow), views=1, shard=2)
+    config = ViewsConfig(UnitCellConfig(window=narrow), views=1, shard=2)
     some = [c for c in sorted(prototypes, key=len) if len(c) in (1, 9)]
     crystals = [*some[:4], *some[-4:]]
     generate(tmp_path / "a.zarr", crystals, config)

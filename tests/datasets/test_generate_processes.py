@@ -23,7 +23,7 @@ from xtalcodec.representations.window_field import WindowConfig
 HERE = Pool(InProcess(), 1)
 SHARDS = 60
 """Forty crystals, three views, two views a shard."""
-CONFIG = ViewsConfig(UnitCellConfig(WindowConfig(points=8, label_radius=0.667)), views=3, shard=2)
+CONFIG = ViewsConfig(UnitCellConfig(window=WindowConfig(points=8, label_radius=0.667)), views=3, shard=2)
 BESIDE = Path(sys.executable).parent / "mpiexec"
 MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
 COMMAND = ["generate", "crystals.parquet", "--representation", "unit_cell", "--points", "8", "--shard", "2"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from xtalcodec.networks.diagonal_gaussian import Latent
+from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.hoffmann import (
     VAE,
     Ascent,
@@ -272,7 +272,7 @@ def test_the_terms_of_the_loss_are_the_papers():
     torch.manual_seed(0)
     network = Hoffmann(NARROW)
     density, species_map = samples(2)
-    latent = Latent(torch.randn(2, 8), torch.randn(2, 8))
+    latent = DiagonalGaussian(torch.randn(2, 8), torch.randn(2, 8))
     decoded = DecodedDensity(density + 0.5, torch.randn(2, NARROW.width(64), 30, 30, 30), latent)
     loss = network.loss(decoded, density, species_map)
     assert set(loss) == {"density", "kl", "segmentation"}

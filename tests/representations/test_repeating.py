@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice
 from scipy.stats import kstest
@@ -47,7 +47,7 @@ def in_order(positions, site):
 
 def check(crystal, window, rng, **more):
     """Assert that a view has just the atoms that brute force finds, where it says they are."""
-    view = Repeating(RepeatingConfig(window=window, shortest=100.0, rotate=True)).view(crystal, rng, **more)
+    view = Repeating(RepeatingConfig(window=window, fits="shortest_edge")).view(crystal, rng, **more)
     np.testing.assert_allclose(
         in_order(view.positions, view.site), brute_force(view, crystal, window), atol=1e-7, rtol=0
     )
@@ -60,6 +60,7 @@ def check(crystal, window, rng, **more):
 @few
 @given(crystals(left_handed=True), st.integers(0, 1000), st.booleans(), st.sampled_from([6.0, 10.0, 15.0]))
 def test_a_view_has_every_atom_that_shows_and_no_other(crystal, seed, first, edge):
+    assume(np.linalg.norm(crystal.lattice, axis=1).min() < edge)
     check(crystal, WindowConfig(edge=edge), np.random.default_rng(seed), first=first)
 
 
@@ -78,15 +79,19 @@ def test_real_crystals_are_seen_whole(prototypes):
 
 
 def test_the_first_view_starts_at_the_origin():
-    view = Repeating(RepeatingConfig()).view(SALT, np.random.default_rng(0), first=True)
+    view = Repeating(RepeatingConfig(rotate=False)).view(SALT, np.random.default_rng(0), first=True)
     np.testing.assert_array_equal(view.offset, [0, 0, 0])
     np.testing.assert_array_equal(view.rotation, np.eye(3))
     np.testing.assert_array_equal(view.lattice, SALT.lattice)
     assert abs(view.positions - [0.56, 0, 0]).sum(1).min() < 1e-12
+    turned = Repeating(RepeatingConfig()).view(SALT, np.random.default_rng(0), first=True)
+    np.testing.assert_array_equal(turned.offset, [0, 0, 0])
+    assert abs(turned.rotation - np.eye(3)).max() > 0.1
 
 
 def test_offsets_and_rotations_are_uniform():
-    space, rng = Repeating(RepeatingConfig(WindowConfig(edge=1.0, sigma=0.1), rotate=True)), np.random.default_rng(0)
+    config = RepeatingConfig(WindowConfig(edge=6.0, sigma=0.1), fits="shortest_edge")
+    space, rng = Repeating(config), np.random.default_rng(0)
     views = [space.view(SALT, rng) for _ in range(2000)]
     shifts = np.stack([-view.offset @ np.linalg.inv(view.lattice) for view in views])
     assert ((shifts > -1e-12) & (shifts < 1)).all()
@@ -101,7 +106,7 @@ def test_offsets_and_rotations_are_uniform():
 
 def test_what_is_seen_does_not_depend_on_the_cell_the_sites_are_given_in():
     moved = Crystal(SALT.lattice, SALT.frac_coords + np.array([[3, -2, 0], [0, 7, -1]]), SALT.numbers)
-    views = [seen(c, c.lattice, np.array([1.0, 2, 3]), np.eye(3), WindowConfig()) for c in (SALT, moved)]
+    views = [seen(c, c.lattice, np.array([1.0, 2, 3]), np.eye(3), 10.0, 5.7) for c in (SALT, moved)]
     first, second = (in_order(v.positions, v.site) for v in views)
     np.testing.assert_allclose(first, second, atol=1e-9)
 
@@ -109,5 +114,21 @@ def test_what_is_seen_does_not_depend_on_the_cell_the_sites_are_given_in():
 def test_a_cell_larger_than_the_window_is_refused_with_the_reason():
     large = Crystal(np.diag([12, 10.5, 11]), np.zeros((1, 3)), np.array([1]))
     with pytest.raises(CrystalError, match=r"does not fit: the shortest edge is 10\.50 Å, the limit is 10 Å"):
-        Repeating(RepeatingConfig()).view(large, np.random.default_rng(0))
-    Repeating(RepeatingConfig(shortest=11.0)).view(large, np.random.default_rng(0))
+        Repeating(RepeatingConfig(fits="shortest_edge")).view(large, np.random.default_rng(0))
+    Repeating(RepeatingConfig(WindowConfig(edge=11.0), fits="shortest_edge")).view(large, np.random.default_rng(0))
+
+
+@few
+@given(crystals(), st.integers(0, 1000))
+def test_unless_asked_otherwise_every_site_must_show(crystal, seed):
+    window = WindowConfig()
+    assume(np.linalg.norm(crystal.lattice, axis=1).min() < window.edge)
+    view, refused = (Repeating(RepeatingConfig(window, fits=rule)).view for rule in ("shortest_edge", "every_site"))
+    atoms = brute_force(view(crystal, np.random.default_rng(seed)), crystal, window)
+    inside = ((atoms[:, :3] >= 0) & (atoms[:, :3] <= window.edge)).all(1)
+    hidden = len(crystal) - len(set(atoms[inside, 3]))
+    if not hidden:
+        refused(crystal, np.random.default_rng(seed))
+        return
+    with pytest.raises(CrystalError, match=f"the window of 10 Å is smaller than its cell: {hidden} sites stay outside"):
+        refused(crystal, np.random.default_rng(seed))

@@ -1,30 +1,73 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.niggli import niggli
 from xtalcodec.representations.unit_cell import UnitCell, UnitCellConfig
 from xtalcodec.representations.window_field import ViewBatch, WindowConfig, density
 from xtalcodec.testing import crystals
 
 few = settings(max_examples=20, deadline=None, derandomize=True)
+cells = pytest.mark.parametrize("cell", ["compact", "given"])
 
 PAIR = Crystal(np.eye(3) * 4, np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([55, 17]))
 
+EDGE = 1e-9
+"""Fraction of a cell: coordinates so near to a whole number are one, for they have been through two bases."""
 
-def radius(crystal):
+
+def given_cell(crystal):
+    """Å: the sites inside of the cell that was given, as the paper takes them."""
+    whole = np.round(crystal.frac_coords)
+    frac = np.where(abs(crystal.frac_coords - whole) < EDGE, whole, crystal.frac_coords)
+    return (frac - np.floor(frac)) @ crystal.lattice
+
+
+def compact_cell(crystal):
+    """Å: of the Niggli cell, and of the images around each of its sites, those nearest together; by loops."""
+    reduced, _ = niggli(crystal)
+    choices = [reduced.frac_coords @ reduced.lattice]
+    for centre in reduced.frac_coords:
+        images = []
+        for site in reduced.frac_coords:
+            shift = [min((-1, 0, 1), key=lambda n, apart=apart: abs(apart + n)) for apart in site - centre]
+            images.append((site + np.array(shift)) @ reduced.lattice)
+        choices.append(np.array(images))
+    return min(choices, key=radius)
+
+
+TRUTH = {"compact": compact_cell, "given": given_cell}
+
+
+def radius(positions):
     """Å from the centroid of the cell's atoms to the farthest."""
-    frac = crystal.frac_coords % 1
-    return np.linalg.norm((frac - frac.mean(0)) @ crystal.lattice, axis=1).max()
+    return np.linalg.norm(positions - positions.mean(0), axis=1).max()
 
 
+def ties(crystal):
+    """Whether two images of a site are about as near to another, so that rounding chooses."""
+    frac = niggli(crystal)[0].frac_coords
+    apart = frac[:, None] - frac
+    return (abs(abs(apart - np.round(apart)) - 0.5) < 1e-6).any()
+
+
+def pairwise(positions):
+    return np.linalg.norm(positions[:, None] - positions, axis=-1)
+
+
+def opened(cell, window):
+    return UnitCellConfig(window, cell=cell).open()
+
+
+@cells
 @few
 @given(crystals(min_separation=None, left_handed=True), st.integers(0, 1000))
-def test_a_view_is_the_cell_rotated_and_centred(crystal, seed):
-    edge = 2 * float(radius(crystal)) + 0.1
-    view = UnitCell(UnitCellConfig(WindowConfig(edge=edge))).view(crystal, np.random.default_rng(seed))
+def test_a_view_is_the_cell_rotated_and_centred(cell, crystal, seed):
+    edge = 2 * float(radius(TRUTH[cell](crystal))) + 0.1
+    view = opened(cell, WindowConfig(edge=edge)).view(crystal, np.random.default_rng(seed))
     np.testing.assert_allclose(view.rotation @ view.rotation.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(view.rotation) == pytest.approx(1)
     np.testing.assert_allclose(view.lattice, crystal.lattice @ view.rotation.T, atol=1e-10)
@@ -32,16 +75,56 @@ def test_a_view_is_the_cell_rotated_and_centred(crystal, seed):
     assert view.inside(edge).all()
     np.testing.assert_array_equal(view.site, np.arange(len(crystal)))
     np.testing.assert_array_equal(view.numbers, crystal.numbers)
-    cells = (view.positions - view.offset) @ np.linalg.inv(view.lattice) - crystal.frac_coords[view.site]
-    np.testing.assert_allclose(cells, cells.round(), atol=1e-9)
+    images = (view.positions - view.offset) @ np.linalg.inv(view.lattice) - crystal.frac_coords[view.site]
+    np.testing.assert_allclose(images, images.round(), atol=1e-9)
+
+
+@cells
+@few
+@given(crystals(min_separation=None, left_handed=True), st.integers(0, 1000))
+def test_the_images_that_are_seen_are_those_that_the_setting_says(cell, crystal, seed):
+    assume(cell == "given" or not ties(crystal))
+    truth = TRUTH[cell](crystal)
+    edge = 2 * float(radius(truth)) + 0.1
+    view = opened(cell, WindowConfig(edge=edge)).view(crystal, np.random.default_rng(seed))
+    assert radius(view.positions) == pytest.approx(radius(truth), abs=1e-6)
+    if cell == "given":
+        np.testing.assert_allclose(pairwise(view.positions), pairwise(truth), atol=1e-6)
 
 
 @few
+@given(crystals(max_sites=6), st.data())
+def test_given_coordinates_on_a_face_stay_on_it(crystal, data):
+    """A coordinate of 0 is no 1, though it has been through the reduced cell and back."""
+    twelfths = st.lists(st.tuples(*[st.integers(0, 11)] * 3), min_size=len(crystal), max_size=len(crystal), unique=True)
+    special = Crystal(crystal.lattice, np.array(data.draw(twelfths)) / 12, crystal.numbers)
+    reduced, basis = niggli(special)
+    chosen = UnitCellConfig(cell="given").open().choose_images(reduced, basis)
+    np.testing.assert_allclose(chosen.frac_coords @ chosen.lattice, given_cell(special), atol=1e-7)
+
+
+@pytest.mark.parametrize(("cell", "fitting"), [("given", 217), ("compact", 234)])
+def test_prototypes_that_fit_are_those_of_independent_code(prototypes, cell, fitting):
+    space, truth, found = UnitCellConfig(cell=cell).open(), [], []
+    for crystal in prototypes:
+        truth.append(radius(TRUTH[cell](crystal)) <= 5)
+        try:
+            space.place(crystal)
+        except CrystalError:
+            found.append(False)
+        else:
+            found.append(True)
+    assert found == truth
+    assert (sum(found), len(found)) == (fitting, 288)
+
+
+@cells
+@few
 @given(crystals(min_separation=None), st.integers(0, 1000))
-def test_the_field_has_the_electrons_of_the_cell(crystal, seed):
-    edge = 2 * float(radius(crystal)) + 12
+def test_the_field_has_the_electrons_of_the_cell(cell, crystal, seed):
+    edge = 2 * float(radius(TRUTH[cell](crystal))) + 12
     window = WindowConfig(edge=edge, points=int(2 * edge))
-    view = UnitCell(UnitCellConfig(window)).view(crystal, np.random.default_rng(seed))
+    view = opened(cell, window).view(crystal, np.random.default_rng(seed))
     field = density(ViewBatch.collate([view]), window)
     assert field.double().sum().item() * window.spacing**3 == pytest.approx(crystal.numbers.sum(), rel=2e-6)
 
@@ -72,6 +155,7 @@ def test_a_seed_says_the_view():
 
 def test_a_cell_that_does_not_fit_is_refused_with_the_reason():
     long = Crystal(np.diag([4.0, 4, 24]), np.array([[0.0, 0, 0], [0, 0, 0.5]]), np.array([1, 1]))
-    with pytest.raises(CrystalError, match=r"does not fit: an atom lies 6\.00 Å from the centre, the cube ends at 5 Å"):
+    message = r"does not fit: an atom lies 6\.00 Å from the centre, the window ends at 5 Å"
+    with pytest.raises(CrystalError, match=message):
         UnitCell(UnitCellConfig()).view(long, np.random.default_rng(0))
     UnitCell(UnitCellConfig(WindowConfig(edge=12.1))).view(long, np.random.default_rng(0))

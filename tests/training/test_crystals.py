@@ -1,13 +1,29 @@
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.representations.periodic import Periodic, PeriodicConfig
-from xtalcodec.training.crystals import TrainingCrystals
+from xtalcodec.training import crystals as drawing
+from xtalcodec.training.augment import AugmentConfig
+from xtalcodec.training.crystals import TrainingCrystals, torch_seed
 
-SPACE = Periodic(PeriodicConfig(max_patches=60))
+REPRESENTATION = Periodic(PeriodicConfig(max_patches=60))
+AUGMENT = AugmentConfig()
+
+SEEDS = [
+    3948308845846928943,
+    2162300549542109168,
+    1459132311362927889,
+    1858688918973179007,
+    3538102504001120834,
+    1606800370168214494,
+]
 
 
 def box(a, b, c, name):
@@ -21,7 +37,7 @@ def boxes():
 
 
 def test_crystals_are_grouped_by_grid():
-    crystals = TrainingCrystals(boxes(), SPACE, largest=50, batch_patches=64)
+    crystals = TrainingCrystals(boxes(), REPRESENTATION, AUGMENT, largest=50, batch_patches=64)
     assert {shape: len(group) for shape, group in crystals.groups.items()} == {
         (2, 2, 2): 10,
         (2, 2, 3): 24,
@@ -32,7 +48,7 @@ def test_crystals_are_grouped_by_grid():
 
 
 def test_crystals_are_reduced():
-    crystals = TrainingCrystals([box(6, 4, 4, "long first")], SPACE, largest=50, batch_patches=64)
+    crystals = TrainingCrystals([box(6, 4, 4, "long first")], REPRESENTATION, AUGMENT, largest=50, batch_patches=64)
     ((reduced,),) = crystals.groups.values()
     np.testing.assert_allclose(np.linalg.norm(reduced.lattice, axis=1), [4, 4, 6])
     assert reduced.name == "long first"
@@ -41,7 +57,11 @@ def test_crystals_are_reduced():
 def test_what_cannot_be_used_is_left_out_with_the_reason():
     flat = Crystal(np.array([[9, 0, 0], [0, 9, 0], [9, 9, 1e-4]], dtype=float), np.zeros((1, 3)), np.array([1]), "flat")
     crystals = TrainingCrystals(
-        [box(4, 4, 4, "good"), box(6, 6, 8, "big"), box(9, 9, 9, "huge"), flat], SPACE, largest=30, batch_patches=64
+        [box(4, 4, 4, "good"), box(6, 6, 8, "big"), box(9, 9, 9, "huge"), flat],
+        REPRESENTATION,
+        AUGMENT,
+        largest=30,
+        batch_patches=64,
     )
     assert len(crystals) == 1
     reasons = dict(crystals.left_out)
@@ -52,29 +72,80 @@ def test_what_cannot_be_used_is_left_out_with_the_reason():
 
 def test_nothing_to_train_on_is_an_error():
     with pytest.raises(CrystalError, match="no crystal to train on"):
-        TrainingCrystals([box(9, 9, 9, "huge")], SPACE, largest=30, batch_patches=64)
+        TrainingCrystals([box(9, 9, 9, "huge")], REPRESENTATION, AUGMENT, largest=30, batch_patches=64)
     with pytest.raises(CrystalError, match="no crystal to train on"):
-        TrainingCrystals([], SPACE, largest=30, batch_patches=64)
+        TrainingCrystals([], REPRESENTATION, AUGMENT, largest=30, batch_patches=64)
 
 
 def test_a_batch_follows_from_its_seed_alone():
     def names(crystals, seed):
-        batch, patches = crystals.batch(seed)
+        batch, patches = crystals.draw(seed)
         return [c.name for c in batch], patches
 
-    crystals, again = (TrainingCrystals(boxes(), SPACE, largest=50, batch_patches=64) for _ in range(2))
+    crystals, again = (
+        TrainingCrystals(boxes(), REPRESENTATION, AUGMENT, largest=50, batch_patches=64) for _ in range(2)
+    )
     first = names(crystals, [0, 7, 0])
     np.random.default_rng().random()
-    crystals.batch([0, 8, 0])
+    crystals.draw([0, 8, 0])
     assert names(crystals, [0, 7, 0]) == first == names(again, (0, 7, 0))
     others = [names(crystals, seed) for seed in ([0, 8, 0], [1, 7, 0], [0, 7, 1])]
     assert all(other != first for other in others)
 
 
+RANDOM = """
+import hashlib
+import numpy as np
+from xtalcodec.crystal import Crystal
+from xtalcodec.representations.periodic import Periodic, PeriodicConfig
+from xtalcodec.training import crystals as drawing
+from xtalcodec.training.augment import AugmentConfig
+from xtalcodec.training.crystals import TrainingCrystals, torch_seed
+
+boxes = [Crystal(np.diag([4.0, 4.0, 4 + k % 3]), np.array([[0.1, 0.2, 0.3]]), np.array([14])) for k in range(20)]
+crystals = TrainingCrystals(boxes, Periodic(PeriodicConfig()), AugmentConfig(), largest=50, batch_patches=64)
+batch, patches = crystals.batch([3, 7, 1])
+parts = (batch.frac_coords, batch.numbers, batch.lattice)
+print(torch_seed([3, 7, 1, 2]), patches, hashlib.sha256(b"".join(x.numpy().tobytes() for x in parts)).hexdigest())
+"""
+"""What is random about a step of training, told by a fresh Python."""
+
+
+def test_random_numbers_do_not_depend_on_how_python_hashes():
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", RANDOM],
+            env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }  # fmt: skip
+    assert len(told) == 1
+
+
+def test_seeds_of_torch_are_the_same_on_every_machine_and_use_no_hash(monkeypatch):
+    monkeypatch.setattr(drawing, "hash", lambda _: pytest.fail("hash differs between Pythons"), raising=False)
+    seeds = [torch_seed(x) for x in ([0, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0, 2], [3, 7, 1, 2])]
+    assert seeds == SEEDS
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_a_batch_is_altered_and_looked_at_afresh():
+    crystals = TrainingCrystals(boxes(), REPRESENTATION, AugmentConfig(substitute=1.0), largest=50, batch_patches=64)
+    (first, patches), (again, _), (other, _) = (crystals.batch([0, step, 0]) for step in (7, 7, 8))
+    drawn, shape = crystals.draw([0, 7, 0])
+    assert (len(first), patches) == (len(drawn), shape)
+    assert torch.equal(first.frac_coords, again.frac_coords)
+    assert torch.equal(first.numbers, again.numbers)
+    assert not (first.numbers == 14).all()
+    origins = first.frac_coords[:, 0]
+    assert len(origins.unique(dim=0)) == len(first)
+    assert len(other) != len(first) or not torch.equal(first.frac_coords, other.frac_coords)
+
+
 def test_a_batch_has_one_grid_and_about_the_patches_asked_for():
-    crystals = TrainingCrystals(boxes(), SPACE, largest=50, batch_patches=160)
+    crystals = TrainingCrystals(boxes(), REPRESENTATION, AUGMENT, largest=50, batch_patches=160)
     for step in range(50):
-        batch, patches = crystals.batch([0, step])
+        batch, patches = crystals.draw([0, step])
         group = {c.name for c in crystals.groups[patches]}
         assert {c.name for c in batch} <= group
         assert 160 - np.prod(patches) < len(batch) * np.prod(patches) <= 160
@@ -82,17 +153,21 @@ def test_a_batch_has_one_grid_and_about_the_patches_asked_for():
 
 def test_a_batch_has_at_least_four_and_no_crystal_too_often():
     for batch_patches in (1, 10**6):
-        crystals = TrainingCrystals([box(6, 6, 6, "one")], SPACE, largest=50, batch_patches=batch_patches)
-        assert len(crystals.batch([0])[0]) == 4
-    assert len(TrainingCrystals(boxes(), SPACE, largest=50, batch_patches=10**6).batch([0])[0]) <= 4 * 24
+        crystals = TrainingCrystals(
+            [box(6, 6, 6, "one")], REPRESENTATION, AUGMENT, largest=50, batch_patches=batch_patches
+        )
+        assert len(crystals.draw([0])[0]) == 4
+    assert (
+        len(TrainingCrystals(boxes(), REPRESENTATION, AUGMENT, largest=50, batch_patches=10**6).draw([0])[0]) <= 4 * 24
+    )
 
 
 def test_crystals_of_all_grids_are_drawn_about_equally_often():
     alone = box(4, 6, 6, "alone on its grid: its batches are cut to four")
-    crystals = TrainingCrystals([*boxes(), alone], SPACE, largest=50, batch_patches=216)
+    crystals = TrainingCrystals([*boxes(), alone], REPRESENTATION, AUGMENT, largest=50, batch_patches=216)
     drawn = Counter()
     for step in range(9000):
-        drawn.update(c.name for c in crystals.batch([3, step, 0])[0])
+        drawn.update(c.name for c in crystals.draw([3, step, 0])[0])
     mean = sum(drawn.values()) / 41
     assert len(drawn) == 41
     # About 2000 draws a crystal; grids of 6 crystals are drawn in whole batches, so they vary most.

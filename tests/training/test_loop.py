@@ -1,20 +1,27 @@
 """Training goes on exactly where it stopped, however it stopped."""
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.patch import PatchCodec
 from xtalcodec.io.write import write_parquet
+from xtalcodec.representations.window_field import PaintedBatch
+from xtalcodec.training import loop
 from xtalcodec.training.loop import TrainingError, train
-from xtalcodec.training.recipe import load
+from xtalcodec.training.recipe import Recipe, load
 
 SMALL = [
     "codec.network.width=24", "codec.network.heads=2",
@@ -38,6 +45,7 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
     return load_file(folder / "checkpoint.safetensors")
 
 
+@pytest.mark.slow
 def test_resuming_gives_the_curve_of_an_uninterrupted_training(tmp_path, crystals):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     recipe = load("mp", [*SMALL, "optimiser.steps=8"])
@@ -45,8 +53,6 @@ def test_resuming_gives_the_curve_of_an_uninterrupted_training(tmp_path, crystal
 
     class StopError(Exception):
         pass
-
-    from xtalcodec.training import loop
 
     real, done = loop._step, []
 
@@ -103,6 +109,7 @@ def command(data: Path, out: Path, *more: str) -> list[str]:
     return [*words, "--data", str(data), "--val", str(data), "--out", str(out), "--device", "cpu", *more]
 
 
+@pytest.mark.slow
 def test_a_training_killed_outright_resumes(tmp_path, crystals):
     data, out, whole = tmp_path / "data.parquet", tmp_path / "run", tmp_path / "whole"
     write_parquet(crystals, data)
@@ -119,40 +126,143 @@ def test_a_training_killed_outright_resumes(tmp_path, crystals):
     assert curve(out)[-1]["step"] == 12
 
 
-def test_two_processes_train_together(tmp_path, crystals):
-    data, out = tmp_path / "data.parquet", tmp_path / "run"
-    write_parquet(crystals, data)
+TELLING = """
+import hashlib, json, os, time
+from pathlib import Path
+from types import SimpleNamespace
+from xtalcodec import cli
+from xtalcodec.training import loop
+
+rank, taken, step = int(os.environ["RANK"]), [], loop._step
+loop.time = SimpleNamespace(monotonic=lambda: (1 + 2 * rank) * time.monotonic())
+
+def noted(model, *more):
+    taken.append(model)
+    return step(model, *more)
+
+loop._step = noted
+try:
+    cli.main()
+finally:
+    weights = {name.removeprefix("module."): w.detach().numpy().tobytes() for name, w in taken[-1].named_parameters()}
+    digest = hashlib.sha256(b"".join(name.encode() + weights[name] for name in sorted(weights))).hexdigest()
+    told = {"steps": len(taken), "weights": digest, "wrapped": type(taken[-1]).__name__}
+    Path(os.environ["TOLD"], f"{rank}.json").write_text(json.dumps(told))
+"""
+"""The command line, on a machine where the second process's clock runs three times as fast; every process tells
+how many steps it took and what its weights are."""
+
+
+def under_torchrun(folder: Path, *words: str) -> list[dict]:
+    """What two processes tell of a training that both end."""
+    (folder / "telling.py").write_text(TELLING)
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    words = [*run, *command(data, out)[1:]]
-    subprocess.run(words, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    about = json.loads((out / "training.json").read_text())
-    assert about["step"] == 12
-    assert Codec.from_pretrained(out).config.name == "mp"
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TOLD": str(folder)}
+    done = subprocess.run(
+        [*run, str(folder / "telling.py"), "train", *words, "--out", str(folder / "run"), "--device", "cpu"],
+        capture_output=True, text=True, env=environment, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
+    assert [x["wrapped"] for x in told] == ["DistributedDataParallel"] * 2
+    return told
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(tmp_path, crystals):
+    data = tmp_path / "data.parquet"
+    write_parquet(crystals, data)
+    words = ["mp", *SMALL, "optimiser.steps=12", "checkpoint_minutes=0", "--data", str(data), "--val", str(data)]
+    first, second = under_torchrun(tmp_path, *words)
+    assert first == second
+    assert first["steps"] == json.loads((tmp_path / "run" / "training.json").read_text())["step"] == 12
+    assert Codec.from_pretrained(tmp_path / "run").config.name == "mp"
+
+
+@pytest.mark.slow
+def test_processes_whose_clocks_differ_take_the_same_steps_to_the_same_weights(tmp_path, crystals):
+    data = tmp_path / "data.parquet"
+    write_parquet(crystals, data)
+    words = [*SMALL, "checkpoint_minutes=0.01", "--minutes", "0.05", "--data", str(data), "--val", str(data)]
+    first, second = under_torchrun(tmp_path, "mp", *words)
+    assert first == second
+    about = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert about["step"] == first["steps"] > 1
+    assert 3 <= about["seconds"] < 30
+
+
+@pytest.mark.slow
+def test_without_a_segmentation_loss_no_process_waits_for_its_gradients(tmp_path, crystals):
+    data = tmp_path / "data.parquet"
+    write_parquet(crystals, data)
+    small = ["codec.network.scale=0.03", "optimiser.steps=3", "optimiser.patches=2", "sample=0", "precision=fp32"]
+    words = [*small, "codec.network.segmentation_weight=0", "--data", str(data), "--val", str(data)]
+    first, second = under_torchrun(tmp_path, "hoffmann-narrow", *words)
+    assert first == second
+    assert first["steps"] == 3
+
+
+def test_a_metric_never_enters_the_loss(tmp_path, crystals, monkeypatch):
+    recipe = load("mp", [*SMALL, "optimiser.steps=2"])
+    train(recipe, crystals, crystals[:2], tmp_path / "without", device="cpu")
+    loss = PatchCodec.loss
+
+    def measured(codec, *more):
+        losses, metrics = loss(codec, *more)
+        size = sum(p.square().sum() for p in codec.network.parameters())
+        return losses, metrics | {"size": 1e6 * size, "nothing": torch.tensor(math.nan)}
+
+    monkeypatch.setattr(PatchCodec, "loss", measured)
+    train(recipe, crystals, crystals[:2], tmp_path / "with", device="cpu")
+    there, here = weights(tmp_path / "without"), weights(tmp_path / "with")
+    assert there.keys() == here.keys()
+    assert all(np.array_equal(there[key], here[key]) for key in there)
+
+
+def test_metrics_and_losses_are_both_noted_but_only_losses_are_lowered():
+    model = Weight(lambda w: ({"loss": w.square().sum()}, {"size": 1e3 * w.abs().sum(), "right": torch.tensor(0.5)}))
+    terms = stepped(model)
+    assert {name: value.item() for name, value in terms.items()} == {
+        "loss": 1.0,
+        "size": 1e3,
+        "right": 0.5,
+        "skipped": 0.0,
+    }
+    assert model.slope == 2.0  # of the square alone
+
+
+def test_a_loss_that_is_no_number_stops_training_and_a_metric_does_not():
+    stepped(Weight(lambda w: ({"loss": w.sum()}, {"metric": torch.tensor(math.inf)})))
+    with pytest.raises(TrainingError, match=r"the loss of step 0 is nan; lower optimiser\.lr_muon"):
+        stepped(Weight(lambda w: ({"loss": (w * math.nan).sum()}, {})))
+
+
+class Weight(nn.Module):
+    """One weight, 1 at first, and the losses and metrics that follow from it."""
+
+    def __init__(self, terms):
+        super().__init__()
+        self.weight, self.terms, self.slope = nn.Parameter(torch.ones(1)), terms, None
+        self.weight.register_hook(lambda slope: setattr(self, "slope", slope.item()))
+
+    def forward(self, _, __):
+        return self.terms(self.weight)
+
+
+def stepped(model):
+    """Take one step in this process."""
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    accelerator = SimpleNamespace(
+        backward=torch.Tensor.backward, clip_grad_norm_=nn.utils.clip_grad_norm_, num_processes=1
+    )
+    batch = PaintedBatch(torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2, dtype=torch.uint8))
+    return loop._step(model, accelerator, batch, (1, 1, 1), {"adamw": optimiser}, Recipe(), 0, 0.0)
 
 
 @pytest.mark.parametrize("overflows", [True, False])
 def test_a_step_whose_gradient_overflows_is_skipped_and_noted(overflows):
-    from types import SimpleNamespace
-
-    import torch
-
-    from xtalcodec.training import loop
-    from xtalcodec.training.painted import Painted
-    from xtalcodec.training.recipe import Recipe
-
-    class Model(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.ones(1))
-
-        def forward(self, _, __):
-            return {"loss": (self.weight - float(overflows)).sqrt().sum()}  # at 0 its slope is infinite
-
-    model = Model()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    accelerator = SimpleNamespace(backward=torch.Tensor.backward, clip_grad_norm_=torch.nn.utils.clip_grad_norm_)
-    batch = Painted(torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2, dtype=torch.uint8))
-    terms = loop._step(model, accelerator, batch, (1, 1, 1), {"adamw": optimiser}, Recipe(), 0, 0.0)
+    model = Weight(lambda w: ({"loss": (w - float(overflows)).sqrt().sum()}, {}))  # at 0 its slope is infinite
+    terms = stepped(model)
     assert terms["skipped"] == overflows
     assert (model.weight.item() == 1) == overflows
     assert model.weight.grad is None

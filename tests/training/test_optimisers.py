@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from xtalcodec.config import SettingsError
+from xtalcodec.config import SettingsError, build
 from xtalcodec.networks.hoffmann import Hoffmann, HoffmannConfig
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork
 from xtalcodec.training.optimisers import Muon, OptimiserConfig, open_optimisers
@@ -22,7 +22,45 @@ def test_every_weight_has_one_optimiser(kind):
     optimisers = open_optimisers(TINY, OptimiserConfig(kind=kind))
     held = [id(p) for o in optimisers.values() for p in weights_of(o)]
     assert sorted(held) == sorted(id(p) for p in TINY.parameters())
-    assert all(hasattr(OptimiserConfig(), name) for name in optimisers)  # the names are those of the rates
+    assert all(hasattr(OptimiserConfig(), f"lr_{name}") for name in optimisers)  # the names are those of the rates
+
+
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+@pytest.mark.parametrize(
+    "network", [TINY, Hoffmann(HoffmannConfig(scale=1 / 32))], ids=lambda network: type(network).__name__
+)
+def test_matrices_and_kernels_decay_and_norms_and_biases_do_not(network, kind):
+    names, decays = {id(p): name for name, p in network.named_parameters()}, {}
+    for optimiser in open_optimisers(network, OptimiserConfig(kind=kind, lr_head=0.1, weight_decay=0.03)).values():
+        group = optimiser.param_groups[0]
+        if isinstance(optimiser, Muon):
+            decays |= {names[id(p)]: group["weight_decay"] for p in optimiser.weights}
+        else:
+            decays |= {names[id(p)]: group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
+    assert decays == {name: 0.03 * (p.ndim > 1) for name, p in network.named_parameters()}
+    assert {name for name, decay in decays.items() if not decay} >= {n for n in decays if n.endswith(".bias")}
+    assert set(decays.values()) == {0.0, 0.03}
+
+
+def test_without_a_gradient_of_the_loss_only_what_decays_moves():
+    torch.manual_seed(0)
+    network = PatchNetwork(PatchConfig(width=12, heads=2, encoder_layers=1, decoder_layers=1))
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    for p in network.parameters():
+        p.data.add_(0.5)
+        p.grad = torch.zeros_like(p)
+    for optimiser in open_optimisers(network, OptimiserConfig(kind="adamw", weight_decay=0.5, lr_adamw=0.1)).values():
+        optimiser.step()
+    for name, p in network.named_parameters():
+        shrunk = 0.95 if p.ndim > 1 else 1.0
+        torch.testing.assert_close(p.detach(), shrunk * (before[name] + 0.5), msg=name)
+
+
+def test_rates_rise_and_fall():
+    config = OptimiserConfig(lr_muon=0.4, warmup=4)
+    assert [config.rate("muon", step, 0.0) for step in (0, 1, 3, 100)] == pytest.approx([0.1, 0.2, 0.4, 0.4])
+    assert config.rate("muon", 100, 0.75) == pytest.approx(0.1)
+    assert OptimiserConfig(lr_adamw=0.4, decay=False).rate("adamw", 100, 0.75) == 0.4
 
 
 def test_muon_takes_hidden_matrices_only():
@@ -44,8 +82,8 @@ def test_epochs_count_views():
 
 
 def test_an_unknown_kind_is_named():
-    with pytest.raises(SettingsError, match="no optimiser 'adam'; have adamw, muon, sgd"):
-        open_optimisers(TINY, OptimiserConfig(kind="adam"))
+    with pytest.raises(SettingsError, match="kind: input should be 'muon', 'adamw' or 'sgd', not 'adam'"):
+        build(OptimiserConfig, {"kind": "adam"})
 
 
 def test_muon_steps_on_kernels_as_torchs_does_on_matrices():
@@ -69,6 +107,6 @@ def test_the_papers_networks_have_kernels_for_muon():
     names = {name for name, p in network.named_parameters() if id(p) in muon}
     assert {"vae.encoder.1.0.weight", "vae.mean.weight", "segment.descent.4.0.0.weight"} <= names
     assert not any("bias" in name or "classify" in name for name in names)
-    whole = open_optimisers(network, OptimiserConfig(head=0.1))
+    whole = open_optimisers(network, OptimiserConfig(lr_head=0.1))
     assert {id(p) for p in weights_of(whole["head"])} == {id(p) for p in network.segment.classify.parameters()}
     assert sorted(id(p) for o in whole.values() for p in weights_of(o)) == sorted(id(p) for p in network.parameters())

@@ -1,6 +1,7 @@
 """Training the paper's networks, on the fly and from a store."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from xtalcodec.training.painted import PaintedViews
 from xtalcodec.training.recipe import load
 
 SMALL = ["codec.network.scale=0.03", "optimiser.steps=3", "optimiser.patches=3", "optimiser.warmup=1", "sample=2"]
-UNIT = UnitCellConfig(patches=1, skin=0.0, reach=5.7)
+UNIT = UnitCellConfig(patches=1, skin=0.0, reach=5.7).open()
 HERE = Pool(InProcess(), 1)
 
 
@@ -31,7 +32,7 @@ def crystals(prototypes):
 @pytest.fixture(scope="module")
 def store(tmp_path_factory, crystals):
     path = tmp_path_factory.mktemp("painted") / "s.zarr"
-    config = ViewsConfig(UnitCellConfig(WindowConfig(label_radius=0.667)), views=2, shard=8)
+    config = ViewsConfig(UnitCellConfig(), views=2, shard=8)
     run(prepare(path, crystals, config, HERE), HERE)
     return path
 
@@ -55,16 +56,75 @@ def test_held_out_crystals_are_left_out(store):
         PaintedViews(store, UNIT, 1.0, 4, 100)
 
 
+def field(**changes):
+    return replace(UnitCellConfig().window, **changes)
+
+
 @pytest.mark.parametrize(
-    ("config", "reason"),
+    ("painted", "reasons"),
     [
-        (RepeatingConfig(), "holds views of 'unit_cell'; the codec is of 'repeating'"),
-        (UnitCellConfig(WindowConfig(points=20)), "the codec takes 20 an axis"),
+        ({"representation": UnitCellConfig(window=field(edge=9.0))}, ["window.edge is 9.0 there, 10.0 in the codec"]),
+        ({"representation": UnitCellConfig(window=field(points=20))}, ["window.points is 20 there, 30 in the codec"]),
+        ({"representation": UnitCellConfig(window=field(sigma=0.5))}, ["window.sigma is 0.5 there, 1.0 in the codec"]),
+        (
+            {"representation": UnitCellConfig(window=field(label_radius=0.5))},
+            ["window.label_radius is 0.5 there, 0.667 in the codec"],
+        ),
+        ({"images": "nearest"}, ["images is 'nearest' there, 'all' in the codec"]),
+        ({"representation": UnitCellConfig(cell="given")}, ["cell is 'given' there, 'compact' in the codec"]),
+        (
+            {"representation": UnitCellConfig(window=field(edge=11.0, sigma=0.9), cell="given"), "images": "nearest"},
+            ["window.edge is 11.0", "window.sigma is 0.9", "cell is 'given'", "images is 'nearest'"],
+        ),
+        (
+            {"representation": RepeatingConfig()},
+            ["name is 'repeating' there, 'unit_cell' in the codec", "window.label_radius is 0.65 there, 0.667"],
+        ),
+    ],
+    ids=["edge", "points", "sigma", "label_radius", "images", "cell", "several", "representation"],
+)
+def test_training_refuses_a_store_painted_otherwise_and_names_every_difference(tmp_path, crystals, painted, reasons):
+    path = tmp_path / "s.zarr"
+    run(prepare(path, crystals[:2], ViewsConfig(**painted, views=1), HERE), HERE)
+    with pytest.raises(ValueError, match="views that this codec would paint otherwise: ") as caught:
+        train(load("hoffmann-narrow", SMALL), crystals, crystals[:1], tmp_path / "run", device="cpu", store=path)
+    told = str(caught.value).partition("otherwise: ")[2].split("; ")
+    assert all(any(x.startswith(reason) for x in told) for reason in reasons)
+    assert len(told) == len(reasons)
+
+
+@pytest.mark.parametrize(
+    ("painted", "codec", "differ"),
+    [
+        (RepeatingConfig(rotate=False), RepeatingConfig(rotate=True), "rotate is False there, True in the codec"),
+        (
+            RepeatingConfig(fits="shortest_edge"),
+            RepeatingConfig(),
+            "fits is 'shortest_edge' there, 'every_site' in the codec",
+        ),
     ],
 )
-def test_a_store_of_something_else_is_refused(store, config, reason):
-    with pytest.raises(ValueError, match=reason):
-        PaintedViews(store, config, 0.0, 4, 100)
+def test_repeating_views_of_another_rule_are_refused(tmp_path, crystals, painted, codec, differ):
+    run(prepare(tmp_path / "s.zarr", crystals[:2], ViewsConfig(painted, views=1), HERE), HERE)
+    with pytest.raises(ValueError, match=f"otherwise: {differ}$"):
+        PaintedViews(tmp_path / "s.zarr", codec.open(), 0.0, 4, 100)
+    assert len(PaintedViews(tmp_path / "s.zarr", painted.open(), 0.0, 4, 100)) == 2
+
+
+def test_a_store_of_release_0_1_is_of_given_cells(store):
+    from xtalcodec.training.painted import _check_painted_alike
+
+    settings = FieldStore(store, []).settings
+    representation = {k: v for k, v in settings["representation"].items() if k != "cell"}
+    old = {"representation": representation, "images": "all"}
+    _check_painted_alike(store, old, UnitCellConfig(cell="given").open())
+    with pytest.raises(ValueError, match=r"otherwise: cell is 'given' there, 'compact' in the codec$"):
+        _check_painted_alike(store, old, UNIT)
+
+
+def test_a_store_is_for_networks_that_learn_from_one(tmp_path, crystals, store):
+    with pytest.raises(TrainingError, match="a store of painted views is for the paper's networks"):
+        train(load("mp"), crystals, crystals[:1], tmp_path, device="cpu", store=store)
 
 
 def test_what_the_network_cannot_tell_is_passed_over(store):
@@ -72,6 +132,7 @@ def test_what_the_network_cannot_tell_is_passed_over(store):
     assert views.batch([1, 2])[0].species_map.max() <= 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("painted", [True, False])
 def test_the_papers_networks_learn_from_a_store_and_on_the_fly(tmp_path, crystals, store, painted):
     recipe = load("hoffmann-narrow", SMALL)
@@ -86,7 +147,7 @@ def test_the_papers_networks_learn_from_a_store_and_on_the_fly(tmp_path, crystal
 def test_the_paper_to_the_letter_is_a_recipe():
     recipe = load("hoffmann-paper")
     optimiser = recipe.optimiser
-    assert (optimiser.kind, optimiser.sgd, optimiser.momentum, optimiser.patches) == ("sgd", 1e-7, 0.5, 18)
+    assert (optimiser.kind, optimiser.lr_sgd, optimiser.momentum, optimiser.patches) == ("sgd", 1e-7, 0.5, 18)
     assert (optimiser.epochs, optimiser.decay, optimiser.warmup, optimiser.clip) == (100, False, 0, 0)
     network = recipe.codec.network
     assert (network.scale, network.latent, network.species) == (1, 300, 95)
@@ -94,8 +155,9 @@ def test_the_paper_to_the_letter_is_a_recipe():
     assert recipe.codec.representation.window == WindowConfig(label_radius=0.667)
 
 
+@pytest.mark.slow
 def test_a_training_can_start_from_another_codec(tmp_path, crystals, mp):
-    words = ["optimiser.steps=1", "optimiser.muon=0", "optimiser.adamw=0", "optimiser.patches=125", "sample=0"]
+    words = ["optimiser.steps=1", "optimiser.lr_muon=0", "optimiser.lr_adamw=0", "optimiser.patches=125", "sample=0"]
     codec = train(load("mp-unit-cell", words), crystals, crystals[:1], tmp_path / "a", device="cpu")
     for name, weight in mp.network.state_dict().items():
         assert torch.equal(codec.network.state_dict()[name], weight), name

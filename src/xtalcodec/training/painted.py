@@ -66,11 +66,14 @@ class PaintedViews:
 def _check_painted_alike(path: Path, settings: Mapping[str, Any], window: Window) -> None:
     """Refuse views that the codec would paint otherwise: it would encode others than it learnt from."""
     own = window.view_settings() | {"images": "all"}
-    there = RELEASE_0_1 | settings["representation"] | {"images": settings["images"]}
+    there = settings["representation"] | {"images": settings["images"]}
+    there = RELEASE_0_1 | there if there["name"] == own["name"] else there
     there |= {f"window.{key}": value for key, value in there.pop("window").items()}
     own |= {f"window.{key}": value for key, value in own.pop("window").items()}
     differ = [
-        f"{key} is {there.get(key)!r} there, {own[key]!r} in the codec" for key in own if there.get(key) != own[key]
+        f"{key} is {there[key]!r} there, {own[key]!r} in the codec"
+        for key in own
+        if key in there and there[key] != own[key]
     ]
     if differ:
         raise ValueError(f"{path} holds views that this codec would paint otherwise: {'; '.join(differ)}")
