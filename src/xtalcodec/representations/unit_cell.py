@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 from xtalcodec.config import settings
-from xtalcodec.crystal import Crystal, CrystalError, minimum_image, wrapped
+from xtalcodec.crystal import Crystal, CrystalError, wrapped
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.representations.base import Patches, spread_origin
 from xtalcodec.representations.window import Window, WindowTorusConfig
@@ -55,7 +55,7 @@ class UnitCell(Window):
         cells = []
         for centre in reduced.frac_coords:
             apart = reduced.frac_coords - centre
-            cells.append(replace(reduced, frac_coords=centre + minimum_image(apart)))
+            cells.append(replace(reduced, frac_coords=centre + apart - np.round(apart)))
         return min([reduced, *cells], key=_radius)
 
     def origin(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:

@@ -1,1 +1,1 @@
-"""Training: recipes, augmentation, objective, checkpoints and the loop."""
+"""Training: recipes, augmentation, the loss as a module, checkpoints and the loop."""
