@@ -15,6 +15,8 @@ from xtalcodec.networks.hoffmann import HoffmannConfig
 from xtalcodec.networks.modes import LinearConfig
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.representations.periodic import PeriodicConfig
+from xtalcodec.representations.repeating import RepeatingConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
 
 SALT = Crystal(
     4 * (np.ones((3, 3)) - np.eye(3)) / np.sqrt(2), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([11, 17]), "salt"

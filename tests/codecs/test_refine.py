@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat import HeatFinderConfig, find_by_heat, interpolate
 from xtalcodec.codecs.refine import RefineConfig, deviation, refine
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork
-from xtalcodec.representations.base import origin
+from xtalcodec.representations.base import spread_origin
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import Periodic, PeriodicConfig
 
@@ -30,16 +31,16 @@ def sites_of(crystal):
 
 def moved(sites, k, angstrom, lattice):
     """Sites of which one is displaced along a."""
-    frac_coords = sites.frac_coords.copy()
+    frac_coords = sites.positions.copy()
     frac_coords[k, 0] += angstrom / lattice[0, 0]
-    return replace(sites, frac_coords=frac_coords)
+    return replace(sites, positions=frac_coords)
 
 
 def test_the_same_atoms_come_back_in_any_order_and_cell():
     for crystal in CRYSTALS:
         sites = sites_of(crystal)
         assert deviation(crystal, sites) < 1e-2
-        assert deviation(crystal, replace(sites, frac_coords=sites.frac_coords + np.array([3, -1, 0]))) < 1e-2
+        assert deviation(crystal, replace(sites, positions=sites.positions + np.array([3, -1, 0]))) < 1e-2
 
 
 def test_deviation_is_the_distance_of_the_worst_site():
@@ -58,7 +59,7 @@ def test_atoms_at_the_edge_of_the_cell_come_back():
 @pytest.mark.parametrize("wrong", ["species", "swapped", "missing", "extra", "double", "none"])
 def test_what_is_not_the_crystal_has_not_come_back(wrong):
     crystal = CRYSTALS[0]
-    x, z = sites_of(crystal).frac_coords, sites_of(crystal).numbers
+    x, z = sites_of(crystal).positions, sites_of(crystal).numbers
     x, z = {
         "species": (x, np.array([17, 12])),
         "swapped": (x, z[::-1].copy()),
@@ -84,6 +85,11 @@ def loss(network, crystals, z):
     decoded = network.decode(z, batch.lattice, PATCHES)
     species = network.species(interpolate(decoded.features, which, batch.frac_coords[batch.mask] * grid[0], grid))
     return sum(network.loss(decoded, SPACE.targets(batch, PATCHES), species, batch.numbers[batch.mask]).values())
+
+
+def losses(network):
+    """Crystals → the loss of their latents."""
+    return lambda crystals: lambda z: loss(network, crystals, z)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +132,7 @@ def test_refining_brings_crystals_back(trained):
 
     assert back(z) == [True, True]
     assert back(guess) != [True, True]
-    better, errors = refine(network, SPACE, CRYSTALS, PATCHES, guess, read, config)
+    better, errors = refine(losses(network), CRYSTALS, guess, read, config)
     assert max(errors) < 0.05
     assert back(better) == [True, True]
     assert loss(network, CRYSTALS, better) < loss(network, CRYSTALS, guess)
@@ -147,7 +153,7 @@ def story(*displacements):
 
 
 def refined(network, read, **settings):
-    z, _ = refine(network, SPACE, CRYSTALS[:1], PATCHES, torch.full((1, 1, 8), 0.1), read, RefineConfig(**settings))
+    z, _ = refine(losses(network), CRYSTALS[:1], torch.full((1, 1, 8), 0.1), read, RefineConfig(**settings))
     return z
 
 
@@ -186,7 +192,7 @@ def test_the_network_is_left_as_it_was(untrained):
 
 
 def test_origins_start_at_zero_and_spread_over_the_cell():
-    points = np.array([origin(k) for k in range(64)])
+    points = np.array([spread_origin(k) for k in range(64)])
     assert (points[0] == 0).all()
     assert ((points >= 0) & (points < 1)).all()
     octants = {tuple(p) for p in (points * 2).astype(int)}

@@ -13,7 +13,9 @@ from xtalcodec.testing import crystals
 
 few = settings(max_examples=15, deadline=None, derandomize=True)
 small = WindowConfig(points=10)
-both = pytest.mark.parametrize("representation", [UnitCellConfig(window=small), RepeatingConfig(window=small, rotate=True)])
+both = pytest.mark.parametrize(
+    "representation", [UnitCellConfig(window=small), RepeatingConfig(window=small, rotate=True)]
+)
 SILICON = Crystal(np.eye(3) * 5.43, np.array([[0, 0, 0], [0.25, 0.25, 0.25]]), np.array([14, 14]), "Si")
 
 

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import CodecConfig, Decoded
+from xtalcodec.codecs.base import CodecConfig, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation import generation
-from xtalcodec.evaluation.generation import FAR, closest, explained, generation_summary
+from xtalcodec.evaluation.generation import FAR, assess, closest, explained, generation_summary
 from xtalcodec.geometry.window_lattice.folding import window_of
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.testing import crystals
@@ -21,8 +21,8 @@ ROCK_SALT = Crystal.from_pymatgen(
 )
 
 
-def decoded(crystal: Crystal | None) -> Decoded | None:
-    return None if crystal is None else Decoded(crystal, np.ones(len(crystal)), 0.5)
+def decoded(crystal: Crystal | None) -> DecodedCrystal | None:
+    return None if crystal is None else DecodedCrystal(crystal, np.ones(len(crystal)), 0.5)
 
 
 def latents(found, origin=(0, 0, 0)) -> LatentSet:

@@ -13,9 +13,11 @@ from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.latents import CrystalCode, LatentsError
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.latent_space.interpolate import Replacement, between, interpolate, replaced, with_density
+from xtalcodec.latent_space.alter import Replacement, replaced, with_density
+from xtalcodec.latent_space.interpolate import between, interpolate
 from xtalcodec.networks.patch import PatchConfig
-from xtalcodec.representations.window import CubeConfig
+from xtalcodec.representations.repeating import RepeatingConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
 
 SITES = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
 
@@ -31,14 +33,14 @@ ROCK_SALT = Crystal.from_pymatgen(
 )
 
 
-@pytest.fixture(scope="module", params=["unit_cell", "repeating"])
+@pytest.fixture(scope="module", params=[UnitCellConfig, RepeatingConfig])
 def windows(request):
     """A small codec of windows; what it encodes is exact, what it decodes is noise."""
     network = PatchConfig(channels=2, width=16, heads=2, encoder_layers=1, decoder_layers=1, latent=2, features=2)
-    return open_codec(CodecConfig("windows", CubeConfig(request.param, patches=3), network))
+    return open_codec(CodecConfig("windows", request.param(patches=3), network))
 
 
-def code(z, lattice, origin=(0, 0, 0)) -> Code:
+def code(z, lattice, origin=(0, 0, 0)) -> CrystalCode:
     z = np.array(z, dtype=np.float32).reshape(1, -1)
     return CrystalCode(
         "x", z, (1, 1, 1), np.array(lattice, dtype=float), np.eye(3, dtype=np.int64), np.array(origin, float)

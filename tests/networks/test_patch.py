@@ -9,15 +9,9 @@ from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.networks.patch import (
-    DecodedField,
-    Latent,
-    PatchConfig,
-    PatchNetwork,
-    TorusBias,
-    displacements,
-    lattice_features,
-)
+from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
+from xtalcodec.networks.patch import DecodedField, PatchConfig, PatchNetwork
+from xtalcodec.networks.torus_transformer import TorusBias, displacements, lattice_features
 from xtalcodec.representations.base import Targets
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import Periodic, PeriodicConfig
@@ -148,7 +142,7 @@ def test_voxels_of_a_patch_are_in_c_order(network):
 
 @pytest.mark.parametrize("patches", [(1, 1, 1), (1, 2, 3), (2, 3, 2), (1, 1, 7)])
 def test_displacements_are_those_of_a_double_loop(patches):
-    features, index = displacements(patches)
+    features, index = displacements(patches, torch.device("cpu"))
     cells = list(itertools.product(*map(range, patches)))
     assert index.shape == (len(cells), len(cells))
     for (i, here), (j, there) in itertools.product(enumerate(cells), repeat=2):
@@ -177,7 +171,7 @@ def test_the_bias_of_a_pair_depends_on_its_displacement_alone():
 def test_displacements_made_in_inference_mode_still_train():
     displacements.cache_clear()
     with torch.inference_mode():
-        displacements((1, 1, 2))
+        displacements((1, 1, 2), torch.device("cpu"))
     TorusBias(layers=1, heads=1)((1, 1, 2)).sum().backward()
 
 
@@ -197,15 +191,15 @@ def test_lattice_features_are_logarithms_cosines_and_lengths_of_patches():
 
 def test_kl_is_torchs_summed_over_the_latent():
     torch.manual_seed(0)
-    latent = Latent(torch.randn(3, 5, 2), torch.randn(3, 5, 2))
+    latent = DiagonalGaussian(torch.randn(3, 5, 2), torch.randn(3, 5, 2))
     truth = kl_divergence(Normal(latent.mean, (0.5 * latent.log_var).exp()), Normal(0, 1)).sum((1, 2))
     torch.testing.assert_close(latent.kl(), truth)
-    torch.testing.assert_close(Latent(torch.zeros(1, 4, 2), torch.zeros(1, 4, 2)).kl(), torch.zeros(1))
+    torch.testing.assert_close(DiagonalGaussian(torch.zeros(1, 4, 2), torch.zeros(1, 4, 2)).kl(), torch.zeros(1))
 
 
 def test_samples_have_the_mean_and_spread_that_they_should():
     torch.manual_seed(0)
-    latent = Latent(torch.full((1, 20000, 1), 3.0), torch.full((1, 20000, 1), math.log(0.25)))
+    latent = DiagonalGaussian(torch.full((1, 20000, 1), 3.0), torch.full((1, 20000, 1), math.log(0.25)))
     sample = latent.sample()
     assert sample.mean().item() == pytest.approx(3, abs=0.02)
     assert sample.std().item() == pytest.approx(0.5, abs=0.02)

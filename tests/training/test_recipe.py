@@ -101,7 +101,7 @@ def test_keys_of_earlier_releases_are_understood_with_a_note(tmp_path):
         "optimiser.muon is called optimiser.lr_muon now",
         "optimiser.sgd is called optimiser.lr_sgd now",
     ]
-    load(str(tmp_path / "new.yaml"), note=lambda note: pytest.fail(note))
+    load(str(tmp_path / "new.yaml"), note=pytest.fail)
 
 
 @pytest.mark.parametrize("file", [OLD, NEW], ids=["old", "new"])

@@ -42,7 +42,7 @@ def window_row(painted):
         reason = "" if fits else "its cell does not fit"
         about = Reconstruction(
             crystal, crystal, "", "", matched=fits, rms=None, rms_angstrom=None, same_count=True,
-            same_composition=True, lattice_error=0.0, confidence=1.0, reason=reason, numbers=321,
+            same_composition=True, confidence=1.0, reason=reason, code_length=321,
         )  # fmt: skip
         nothing = FoundAtoms.known(np.zeros((0, 3)), np.zeros(0, dtype=np.int64))
         if not fits:

@@ -62,14 +62,13 @@ def row(name="perovskite", **changes):
         "rms_angstrom": 0.0022,
         "same_count": True,
         "same_composition": True,
-        "lattice_error": 0.0,
         "confidence": 0.97,
     }
     return Reconstruction(**(values | changes))
 
 
 def failed(name="failure", reason="no atom found in the decoded field"):
-    changes = {"decoded": None, "matched": False, "rms": None, "rms_angstrom": None, "lattice_error": None}
+    changes = {"decoded": None, "matched": False, "rms": None, "rms_angstrom": None}
     return row(name, **changes, same_composition=False, same_count=False, space_group_decoded="", reason=reason)
 
 
