@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from xtalcodec.cli import app
 from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.representations.unit_cell import UnitCellConfig
 
 
 @pytest.fixture

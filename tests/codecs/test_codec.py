@@ -8,7 +8,8 @@ from ase.build import bulk
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
-from xtalcodec.codecs.base import Codec, CodecConfig, pretrained
+from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.latents import LatentsError, LatentSet
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal, CrystalError

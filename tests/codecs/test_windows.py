@@ -13,6 +13,7 @@ from xtalcodec.codecs.windows import encode_densities
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.windows import measure, nearest
 from xtalcodec.networks.hoffmann import HoffmannConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
 
 IODIDE = Crystal(
     3.53 * (np.ones((3, 3)) - np.eye(3)), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), np.array([19, 53]), "KI"
@@ -21,8 +22,7 @@ IODIDE = Crystal(
 
 def placed(codec, code):
     """The batch that the code is of."""
-    reduced, _, _ = codec.place(IODIDE)
-    return codec.representation.collate([reduced.translated(code.origin)])
+    return codec.representation.collate([codec.place(IODIDE).crystal.translated(code.origin)])
 
 
 @pytest.mark.parametrize("name", ["mp-unit-cell", "mp-repeating"])
@@ -62,7 +62,7 @@ def test_evaluate_from_densities(tmp_path):
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["from_density"]
     assert not scores["refined"]
-    assert scores["species_rate"] == 1
+    assert scores["species_per_atom"] == 1
 
 
 def test_evaluate_of_cells_has_no_densities():

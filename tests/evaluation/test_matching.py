@@ -81,14 +81,19 @@ def test_nothing_found_is_all_missing():
     score = compare_atoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), TRUE, NUMBERS)
     assert np.isinf(score.to_decoded).all()
     summary = summarise_atoms([score], 0.1)
-    assert (summary["count_rate"], summary["found_per_atom"], summary["true_to_decoded"]["50"]) == (0, 0, None)
+    assert (summary["count_per_window"], summary["found_per_atom"], summary["true_to_decoded"]["50"]) == (0, 0, None)
 
 
 def test_summary_counts_windows_and_atoms():
     right = compare_atoms(TRUE, NUMBERS, TRUE, NUMBERS)
     wrong = compare_atoms(TRUE, np.array([8, 27, 8]), TRUE, NUMBERS)
     summary = summarise_atoms([right, wrong], 0.1)
-    assert (summary["n"], summary["atoms"], summary["count_rate"], summary["species_rate"]) == (2, 6, 1, 0.5)
+    assert (summary["n"], summary["atoms"], summary["count_per_window"], summary["species_per_window"]) == (
+        2,
+        6,
+        1,
+        0.5,
+    )
     assert summary["species_per_atom"] == pytest.approx(5 / 6)
     assert summarise_atoms([], 0.1) == {"n": 0}
 

@@ -10,7 +10,8 @@ from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.windows import measure, nearest, same_count, short, species, window_summary
-from xtalcodec.representations.window import CubeConfig
+from xtalcodec.representations.repeating import RepeatingConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
 
 
 def made(lattice, frac_coords, numbers, name: str = "") -> Crystal:
@@ -21,10 +22,10 @@ CAESIUM_CHLORIDE = made(4.12 * np.eye(3), [[0, 0, 0], [0.5, 0.5, 0.5]], [55, 17]
 LINE = made(np.diag([3.0, 3, 30]), [[0, 0, k / 8] for k in range(8)], [6] * 8, "line")
 
 
-@pytest.fixture(scope="module", params=["unit_cell", "repeating"])
+@pytest.fixture(scope="module", params=[UnitCellConfig, RepeatingConfig])
 def rows(request, mp):
     """The weights of mp on windows that they were not trained on."""
-    codec = open_codec(CodecConfig("windows", CubeConfig(request.param, patches=6)))
+    codec = open_codec(CodecConfig("windows", request.param(patches=6)))
     codec.network.load_state_dict(mp.network.state_dict())
     return measure(codec, [CAESIUM_CHLORIDE, LINE], seed=3, refine=False)
 
@@ -53,7 +54,7 @@ def test_what_does_not_fit_counts_as_unmatched(rows):
     assert "fit" in rows[1].reconstruction.reason or "smaller" in rows[1].reconstruction.reason
     scores = window_summary(rows)
     assert (scores["n"], scores["fit"]) == (2, 1)
-    assert (scores["match_rate"], scores["match_rate_fitting"], scores["count_rate"]) == (0.5, 1.0, 1.0)
+    assert (scores["match_rate"], scores["match_rate_fitting"], scores["count_per_window"]) == (0.5, 1.0, 1.0)
 
 
 def test_other_seeds_see_other_windows(mp):
@@ -75,10 +76,10 @@ def test_missing_wrong_and_extra_atoms_are_seen(rows):
     extra = replace(row, decoded=FoundAtoms.known(positions, np.append(row.true.numbers, 1)))
     assert not same_count(extra)
     wrong = replace(row, decoded=FoundAtoms.known(row.true.positions, row.true.numbers + 1))
-    assert window_summary([wrong])["species_rate"] == 0.0
+    assert window_summary([wrong])["species_per_atom"] == 0.0
     assert window_summary([missing])["true_to_decoded_percentiles"]["99"] > 1
     nothing = replace(row, decoded=FoundAtoms.known(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)))
-    assert window_summary([nothing])["count_rate"] == 0.0
+    assert window_summary([nothing])["count_per_window"] == 0.0
 
 
 def test_the_nearest_of_none_is_infinitely_far():

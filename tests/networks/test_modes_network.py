@@ -8,10 +8,12 @@ from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.base import Codec, CodecConfig
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.windows import decode_windows, encode_densities
+from xtalcodec.config import SettingsError
 from xtalcodec.crystal import CrystalError
 from xtalcodec.evaluation.matching import compare_atoms
 from xtalcodec.networks.modes import Linear, LinearConfig
 from xtalcodec.representations.periodic import PeriodicConfig
+from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.window_field import WindowConfig
 from xtalcodec.testing import crystals
 from xtalcodec.training.loop import train
@@ -30,7 +32,7 @@ def codec():
 
 def test_the_code_in_the_box_is_of_the_papers_size(codec, prototypes):
     salt = next(c for c in prototypes if len(c) == 2)
-    assert codec.encode([salt])[0].numbers == 300
+    assert codec.encode([salt])[0].length == 300
     assert not list(codec.network.parameters())
 
 
@@ -91,15 +93,14 @@ def test_densities_alone_have_the_codes_of_their_crystals(codec, prototypes):
 
 def test_a_cell_that_does_not_come_back_is_tried_beside_the_middle(codec, prototypes, monkeypatch):
     salt = next(c for c in prototypes if len(c) == 2)
-    at_once, find, calls = codec.encode([salt]), codec.coder.find, []
+    at_once, find, calls = codec.encode([salt]), codec.find_atoms, []
 
     def nothing_at_first(*arguments):
         calls.append(1)
         found = find(*arguments)
-        empty = FoundAtoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), np.zeros(0), 0.0)
-        return [empty] * len(found) if len(calls) == 1 else found
+        return [FoundAtoms.none()] * len(found) if len(calls) == 1 else found
 
-    monkeypatch.setattr(codec.coder, "find", nothing_at_first)
+    monkeypatch.setattr(codec, "find_atoms", nothing_at_first)
     beside = codec.encode([salt])
     assert len(calls) == 2
     assert np.abs(beside[0].origin - at_once[0].origin).max() > 0.01
@@ -107,9 +108,9 @@ def test_a_cell_that_does_not_come_back_is_tried_beside_the_middle(codec, protot
 
 
 def test_other_representations_are_refused():
-    with pytest.raises(TypeError, match="'linear' works on windows"):
+    with pytest.raises(SettingsError, match="'linear' works on unit_cell, not on .*kind=periodic"):
         open_codec(CodecConfig("no", PeriodicConfig(), LinearConfig()))
-    with pytest.raises(TypeError, match="hold all atoms"):
+    with pytest.raises(SettingsError, match="'linear' works on unit_cell, not on .*kind=repeating"):
         open_codec(CodecConfig("no", RepeatingConfig(), LinearConfig()))
 
 
@@ -117,5 +118,5 @@ def test_another_length_is_one_command_away(tmp_path, prototypes):
     recipe = load("linear-unit-cell", ["codec.network.latent=126", "sample=2"])
     train(recipe, prototypes[:4], prototypes[:2], tmp_path / "short", device="cpu")
     short = Codec.from_pretrained(tmp_path / "short")
-    assert short.encode([next(c for c in prototypes if len(c) == 2)])[0].numbers == 150
+    assert short.encode([next(c for c in prototypes if len(c) == 2)])[0].length == 150
     assert "this codec has no weights" in (tmp_path / "short" / "README.md").read_text()

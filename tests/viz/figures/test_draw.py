@@ -5,9 +5,10 @@ from PIL import Image
 
 from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.viz.figures.draw import COUNT, About, draw_windows
 
-ABOUT = About("mine-0123", "unit cells", 10.0, own_density=False, data="things.parquet")
+ABOUT = About("mine-0123", "unit cells", 10.0, own_density=False, paper=True, data="things.parquet")
 
 
 @pytest.mark.usefixtures("coarse")
