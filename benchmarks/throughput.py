@@ -81,7 +81,8 @@ part = usable[:: max(1, len(usable) // 100)]
 result["encode_refined_per_second"] = len(part) / seconds(lambda: codec.encode(part))
 result["memory_codec_gib"] = memory()
 
-reduced, _, patches = codec.place(max(part, key=len))
+placed = codec.place(max(part, key=len))
+reduced, patches = placed.crystal, placed.patches
 batch = CrystalBatch.collate([reduced])
 with torch.no_grad():
     weights = codec.network.weights(batch.numbers)

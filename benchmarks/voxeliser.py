@@ -28,7 +28,7 @@ import torch
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets import load
 from xtalcodec.representations.repeating import Repeating, RepeatingConfig
-from xtalcodec.representations.window_field import Atoms, View, density, density_nearest, species_map
+from xtalcodec.representations.window_field import View, ViewBatch, density, density_nearest, species_map
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--data", default="aflow-prototypes", help="crystals to work on")
@@ -87,7 +87,7 @@ def molgrid_seconds(views: list[View]) -> list[float]:
         start = time.thread_time()
         maker.forward(middle, atoms, molgrid.tensor_as_grid(field))
         times.append(time.thread_time() - start)
-        ours = density(Atoms.collate([view]), window)
+        ours = density(ViewBatch.collate([view]), window)
         torch.testing.assert_close(field * window.peak, ours, rtol=0, atol=1e-5 * ours.max().item())
     return times
 
@@ -110,19 +110,19 @@ def choose() -> tuple[list[Crystal], int]:
 
 crystals, misfits = choose()
 views = [space.view(crystal, np.random.default_rng(k)) for k, crystal in enumerate(crystals)]
-batches = [Atoms.collate([view]) for view in views]
+batches = [ViewBatch.collate([view]) for view in views]
 rng = np.random.default_rng(0)
 
 
 def window_of(k: int) -> torch.Tensor:
     """From a crystal to the field of a random window."""
-    return density(Atoms.collate([space.view(crystals[k], rng)]), window)
+    return density(ViewBatch.collate([space.view(crystals[k], rng)]), window)
 
 
 def batch_of(start: int) -> torch.Tensor:
     """From some crystals to the fields of random windows: all atoms first, then all fields."""
     some = crystals[start : start + options.batch]
-    return density(Atoms.collate([space.view(crystal, rng) for crystal in some]), window)
+    return density(ViewBatch.collate([space.view(crystal, rng) for crystal in some]), window)
 
 
 with torch.inference_mode():

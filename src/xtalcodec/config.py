@@ -144,6 +144,8 @@ def _group(field: dataclasses.Field, value: Mapping[str, Any], key: str | None =
         return kind if dataclasses.is_dataclass(kind) else None
     usual = cast("type", field.default_factory)
     name = value.get("kind")
+    if name is not None and not isinstance(name, str):
+        raise SettingsError(f"{key or field.name}.kind is the name of a kind, not {name!r}")
     if name is None:
         return usual
     known = kind.members()

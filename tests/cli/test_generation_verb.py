@@ -31,7 +31,7 @@ def test_fields_properties_misfits_and_numbers(run, cifs, tmp_path):
     words = [cifs, "--representation", "repeating", "--out", tmp_path / "s.zarr", "--points", "12", "--rotate"]
     result = run(*words, "--properties", cifs.parent / "id_prop.csv", "--json", tmp_path / "s.json")
     assert result.exit_code == 3
-    assert "unusable: kr: its cell does not fit: the shortest edge is 12.50 Å" in result.output
+    assert "unusable: kr: the window of 10 Å is smaller than its cell: 2 sites stay outside" in result.output
     assert "1 crystals have no line in the table of properties" in result.output
     assert "bytes per view: density" in result.output
     assert "50000 crystals × 3 views" in result.output

@@ -177,7 +177,7 @@ def test_a_saved_codec_is_the_same(mp, tmp_path):
 def test_a_config_with_an_error_is_refused(mp, tmp_path, text):
     mp.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(ValueError, match=r"no setting 'spaces'|takes a int"):
+    with pytest.raises(ValueError, match=r"no setting 'spaces'|network.width: input should be a valid integer"):
         Codec.from_pretrained(tmp_path)
 
 

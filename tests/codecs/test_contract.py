@@ -106,7 +106,7 @@ def test_atoms_are_read_off_the_decoded_density_where_that_is_asked_for(monkeypa
 
 
 def test_the_papers_networks_work_on_windows_only():
-    with pytest.raises(SettingsError, match="'hoffmann' works on unit_cell or repeating, not on .*kind=periodic"):
+    with pytest.raises(SettingsError, match=r"'hoffmann' works on unit_cell or repeating, not on .*kind=periodic"):
         open_codec(CodecConfig("no", PeriodicConfig(), HOFFMANN))
 
 
@@ -138,15 +138,15 @@ def test_a_new_network_is_two_classes_and_a_dictionary():
         def _open_network(self):
             return Network()
 
-        def encode_batch(self, batch, patches, scale=None):
+        def encode_batch(self, batch, patches, scale=None):  # noqa: ARG002
             z = torch.zeros(len(batch), int(np.prod(patches)), 4)
             z[:, 0, :3], z[:, 0, 3] = batch.frac_coords[:, 0], batch.numbers[:, 0].float()
             return DiagonalGaussian(z, torch.zeros_like(z))
 
-        def find_atoms(self, z, lattice, patches):
+        def find_atoms(self, z, lattice, patches):  # noqa: ARG002
             return [FoundAtoms.known(row[:1, :3].double().numpy(), row[:1, 3].long().numpy()) for row in z]
 
-        def loss(self, batch, patches, config):
+        def loss(self, batch, patches, config):  # noqa: ARG002
             return {}, {}
 
     codec = open_codec(load_config({"name": "toy", "network": {"kind": "toy-mean"}}))
@@ -154,7 +154,7 @@ def test_a_new_network_is_two_classes_and_a_dictionary():
     iron = Crystal(2.5 * np.eye(3), np.array([[0.1, 0.2, 0.3]]), np.array([26]), "iron")
     (decoded,) = codec.decode_crystals(codec.encode([iron]))
     assert deviation(iron, FoundAtoms.known(decoded.crystal.frac_coords, decoded.crystal.numbers)) < 1e-5
-    with pytest.raises(SettingsError, match="no network.kind 'toy-maen'.*Did you mean 'toy-mean'"):
+    with pytest.raises(SettingsError, match=r"no network\.kind 'toy-maen'.*Did you mean 'toy-mean'"):
         load_config({"network": {"kind": "toy-maen"}})
     del MeanCodec, codec
     gc.collect()

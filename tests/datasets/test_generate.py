@@ -49,7 +49,7 @@ def test_rows_are_the_views_made_again_and_the_rest_is_listed(tmp_path, chosen, 
     job, told = generate(path, chosen, config, unreadable=[Unusable("x.cif", "empty")])
     assert len(job.unfit) + len(job.crystals) == len(chosen)
     assert job.unfit
-    assert all("does not fit" in item.reason for item in job.unfit)
+    assert all("does not fit" in x.reason or "smaller than its cell" in x.reason for x in job.unfit)
     about = stores.attributes(path)
     assert [(x["name"], x["reason"]) for x in about["unfit"]] == [(x.name, x.reason) for x in job.unfit]
     assert about["unreadable"] == [{"name": "x.cif", "reason": "empty"}]

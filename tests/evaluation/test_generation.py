@@ -14,6 +14,7 @@ from xtalcodec.evaluation import generation
 from xtalcodec.evaluation.generation import FAR, assess, closest, explained, generation_summary
 from xtalcodec.geometry.window_lattice.folding import window_of
 from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.testing import crystals
 
 ROCK_SALT = Crystal.from_pymatgen(

@@ -60,7 +60,7 @@ def test_a_crystal_matches_itself_however_it_is_told():
         assert same.same_composition
         assert same.rms == pytest.approx(0, abs=1e-6)
         assert same.rms_angstrom == pytest.approx(0, abs=1e-6)
-        assert (same.confidence, same.numbers, same.cycle_consistency) == (0.7, 20, 0.1)
+        assert (same.confidence, same.code_length, same.cycle_consistency) == (0.7, 20, 0.1)
         assert same.space_group == same.space_group_decoded == "P4_2/mnm"
 
 
@@ -190,9 +190,14 @@ def test_what_a_codec_cannot_hold_is_a_row_with_the_reason(codec):
     assert "the limit is 30" in rows[0].reason
     assert "never saw U in training" in rows[2].reason
     for refused in (rows[0], rows[2]):
-        assert (refused.decoded, refused.matched, refused.numbers, refused.cycle_consistency) == (None, False, 0, None)
+        assert (refused.decoded, refused.matched, refused.code_length, refused.cycle_consistency) == (
+            None,
+            False,
+            0,
+            None,
+        )
     for tried in (rows[1], rows[3]):
-        assert tried.numbers > 18
+        assert tried.code_length > 18
         assert tried.cycle_consistency >= 0
         assert (tried.reason == "") == (tried.decoded is not None)
     assert summary(rows, codec)["n"] == 4

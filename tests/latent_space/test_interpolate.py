@@ -150,11 +150,13 @@ def test_a_density_times_one_is_the_crystals_own(mp, windows):
 
 def test_a_density_times_two_is_that_of_every_atom_twice(windows):
     codes = with_density(windows, SRTIO3, [1.0, 2.0])
-    reduced, _, patches = windows.check(SRTIO3)
-    once = reduced.translated(codes[1].origin)
+    placed = windows.place(SRTIO3)
+    once = placed.crystal.translated(codes[1].origin)
     twice = Crystal(once.lattice, np.tile(once.frac_coords, (2, 1)), np.tile(once.numbers, 2))  # no codec takes it
     with torch.no_grad():
-        expected = windows.encode_batch(windows.representation.collate([twice]), patches).mean[0].detach().numpy()
+        expected = (
+            windows.encode_batch(windows.representation.collate([twice]), placed.patches).mean[0].detach().numpy()
+        )
     assert np.allclose(codes[1].z, expected, atol=1e-5 * abs(expected).max())
     assert not np.allclose(codes[0].z, expected, atol=1e-5 * abs(expected).max())
 

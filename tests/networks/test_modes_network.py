@@ -108,9 +108,9 @@ def test_a_cell_that_does_not_come_back_is_tried_beside_the_middle(codec, protot
 
 
 def test_other_representations_are_refused():
-    with pytest.raises(SettingsError, match="'linear' works on unit_cell, not on .*kind=periodic"):
+    with pytest.raises(SettingsError, match=r"'linear' works on unit_cell, not on .*kind=periodic"):
         open_codec(CodecConfig("no", PeriodicConfig(), LinearConfig()))
-    with pytest.raises(SettingsError, match="'linear' works on unit_cell, not on .*kind=repeating"):
+    with pytest.raises(SettingsError, match=r"'linear' works on unit_cell, not on .*kind=repeating"):
         open_codec(CodecConfig("no", RepeatingConfig(), LinearConfig()))
 
 

@@ -99,7 +99,7 @@ def test_given_coordinates_on_a_face_stay_on_it(crystal, data):
     twelfths = st.lists(st.tuples(*[st.integers(0, 11)] * 3), min_size=len(crystal), max_size=len(crystal), unique=True)
     special = Crystal(crystal.lattice, np.array(data.draw(twelfths)) / 12, crystal.numbers)
     reduced, basis = niggli(special)
-    chosen = UnitCellConfig(cell="given").open().choose_images(reduced, basis)
+    chosen = UnitCellConfig(cell="given").open().choose_images(crystal, reduced, basis)
     np.testing.assert_allclose(chosen.frac_coords @ chosen.lattice, given_cell(special), atol=1e-7)
 
 

@@ -79,7 +79,7 @@ def test_a_view_has_the_distances_of_the_crystal(crystal, seed):
 @given(crystals(max_sites=4))
 def test_chosen_images_are_whole_cells_away_and_never_farther_apart(crystal):
     crystal, basis = niggli(crystal)
-    reduced = UNIT.choose_images(crystal, basis)
+    reduced = UNIT.choose_images(crystal, crystal, basis)
     moved = reduced.frac_coords - crystal.frac_coords
     np.testing.assert_allclose(moved, moved.round(), atol=1e-9)
 

@@ -73,7 +73,7 @@ OLD = """
 codec:
   name: mine
   space: {kind: unit_cell, patches: 4}
-  sites: {least: 0.2}
+  sites: {nearest: 0.2}
 objective: {kl: 1.0e-4}
 optimiser: {muon: 0.03, adamw: 1.0e-3, head: 0.1, sgd: 1.0e-6, steps: 10}
 """
@@ -81,7 +81,7 @@ NEW = """
 codec:
   name: mine
   representation: {kind: unit_cell, patches: 4}
-  atom_finder: {least: 0.2}
+  atom_finder: {nearest: 0.2}
 loss: {kl: 1.0e-4}
 optimiser: {lr_muon: 0.03, lr_adamw: 1.0e-3, lr_head: 0.1, lr_sgd: 1.0e-6, steps: 10}
 """

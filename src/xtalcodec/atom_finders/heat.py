@@ -1,4 +1,4 @@
-"""DecodedCrystal field → atoms: where they are, what they are, and how sure that is."""
+"""Decoded field → atoms: where they are, what they are, and how sure that is."""
 
 from dataclasses import dataclass
 

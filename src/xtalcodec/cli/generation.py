@@ -112,6 +112,10 @@ def generate(
 
         if rotate and representation is Representation.unit_cell:
             raise ValueError("unit_cell always rotates; --rotate is for repeating")
+        if cell is not Cell.compact and representation is not Representation.unit_cell:
+            raise ValueError("--cell is for unit_cell")
+        if fits is not Fits.every_site and representation is not Representation.repeating:
+            raise ValueError("--fits is for repeating")
         looks = _looks(representation, edge, points, sigma, label_radius, cell.value, fits.value, rotate=rotate)
         config = ViewsConfig(looks, views, images.value, ties.value, seed, shard)
         with open_pool(executor.value, workers) as pool:

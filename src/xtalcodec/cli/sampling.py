@@ -63,17 +63,17 @@ def sample(
         codes = fitted.sample(n, seed, temperature)
         with progress_bar("decoding", n) as advance:
             found = model.decode_crystals(codes, progress=advance)
-        judged = assess(model, codes, found)
-        rows = [_judged(row) for row in judged]
+        assessed = assess(model, codes, found)
+        rows = [_assessed(row) for row in assessed]
         print_rows(rows)
-        told = generation_summary(judged)
+        told = generation_summary(assessed)
         _tell_samples(fitted, told)
-        chosen = [k for k, row in enumerate(judged) if row.valid or not valid_only]
+        chosen = [k for k, row in enumerate(assessed) if row.valid or not valid_only]
         write([found[k] for k in chosen], out, fmt, symprec)
         if chosen:
             drawn = chosen[:DRAWN]
             part = type(codes)(tuple(codes[k] for k in drawn), codes.codec)
-            titles = [f"{rows[k]['formula']}{'' if judged[k].valid else ' (not valid)'}" for k in drawn]
+            titles = [f"{rows[k]['formula']}{'' if assessed[k].valid else ' (not valid)'}" for k in drawn]
             draw(model, part, [found[k] for k in drawn], titles, strip, movie, html)
         elif strip or movie or html:
             typer.echo("no valid sample to draw", err=True)
@@ -102,7 +102,7 @@ def _prior(source: Path, name: str, variance: float, grid: str | None) -> "Prior
         raise ValueError(f"{source}: {error}{hint}") from error
 
 
-def _judged(row: "Generated") -> dict[str, Any]:
+def _assessed(row: "Generated") -> dict[str, Any]:
     """A sample, in a row."""
     about: dict[str, Any] = {"name": row.name, "formula": row.crystal.formula if row.crystal else "–"}
     about |= {"sites": len(row.crystal) if row.crystal else 0, "volume_per_atom": row.volume}

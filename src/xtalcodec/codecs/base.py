@@ -245,7 +245,7 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         licence: str | None = None,
         training: Mapping[str, Any] | None = None,
         model_card_kwargs: Mapping[str, Any] | None = None,
-        **_: Any,
+        config: Any = None,
     ) -> None:
         """Write settings, weights and card to a folder: all, or what was there stays.
 

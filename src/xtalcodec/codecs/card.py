@@ -83,10 +83,19 @@ def note_scores(folder: Path, data: str, scores: Mapping[str, Any]) -> None:
     config = read(folder / "config.json")
     training = read(folder / TRAINING) if (folder / TRAINING).is_file() else {}
     old = read(folder / SCORES) if (folder / SCORES).is_file() else {}
-    new = {**old, data: dict(scores)}
+    new = {name: _of_today(row) for name, row in old.items()} | {data: dict(scores)}
     with atomic_folder(folder) as temporary:
         (temporary / SCORES).write_text(json.dumps(new, indent=2) + "\n")
         (temporary / CARD).write_text(make(config, training, new))
+
+
+def _of_today(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores by the names of this release, as 0.1 had others."""
+    names = {"latent_numbers_per_crystal": "code_length"}
+    if "fit" in row:
+        names |= {"count_rate": "count_per_window", "species_rate": "species_per_atom"}
+        names |= {"all_species_rate": "species_per_window"}
+    return {names.get(key, key): value for key, value in row.items()}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -131,7 +140,7 @@ def make(config: Mapping[str, Any], training: Mapping[str, Any], scores: Mapping
     ]
     if scores:
         lines += ["Held-out scores (`xtalcodec evaluate`; failures count as unmatched, RMSE is over the matched):", ""]
-        lines += _scores(scores) if space == "periodic" else _window_scores(scores)
+        lines += _window_scores(scores) if any("fit" in row for row in scores.values()) else _scores(scores)
     else:
         lines += ["Held-out scores: none are noted; `xtalcodec evaluate … --card` notes them."]
     data = ModelCardData(

@@ -170,7 +170,7 @@ def _lying(codec: "Codec", crystal: Crystal, origin: Float[np.ndarray, "3"]) -> 
         reduced, basis = niggli(crystal)
     except CrystalError:
         return None
-    return codec.representation.choose_images(reduced, basis).translated(origin)
+    return codec.representation.choose_images(crystal, reduced, basis).translated(origin)
 
 
 def _alone(original: Crystal, atoms: FoundAtoms, edge: float) -> Reconstruction:

@@ -46,7 +46,7 @@ def as_crystals(materials: "Material | Iterable[Material]") -> tuple[list[Crysta
             found += [(crystal, "pymatgen", crystal.name) for crystal in _from_files(Path(material))]
             continue
         crystal, kind = _from_object(material, k)
-        found.append((crystal, kind, f"item {k} ({crystal.name or crystal.formula})"))
+        found.append((crystal, kind, crystal.name or f"item {k} ({crystal.formula})"))
     return [c for c, _, _ in found], [kind for _, kind, _ in found], [name for _, _, name in found]
 
 

@@ -6,14 +6,15 @@ supplementary information) tells true densities from decoded ones.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
+from pydantic import Field
 from torch import Tensor, nn
 
-from xtalcodec.config import Count, NotNegative, Positive, Share, settings
+from xtalcodec.config import Count, NotNegative, Positive, settings
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 
@@ -48,7 +49,7 @@ class HoffmannConfig(NetworkConfig):
 
     start_logit: float = 0.0
     """Where all logits of the segmentation start; far below 0, a network need not first learn that voxels are empty."""
-    empty_share: Share = 1.0
+    empty_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Of the voxels that no atom is near, the share, drawn anew at every step, that the segmentation's loss is taken
     over in training; they count for the others too. At 1/16 a narrow network learns twice as fast."""
 

@@ -42,6 +42,11 @@ class PatchConfig(NetworkConfig):
     species: Count = 100
     """Atomic numbers 1…species are told apart."""
 
+    def __post_init__(self) -> None:
+        """Refuse heads that do not share out the width."""
+        if self.width % self.heads:
+            raise ValueError(f"the width, {self.width}, is no multiple of the heads, {self.heads}")
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedField:

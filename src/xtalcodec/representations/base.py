@@ -133,11 +133,26 @@ class Representation(ABC):
             A cell that cannot be reduced, a crystal that the grid cannot show.
         """
         reduced, basis = niggli(crystal)
-        chosen = self.choose_images(reduced, basis)
+        chosen = self.choose_images(crystal, reduced, basis)
         return Placement(chosen, basis, self.patches(chosen))
 
-    def choose_images(self, reduced: Crystal, basis: Int[np.ndarray, "3 3"]) -> Crystal:  # noqa: ARG002
-        """Of the periodic images of each site, take those that the grid shows best."""
+    def choose_images(
+        self,
+        given: Crystal,  # noqa: ARG002
+        reduced: Crystal,
+        basis: Int[np.ndarray, "3 3"],  # noqa: ARG002
+    ) -> Crystal:
+        """Of the periodic images of each site, take those that the grid shows best.
+
+        Parameters
+        ----------
+        given
+            The crystal as it was given.
+        reduced
+            On its Niggli-reduced cell.
+        basis
+            Cell vectors given = basis @ reduced.lattice.
+        """
         return reduced
 
     def origin(self, crystal: Crystal, attempt: int) -> Float[np.ndarray, "3"]:  # noqa: ARG002

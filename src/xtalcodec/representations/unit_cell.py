@@ -46,12 +46,10 @@ class UnitCell(Window):
             )
         return self._all_patches()
 
-    def choose_images(self, reduced: Crystal, basis: Int[np.ndarray, "3 3"]) -> Crystal:
+    def choose_images(self, given: Crystal, reduced: Crystal, basis: Int[np.ndarray, "3 3"]) -> Crystal:
         """Take the images of the sites that are the cell, see `UnitCellConfig.cell`."""
-        if self.config.cell == "given":
-            # x' = x @ B with given lattice = B @ reduced lattice: back to the given cell, wrapped, and here again.
-            given = wrapped(reduced.frac_coords @ np.round(np.linalg.inv(basis)))
-            return replace(reduced, frac_coords=given @ basis)
+        if self.config.cell == "given":  # x @ lattice given = (x @ B) @ reduced lattice
+            return replace(reduced, frac_coords=wrapped(given.frac_coords) @ basis)
         cells = []
         for centre in reduced.frac_coords:
             apart = reduced.frac_coords - centre
@@ -77,7 +75,7 @@ class UnitCell(Window):
 
     def view(self, crystal: Crystal, rng: np.random.Generator, *, first: bool = False) -> View:  # noqa: ARG002
         """Rotate the cell uniformly over SO(3) and centre it."""
-        chosen = self.choose_images(*niggli(crystal))
+        chosen = self.choose_images(crystal, *niggli(crystal))
         self.patches(chosen)
         rotation = Rotation.random(random_state=rng).as_matrix()
         positions = chosen.frac_coords @ chosen.lattice @ rotation.T

@@ -67,7 +67,7 @@ class View:
     """From the crystal's frame to the cube's: column vectors x' = R x, so lattice = given @ R.T."""
 
     def inside(self, edge: float, margin: float = 0.0) -> Bool[np.ndarray, " atoms"]:
-        """ViewBatch within the cube, or within one that is wider by `margin` Å on every side."""
+        """Atoms within the cube, or within one that is wider by `margin` Å on every side."""
         return np.all((self.positions >= -margin) & (self.positions <= edge + margin), axis=1)
 
 
@@ -155,7 +155,7 @@ def _paint_columns(
 ) -> Float[Tensor, "n n n channels"]:
     """Paint one view, the atoms above one another together: cells are written with c along z, so there are many.
 
-    ViewBatch are one column if their x and y are the same to the last bit; both are read as one whole number.
+    Atoms are one column if their x and y are the same to the last bit; both are read as one whole number.
     """
     n, channels = config.points, weights.shape[1]
     pairs = positions[:, :2].clone(memory_format=torch.contiguous_format).view(torch.int64)[:, 0]

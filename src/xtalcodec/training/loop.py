@@ -128,6 +128,7 @@ def train(
         report.close()
     accelerator.wait_for_everyone()
     accelerator.end_training()
+    codec.network.eval()
     return codec
 
 
@@ -229,7 +230,10 @@ def _start(network: nn.Module, other: nn.Module) -> None:
 def _schedule(accelerator: Any, progress: Progress, steps: int, minutes: float | None) -> Iterator[float]:
     """Fraction of the training done, before each step: of the steps, or of the time; the same for all processes."""
     while True:
-        done = progress.step / steps if minutes is None else progress.seconds / (60 * minutes)
+        if minutes is None:
+            done = progress.step / steps if steps else 1.0
+        else:
+            done = progress.seconds / (60 * minutes)
         fraction = _decided(accelerator, done) if minutes is not None else done
         if fraction >= 1:
             return

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import Subset
 
 from xtalcodec.representations.base import Patches
 from xtalcodec.representations.window import Window
@@ -39,14 +40,19 @@ class PaintedViews:
         ValueError
             A store whose views the codec would paint otherwise; the message names every setting that differs.
         """
+        from xtalcodec.datasets import stores
         from xtalcodec.datasets.field_store import FieldStore
 
         store = FieldStore(path, ["density", "species_map"])
         _check_painted_alike(path, store.settings, window)
-        self.views, _ = store.split(held_out)
-        if not len(self.views):
-            raise ValueError(f"{path} has no view to learn from")
-        self.size, self.heaviest, self.left_out = batch, heaviest, list[tuple[str, str]]()
+        views, _ = store.split(held_out)
+        heavy = np.asarray(stores.load(path, "numbers")[:]).max(1) > heaviest
+        kept = [row for row in views.indices if not heavy[row]]
+        if not kept:
+            raise ValueError(f"{path} has no view to learn from, without elements beyond Z = {heaviest}")
+        self.views, self.size, self.left_out = Subset(store, kept), batch, list[tuple[str, str]]()
+        if len(kept) < len(views):
+            self.left_out.append((f"{len(views) - len(kept)} views", f"hold an element beyond Z = {heaviest}"))
 
     def __len__(self) -> int:
         """Return the number of views in use."""
@@ -54,26 +60,19 @@ class PaintedViews:
 
     def batch(self, seed: Sequence[int]) -> tuple[PaintedBatch, Patches]:
         """Draw views."""
-        rng, rows = np.random.default_rng(list(seed)), list[dict]()
-        while len(rows) < self.size:
-            row = self.views[int(rng.integers(0, len(self.views)))]
-            if row["species_map"].max() <= self.heaviest:
-                rows.append(row)
+        chosen = np.random.default_rng(list(seed)).integers(0, len(self.views), self.size)
+        rows = [self.views[int(k)] for k in chosen]
         density, species_map = (torch.stack([row[name] for row in rows]) for name in ("density", "species_map"))
         return PaintedBatch(density, species_map), (1, 1, 1)
 
 
 def _check_painted_alike(path: Path, settings: Mapping[str, Any], window: Window) -> None:
     """Refuse views that the codec would paint otherwise: it would encode others than it learnt from."""
-    own = window.view_settings() | {"images": "all"}
-    there = settings["representation"] | {"images": settings["images"]}
+    own = window.view_settings() | {"images": "all", "ties": "nearest"}
+    there = settings["representation"] | {"images": settings["images"], "ties": settings["ties"]}
     there = RELEASE_0_1 | there if there["name"] == own["name"] else there
     there |= {f"window.{key}": value for key, value in there.pop("window").items()}
     own |= {f"window.{key}": value for key, value in own.pop("window").items()}
-    differ = [
-        f"{key} is {there[key]!r} there, {own[key]!r} in the codec"
-        for key in own
-        if key in there and there[key] != own[key]
-    ]
+    differ = [f"{k} is {there.get(k)!r} there, {own[k]!r} in the codec" for k in own if there.get(k) != own[k]]
     if differ:
         raise ValueError(f"{path} holds views that this codec would paint otherwise: {'; '.join(differ)}")

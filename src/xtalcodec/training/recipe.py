@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field
 
 from xtalcodec.codecs.base import CodecConfig, LossConfig
+from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.registry import classes
 from xtalcodec.config import (
     Count,
@@ -85,10 +86,19 @@ def load(name: str, overrides: Sequence[str] = (), note: Note | None = None) -> 
     if not isinstance(values, dict):
         raise SettingsError(f"{name} holds no settings, but {values!r}")
     classes()  # the kinds of networks and representations
-    words = [override({}, [word]) for word in overrides]
-    for part in words:
-        values = _laid_over(renamed(Recipe, values), renamed(Recipe, part, note=note))
-    return build(Recipe, values, note=note)
+    values = renamed(Recipe, values, note=note)
+    _check_start(name, str(values.get("start", "")))
+    for word in overrides:
+        values = _laid_over(values, renamed(Recipe, override({}, [word]), note=note))
+    return build(Recipe, values)
+
+
+def _check_start(recipe: str, start: str) -> None:
+    """Refuse a download that a file asks for: only what the user types is looked up."""
+    if start and start not in pretrained() and not Path(start).is_dir():
+        raise SettingsError(
+            f"{recipe} starts from {start!r}, which is not on this machine: give start={start} to fetch it"
+        )
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from xtalcodec.codecs.windows import decode_windows
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.window_lattice.folding import window_of
 from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
 from xtalcodec.viz.figures.codes import frames
 
 CSCL = Crystal(3.4 * np.eye(3), np.array([[0.1, 0.2, 0.3], [0.6, 0.7, 0.8]]), np.array([55, 17]), "CsCl")
