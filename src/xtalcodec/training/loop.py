@@ -230,10 +230,8 @@ def _start(network: nn.Module, other: nn.Module) -> None:
 def _schedule(accelerator: Any, progress: Progress, steps: int, minutes: float | None) -> Iterator[float]:
     """Fraction of the training done, before each step: of the steps, or of the time; the same for all processes."""
     while True:
-        if minutes is None:
-            done = progress.step / steps if steps else 1.0
-        else:
-            done = progress.seconds / (60 * minutes)
+        steps_done = progress.step / steps if steps else 1.0
+        done = steps_done if minutes is None else progress.seconds / (60 * minutes)
         fraction = _decided(accelerator, done) if minutes is not None else done
         if fraction >= 1:
             return
