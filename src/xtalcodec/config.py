@@ -157,9 +157,11 @@ def _group(field: dataclasses.Field, value: Mapping[str, Any], key: str | None =
 def _first(error: pydantic.ValidationError, arguments: Mapping[str, Any], path: str) -> str:
     """Say what is wrong with the first wrong value."""
     first = error.errors()[0]
-    keys = [str(x) for x in first["loc"]] or [""]
-    value, text = arguments.get(keys[0], first["input"]), first["msg"].removeprefix("Value error, ")
-    return f"{path}{keys[0]}: {text[0].lower()}{text[1:]}, not {value!r}" if keys[0] else f"{path}{text}"
+    text = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"{path.rstrip('.') or 'settings'}: {text}"
+    key = str(first["loc"][0])
+    return f"{path}{key}: {text[0].lower()}{text[1:]}, not {arguments.get(key, first['input'])!r}"
 
 
 def override(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:

@@ -78,10 +78,15 @@ def field(**changes):
         ),
         (
             {"representation": RepeatingConfig()},
-            ["name is 'repeating' there, 'unit_cell' in the codec", "window.label_radius is 0.65 there, 0.667"],
+            [
+                "name is 'repeating' there, 'unit_cell' in the codec",
+                "cell is None there, 'compact' in the codec",
+                "window.label_radius is 0.65 there, 0.667",
+            ],
         ),
+        ({"ties": "coin"}, ["ties is 'coin' there, 'nearest' in the codec"]),
     ],
-    ids=["edge", "points", "sigma", "label_radius", "images", "cell", "several", "representation"],
+    ids=["edge", "points", "sigma", "label_radius", "images", "cell", "several", "representation", "ties"],
 )
 def test_training_refuses_a_store_painted_otherwise_and_names_every_difference(tmp_path, crystals, painted, reasons):
     path = tmp_path / "s.zarr"
@@ -116,7 +121,7 @@ def test_a_store_of_release_0_1_is_of_given_cells(store):
 
     settings = FieldStore(store, []).settings
     representation = {k: v for k, v in settings["representation"].items() if k != "cell"}
-    old = {"representation": representation, "images": "all"}
+    old = {"representation": representation, "images": "all", "ties": "nearest"}
     _check_painted_alike(store, old, UnitCellConfig(cell="given").open())
     with pytest.raises(ValueError, match=r"otherwise: cell is 'given' there, 'compact' in the codec$"):
         _check_painted_alike(store, old, UNIT)

@@ -45,7 +45,7 @@ class PatchConfig(NetworkConfig):
     def __post_init__(self) -> None:
         """Refuse heads that do not share out the width."""
         if self.width % self.heads:
-            raise ValueError(f"the width, {self.width}, is no multiple of the heads, {self.heads}")
+            raise ValueError(f"width {self.width} is no multiple of {self.heads} heads")
 
 
 @dataclass(frozen=True, slots=True)
