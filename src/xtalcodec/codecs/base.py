@@ -132,18 +132,44 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
     def encode_batch(self, batch: CrystalBatch, patches: Patches, scale: Tensor | None = None) -> DiagonalGaussian:
         """Distribution of the latents (crystals, patches, latent) of crystals on their grid.
 
-        With a `scale`, one number a crystal, every field is multiplied by its own.
+        Parameters
+        ----------
+        batch
+            Crystals of one grid, placed and moved to their origins.
+        patches
+            Patches of the grid along its axes.
+        scale
+            One number a crystal, that its field is multiplied by; None for 1.
         """
 
     @abstractmethod
     def find_atoms(
         self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
     ) -> list[FoundAtoms]:
-        """Atoms on the grid, in fractions of its axes."""
+        """Atoms on the grid, in fractions of its axes.
+
+        Parameters
+        ----------
+        z
+            Latents, one row a patch.
+        lattice
+            Niggli-reduced cells of the crystals, rows in Å.
+        patches
+            Patches of the grid along its axes.
+        """
 
     @abstractmethod
     def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:
         """Paint, encode, sample, decode and compare a batch of crystals.
+
+        Parameters
+        ----------
+        batch
+            Crystals of one grid, as `Representation.random_views` puts them on it.
+        patches
+            Patches of the grid along its axes.
+        config
+            What is weighed beside the network's own terms.
 
         Returns
         -------
@@ -161,6 +187,15 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
     ) -> tuple[Float[Tensor, "b patches latent"], list[float]]:
         """Better latents of crystals where they are placed, if there are better ones.
+
+        Parameters
+        ----------
+        crystals
+            Placed and moved to their origins, of one grid.
+        patches
+            Patches of the grid along its axes.
+        z
+            The encoder's latents, one row a crystal.
 
         Returns
         -------

@@ -66,7 +66,15 @@ class Generated:
 
 
 def assess(codec: "Codec", latents: LatentSet, decoded: "Sequence[DecodedCrystal | None]") -> list[Generated]:
-    """Say of every sample, in order, whether it is valid and whether it is new among the valid."""
+    """Say of every sample, in order, whether it is valid and whether it is new among the valid.
+
+    Parameters
+    ----------
+    codec
+        That decoded the samples.
+    latents, decoded
+        Codes of the samples, and the crystals that they decode to; None where there was no atom.
+    """
     shares = explained(codec, latents, decoded)
     rows = [_row(c.name, found, share) for c, found, share in zip(latents, decoded, shares, strict=True)]
     first: list[Generated] = []

@@ -64,7 +64,23 @@ def reconstruct(
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[Reconstruction]:
-    """Encode, decode and compare crystals; one row each, in order, whatever happens to it."""
+    """Encode, decode and compare crystals; one row each, in order, whatever happens to it.
+
+    Parameters
+    ----------
+    codec
+        Any.
+    crystals
+        In any cell.
+    refine
+        Improve latents that do not decode to their crystal.
+    cycle_consistency
+        Encode what was decoded, and note how far its latent lies from the code's.
+    workers
+        Processes that compare structures.
+    progress
+        Called with the number of crystals encoded since the last call.
+    """
     placed: dict[int, Placement] = {}
     rows: dict[int, tuple] = {}
     for k, crystal in enumerate(crystals):
@@ -92,7 +108,21 @@ def compare(
     cycle_consistency: float | None,
     reason: str,
 ) -> Reconstruction:
-    """Compare a crystal with what came back."""
+    """Compare a crystal with what came back.
+
+    Parameters
+    ----------
+    original, decoded
+        The crystal, and what was decoded; None where nothing was.
+    confidence
+        The codec's own estimate that it is right, 0 to 1.
+    code_length
+        How many numbers the code holds.
+    cycle_consistency
+        Distance of the decoded crystal's own latent from the code's, where it was taken.
+    reason
+        Why nothing was decoded, where nothing was.
+    """
     group = space_group(original, SYMPREC)
     if decoded is None:
         return Reconstruction(
@@ -141,7 +171,17 @@ def auc(confidence: Sequence[float], matched: Sequence[bool]) -> float | None:
 
 
 def summary(rows: Sequence[Reconstruction], codec: "Codec", seconds: float | None = None) -> dict[str, Any]:
-    """Scores of a set, and the same by number of sites; failures count in every rate."""
+    """Scores of a set, and the same by number of sites; failures count in every rate.
+
+    Parameters
+    ----------
+    rows
+        What `reconstruct` returned.
+    codec
+        Whose identity is noted.
+    seconds
+        What it took, where that was measured.
+    """
     result = {"codec": codec.identity, **_scores(rows), "seconds": seconds}
     result["confidence_auc"] = auc([r.confidence for r in rows], [r.matched for r in rows])
     result["by_sites"] = {

@@ -57,6 +57,15 @@ def write_many(crystals: Iterable[Crystal], folder: str | Path, fmt: str, sympre
     """Write every crystal to its own file in `folder`, named after it, and return the paths.
 
     Characters that some file system refuses become _; the second of a name gets -2, the third -3.
+
+    Parameters
+    ----------
+    crystals
+        Each is written as soon as it comes.
+    folder
+        Made if it is not there.
+    fmt, symprec
+        As in `write`.
     """
     taken: set[str] = set()
     paths = []

@@ -35,6 +35,21 @@ def interpolate(
     (2) both are encoded; (3) of the equivalent cells of b the nearest to a's is taken; (4) latents, cell
     vectors and origins are mixed (`between`).
 
+    Parameters
+    ----------
+    codec
+        Of windows for any two crystals; a periodic one for crystals of one grid.
+    a, b
+        Ends of the path.
+    steps
+        Codes on it, both ends included.
+    spherical
+        Along the arc between the latents instead of the line.
+    refine
+        Improve the latents of the ends where they do not decode to their crystals.
+    progress
+        Called with the number of crystals encoded since the last call.
+
     Raises
     ------
     CrystalError
