@@ -57,7 +57,17 @@ class Kinds:
 
 
 def unknown(what: str, name: str, known: Sequence[str]) -> str:
-    """Return the message for a name that is not among the known ones, with a guess."""
+    """Return the message for a name that is not among the known ones, with a guess.
+
+    Parameters
+    ----------
+    what
+        What the name should be of, as "codec".
+    name
+        As it was given.
+    known
+        Names that there are.
+    """
     guess = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"no {what} {name!r}; have {', '.join(sorted(known))}." + (f" Did you mean {guess[0]!r}?" if guess else "")
 
@@ -95,6 +105,17 @@ def build(cls: type[T], values: Mapping[str, Any], path: str = "", note: Note | 
 
 def renamed(cls: type, values: Mapping[str, Any], path: str = "", note: Note | None = None) -> dict[str, Any]:
     """Return the values with old keys, of all groups, replaced by what they are called now.
+
+    Parameters
+    ----------
+    cls
+        The class of settings.
+    values
+        Key → value.
+    path
+        What stands before the keys in messages.
+    note
+        Told of old keys.
 
     Raises
     ------

@@ -15,7 +15,17 @@ from xtalcodec.geometry.window_lattice.search import LatticeError, explain
 def continued(
     positions: Float[np.ndarray, "atoms 3"], numbers: Int[np.ndarray, " atoms"], edge: float, reach: float
 ) -> Atomic | None:
-    """All atoms within `reach` Å of the cube, those inside averaged over their copies; None where no lattice shows."""
+    """All atoms within `reach` Å of the cube, those inside averaged over their copies; None where no lattice shows.
+
+    Parameters
+    ----------
+    positions, numbers
+        Atoms inside, Å from the window's corner.
+    edge
+        Of the window, Å.
+    reach
+        Å: how far outside atoms still show.
+    """
     try:
         cell = explain(positions, numbers, edge)
     except LatticeError:

@@ -90,7 +90,8 @@ def read_density(
 
     Parameters
     ----------
-    start: positions in Å to begin with, of each window, as a network may know them.
+    start
+        Positions in Å to begin with, of each window, as a network may know them.
 
     Raises
     ------
@@ -117,6 +118,17 @@ def read_modes(
     stands out of the noise; (2) where there is more outside and the atoms inside show a lattice, what
     lies outside is put where the lattice has it; (3) a fit weighs all modes alike; (4) weights are made
     whole where their spread allows no doubt, and the positions fitted again.
+
+    Parameters
+    ----------
+    field
+        Coefficients of the density in the modes, e/Å³.
+    basis
+        The modes of the window.
+    config
+        How atoms are searched.
+    start
+        Positions in Å to begin with, as a network may know them.
     """
     search = _Search(basis, field, config)
     begin = Atomic(np.zeros((0, 3)), np.zeros(0))
@@ -264,7 +276,8 @@ def _whole(search: _Search, atoms: Atomic, held: Bool[np.ndarray, " atoms"] | No
 
     Parameters
     ----------
-    held: atoms whose weights are whole already and stay.
+    held
+        Atoms whose weights are whole already and stay.
     """
     basis = search.basis
     if not len(atoms):

@@ -52,9 +52,12 @@ def interpolate(
 
     Parameters
     ----------
-    values: one row per voxel in C order.
-    which: the crystal of each site.
-    position: in voxels along each axis, any real number.
+    values
+        One row per voxel in C order.
+    which
+        The crystal of each site.
+    position
+        In voxels along each axis, any real number.
     """
     corner = torch.cartesian_prod(*[torch.arange(2, device=values.device)] * 3)  # 8 3
     base = position.floor()
@@ -82,8 +85,10 @@ def find_by_heat(
 
     Parameters
     ----------
-    lattice: Å, of the torus that the grid divides.
-    allowed: atomic numbers to choose from.
+    lattice
+        Å, of the torus that the grid divides.
+    allowed
+        Atomic numbers to choose from.
     """
     grid = representation.grid(patches)
     heat = decoded.heat.sigmoid()

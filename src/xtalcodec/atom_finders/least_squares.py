@@ -58,9 +58,12 @@ def refine(
 
     Parameters
     ----------
-    metric: a number for white noise, 1/variance; a cube where every mode has its own.
-    reach: Å; atoms stay within this of the cube.
-    held: atoms whose weights stay as they are.
+    metric
+        A number for white noise, 1/variance; a cube where every mode has its own.
+    reach
+        Å; atoms stay within this of the cube.
+    held
+        Atoms whose weights stay as they are.
     """
     model = Superposition(modes, atoms)
     residual = field - model.field
@@ -92,6 +95,17 @@ def weight_spread(
     """Standard deviations of fitted weights under white noise, from the inverse of the Gram matrix; 0 of those held.
 
     With the weights last, their block of the inverse needs no more than their block of the Cholesky factor.
+
+    Parameters
+    ----------
+    modes
+        Of the window.
+    atoms
+        As they were fitted.
+    metric
+        1/variance of the white noise, (e/Å³)⁻².
+    held
+        Atoms whose weights were not fitted.
     """
     free = _free(len(atoms), held)
     n, spread = int(free[0].sum()), np.zeros(len(atoms))

@@ -49,7 +49,17 @@ class SegmentationConfig:
 def read_species_map(
     species: UInt8[Tensor, "b n n n"] | UInt8[np.ndarray, "b n n n"], window: WindowConfig, config: SegmentationConfig
 ) -> list[FoundAtoms]:
-    """Read the atoms of maps that carry Z at points near an atom, 0 elsewhere."""
+    """Read the atoms of maps that carry Z at points near an atom, 0 elsewhere.
+
+    Parameters
+    ----------
+    species
+        Atomic number at every point near an atom, 0 elsewhere.
+    window
+        Where the points lie.
+    config
+        How balls are fitted.
+    """
     maps = species.cpu().numpy() if isinstance(species, Tensor) else species
     return [_Reader(m.astype(np.int64), (m > 0).astype(np.float64), window, config).read() for m in maps]
 
@@ -65,7 +75,8 @@ def read_segmentation(
 
     Parameters
     ----------
-    logits: of one yes or no per atomic number, from 1.
+    logits
+        Of one yes or no per atomic number, from 1.
     """
     with torch.no_grad():
         near = logits.double().sigmoid().sum(1).clamp(max=1)

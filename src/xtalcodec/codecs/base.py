@@ -239,8 +239,10 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
 
         Parameters
         ----------
-        name: one that ships, as "mp"; a folder; or "user/repository".
-        device: a torch device; "auto" takes a GPU where there is one.
+        name
+            One that ships, as "mp"; a folder; or "user/repository".
+        device
+            A torch device; "auto" takes a GPU where there is one.
 
         Raises
         ------
@@ -288,9 +290,12 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
 
         Parameters
         ----------
-        licence: what the card says of the licence, as "cc-by-4.0"; without it, what it said before, or "unknown".
-        training: how it was trained, from `codecs.card.provenance`; the card is made afresh from it.
-        model_card_kwargs: `licence`, as `push_to_hub` passes it on.
+        licence
+            What the card says of the licence, as "cc-by-4.0"; without it, what it said before, or "unknown".
+        training
+            How it was trained, from `codecs.card.provenance`; the card is made afresh from it.
+        model_card_kwargs
+            `licence`, as `push_to_hub` passes it on.
         """
         licence = licence or (model_card_kwargs or {}).get("licence")
         config = json.loads(json.dumps(asdict(self.config)))
@@ -307,9 +312,12 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
 
         Parameters
         ----------
-        repo_id: "user/repository"; made if it is not there.
-        licence: what the card says of the licence, as "cc-by-4.0".
-        hub_options: `private`, `token`, `branch` and others of `huggingface_hub.ModelHubMixin.push_to_hub`.
+        repo_id
+            "user/repository"; made if it is not there.
+        licence
+            What the card says of the licence, as "cc-by-4.0".
+        hub_options
+            `private`, `token`, `branch` and others of `huggingface_hub.ModelHubMixin.push_to_hub`.
         """
         return super().push_to_hub(repo_id, model_card_kwargs={"licence": licence}, **hub_options)
 

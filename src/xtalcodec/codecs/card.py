@@ -54,9 +54,9 @@ def provenance(**facts: Any) -> dict[str, Any]:
 
     Parameters
     ----------
-    facts : any JSON
-        `data`, `val`, `recipe`, `command`, `seed`, `crystals_used`, `step`, `crystals`, `seconds`; `licence` of the
-        codec and `source` of the data, as the user says them; `notes`. Commit, machine and versions are added.
+    facts
+        Any JSON `data`, `val`, `recipe`, `command`, `seed`, `crystals_used`, `step`, `crystals`, `seconds`; `licence`
+        of the codec and `source` of the data, as the user says them; `notes`. Commit, machine and versions are added.
     """
     versions = {"xtalcodec": __version__, "torch": torch.__version__}
     return {**facts, "commit": commit(), "machine": machine(), "versions": versions}
@@ -67,12 +67,12 @@ def note_scores(folder: Path, data: str, scores: Mapping[str, Any]) -> None:
 
     Parameters
     ----------
-    folder : Path
-        A codec's, as `hub.writable` gives it.
-    data : str
-        What the crystals are called.
-    scores : mapping
-        What `evaluate` measured.
+    folder
+        Path A codec's, as `hub.writable` gives it.
+    data
+        Str What the crystals are called.
+    scores
+        Mapping What `evaluate` measured.
 
     Raises
     ------
@@ -120,12 +120,12 @@ def make(config: Mapping[str, Any], training: Mapping[str, Any], scores: Mapping
 
     Parameters
     ----------
-    config : mapping
-        The codec's settings.
-    training : mapping
-        How it was trained, from `provenance`; empty where that is not known.
-    scores : mapping
-        Data → scores on it.
+    config
+        Mapping The codec's settings.
+    training
+        Mapping How it was trained, from `provenance`; empty where that is not known.
+    scores
+        Mapping Data → scores on it.
     """
     groups = {"representation": config.get("space"), **config}
     network = (groups.get("network") or {}).get("kind", "patch")
@@ -158,12 +158,12 @@ def relicensed(path: Path, text: str, licence: str) -> str:
 
     Parameters
     ----------
-    path : Path
-        Where the card is from, for messages.
-    text : str
-        The card.
-    licence : str
-        What the user says.
+    path
+        Path Where the card is from, for messages.
+    text
+        Str The card.
+    licence
+        Str What the user says.
 
     Raises
     ------

@@ -91,10 +91,10 @@ def named_in(file: str | Path, identity: str) -> str:
 
     Parameters
     ----------
-    file : str or Path
-        Latents or a prior.
-    identity : str
-        Of the codec, as the file has it.
+    file
+        Str or Path Latents or a prior.
+    identity
+        Str Of the codec, as the file has it.
 
     Raises
     ------
@@ -164,16 +164,18 @@ def write(
 
     Parameters
     ----------
-    folder : str or Path
-        Made if it is not there; it may hold other files, as those of a training.
-    config : mapping
-        Settings, as JSON can hold them.
-    weights : mapping of str to Tensor
-        The network's state; matrices are written in half precision (their rounding moves no atom by 0.001 Å).
-    former : tuple of str
-        Identities by earlier rules under which latents of these weights are on disk.
-    papers : mapping of str to str
-        The card and what it is made from, from `papers`; without them, a card that claims nothing.
+    folder
+        Str or Path Made if it is not there; it may hold other files, as those of a training.
+    config
+        Mapping Settings, as JSON can hold them.
+    weights
+        Mapping of str to Tensor The network's state; matrices are written in half precision (their rounding moves no
+        atom by 0.001 Å).
+    former
+        Tuple of str Identities by earlier rules under which latents of these weights are on disk.
+    papers
+        Mapping of str to str The card and what it is made from, from `papers`; without them, a card that claims
+        nothing.
     """
     papers = make_papers(config) if papers is None else papers
     tensors = {k: v.detach().cpu() for k, v in weights.items()}
@@ -192,12 +194,12 @@ def make_papers(
 
     Parameters
     ----------
-    config : mapping
-        The settings.
-    training : mapping, optional
-        How it was trained, from `card.provenance`.
-    licence : str, optional
-        What the user says; it goes before what `training` says.
+    config
+        Mapping The settings.
+    training
+        Mapping, optional How it was trained, from `card.provenance`.
+    licence
+        Str, optional What the user says; it goes before what `training` says.
     """
     facts = dict(training or {}) | ({"licence": licence} if licence else {})
     papers = {CARD: card.make(config, facts, {})}

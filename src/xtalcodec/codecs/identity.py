@@ -92,13 +92,13 @@ def identity(name: str, needed: Mapping[str, Any], weights: Mapping[str, Tensor]
 
     Parameters
     ----------
-    name : str
-        What the codec is called.
-    needed : mapping
-        What decoding needs, as `decoding` gives it.
-    weights : mapping of str to Tensor
-        The network's state. Names of tensors do not count, so that a module may be renamed; values count in half
-        precision, as they are saved.
+    name
+        Str What the codec is called.
+    needed
+        Mapping What decoding needs, as `decoding` gives it.
+    weights
+        Mapping of str to Tensor The network's state. Names of tensors do not count, so that a module may be renamed;
+        values count in half precision, as they are saved.
     """
     digest = hashlib.sha256(json.dumps(needed, sort_keys=True, separators=(",", ":")).encode())
     for part in sorted(_digest(value) for value in weights.values()):

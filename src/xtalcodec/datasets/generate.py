@@ -218,6 +218,15 @@ def tasks_of(job: Job) -> Iterator[Task]:
 def run(job: Job, pool: Pool, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
     """Make every shard that is not whole, and tell how fast and how large.
 
+    Parameters
+    ----------
+    job
+        What `prepare` returned.
+    pool
+        Who paints.
+    progress
+        Called with the number of rows made since the last call.
+
     Raises
     ------
     GenerateError
@@ -237,7 +246,21 @@ def run(job: Job, pool: Pool, progress: Callable[[int], None] = lambda _: None) 
 
 
 def summary(job: Job, made: int, seconds: float, workers: int, crystals: int = 50_000) -> dict[str, Any]:
-    """How fast the rows were made, how large they are, and what so many crystals would take."""
+    """How fast the rows were made, how large they are, and what so many crystals would take.
+
+    Parameters
+    ----------
+    job
+        What was done.
+    made
+        Rows made in this run.
+    seconds
+        What they took.
+    workers
+        How many made them.
+    crystals
+        For how many the time and the size are projected.
+    """
     layout = job.layout
     sizes = stores.sizes(job.path, layout).sum(0)
     per_view = dict(zip(layout.columns(), (sizes / layout.rows).tolist(), strict=True))

@@ -5,7 +5,17 @@ from collections.abc import Sequence
 
 
 def held_out(names: Sequence[str], fraction: float, seed: int = 0) -> list[bool]:
-    """Whether each name is among about this fraction that is set aside."""
+    """Whether each name is among about this fraction that is set aside.
+
+    Parameters
+    ----------
+    names
+        Of the crystals.
+    fraction
+        Share that is set aside, about.
+    seed
+        Another one sets others aside.
+    """
     return [_share(f"{seed}:{name}") < fraction for name in names]
 
 

@@ -190,6 +190,15 @@ def layout_of(about: Mapping[str, Any]) -> Layout:
 def refuse_other_settings(path: Path, about: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Refuse to go on with a store that was made with other settings.
 
+    Parameters
+    ----------
+    path
+        Of the store.
+    about
+        Its attributes.
+    settings
+        Those of this run.
+
     Raises
     ------
     StoreError
@@ -216,6 +225,17 @@ def _flat(settings: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 
 def write_shard(path: Path, layout: Layout, shard: int, rows: Mapping[str, np.ndarray]) -> None:
     """Write the rows of one shard to every array, then note that it is whole.
+
+    Parameters
+    ----------
+    path
+        Of the store.
+    layout
+        Its arrays.
+    shard
+        Which shard, from 0.
+    rows
+        Name of an array → its rows.
 
     Raises
     ------
@@ -281,7 +301,19 @@ def sizes(path: Path, layout: Layout) -> Int[np.ndarray, "shards arrays"]:
 
 
 def damage(path: Path, layout: Layout, shard: int, noted: Int[np.ndarray, " arrays"]) -> str | None:
-    """Say what is wrong with the files of a shard; None where it is whole."""
+    """Say what is wrong with the files of a shard; None where it is whole.
+
+    Parameters
+    ----------
+    path
+        Of the store.
+    layout
+        Its arrays.
+    shard
+        Which shard, from 0.
+    noted
+        Bytes of its files when they were whole; 0 if they never were.
+    """
     if not noted.all():
         return f"shard {shard} was never made"
     for inside, size in zip(layout.files(shard).values(), noted, strict=True):

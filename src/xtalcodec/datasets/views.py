@@ -38,7 +38,17 @@ class ViewsConfig:
 
 
 def settings_of(config: ViewsConfig, crystals: Sequence[Crystal], properties: Properties) -> dict[str, Any]:
-    """Everything that shapes a store's content."""
+    """Everything that shapes a store's content.
+
+    Parameters
+    ----------
+    config
+        What is painted.
+    crystals
+        Of which crystals.
+    properties
+        What is known of them.
+    """
     inputs = hashlib.sha256(b"".join(crystal_digest(crystal) for crystal in crystals)).hexdigest()
     return {
         "representation": config.window().view_settings(),
@@ -58,6 +68,15 @@ def crystal_digest(crystal: Crystal) -> bytes:
 def look(crystal: Crystal, view: int, config: ViewsConfig) -> tuple[View, np.random.Generator]:
     """Return one view of a crystal and its random stream, which is its own: [seed, crystal, view].
 
+    Parameters
+    ----------
+    crystal
+        In the cell that was given.
+    view
+        Number of the view, from 0.
+    config
+        What is painted.
+
     Raises
     ------
     CrystalError
@@ -68,7 +87,17 @@ def look(crystal: Crystal, view: int, config: ViewsConfig) -> tuple[View, np.ran
 
 
 def paint_row(crystal: Crystal, view: int, config: ViewsConfig) -> dict[str, Any]:
-    """Paint one view: the row of a store, without its properties, atoms not padded."""
+    """Paint one view: the row of a store, without its properties, atoms not padded.
+
+    Parameters
+    ----------
+    crystal
+        In the cell that was given.
+    view
+        Number of the view, from 0.
+    config
+        What is painted.
+    """
     seen, rng = look(crystal, view, config)
     atoms, window = ViewBatch.collate([seen]), config.representation.window
     coin = torch.Generator().manual_seed(int(rng.integers(2**63))) if config.ties == "coin" else None

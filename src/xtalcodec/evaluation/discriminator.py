@@ -30,9 +30,12 @@ def discriminate(
 
     Parameters
     ----------
-    true, decoded: densities in e/Å³ on 30³ points; where they are pairs, both of a pair are on one side.
-    scale: width of the discriminator, 1 the paper's.
-    steps: steps of AdamW on 16 densities of each kind.
+    true, decoded
+        Densities in e/Å³ on 30³ points; where they are pairs, both of a pair are on one side.
+    scale
+        Width of the discriminator, 1 the paper's.
+    steps
+        Steps of AdamW on 16 densities of each kind.
     """
     if min(len(true), len(decoded)) < FEWEST:
         return None

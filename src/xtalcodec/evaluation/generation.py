@@ -121,6 +121,13 @@ def explained(codec: "Codec", latents: LatentSet, decoded: "Sequence[DecodedCrys
 
     Folding averages what repeats and drops the rest: this tells how much that was. None where the codec has no
     repeating window, or no atom was decoded.
+
+    Parameters
+    ----------
+    codec
+        That decoded the samples.
+    latents, decoded
+        Codes, and the crystals that they decode to; None where there was no atom.
     """
     window = codec.window
     if window is None or window.closed:

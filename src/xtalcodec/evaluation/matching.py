@@ -57,8 +57,9 @@ def compare_atoms(
 
     Parameters
     ----------
-    edge: Å; only atoms in a cube of this edge count. An atom within `skin` of a face may be found or not, on either
-        side: it can be another's partner, is not missed, and is not one too many.
+    edge
+        Å; only atoms in a cube of this edge count. An atom within `skin` of a face may be found or not, on either side:
+        it can be another's partner, is not missed, and is not one too many.
     """
     distance = np.linalg.norm(positions[:, None] - true_positions, axis=-1)
     decoded_counts, true_counts = (_inside(x, edge, -skin) for x in (positions, true_positions))

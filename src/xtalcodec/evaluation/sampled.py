@@ -20,6 +20,17 @@ def true_and_sampled(
 ) -> tuple[Float[np.ndarray, "n p p p"], Float[np.ndarray, "n p p p"]]:
     """Densities in e/Å³ of crystals that fit, as they are, and of as many samples of the paper's normal distribution.
 
+    Parameters
+    ----------
+    codec
+        Of windows.
+    crystals
+        That fit the window.
+    seed
+        Of the samples.
+    progress
+        Called with the number of crystals encoded since the last call.
+
     Raises
     ------
     LatentsError

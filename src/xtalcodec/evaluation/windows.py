@@ -72,8 +72,10 @@ def measure(
 
     Parameters
     ----------
-    refine: latents, by descent through the decoder.
-    from_density: give the encoder the paper's density and nothing else; such latents are not refined.
+    refine
+        Latents, by descent through the decoder.
+    from_density
+        Give the encoder the paper's density and nothing else; such latents are not refined.
 
     Raises
     ------

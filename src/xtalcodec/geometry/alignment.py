@@ -24,8 +24,10 @@ def orientation(
 
     Parameters
     ----------
-    a, b: cell vectors in rows, right-handed.
-    bases: what U may be; if not given, all of `unimodular`.
+    a, b
+        Cell vectors in rows, right-handed.
+    bases
+        What U may be; if not given, all of `unimodular`.
     """
     choices = unimodular() if bases is None else bases
     u, s, vt = np.linalg.svd(np.swapaxes(choices @ b, 1, 2) @ a)

@@ -15,7 +15,17 @@ from xtalcodec.io.records import from_positions, name_of
 
 
 def read_database(path: Path, name: str, max_sites: int) -> Iterator[Found]:
-    """Yield every row, named by its `material_id` or another id among its key-value pairs, or else by its number."""
+    """Yield every row, named by its `material_id` or another id among its key-value pairs, or else by its number.
+
+    Parameters
+    ----------
+    path
+        Of the database.
+    name
+        What its crystals are called.
+    max_sites
+        Larger crystals are refused.
+    """
     with path.open("rb") as file:
         if file.read(16) != b"SQLite format 3\0":
             raise CrystalError("it is no ASE database (SQLite)")

@@ -35,7 +35,19 @@ ASE_FORMATS = {
 
 
 def read_ase(path: Path, name: str, max_sites: int, kind: str) -> Iterator[Found]:
-    """Yield every frame of a file in one of ASE's formats."""
+    """Yield every frame of a file in one of ASE's formats.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    name
+        What its crystals are called.
+    max_sites
+        Larger crystals are refused.
+    kind
+        ASE's name of the format.
+    """
     import ase.io
 
     with path.open("rb") as file:

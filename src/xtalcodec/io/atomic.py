@@ -53,10 +53,10 @@ def atomic_folder(folder: str | Path, remove: Collection[str] = ()) -> Iterator[
 
     Parameters
     ----------
-    folder : str or Path
-        Where the files go; made if it is not there.
-    remove : collection of str
-        Names of older files of `folder` that do not belong to the new ones, and go with the old.
+    folder
+        Str or Path Where the files go; made if it is not there.
+    remove
+        Collection of str Names of older files of `folder` that do not belong to the new ones, and go with the old.
 
     Yields
     ------

@@ -26,7 +26,17 @@ _LONGEST_EDGE = 1e4
 
 
 def read_cif(text: str, name: str, max_sites: int) -> Iterator[Found]:
-    """Yield every data block that describes a crystal; of several, each is `name#block`."""
+    """Yield every data block that describes a crystal; of several, each is `name#block`.
+
+    Parameters
+    ----------
+    text
+        Of the file.
+    name
+        What its crystals are called.
+    max_sites
+        Larger crystals are refused.
+    """
     found = [(title, block) for title, block in blocks(text) if re.search(r"(?im)^\s*_(atom_site|cell)[_.]", block)]
     if not found:
         raise CrystalError("it is no CIF with a crystal: no data block gives a cell or atoms")

@@ -38,6 +38,17 @@ def formula_of(block: Block) -> tuple[dict[str, float], float]:
 def check_content(block: Block, crystal: Crystal, formula: dict[str, float], deuterium: float) -> bool:
     """Compare the crystal with formula, Z and density; True if one of the last two confirms it.
 
+    Parameters
+    ----------
+    block
+        The data block.
+    crystal
+        As it was read.
+    formula
+        The one that the file states.
+    deuterium
+        Whether D counts as H.
+
     Raises
     ------
     CrystalError

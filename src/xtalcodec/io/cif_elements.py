@@ -52,7 +52,15 @@ def is_dummy(type_symbol: str, label: str) -> bool:
 
 
 def readings(labels: list[str], types: list[str], elements: set[str]) -> list[Reading]:
-    """Read every row by its type symbol, or else by its label; `elements` are those of the formula."""
+    """Read every row by its type symbol, or else by its label; `elements` are those of the formula.
+
+    Parameters
+    ----------
+    labels, types
+        Labels and type symbols of the sites.
+    elements
+        Of the formula, where one is stated.
+    """
     pairs = zip(labels, types, strict=True)
     known: dict[tuple[str, str], Reading] = {}
     for label, text in pairs:

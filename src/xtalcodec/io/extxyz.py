@@ -24,7 +24,17 @@ Frame = tuple[list[str], str]
 
 
 def read_extxyz(text: str, name: str, max_sites: int) -> Iterator[Found]:
-    """Yield every frame of an (extended) XYZ file; a bad frame costs only itself."""
+    """Yield every frame of an (extended) XYZ file; a bad frame costs only itself.
+
+    Parameters
+    ----------
+    text
+        Of the file.
+    name
+        What its crystals are called.
+    max_sites
+        Larger crystals are refused.
+    """
     frames = _frames(text.splitlines())
     for k, (lines, reason) in enumerate(frames):
         yield numbered(name, k, len(frames)), partial(_crystal, lines, reason, max_sites)

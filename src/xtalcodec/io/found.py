@@ -15,5 +15,15 @@ def check_size(sites: int, max_sites: int) -> None:
 
 
 def numbered(name: str, index: int, count: int) -> str:
-    """Name the crystal `index` (from 0) of `count` in one file."""
+    """Name the crystal `index` (from 0) of `count` in one file.
+
+    Parameters
+    ----------
+    name
+        Of the file.
+    index
+        Of the crystal, from 0.
+    count
+        Crystals in the file.
+    """
     return name if count == 1 else f"{name}#{index + 1}"

@@ -92,7 +92,17 @@ def closed_under(
     operations: Operations,
     lattice: Float[np.ndarray, "3 3"],
 ) -> bool:
-    """Tell whether every image of every site is a site of the same element, within 0.1 Å."""
+    """Tell whether every image of every site is a site of the same element, within 0.1 Å.
+
+    Parameters
+    ----------
+    frac_coords, numbers
+        Sites of the cell.
+    operations
+        Of the group.
+    lattice
+        Cell vectors, rows in Å.
+    """
     for rotation, shift in zip(operations.rotations, operations.shifts, strict=True):
         away = (frac_coords @ rotation.T + shift)[:, None] - frac_coords
         if not ((_distance(away, lattice) < COPIES) & (numbers[:, None] == numbers)).any(1).all():

@@ -13,7 +13,17 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def read_poscar(text: str, name: str, max_sites: int) -> Iterator[Found]:
-    """Yield the crystal of a POSCAR or CONTCAR, or of what VASP writes below one."""
+    """Yield the crystal of a POSCAR or CONTCAR, or of what VASP writes below one.
+
+    Parameters
+    ----------
+    text
+        Of the file.
+    name
+        What its crystals are called.
+    max_sites
+        Larger crystals are refused.
+    """
     yield name, partial(poscar_crystal, text, max_sites)
 
 

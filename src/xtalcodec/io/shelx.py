@@ -38,7 +38,17 @@ _FULL = 0.01
 
 
 def read_shelx(text: str, name: str, max_sites: int) -> Iterator[Found]:
-    """Yield the crystal of a SHELX file."""
+    """Yield the crystal of a SHELX file.
+
+    Parameters
+    ----------
+    text
+        Of the file.
+    name
+        What its crystals are called.
+    max_sites
+        Larger crystals are refused.
+    """
     yield name, partial(_crystal, text, max_sites)
 
 

@@ -14,7 +14,17 @@ _DEEPEST = 8
 
 
 def read_json(text: str, name: str, max_sites: int) -> Iterator[Found]:
-    """Yield every structure of a JSON document, or of JSON lines."""
+    """Yield every structure of a JSON document, or of JSON lines.
+
+    Parameters
+    ----------
+    text
+        Of the file.
+    name
+        What its crystals are called.
+    max_sites
+        Larger crystals are refused.
+    """
     found = [item for document in _documents(text) for item in _structures(document, "", 0)]
     if not found:
         raise CrystalError("it is JSON without a crystal structure")

@@ -19,7 +19,17 @@ _KNOWN = "cif, structure, poscar, atoms, or arrays as of OPTIMADE or ASE"
 
 
 def read_csv(text: str, name: str, max_sites: int) -> Iterator[Found]:
-    """Yield every row of a CSV with a column `cif`, `structure` or `poscar` in any case, as CDVAE's data sets."""
+    """Yield every row of a CSV with a column `cif`, `structure` or `poscar` in any case, as CDVAE's data sets.
+
+    Parameters
+    ----------
+    text
+        Of the file.
+    name
+        What its crystals are called.
+    max_sites
+        Larger crystals are refused.
+    """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     rows = csv.DictReader(io.StringIO(text, newline=""))
     columns = columns_of([column for column in rows.fieldnames or [] if column])
@@ -34,7 +44,17 @@ def read_csv(text: str, name: str, max_sites: int) -> Iterator[Found]:
 
 
 def read_parquet(path: Path, name: str, max_sites: int) -> Iterator[Found]:
-    """Yield every row of a parquet file, in batches; only the columns that are needed are read."""
+    """Yield every row of a parquet file, in batches; only the columns that are needed are read.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    name
+        What its crystals are called.
+    max_sites
+        Larger crystals are refused.
+    """
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(path) as file:

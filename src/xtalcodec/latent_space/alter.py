@@ -69,6 +69,15 @@ def replaced(crystal: Crystal, replacements: Sequence[Replacement]) -> Crystal:
 def with_density(codec: "Codec", crystal: Crystal, scales: Sequence[float]) -> LatentSet:
     """Encode one crystal as often as there are `scales`, its painted field multiplied by each.
 
+    Parameters
+    ----------
+    codec
+        Any.
+    crystal
+        One that it can hold.
+    scales
+        What the painted field is multiplied by, above 0.
+
     Raises
     ------
     CrystalError

@@ -88,7 +88,8 @@ def between(a: CrystalCode, b: CrystalCode, share: float, *, spherical: bool = F
 
     Parameters
     ----------
-    spherical: latents go along the arc between them (Shoemake 1985; White 2016), not along the line.
+    spherical
+        Latents go along the arc between them (Shoemake 1985; White 2016), not along the line.
     """
     z = _arc(a.z, b.z, share) if spherical else (1 - share) * a.z + share * b.z
     apart = b.origin - a.origin

@@ -73,7 +73,19 @@ class DecodedDensity:
 def convolution(
     inputs: int, outputs: int, kernel: int, activation: nn.Module, stride: int = 1, padding: int = 0, eps: float = 1e-5
 ) -> nn.Sequential:
-    """Convolution, BatchNorm with `eps` under the root, activation."""
+    """Convolution, BatchNorm with `eps` under the root, activation.
+
+    Parameters
+    ----------
+    inputs, outputs
+        Channels.
+    kernel, stride, padding
+        Of the convolution, in voxels.
+    activation
+        The last layer.
+    eps
+        Under the root of the BatchNorm.
+    """
     layer = nn.Conv3d(inputs, outputs, kernel, stride, padding)
     return nn.Sequential(layer, nn.BatchNorm3d(outputs, eps), activation)
 
@@ -162,7 +174,15 @@ class AttentionGate(nn.Module):
 
 
 def pair(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
-    """Two convolutions; with 3³ kernels the grid stays, with 4³ each takes a voxel off every edge."""
+    """Two convolutions; with 3³ kernels the grid stays, with 4³ each takes a voxel off every edge.
+
+    Parameters
+    ----------
+    inputs, outputs
+        Channels.
+    kernel
+        Voxels along an edge of both kernels.
+    """
     relu = nn.ReLU(inplace=True)
     first, second = (convolution(width, outputs, kernel, relu, padding=1) for width in (inputs, outputs))
     return nn.Sequential(first, second)
@@ -240,8 +260,10 @@ def segmentation_loss(
 
     Parameters
     ----------
-    logits: channel k is for atomic number k + 1.
-    numbers: atomic number of the atom that the voxel belongs to; 0, every channel's target is 0.
+    logits
+        Channel k is for atomic number k + 1.
+    numbers
+        Atomic number of the atom that the voxel belongs to; 0, every channel's target is 0.
 
     Raises
     ------
@@ -284,6 +306,15 @@ class Hoffmann(Network):
         ½ mean(μ² + σ² − 1 − log σ²) over crystals and latent numbers, which is the divergence per
         crystal divided by `latent`; and the segmentation's cross-entropy, whose gradient reaches
         the autoencoder through the decoded density.
+
+        Parameters
+        ----------
+        decoded
+            What `forward` returned.
+        density
+            As it was painted, e/Å³.
+        species_map
+            Atomic number of each voxel, 0 where there is no atom.
         """
         terms = {
             "density": F.mse_loss(decoded.density, density),

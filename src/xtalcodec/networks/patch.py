@@ -85,7 +85,17 @@ class PatchNetwork(Network):
     def encode(
         self, field: Float[Tensor, "b nx ny nz channels"], lattice: Float[Tensor, "b 3 3"], patches: Patches
     ) -> DiagonalGaussian:
-        """Field → distribution of the latent: (1) cut into patches, (2) embed, (3) mix, (4) project."""
+        """Field → distribution of the latent: (1) cut into patches, (2) embed, (3) mix, (4) project.
+
+        Parameters
+        ----------
+        field
+            Painted density channels.
+        lattice
+            Cell vectors of the grid, rows in Å.
+        patches
+            Patches of the grid along its axes.
+        """
         p = self.config.patch
         x = field.unflatten(1, (-1, p)).unflatten(3, (-1, p)).unflatten(5, (-1, p))  # b X p Y p Z p c
         x = x.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(len(field), math.prod(patches), -1)
@@ -99,7 +109,17 @@ class PatchNetwork(Network):
     def decode(
         self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
     ) -> DecodedField:
-        """Latent → field: (1) embed, (2) mix, (3) spread every patch to its voxels."""
+        """Latent → field: (1) embed, (2) mix, (3) spread every patch to its voxels.
+
+        Parameters
+        ----------
+        z
+            Latents, one row a patch.
+        lattice
+            Cell vectors of the grid, rows in Å.
+        patches
+            Patches of the grid along its axes.
+        """
         x = self.from_latent(z) + self.lattice_out(lattice_features(lattice, patches))[:, None]
         bias = self.bias(patches)
         for k, block in enumerate(self.decoder):
@@ -125,6 +145,17 @@ class PatchNetwork(Network):
 
         Heat is a cross-entropy over all voxels, weighted towards the few that are warm; offsets
         count near atoms; species count once an atom.
+
+        Parameters
+        ----------
+        decoded
+            What the decoder says of each voxel.
+        targets
+            What it should say.
+        species
+            Logits of the sites' species.
+        numbers
+            Atomic numbers of the sites.
         """
         heat = F.binary_cross_entropy_with_logits(decoded.heat, targets.heat, weight=1 + 20 * targets.heat)
         offset = F.smooth_l1_loss(decoded.offset.flatten(0, 1)[targets.near], targets.offset, beta=0.02)

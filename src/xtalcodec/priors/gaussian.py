@@ -108,7 +108,8 @@ class GaussianPrior(Prior):
 
         Parameters
         ----------
-        variance: share of the variance that the principal axes hold.
+        variance
+            Share of the variance that the principal axes hold.
 
         Raises
         ------
@@ -140,7 +141,8 @@ class GaussianPrior(Prior):
 
         Parameters
         ----------
-        temperature: what standard deviations are multiplied by; 0 gives the mean.
+        temperature
+            What standard deviations are multiplied by; 0 gives the mean.
         """
         if n < 1 or not temperature >= 0:
             raise LatentsError(f"cannot draw {n} samples at the temperature {temperature:g}")

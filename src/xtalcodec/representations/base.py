@@ -118,7 +118,17 @@ class Representation(ABC):
     def paint(
         self, crystals: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches
     ) -> Float[Tensor, "b nx ny nz channels"]:
-        """Field that the encoder sees: one normalised Gaussian per atom times its weights."""
+        """Field that the encoder sees: one normalised Gaussian per atom times its weights.
+
+        Parameters
+        ----------
+        crystals
+            On their grid.
+        weights
+            Of each site, one number a channel.
+        patches
+            Patches of the grid along its axes.
+        """
         weights = weights * crystals.mask[..., None]
         return torus_field(crystals.frac_coords, weights, self.grid(patches), self.sigma)
 

@@ -47,7 +47,17 @@ class CrystalBatch:
         numbers: Sequence[Int[np.ndarray, " _"]],
         device: str | torch.device = "cpu",
     ) -> "CrystalBatch":
-        """Pad lists of sites, of which some may be empty, to one batch."""
+        """Pad lists of sites, of which some may be empty, to one batch.
+
+        Parameters
+        ----------
+        lattice
+            Cell vectors, rows in Å.
+        frac_coords, numbers
+            Sites of each crystal.
+        device
+            Where the tensors live.
+        """
         sites = max(1, *map(len, numbers))
         frac = np.zeros((len(numbers), sites, 3), dtype=np.float32)
         z = np.zeros((len(numbers), sites), dtype=np.int64)

@@ -24,9 +24,12 @@ def torus_profiles(x: Float[Tensor, "*atoms"], n: int, sigma: float) -> Float[Te
 
     Parameters
     ----------
-    x: fractional coordinates along the axis, any real number.
-    n: samples along the axis.
-    sigma: width in samples.
+    x
+        Fractional coordinates along the axis, any real number.
+    n
+        Samples along the axis.
+    sigma
+        Width in samples.
 
     Returns
     -------
@@ -68,7 +71,17 @@ def torus_field(
 def open_profiles(
     x: Float[Tensor, "*b atoms"], points: Float[Tensor, " n"], sigma: float
 ) -> Float[Tensor, "*b n atoms"]:
-    """One axis of the Gaussians of atoms in open space, 1 at their centres: exp(−(points − x)²/2σ²)."""
+    """One axis of the Gaussians of atoms in open space, 1 at their centres: exp(−(points − x)²/2σ²).
+
+    Parameters
+    ----------
+    x
+        Coordinates of the atoms along the axis, Å.
+    points
+        Samples along the axis, Å.
+    sigma
+        Width, Å.
+    """
     exponent = (points[:, None] - x[..., None, :]).square() * (-0.5 / sigma**2)
     return torch.exp(exponent.clamp_min(-40))  # 4e-18: what is smaller multiplies to denormal numbers, which are slow
 

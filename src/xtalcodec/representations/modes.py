@@ -74,10 +74,12 @@ def modes(
 
     Parameters
     ----------
-    above: least eigenvalue in Å⁻³; what float32 rounds a density to lies around 1e-13 (e/Å³)².
-    spread: Å; atoms lie around the window's middle with this standard deviation along each axis. Then the product
-        of two Gaussians of points x and x', averaged over atoms, is that of atoms everywhere times a Gaussian of
-        variance spread² + σ²/2 in (x + x')/2.
+    above
+        Least eigenvalue in Å⁻³; what float32 rounds a density to lies around 1e-13 (e/Å³)².
+    spread
+        Å; atoms lie around the window's middle with this standard deviation along each axis. Then the product of two
+        Gaussians of points x and x', averaged over atoms, is that of atoms everywhere times a Gaussian of variance
+        spread² + σ²/2 in (x + x')/2.
     """
     x = np.linspace(0, config.edge, config.points)
     width = 2 * config.sigma**2

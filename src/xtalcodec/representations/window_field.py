@@ -120,7 +120,15 @@ class PaintedBatch:
 def axis(
     config: WindowConfig, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, " points"]:
-    """Where the points are along an edge, in Å: both faces included."""
+    """Where the points are along an edge, in Å: both faces included.
+
+    Parameters
+    ----------
+    config
+        The cube of points.
+    device, dtype
+        Of the tensor.
+    """
     return torch.linspace(0, config.edge, config.points, device=device, dtype=dtype)
 
 
@@ -130,6 +138,15 @@ def paint(
     """Density n(r) = Σ w (2πσ²)^(−3/2) exp(−|r − r_i|²/2σ²), in e/Å³ for w = Z (arXiv 1909.00949, eq. 1).
 
     Differentiable in positions and weights, in their precision, on their device. Padding atoms weigh 0.
+
+    Parameters
+    ----------
+    positions
+        Å from the cube's corner.
+    weights
+        Of each atom, one number a channel; 0 where there is no atom.
+    config
+        The cube of points.
     """
     if _by_columns(positions):
         return torch.stack([_paint_columns(p, w, config) for p, w in zip(positions, weights, strict=True)])
@@ -215,7 +232,8 @@ def species_map(
 
     Parameters
     ----------
-    coin: with it, a point within reach of several atoms takes any of them, as the paper's code does.
+    coin
+        With it, a point within reach of several atoms takes any of them, as the paper's code does.
     """
     n, b, radius = config.points, len(atoms), config.label_radius
     points = axis(config, atoms.positions.device, atoms.positions.dtype)

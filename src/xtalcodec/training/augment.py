@@ -25,7 +25,17 @@ class AugmentConfig:
 
 
 def augment(crystals: CrystalBatch, config: AugmentConfig, rng: torch.Generator) -> CrystalBatch:
-    """Shift the origin and invert at random; substitute and jitter some."""
+    """Shift the origin and invert at random; substitute and jitter some.
+
+    Parameters
+    ----------
+    crystals
+        Placed, of one grid.
+    config
+        How often each is altered.
+    rng
+        Random numbers.
+    """
     b = len(crystals)
     frac, lattice = crystals.frac_coords, crystals.lattice
     chosen = torch.rand(b, generator=rng) < config.jitter

@@ -19,7 +19,17 @@ class CheckpointError(ValueError):
 
 
 def save(path: Path, network: nn.Module, optimisers: dict[str, Optimizer], about: dict[str, Any]) -> None:
-    """Write network, optimisers' moments and `about` (JSON) to one file."""
+    """Write network, optimisers' moments and `about` (JSON) to one file.
+
+    Parameters
+    ----------
+    path
+        Of the checkpoint.
+    network, optimisers
+        Whose tensors are kept.
+    about
+        What else, as JSON.
+    """
     tensors: dict[str, Tensor] = {f"network.{k}": v.contiguous() for k, v in network.state_dict().items()}
     for name, optimiser in optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
@@ -31,6 +41,13 @@ def save(path: Path, network: nn.Module, optimisers: dict[str, Optimizer], about
 
 def load(path: Path, network: nn.Module, optimisers: dict[str, Optimizer]) -> dict[str, Any]:
     """Put a checkpoint back where it came from and return its `about`.
+
+    Parameters
+    ----------
+    path
+        Of the checkpoint.
+    network, optimisers
+        What the tensors go into.
 
     Raises
     ------

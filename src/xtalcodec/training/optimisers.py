@@ -51,7 +51,17 @@ class OptimiserConfig:
         return math.ceil(self.epochs * crystals / self.patches) if self.epochs else self.steps
 
     def rate(self, name: str, step: int, fraction: float) -> float:
-        """Learning rate of an optimiser: `step` steps after the beginning, `fraction` of the schedule done."""
+        """Learning rate of an optimiser: `step` steps after the beginning, `fraction` of the schedule done.
+
+        Parameters
+        ----------
+        name
+            Of the optimiser, as "muon".
+        step
+            Steps taken.
+        fraction
+            Share of the schedule that is done.
+        """
         warm = min(1.0, (step + 1) / max(1, self.warmup))
         return getattr(self, f"lr_{name}") * warm * (1 - fraction * self.decay)
 

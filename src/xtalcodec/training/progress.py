@@ -56,7 +56,17 @@ class Report:
         self.shown = time.monotonic()
 
     def step(self, progress: Progress, fraction: float, terms: dict[str, Tensor]) -> None:
-        """Note a step; say something every 15 seconds."""
+        """Note a step; say something every 15 seconds.
+
+        Parameters
+        ----------
+        progress
+            How far training is.
+        fraction
+            Share of the schedule that is done.
+        terms
+            Losses and metrics of the step.
+        """
         for name, value in terms.items():
             self.mean[name] = 0.98 * self.mean.get(name, value.item()) + 0.02 * value.item()
         if progress.step % (10 if progress.step < 500 else 50) == 0:
@@ -70,7 +80,19 @@ class Report:
             )
 
     def held_out(self, progress: Progress, codec: Codec, val: Sequence[Crystal], sample: int) -> None:
-        """Reconstruct a fixed sample of held-out crystals."""
+        """Reconstruct a fixed sample of held-out crystals.
+
+        Parameters
+        ----------
+        progress
+            How far training is.
+        codec
+            As it stands.
+        val
+            Held-out crystals.
+        sample
+            How many of them, evenly spread.
+        """
         if not val or not sample:
             return
         codec.network.eval()

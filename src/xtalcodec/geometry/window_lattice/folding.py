@@ -69,10 +69,14 @@ def fold(
 
     Parameters
     ----------
-    positions, numbers: the atoms in the window; some may be missing, displaced, spurious or of a wrong species.
-    lattice: near enough that neighbouring cells agree within `radius`.
-    edge: length of the window, Å.
-    refine: whether the lattice is fitted too; otherwise it is taken as exact.
+    positions, numbers
+        The atoms in the window; some may be missing, displaced, spurious or of a wrong species.
+    lattice
+        Near enough that neighbouring cells agree within `radius`.
+    edge
+        Length of the window, Å.
+    refine
+        Whether the lattice is fitted too; otherwise it is taken as exact.
 
     Raises
     ------
@@ -122,6 +126,17 @@ def window_of(
     """Return the atoms of a crystal in the cube of `edge` Å whose corner is at `origin` (Å; 0 0 0 if not given).
 
     Positions are from that corner, each in [0, edge); what `numbers` says of a site goes with its copies.
+
+    Parameters
+    ----------
+    lattice
+        Cell vectors, rows in Å.
+    frac_coords, numbers
+        Sites of the cell.
+    edge
+        Of the cube, Å.
+    origin
+        Å: where the cube's corner is in the crystal.
     """
     corner = np.zeros(3) if origin is None else origin
     unit = np.stack(np.meshgrid(*[np.arange(2)] * 3, indexing="ij"), -1).reshape(-1, 3)
@@ -144,6 +159,17 @@ def reproduced(
 ) -> tuple[int, int]:
     """Compare the window with what the folded crystal says it must hold, away from the faces.
 
+    Parameters
+    ----------
+    folded
+        The crystal that was read.
+    positions, numbers
+        Atoms in the window, Å from its corner.
+    edge
+        Of the window, Å.
+    config
+        How atoms were folded.
+
     Returns
     -------
     atoms without a partner of their species within `radius`, and atoms compared: of the observed ones or of
@@ -162,7 +188,17 @@ def reproduced(
 
 
 def interior(positions: Float[np.ndarray, "*n 3"], edge: float, skin: float) -> Bool[np.ndarray, "*n"]:
-    """Whether points lie in the window and farther than `skin` from its faces."""
+    """Whether points lie in the window and farther than `skin` from its faces.
+
+    Parameters
+    ----------
+    positions
+        Å from the cube's corner.
+    edge
+        Of the cube, Å.
+    skin
+        Å: how far from the faces an atom must be.
+    """
     return np.all((positions >= skin) & (positions <= edge - skin), axis=-1)
 
 

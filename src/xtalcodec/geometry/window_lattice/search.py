@@ -67,6 +67,15 @@ class Explanation:
         Counted in nats: for each atom that it alone explains and that costs it no exception among its sites, `saving`;
         and minus the logarithm of the chance that atoms would scatter so much less about its additional sites if
         there were none (F-test of nested models). Of cells of one size the one with fewer errors is better.
+
+        Parameters
+        ----------
+        finer
+            The explanation by a smaller cell.
+        centre
+            Å: the middle of the window.
+        config
+            When one is better.
         """
         from scipy.special import fdtrc
 
@@ -80,7 +89,17 @@ class Explanation:
         return bool(config.saving * saved - np.log(max(chance, 1e-300)) > config.proof)
 
     def exceptions(self, finer: "Explanation", centre: Float[np.ndarray, "3"], radius: float) -> int:
-        """Sites of the cell, in its copy around the centre of the window, in which it differs from the finer one."""
+        """Sites of the cell, in its copy around the centre of the window, in which it differs from the finer one.
+
+        Parameters
+        ----------
+        finer
+            The explanation by a smaller cell.
+        centre
+            Å: the middle of the window.
+        radius
+            Å: how near atoms must be to be the same.
+        """
         mine, other = self.folded, finer.folded
         inverse = np.linalg.inv(mine.lattice)
         near = mine.frac_coords - np.round(mine.frac_coords - centre @ inverse)
@@ -98,6 +117,15 @@ def find_lattice(
     config: LatticeConfig = LatticeConfig(),
 ) -> Float[np.ndarray, "3 3"]:
     """Return the Niggli-reduced primitive lattice, rows a, b, c in Å, in the frame of the window.
+
+    Parameters
+    ----------
+    positions, numbers
+        Atoms in the window, Å from its corner.
+    edge
+        Of the window, Å.
+    config
+        How lattices are looked for.
 
     Raises
     ------
@@ -120,9 +148,12 @@ def crystal_from_window(
 
     Parameters
     ----------
-    positions, numbers: the atoms in the window, Å from its corner.
-    edge: length of the window, Å.
-    symprec: where given, the crystal on the conventional cell of the symmetry found within so many Å.
+    positions, numbers
+        The atoms in the window, Å from its corner.
+    edge
+        Length of the window, Å.
+    symprec
+        Where given, the crystal on the conventional cell of the symmetry found within so many Å.
 
     Raises
     ------
@@ -144,6 +175,15 @@ def explain(
     config: LatticeConfig = LatticeConfig(),
 ) -> Folded:
     """Return the smallest cell that explains the window as well as any lattice it suggests.
+
+    Parameters
+    ----------
+    positions, numbers
+        Atoms in the window, Å from its corner.
+    edge
+        Of the window, Å.
+    config
+        How lattices are looked for.
 
     Raises
     ------

@@ -55,7 +55,17 @@ class Translations:
         return ((self.distance <= tolerance) & self.must).sum(1)
 
     def accepted(self, tolerance: float, agreement: float, evidence: int) -> Bool[np.ndarray, " n"]:
-        """Translations that map enough atoms onto atoms."""
+        """Translations that map enough atoms onto atoms.
+
+        Parameters
+        ----------
+        tolerance
+            Å: largest misfit of an atom.
+        agreement
+            Least share of the atoms that a translation takes to others.
+        evidence
+            Least number of them.
+        """
         hits = self.hits(tolerance)
         return (hits >= agreement * self.must.sum(1)) & (hits >= evidence)
 
@@ -63,7 +73,17 @@ class Translations:
 def find_translations(
     positions: Float[np.ndarray, "atoms 3"], numbers: Int[np.ndarray, " atoms"], edge: float, config: TranslationConfig
 ) -> Translations:
-    """Move all atoms (one at least) by each candidate, there and back; centre the candidate on what it hits."""
+    """Move all atoms (one at least) by each candidate, there and back; centre the candidate on what it hits.
+
+    Parameters
+    ----------
+    positions, numbers
+        Atoms in the window, Å from its corner.
+    edge
+        Of the window, Å.
+    config
+        How translations are looked for.
+    """
     from scipy.spatial import KDTree
 
     vectors = _candidates(positions, numbers, edge, config)

@@ -22,6 +22,15 @@ def frames(
 
     Of a codec of windows it is the window as it is read, its density the network's own, or that of the atoms
     found in it. Of a periodic codec it is a window of 10 Å on the decoded crystal, from its origin.
+
+    Parameters
+    ----------
+    codec
+        That decoded the codes.
+    latents, decoded
+        Codes, and the crystals that they decode to; None where there was no atom.
+    titles
+        Of the pictures.
     """
     window = codec.window
     if window is None:

@@ -76,11 +76,16 @@ def draw_windows(
 
     Parameters
     ----------
-    rows: what was measured.
-    about: what figures say of it.
-    folder: for the files.
-    formats: of the printed figures.
-    progress: called with 1 after each of `COUNT` figures.
+    rows
+        What was measured.
+    about
+        What figures say of it.
+    folder
+        For the files.
+    formats
+        Of the printed figures.
+    progress
+        Called with 1 after each of `COUNT` figures.
 
     Raises
     ------
@@ -113,5 +118,19 @@ def draw_windows(
 
 
 def draw_curve(curve: Curve, codec: str, folder: Path, *, paper: bool, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Draw the learning curve of a codec."""
+    """Draw the learning curve of a codec.
+
+    Parameters
+    ----------
+    curve
+        What training noted.
+    codec
+        What the codec is called.
+    folder
+        For the files.
+    paper
+        Whether the paper's density error may stand beside.
+    formats
+        Of the files.
+    """
     return save(learning_curve(curve, f"{codec}: learning curve", paper), folder, "learning-curve", formats)

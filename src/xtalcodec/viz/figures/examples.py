@@ -50,9 +50,12 @@ def examples(rows: Sequence[WindowRow], edge: float, ranks: Sequence[int] = RANK
 
     Parameters
     ----------
-    rows: what was measured; those that do not fit have nothing to show.
-    edge: of the window, Å.
-    ranks: percentiles.
+    rows
+        What was measured; those that do not fit have nothing to show.
+    edge
+        Of the window, Å.
+    ranks
+        Percentiles.
     """
     fitting = sorted((row for row in rows if row.fits), key=density_mse)
     places = dict.fromkeys(round(rank / 100 * (len(fitting) - 1)) for rank in ranks)

@@ -52,9 +52,12 @@ def strip(frames: Sequence[Frame], titles: Sequence[str], caption: str = "") -> 
 
     Parameters
     ----------
-    frames: from left to right.
-    titles: above the columns.
-    caption: what the whole shows.
+    frames
+        From left to right.
+    titles
+        Above the columns.
+    caption
+        What the whole shows.
     """
     if not frames:
         raise ValueError("no frame to draw")
@@ -90,7 +93,19 @@ def shares() -> str:
 def draw_density(
     axes: "Axes", frame: Frame, camera: Camera | None = None, values: Sequence[float] | None = None
 ) -> None:
-    """Surfaces of equal density in the cube, at given values in e/Å³ or at the density's own `levels`."""
+    """Surfaces of equal density in the cube, at given values in e/Å³ or at the density's own `levels`.
+
+    Parameters
+    ----------
+    axes
+        To draw on.
+    frame
+        What is shown.
+    camera
+        Where it is seen from.
+    values
+        e/Å³ of the surfaces; chosen from the density if not given.
+    """
     camera = camera or Camera()
     frame_axes(axes, frame.edge)
     draw_cube(axes, frame.edge, camera)
@@ -98,7 +113,17 @@ def draw_density(
 
 
 def draw_structure(axes: "Axes", frame: Frame, camera: Camera | None = None) -> None:
-    """Atoms in the cube."""
+    """Atoms in the cube.
+
+    Parameters
+    ----------
+    axes
+        To draw on.
+    frame
+        What is shown.
+    camera
+        Where it is seen from.
+    """
     camera = camera or Camera()
     frame_axes(axes, frame.edge)
     draw_cube(axes, frame.edge, camera)
@@ -114,7 +139,23 @@ def draw_slice(
     top: float,
     low: float,
 ) -> "AxesImage":
-    """Draw a field in the plane z = share × edge, shaded from `low` to `top`."""
+    """Draw a field in the plane z = share × edge, shaded from `low` to `top`.
+
+    Parameters
+    ----------
+    axes
+        To draw on.
+    field
+        Density, e/Å³.
+    edge
+        Of the cube, Å.
+    share
+        Where z is cut, as a share of the edge.
+    shades
+        Colours.
+    top, low
+        Values at the ends of the colours.
+    """
     points = len(field)
     half = 0.5 * edge / (points - 1)  # a voxel's middle is its point
     image = axes.imshow(
@@ -143,7 +184,17 @@ def outer_labels(grid: np.ndarray) -> None:
 
 
 def name_elements(figure: "Figure", numbers: Int[np.ndarray, " atoms"], size: float = 7) -> None:
-    """Legend of the elements below a figure, lightest first."""
+    """Legend of the elements below a figure, lightest first.
+
+    Parameters
+    ----------
+    figure
+        To draw on.
+    numbers
+        Atomic numbers that are shown.
+    size
+        Of the letters, points.
+    """
     from matplotlib.lines import Line2D
 
     present = np.unique(numbers[numbers > 0]).tolist()
@@ -174,11 +225,16 @@ def movie(
 
     Parameters
     ----------
-    frames: each is shown for as long as any other.
-    path: .gif or .mp4.
-    turns: about z, over the whole film.
-    seconds: how long it takes.
-    progress: called with the number of pictures drawn since the last call.
+    frames
+        Each is shown for as long as any other.
+    path
+        .gif or .mp4.
+    turns
+        About z, over the whole film.
+    seconds
+        How long it takes.
+    progress
+        Called with the number of pictures drawn since the last call.
 
     Raises
     ------

@@ -60,9 +60,12 @@ def learning_curve(curve: Curve, caption: str, paper: bool) -> "Figure":
 
     Parameters
     ----------
-    curve: what was noted.
-    caption: what the whole shows.
-    paper: whether the paper's density error, of unit cells, may stand beside.
+    curve
+        What was noted.
+    caption
+        What the whole shows.
+    paper
+        Whether the paper's density error, of unit cells, may stand beside.
     """
     panels = _panels(curve, paper)
     columns = min(2, len(panels))

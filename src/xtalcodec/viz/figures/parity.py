@@ -88,9 +88,12 @@ def distances(rows: Sequence[WindowRow], caption: str, paper: bool) -> "Figure":
 
     Parameters
     ----------
-    rows: what was measured.
-    caption: what the whole shows.
-    paper: whether the paper's own numbers, of unit cells, may stand beside.
+    rows
+        What was measured.
+    caption
+        What the whole shows.
+    paper
+        Whether the paper's own numbers, of unit cells, may stand beside.
     """
     fitting = [row for row in rows if row.fits]
     ways = {

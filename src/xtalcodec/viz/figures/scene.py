@@ -80,9 +80,12 @@ def surfaces(
 
     Parameters
     ----------
-    density: on points that include both faces of the cube.
-    edge: of the cube, Å.
-    values: in e/Å³; `levels` of the density if not given.
+    density
+        On points that include both faces of the cube.
+    edge
+        Of the cube, Å.
+    values
+        In e/Å³; `levels` of the density if not given.
     """
     from skimage.measure import marching_cubes
 
@@ -107,7 +110,17 @@ def frame_axes(axes: "Axes", edge: float) -> None:
 
 
 def draw_cube(axes: "Axes", edge: float, camera: Camera) -> None:
-    """Edges of the cube: those behind first, so that they lie under what is in it."""
+    """Edges of the cube: those behind first, so that they lie under what is in it.
+
+    Parameters
+    ----------
+    axes
+        To draw on.
+    edge
+        Of the cube, Å.
+    camera
+        Where it is seen from.
+    """
     from matplotlib.collections import LineCollection
 
     corners = camera.project(CORNERS * edge, edge)
@@ -124,6 +137,17 @@ def draw_surfaces(axes: "Axes", found: Sequence[Surface | None], edge: float, ca
     """Surfaces in the order of `LEVELS`, shaded; the veil lies over the cores, which are inside of it.
 
     They are pixels in print too: ten thousand triangles would show their seams.
+
+    Parameters
+    ----------
+    axes
+        To draw on.
+    found
+        Surfaces, in the order of `LEVELS`.
+    edge
+        Of the cube, Å.
+    camera
+        Where it is seen from.
     """
     from matplotlib.collections import PolyCollection
 
@@ -175,7 +199,21 @@ def draw_atoms(
     edge: float,
     camera: Camera,
 ) -> None:
-    """Atoms as spheres: discs with a glint, the farthest first, paler the farther they are."""
+    """Atoms as spheres: discs with a glint, the farthest first, paler the farther they are.
+
+    Parameters
+    ----------
+    axes
+        To draw on.
+    positions
+        Å from the cube's corner.
+    numbers
+        Atomic numbers.
+    edge
+        Of the cube, Å.
+    camera
+        Where it is seen from.
+    """
     from matplotlib.collections import EllipseCollection
 
     if not len(numbers):

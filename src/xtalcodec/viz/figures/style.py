@@ -61,7 +61,15 @@ def print_style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float, caption: str = "") -> "Figure":
-    """Empty figure of so many inches that writes without a screen; what it shows stands above it."""
+    """Empty figure of so many inches that writes without a screen; what it shows stands above it.
+
+    Parameters
+    ----------
+    width, height
+        Inches.
+    caption
+        What the whole shows, above it.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -89,7 +97,19 @@ def diverging() -> "Colormap":
 
 
 def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write a figure in every format; the same figure gives the same bytes."""
+    """Write a figure in every format; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure
+        To write.
+    folder
+        For the files.
+    name
+        Of the files, without a suffix.
+    formats
+        png, pdf or both.
+    """
     paths = []
     with print_style():
         figure.draw_without_rendering()

@@ -15,10 +15,14 @@ def write_frames_page(frames: Sequence[Frame], path: str | Path, title: str, not
 
     Parameters
     ----------
-    frames: in the order of the list; one without a title is named by its place.
-    path: the file to write; it is replaced in one step.
-    title: heading of the page.
-    notes: a sentence or two under the heading: which codec, which crystals.
+    frames
+        In the order of the list; one without a title is named by its place.
+    path
+        The file to write; it is replaced in one step.
+    title
+        Heading of the page.
+    notes
+        A sentence or two under the heading: which codec, which crystals.
     """
     if not frames:
         raise ValueError("no frame to draw")

@@ -26,10 +26,14 @@ def write_page(rows: Sequence[Reconstruction], path: str | Path, title: str, not
 
     Parameters
     ----------
-    rows: crystals in the order of the list; one without a decoded crystal shows its reason.
-    path: the file to write; it is replaced in one step, so a reader never sees half a page.
-    title: heading of the page.
-    notes: a sentence or two under the heading: which codec, which data, which protocol.
+    rows
+        Crystals in the order of the list; one without a decoded crystal shows its reason.
+    path
+        The file to write; it is replaced in one step, so a reader never sees half a page.
+    title
+        Heading of the page.
+    notes
+        A sentence or two under the heading: which codec, which data, which protocol.
     """
     texts = {"title": title, "notes": notes}
     data = {"elements": elements(_numbers(rows)), "rows": [_row(row) for row in rows]}
@@ -49,12 +53,18 @@ def fill_page(
 
     Parameters
     ----------
-    path: the file; it is replaced in one step, so a reader never sees half a page.
-    template: file of this folder, the <main> of shell.html; both may have placeholders, as {{title}}.
-    styles, scripts: files of this folder, put one after another.
-    texts: what stands for {{title}}, {{notes}} and further placeholders, shown as it is.
-    markup: the same as HTML: {{summary}}, the tiles of the header, and more.
-    data: for the scripts, as JSON.
+    path
+        The file; it is replaced in one step, so a reader never sees half a page.
+    template
+        File of this folder, the <main> of shell.html; both may have placeholders, as {{title}}.
+    styles, scripts
+        Files of this folder, put one after another.
+    texts
+        What stands for {{title}}, {{notes}} and further placeholders, shown as it is.
+    markup
+        The same as HTML: {{summary}}, the tiles of the header, and more.
+    data
+        For the scripts, as JSON.
     """
     from plotly.offline import get_plotlyjs
 

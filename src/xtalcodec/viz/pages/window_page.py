@@ -18,11 +18,16 @@ def write_window_page(rows: Sequence[WindowRow], path: str | Path, edge: float, 
 
     Parameters
     ----------
-    rows: what was measured; the scores are of all, at most `SHOWN` that fit are drawn, evenly over their error.
-    path: the file to write; it is replaced in one step.
-    edge: of the window, Å.
-    title: heading of the page.
-    notes: a sentence or two under the heading: which codec, which data.
+    rows
+        What was measured; the scores are of all, at most `SHOWN` that fit are drawn, evenly over their error.
+    path
+        The file to write; it is replaced in one step.
+    edge
+        Of the window, Å.
+    title
+        Heading of the page.
+    notes
+        A sentence or two under the heading: which codec, which data.
     """
     fitting = sorted((row for row in rows if row.fits), key=density_mse)
     places = sorted({round(k) for k in np.linspace(0, len(fitting) - 1, min(SHOWN, len(fitting)))})
