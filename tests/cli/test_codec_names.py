@@ -74,6 +74,7 @@ def test_a_card_in_the_package_is_never_written(run):
     assert {p.name: p.read_bytes() for p in folder_of("mp").iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_card_in_a_folder_gets_its_scores(run, tmp_path):
     import shutil
 

@@ -42,6 +42,7 @@ def cifs(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_figures_of_a_run_are_drawn_and_listed(run, trained, cifs, tmp_path):
     result = run(trained, "--data", cifs, "--out", tmp_path / "out", "--format", "png", "--no-refine")
     assert result.exit_code == 0, result.output

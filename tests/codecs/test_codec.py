@@ -207,6 +207,7 @@ def test_self_check_is_small_for_a_good_latent_and_large_for_a_bad_one(mp):
     assert near < 0.5 * far
 
 
+@pytest.mark.slow
 def test_most_prototypes_match(mp, prototypes):
     """The bar of the README on a part of them: one in six, of every size."""
     rows = reconstruct(mp, prototypes[::6])

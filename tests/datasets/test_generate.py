@@ -1,5 +1,6 @@
 """The job, in this process: rows, restarts, refusals."""
 
+import re
 import resource
 from dataclasses import replace
 
@@ -22,6 +23,8 @@ HERE = Pool(InProcess(), 1)
 small = WindowConfig(points=8)
 UNIT_CELL = ViewsConfig(UnitCellConfig(window=small), views=2, shard=5)
 REPEATING = ViewsConfig(RepeatingConfig(window=small), views=2, shard=5)
+BY_EDGE = ViewsConfig(RepeatingConfig(window=small, fits="shortest_edge"), views=2, shard=5)
+CELL = "its cell does not fit: "
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +46,21 @@ def column(path, name):
     return np.asarray(stores.load(path, name)[:])
 
 
-@pytest.mark.parametrize("config", [UNIT_CELL, REPEATING], ids=["unit_cell", "repeating"])
-def test_rows_are_the_views_made_again_and_the_rest_is_listed(tmp_path, chosen, config):
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (UNIT_CELL, rf"{CELL}an atom lies [\d.]+ Å from the centre, the window ends at 5 Å"),
+        (REPEATING, r"the window of 10 Å is smaller than its cell: \d+ sites stay outside"),
+        (BY_EDGE, rf"{CELL}the shortest edge is 1\d\.\d\d Å, the limit is 10 Å"),
+    ],
+    ids=["unit_cell", "repeating", "repeating by its edge"],
+)
+def test_rows_are_the_views_made_again_and_the_rest_is_listed(tmp_path, chosen, config, reason):
     path = tmp_path / "s.zarr"
     job, told = generate(path, chosen, config, unreadable=[Unusable("x.cif", "empty")])
     assert len(job.unfit) + len(job.crystals) == len(chosen)
     assert job.unfit
-    assert all("does not fit" in x.reason or "smaller than its cell" in x.reason for x in job.unfit)
+    assert all(re.fullmatch(reason, item.reason) for item in job.unfit)
     about = stores.attributes(path)
     assert [(x["name"], x["reason"]) for x in about["unfit"]] == [(x.name, x.reason) for x in job.unfit]
     assert about["unreadable"] == [{"name": "x.cif", "reason": "empty"}]

@@ -85,6 +85,7 @@ def children_of(process):
     return [int(pid) for pid in found if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
 def test_killed_workers_and_killed_runs_leave_what_is_whole_and_the_next_run_goes_on(folder):
     path = folder / "killed.zarr"
@@ -120,6 +121,7 @@ def test_killed_workers_and_killed_runs_leave_what_is_whole_and_the_next_run_goe
     assert contents(path) == contents(folder / "alone.zarr")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec")
 def test_mpi_ranks_make_the_same_bytes_and_go_on_after_one_died(folder):
     pytest.importorskip("mpi4py")
@@ -143,6 +145,7 @@ def test_mpi_ranks_make_the_same_bytes_and_go_on_after_one_died(folder):
     assert contents(folder / "mpi.zarr") == contents(folder / "alone.zarr")
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_with_a_clear_error_and_it_goes_on_once_there_is_room(folder):
     disk = folder / "disk"
     disk.mkdir(exist_ok=True)

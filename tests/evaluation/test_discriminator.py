@@ -1,6 +1,7 @@
 """The discriminator as a two-sample test."""
 
 import numpy as np
+import pytest
 
 from xtalcodec.evaluation.discriminator import discriminate
 
@@ -10,6 +11,7 @@ def fields(count: int, seed: int, scale: float) -> np.ndarray:
     return (scale * rng.random((count, 30, 30, 30))).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_it_tells_what_differs_and_not_what_does_not():
     same = discriminate(fields(20, 0, 1.0), fields(20, 1, 1.0), scale=0.03, steps=8)
     other = discriminate(fields(20, 0, 1.0), fields(20, 1, 3.0), scale=0.03, steps=8)

@@ -209,7 +209,11 @@ def test_progress_counts_the_crystals_that_are_encoded(codec):
     assert sum(done) == 2
 
 
-def test_seconds_are_taken():
-    rows, seconds = timed(list)
-    assert rows == []
-    assert 0 <= seconds < 1
+def test_seconds_are_those_between_beginning_and_end(monkeypatch, codec):
+    clock = iter([100.0, 102.5])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    given = [row(rutile(), rutile())]
+    rows, seconds = timed(lambda: given)
+    assert rows is given
+    assert seconds == 2.5
+    assert summary(rows, codec, seconds)["seconds"] == 2.5

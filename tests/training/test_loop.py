@@ -158,11 +158,16 @@ def under_torchrun(folder: Path, *words: str) -> list[dict]:
     (folder / "telling.py").write_text(TELLING)
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TOLD": str(folder)}
-    done = subprocess.run(
-        [*run, str(folder / "telling.py"), "train", *words, "--out", str(folder / "run"), "--device", "cpu"],
-        capture_output=True, text=True, env=environment, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    words = [*run, str(folder / "telling.py"), "train", *words, "--out", str(folder / "run"), "--device", "cpu"]
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            _, errors = process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # torchrun ends those that it started: one waits for the other
+            raise
+    assert process.returncode == 0, errors
     told = [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
     assert [x["wrapped"] for x in told] == ["DistributedDataParallel"] * 2
     return told

@@ -11,6 +11,7 @@ from xtalcodec.viz.figures.draw import COUNT, About, draw_windows
 ABOUT = About("mine-0123", "unit cells", 10.0, own_density=False, paper=True, data="things.parquet")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("coarse")
 def test_every_figure_in_every_format_and_the_page(rows, tmp_path):
     done = []

@@ -1,0 +1,32 @@
+"""`encode` and `decode` as a user types them."""
+
+from pymatgen.core import Lattice, Structure
+
+from xtalcodec.io.read import read_all
+
+
+def test_a_refused_element_is_unusable_not_a_crash(run, tmp_path):
+    Structure(Lattice.cubic(4), ["Md"], [[0, 0, 0]]).to(str(tmp_path / "md.cif"))
+    result = run("encode", tmp_path / "md.cif", "--out", tmp_path / "z.parquet")
+    assert result.exit_code == 3
+    assert "never saw Md" in result.output
+    assert not (tmp_path / "z.parquet").exists()
+
+
+def test_encode_then_decode_gives_the_crystals_back(run, cifs, tmp_path):
+    assert run("encode", cifs, "--out", tmp_path / "z.parquet").exit_code == 0
+    for fmt, suffix in (("cif", ".cif"), ("poscar", ".vasp"), ("extxyz", ".extxyz"), ("json", ".json")):
+        result = run("decode", tmp_path / "z.parquet", "--out", tmp_path / fmt, "--format", fmt, "--self-check")
+        assert result.exit_code == 0, result.output
+        crystals, unusable = read_all([tmp_path / fmt])
+        assert not unusable
+        assert sorted(c.formula for c in crystals) == ["Al", "Cu"]
+        assert all(p.suffix == suffix for p in (tmp_path / fmt).iterdir())
+
+
+def test_decoding_with_another_codec_is_an_error(run, cifs, tmp_path):
+    assert run("encode", cifs, "--out", tmp_path / "z.parquet").exit_code == 0
+    result = run("decode", tmp_path / "z.parquet", "--out", tmp_path / "out", "--codec", "perov-5")
+    assert result.exit_code == 2
+    assert "belong to the codec mp-" in result.output
+    assert not (tmp_path / "out").exists()
