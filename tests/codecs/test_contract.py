@@ -1,52 +1,96 @@
-"""Networks at work on representations: the same contract for all."""
-
-import gc
-from dataclasses import replace
-from typing import Literal
+"""The same contract for every class of codecs that is registered; `xtalcodec.testing` has what others check too."""
 
 import numpy as np
 import pytest
 import torch
 
-from xtalcodec import config
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec, CodecConfig, LossConfig
 from xtalcodec.codecs.refine import deviation
-from xtalcodec.codecs.registry import load_config, open_codec
+from xtalcodec.codecs.registry import classes, open_codec
 from xtalcodec.codecs.windows import decode_densities, decode_windows
-from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.niggli import niggli
-from xtalcodec.networks.base import Network, NetworkConfig
-from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.hoffmann import HoffmannConfig
-from xtalcodec.networks.modes import LinearConfig
 from xtalcodec.networks.patch import PatchConfig
-from xtalcodec.representations.periodic import PeriodicConfig
-from xtalcodec.representations.repeating import RepeatingConfig
-from xtalcodec.representations.unit_cell import UnitCellConfig
+from xtalcodec.representations.window_field import PaintedBatch
 
 SALT = Crystal(
     4 * (np.ones((3, 3)) - np.eye(3)) / np.sqrt(2), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([11, 17]), "salt"
 )
-PATCH = PatchConfig(width=24, heads=2, encoder_layers=1, decoder_layers=1)
-HOFFMANN = HoffmannConfig(scale=0.03)
+SMALL = {
+    PatchConfig: PatchConfig(width=24, heads=2, encoder_layers=1, decoder_layers=1),
+    HoffmannConfig: HoffmannConfig(scale=0.03),
+}
+"""Sizes for tests; a network that is not listed is taken as it is."""
 PAPER = {"patches": 1, "skin": 0.0, "reach": 5.7}
 PAIRS = {
-    "patch-periodic": (PeriodicConfig(), PATCH),
-    "patch-unit_cell": (UnitCellConfig(), PATCH),
-    "patch-repeating": (RepeatingConfig(), PATCH),
-    "hoffmann-unit_cell": (UnitCellConfig(**PAPER), HOFFMANN),
-    "hoffmann-repeating": (RepeatingConfig(**PAPER), HOFFMANN),
-    "linear-unit_cell": (UnitCellConfig(**PAPER), LinearConfig()),
+    f"{codec.networks.kind}-{representation.kind}": (codec, representation)
+    for codec in classes()
+    for representation in codec.representations
 }
+"""Every pair of a network and a representation that some registered class joins."""
+
+
+def opened(pair):
+    torch.manual_seed(0)
+    codec, representation = PAIRS[pair]
+    settings = PAPER if codec.encodes_density else {}
+    return open_codec(CodecConfig(pair, representation(**settings), SMALL.get(codec.networks, codec.networks())))
 
 
 @pytest.fixture(params=PAIRS)
 def codec(request):
-    torch.manual_seed(0)
-    space, network = PAIRS[request.param]
-    return open_codec(CodecConfig(request.param, space, network))
+    return opened(request.param)
+
+
+def test_every_class_in_the_box_is_registered():
+    assert {"patch-periodic", "patch-unit_cell", "patch-repeating", "linear-unit_cell"} <= set(PAIRS)
+    assert {"hoffmann-unit_cell", "hoffmann-repeating"} <= set(PAIRS)
+    assert len(PAIRS) == 6
+
+
+def test_a_class_is_what_its_abilities_say(codec, monkeypatch):
+    """What it says that it cannot do is a TypeError with its name, the rest is done."""
+    (code,) = codec.encode([SALT], refine=False)
+    z, name = torch.from_numpy(code.z)[None], codec.config.name
+    density = torch.zeros(1, 30, 30, 30)
+    view = PaintedBatch(density, torch.zeros(1, 30, 30, 30, dtype=torch.uint8))
+    placed = codec.place(SALT)
+    batch = codec.representation.collate([placed.crystal.translated(code.origin)])
+    for able, do in (
+        (codec.decodes_density, lambda: codec.decode_density(z)),
+        (codec.encodes_density, lambda: codec.encode_density(density)),
+        (codec.learns_painted, lambda: codec.loss_of_painted(view)),
+        (codec.trainable, lambda: codec.loss(batch, placed.patches, LossConfig())),
+    ):
+        if able:
+            do()
+        else:
+            with pytest.raises(TypeError, match=f"the codec '{name}'"):
+                do()
+    for finder in codec.finders:
+        codec.find_by(finder)
+    with pytest.raises(ValueError, match=r"no finder 'guess'|one way to decode atoms"):
+        codec.find_by("guess")
+    assert codec.trainable == bool(list(codec.network.parameters()))
+    steps = []
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda *_: steps.append(1))
+    codec.encode([SALT], refine=True)
+    assert bool(steps) == codec.can_refine
+
+
+def test_a_scale_multiplies_the_field_of_each_crystal(codec):
+    """Twice the density is every atom twice, as far as the encoder can see."""
+    placed = codec.place(SALT)
+    once = placed.crystal.translated(codec.representation.origin(placed.crystal, 0))
+    twice = Crystal(once.lattice, np.tile(once.frac_coords, (2, 1)), np.tile(once.numbers, 2))
+    collate = codec.representation.collate
+    with torch.no_grad():
+        scaled = codec.encode_batch(collate([once, once]), placed.patches, torch.tensor([1.0, 2.0])).mean
+        whole, doubled = (codec.encode_batch(collate([c]), placed.patches).mean[0] for c in (once, twice))
+    torch.testing.assert_close(scaled[0], whole, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(scaled[1], doubled, atol=1e-4, rtol=1e-5)
 
 
 def test_what_is_encoded_is_decoded_batched_or_not(codec):
@@ -87,7 +131,7 @@ def test_windows_have_atoms_and_the_papers_networks_a_density(codec):
 
 
 def test_the_papers_networks_see_the_papers_density():
-    codec = open_codec(CodecConfig("paper", *PAIRS["hoffmann-repeating"]))
+    codec = opened("hoffmann-repeating")
     placed = niggli(SALT)[0].translated(codec.representation.origin(niggli(SALT)[0], 0))
     batch = codec.representation.collate([placed])
     expected = codec.network.vae.encode(codec.representation.density(batch)).mean.detach().numpy()
@@ -95,7 +139,7 @@ def test_the_papers_networks_see_the_papers_density():
 
 
 def test_atoms_are_read_off_the_decoded_density_where_that_is_asked_for(monkeypatch):
-    codec = open_codec(CodecConfig("paper", *PAIRS["hoffmann-unit_cell"]))
+    codec = opened("hoffmann-unit_cell")
     latents = codec.encode([SALT])
     true = codec.representation.density(codec.representation.collate([niggli(SALT)[0].translated(latents[0].origin)]))
     monkeypatch.setattr(codec, "decode_density", lambda _: true)
@@ -103,58 +147,3 @@ def test_atoms_are_read_off_the_decoded_density_where_that_is_asked_for(monkeypa
     (decoded,) = codec.decode_crystals(latents)
     assert sorted(decoded.crystal.numbers) == [11, 17]
     assert deviation(SALT, FoundAtoms(decoded.crystal.frac_coords, decoded.crystal.numbers, np.ones(2), 1.0)) < 0.01
-
-
-def test_the_papers_networks_work_on_windows_only():
-    with pytest.raises(SettingsError, match=r"'hoffmann' works on unit_cell or repeating, not on .*kind=periodic"):
-        open_codec(CodecConfig("no", PeriodicConfig(), HOFFMANN))
-
-
-def test_a_patch_has_one_number_of_voxels():
-    with pytest.raises(SettingsError, match=r"network\.patch is 5 and codec\.representation\.patch 4"):
-        open_codec(CodecConfig("no", PeriodicConfig(), replace(PATCH, patch=5)))
-
-
-def test_a_window_whose_density_is_encoded_is_one_patch_with_all_that_reaches_in():
-    with pytest.raises(SettingsError, match="one latent vector for the whole window"):
-        open_codec(CodecConfig("no", UnitCellConfig(), HOFFMANN))
-    with pytest.raises(SettingsError, match="outside of the window show in its density"):
-        open_codec(CodecConfig("no", RepeatingConfig(patches=1), HOFFMANN))
-
-
-def test_a_new_network_is_two_classes_and_a_dictionary():
-    """No file of the package knows them; the settings name them by their kind."""
-
-    @config.settings
-    class MeanConfig(NetworkConfig):
-        kind: Literal["toy-mean"] = "toy-mean"
-        latent: int = 4
-        species: int = 100
-
-    class MeanCodec(Codec):
-        networks = MeanConfig
-        representations = (PeriodicConfig,)
-
-        def _open_network(self):
-            return Network()
-
-        def encode_batch(self, batch, patches, scale=None):  # noqa: ARG002
-            z = torch.zeros(len(batch), int(np.prod(patches)), 4)
-            z[:, 0, :3], z[:, 0, 3] = batch.frac_coords[:, 0], batch.numbers[:, 0].float()
-            return DiagonalGaussian(z, torch.zeros_like(z))
-
-        def find_atoms(self, z, lattice, patches):  # noqa: ARG002
-            return [FoundAtoms.known(row[:1, :3].double().numpy(), row[:1, 3].long().numpy()) for row in z]
-
-        def loss(self, batch, patches, config):  # noqa: ARG002
-            return {}, {}
-
-    codec = open_codec(load_config({"name": "toy", "network": {"kind": "toy-mean"}}))
-    assert type(codec) is MeanCodec
-    iron = Crystal(2.5 * np.eye(3), np.array([[0.1, 0.2, 0.3]]), np.array([26]), "iron")
-    (decoded,) = codec.decode_crystals(codec.encode([iron]))
-    assert deviation(iron, FoundAtoms.known(decoded.crystal.frac_coords, decoded.crystal.numbers)) < 1e-5
-    with pytest.raises(SettingsError, match=r"no network\.kind 'toy-maen'.*Did you mean 'toy-mean'"):
-        load_config({"network": {"kind": "toy-maen"}})
-    del MeanCodec, codec
-    gc.collect()

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
+from xtalcodec.geometry.niggli import niggli
+from xtalcodec.testing import crystals, shifts
 
 few = settings(max_examples=15, deadline=None, derandomize=True)
 
@@ -145,3 +147,39 @@ def test_a_missing_file_and_a_text_are_told(tmp_path):
     for name in ("missing.parquet", "text.parquet"):
         with pytest.raises(LatentsError, match=f"{name}: cannot be read as latents"):
             LatentSet.from_parquet(tmp_path / name)
+
+
+@few
+@given(crystals(max_sites=5, min_separation=None, left_handed=True), shifts(), shifts())
+def test_on_the_grid_and_in_the_given_cell_are_inverse(crystal, shift, origin):
+    given_ = crystal.translated(shift)
+    reduced, basis = niggli(given_)
+    placed = CrystalCode("x", np.zeros((1, 1), np.float32), (1, 1, 1), reduced.lattice, basis, origin)
+    lying = placed.on_grid(given_)
+    np.testing.assert_allclose(lying.lattice, reduced.lattice, atol=1e-8)
+    np.testing.assert_array_equal(lying.numbers, given_.numbers)
+    moved = lying.frac_coords - reduced.frac_coords - origin
+    np.testing.assert_allclose(moved, moved.round(), atol=1e-8)
+    back = placed.in_given_cell(lying.frac_coords, lying.numbers)
+    np.testing.assert_allclose(back.lattice, given_.lattice, atol=1e-8)
+    np.testing.assert_array_equal(back.numbers, given_.numbers)
+    moved = back.frac_coords - given_.frac_coords
+    np.testing.assert_allclose(moved, moved.round(), atol=1e-8)
+    assert ((back.frac_coords >= 0) & (back.frac_coords < 1)).all()
+    again = placed.on_grid(back)
+    moved = again.frac_coords - lying.frac_coords
+    np.testing.assert_allclose(moved, moved.round(), atol=1e-8)
+
+
+@few
+@given(
+    st.sampled_from(UNIMODULAR),
+    arrays(np.float64, 3, elements=st.floats(-2, 2)),
+    arrays(np.float64, (3, 3), elements=st.floats(-3, 3) | st.sampled_from([-1e-20, -1e-17, -5e-324, 1 - 2**-53, 1.0])),
+)
+def test_a_coordinate_of_one_never_comes_out(basis, origin, frac_coords):
+    """In floating point −1e-20 % 1 is 1."""
+    for at in (origin, np.zeros(3)):
+        placed = CrystalCode("x", np.zeros((1, 1), np.float32), (1, 1, 1), 4 * np.eye(3), basis, at)
+        found = placed.in_given_cell(frac_coords, np.array([1, 2, 3])).frac_coords
+        assert ((found >= 0) & (found < 1)).all()

@@ -6,12 +6,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.distributions import Normal, kl_divergence
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.patch import DecodedField, PatchConfig, PatchNetwork
-from xtalcodec.networks.torus_transformer import TorusBias, displacements, lattice_features
 from xtalcodec.representations.base import Targets
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import Periodic, PeriodicConfig
@@ -138,71 +135,6 @@ def test_voxels_of_a_patch_are_in_c_order(network):
     for token, corner in enumerate(itertools.product(*(range(0, n, 4) for n in grid))):
         block = voxels[(slice(None), *(slice(x, x + 4) for x in corner))]
         assert (block.reshape(2, -1) == values[:, token]).all()
-
-
-@pytest.mark.parametrize("patches", [(1, 1, 1), (1, 2, 3), (2, 3, 2), (1, 1, 7)])
-def test_displacements_are_those_of_a_double_loop(patches):
-    features, index = displacements(patches, torch.device("cpu"))
-    cells = list(itertools.product(*map(range, patches)))
-    assert index.shape == (len(cells), len(cells))
-    for (i, here), (j, there) in itertools.product(enumerate(cells), repeat=2):
-        d = [(a - b) % n for a, b, n in zip(here, there, patches, strict=True)]
-        angles = [2 * math.pi * m * x / n for x, n in zip(d, patches, strict=True) for m in (1, 2, 3)]
-        sines, cosines = (np.array([f(a) for a in angles]).reshape(3, 3) for f in (math.sin, math.cos))
-        length = math.hypot(*(min(x, n - x) for x, n in zip(d, patches, strict=True)))
-        radial = [math.exp(-0.5 * ((length - 0.75 * k) / 0.6) ** 2) for k in range(8)]
-        near = [
-            float(all((x - y) % n == 0 for x, y, n in zip(d, step, patches, strict=True)))
-            for step in itertools.product((-1, 0, 1), repeat=3)
-        ]
-        truth = np.concatenate([np.concatenate([sines, cosines], 1).ravel(), radial, near])
-        np.testing.assert_allclose(features[index[i, j]].numpy(), truth, atol=ROUNDING)
-
-
-def test_the_bias_of_a_pair_depends_on_its_displacement_alone():
-    torch.manual_seed(0)
-    bias = TorusBias(layers=2, heads=3)((1, 2, 3)).detach()
-    assert bias.shape == (2, 3, 6, 6)
-    shifted = bias.view(2, 3, 2, 3, 2, 3).roll((1, 2, 1, 2), (2, 3, 4, 5)).reshape(bias.shape)
-    torch.testing.assert_close(bias, shifted)
-    assert bias.std(dim=(2, 3)).min() > 0
-
-
-def test_displacements_made_in_inference_mode_still_train():
-    displacements.cache_clear()
-    with torch.inference_mode():
-        displacements((1, 1, 2), torch.device("cpu"))
-    TorusBias(layers=1, heads=1)((1, 1, 2)).sum().backward()
-
-
-def test_lattice_features_are_logarithms_cosines_and_lengths_of_patches():
-    lattice = np.random.default_rng(0).normal(size=(3, 3)) * 4
-    a, b, c = lattice
-
-    def cosine(u, v):
-        return u @ v / np.linalg.norm(u) / np.linalg.norm(v)
-
-    lengths = [np.linalg.norm(v) for v in lattice]
-    truth = [*(math.log(x) - 1.5 for x in lengths), cosine(b, c), cosine(a, c), cosine(a, b)]
-    truth += [x / n - 2 for x, n in zip(lengths, (1, 2, 3), strict=True)]
-    features = lattice_features(torch.from_numpy(lattice[None]).float(), (1, 2, 3))
-    np.testing.assert_allclose(features[0].numpy(), truth, atol=ROUNDING)
-
-
-def test_kl_is_torchs_summed_over_the_latent():
-    torch.manual_seed(0)
-    latent = DiagonalGaussian(torch.randn(3, 5, 2), torch.randn(3, 5, 2))
-    truth = kl_divergence(Normal(latent.mean, (0.5 * latent.log_var).exp()), Normal(0, 1)).sum((1, 2))
-    torch.testing.assert_close(latent.kl(), truth)
-    torch.testing.assert_close(DiagonalGaussian(torch.zeros(1, 4, 2), torch.zeros(1, 4, 2)).kl(), torch.zeros(1))
-
-
-def test_samples_have_the_mean_and_spread_that_they_should():
-    torch.manual_seed(0)
-    latent = DiagonalGaussian(torch.full((1, 20000, 1), 3.0), torch.full((1, 20000, 1), math.log(0.25)))
-    sample = latent.sample()
-    assert sample.mean().item() == pytest.approx(3, abs=0.02)
-    assert sample.std().item() == pytest.approx(0.5, abs=0.02)
 
 
 def parameters(network):

@@ -1,0 +1,87 @@
+"""Altered crystals: elements replaced, densities multiplied; what their codes are, and what they decode to."""
+
+import numpy as np
+import pytest
+import torch
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice, Structure
+
+from xtalcodec.codecs.base import CodecConfig
+from xtalcodec.codecs.registry import open_codec
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.latent_space.alter import Replacement, replaced, with_density
+from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.representations.repeating import RepeatingConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
+
+SITES = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+SRTIO3 = Crystal.from_pymatgen(
+    Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.905), ["Sr", "Ti", "O"], SITES), "SrTiO3"
+)
+
+
+@pytest.fixture(scope="module", params=[UnitCellConfig, RepeatingConfig])
+def windows(request):
+    """A small codec of windows; what it encodes is exact, what it decodes is noise."""
+    network = PatchConfig(channels=2, width=16, heads=2, encoder_layers=1, decoder_layers=1, latent=2, features=2)
+    return open_codec(CodecConfig("windows", request.param(patches=3), network))
+
+
+def test_elements_are_replaced_all_at_once():
+    swapped = replaced(SRTIO3, [Replacement.parse("Sr=Ti"), Replacement.parse(" Ti = Sr ")])
+    assert sorted(swapped.numbers) == sorted(SRTIO3.numbers)
+    assert np.array_equal(swapped.numbers == 22, SRTIO3.numbers == 38)
+    assert swapped.name == "SrTiO3-Sr=Ti-Ti=Sr"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["Sr"], "is no replacement"),
+        (["Sr=Xx"], "no element 'Xx'"),
+        (["=Ba"], "no element ''"),
+        (["X=Ba"], "no element 'X'"),
+        (["Ca=Ba"], "SrTiO3 has no Ca to replace; it has O, Ti, Sr"),
+        (["Sr=Ba", "Sr=Ca"], "Sr cannot be replaced by two"),
+    ],
+)
+def test_replacements_that_cannot_be(words, message):
+    with pytest.raises(ValueError, match=message):
+        replaced(SRTIO3, [Replacement.parse(word) for word in words])
+
+
+def test_a_density_times_one_is_the_crystals_own(mp, windows):
+    for codec in (mp, windows):
+        (code,) = codec.encode([SRTIO3], refine=False)
+        (same,) = with_density(codec, SRTIO3, [1.0])
+        assert np.array_equal(same.z, code.z)
+        assert np.array_equal(same.origin, code.origin)
+
+
+def test_a_density_times_two_is_that_of_every_atom_twice(windows):
+    codes = with_density(windows, SRTIO3, [1.0, 2.0])
+    placed = windows.place(SRTIO3)
+    once = placed.crystal.translated(codes[1].origin)
+    twice = Crystal(once.lattice, np.tile(once.frac_coords, (2, 1)), np.tile(once.numbers, 2))  # no codec takes it
+    with torch.no_grad():
+        expected = (
+            windows.encode_batch(windows.representation.collate([twice]), placed.patches).mean[0].detach().numpy()
+        )
+    assert np.allclose(codes[1].z, expected, atol=1e-5 * abs(expected).max())
+    assert not np.allclose(codes[0].z, expected, atol=1e-5 * abs(expected).max())
+
+
+def test_a_slightly_denser_field_still_is_the_crystal(mp):
+    for found in mp.decode_crystals(with_density(mp, SRTIO3, [0.95, 1.05])):
+        assert StructureMatcher().fit(found.crystal.to_pymatgen(), SRTIO3.to_pymatgen())
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_scales_that_are_none(mp, scale):
+    with pytest.raises(CrystalError, match="positive number"):
+        with_density(mp, SRTIO3, [scale])
+
+
+def test_an_element_never_seen_is_told_with_the_crystal(mp):
+    with pytest.raises(CrystalError, match=r"SrTiO3-Sr=Md: .*never saw Md"):
+        with_density(mp, replaced(SRTIO3, [Replacement.parse("Sr=Md")]), [1.0])
