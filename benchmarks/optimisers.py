@@ -45,9 +45,12 @@ if options.out:
             strict=True,
         ):
             for name, color in RECIPES.items():
+                if key not in curves[name]:
+                    continue  # it ended before its first note
                 points = curves[name][key]
                 middle = running_percentiles(points[:, 1])[1] if key.startswith("train") else points[:, 1]
                 axes.plot(points[:, 0], middle, color=color, lw=1.2, label=name)
             axes.set(yscale="log", xlabel="views seen", ylabel="density MSE (e²/Å⁶)", title=title)
-            axes.legend()
+            if axes.lines:
+                axes.legend()
     save(figure, options.out, "optimisers", ["png"])

@@ -41,8 +41,8 @@ parser.add_argument("--out", type=Path, default=None, help="write the numbers he
 options = parser.parse_args()
 torch.set_num_threads(1)
 
-space = Repeating(RepeatingConfig())
-window = space.window
+representation = Repeating(RepeatingConfig())
+window = representation.field
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -101,7 +101,7 @@ def choose() -> tuple[list[Crystal], int]:
     good = []
     for crystal in spread:
         try:
-            space.view(crystal, np.random.default_rng(0))
+            representation.view(crystal, np.random.default_rng(0))
             good.append(crystal)
         except CrystalError:
             continue
@@ -109,20 +109,20 @@ def choose() -> tuple[list[Crystal], int]:
 
 
 crystals, misfits = choose()
-views = [space.view(crystal, np.random.default_rng(k)) for k, crystal in enumerate(crystals)]
+views = [representation.view(crystal, np.random.default_rng(k)) for k, crystal in enumerate(crystals)]
 batches = [ViewBatch.collate([view]) for view in views]
 rng = np.random.default_rng(0)
 
 
 def window_of(k: int) -> torch.Tensor:
     """From a crystal to the field of a random window."""
-    return density(ViewBatch.collate([space.view(crystals[k], rng)]), window)
+    return density(ViewBatch.collate([representation.view(crystals[k], rng)]), window)
 
 
 def batch_of(start: int) -> torch.Tensor:
     """From some crystals to the fields of random windows: all atoms first, then all fields."""
     some = crystals[start : start + options.batch]
-    return density(ViewBatch.collate([space.view(crystal, rng) for crystal in some]), window)
+    return density(ViewBatch.collate([representation.view(crystal, rng) for crystal in some]), window)
 
 
 with torch.inference_mode():
