@@ -48,7 +48,15 @@ class InProcess(Executor):
     """Runs a task when it is submitted."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
-        """Run the task now."""
+        """Run the task now.
+
+        Parameters
+        ----------
+        fn
+            The task.
+        args, kwargs
+            Its arguments.
+        """
         future: Future = Future()
         try:
             future.set_result(fn(*args, **kwargs))

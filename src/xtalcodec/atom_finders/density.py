@@ -49,7 +49,7 @@ CERTAIN = 0.99
 
 @dataclass(frozen=True, slots=True)
 class DensityConfig:
-    """How atoms are searched."""
+    """Settings of the search for atoms in a density."""
 
     noise: float = 3e-7
     """e/Å³: standard deviation of the density's error at a point; float32 rounds a true field by this much."""
@@ -90,6 +90,12 @@ def read_density(
 
     Parameters
     ----------
+    density
+        e/Å³ on the window's points.
+    window
+        The cube, its points and the width of an atom's Gaussian.
+    config
+        Noise of the density and how atoms are searched.
     start
         Positions in Å to begin with, of each window, as a network may know them.
 
@@ -199,7 +205,7 @@ class _Search:
         return self.basis.kept / (missing * self.basis.eigenvalue + self.config.noise**2)
 
     def left(self, atoms: Atomic) -> Coefficients:
-        """What atoms leave of the field."""
+        """Residual of the field after the atoms are subtracted."""
         return self.field - Superposition(self.basis, atoms).field if len(atoms) else self.field
 
     def begin(self, positions: Float[np.ndarray, "atoms 3"]) -> Atomic:

@@ -58,6 +58,8 @@ def interpolate(
         The crystal of each site.
     position
         In voxels along each axis, any real number.
+    grid
+        Voxels along each axis.
     """
     corner = torch.cartesian_prod(*[torch.arange(2, device=values.device)] * 3)  # 8 3
     base = position.floor()
@@ -85,10 +87,20 @@ def find_by_heat(
 
     Parameters
     ----------
+    decoded
+        Heat, offsets and species features of every voxel.
+    network
+        Reads the species from the features.
+    representation
+        Gives the voxels of the grid and where an atom may lie.
     lattice
-        Å, of the torus that the grid divides.
+        Cell vectors of the torus that the grid divides, rows in Å.
+    patches
+        Patches of the grid along its axes.
     allowed
         Atomic numbers to choose from.
+    config
+        How atoms are read off the field.
     """
     grid = representation.grid(patches)
     heat = decoded.heat.sigmoid()

@@ -23,7 +23,7 @@ RIDGE = np.array([1e-2, 1.0, 1.0, 1.0])[:, None]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """When a fit has done enough."""
+    """Stopping criteria of a least-squares fit."""
 
     steps: int
     """Steps at most."""
@@ -37,7 +37,7 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Atoms, and what they leave of the field."""
+    """Fitted atoms, and the residual of the field."""
 
     atoms: Atomic
     residual: Coefficients
@@ -58,8 +58,16 @@ def refine(
 
     Parameters
     ----------
+    modes
+        Modes of the window.
+    field
+        Coefficients of the field in these modes.
+    atoms
+        Positions in Å and weights to begin with.
     metric
         A number for white noise, 1/variance; a cube where every mode has its own.
+    effort
+        Most steps, and when to stop before.
     reach
         Å; atoms stay within this of the cube.
     held

@@ -76,7 +76,11 @@ def read_segmentation(
     Parameters
     ----------
     logits
-        Of one yes or no per atomic number, from 1.
+        Channel k says whether a point is near an atom of atomic number k + 1.
+    window
+        Where the points lie.
+    config
+        How balls are fitted.
     """
     with torch.no_grad():
         near = logits.double().sigmoid().sum(1).clamp(max=1)

@@ -20,12 +20,12 @@ Coefficients = Float[np.ndarray, "k k k"]
 
 @dataclass(frozen=True, eq=False)
 class Atomic:
-    """Atoms as a least-squares fit knows them."""
+    """Positions and weights of atoms in a least-squares fit."""
 
     positions: Float[np.ndarray, "atoms 3"]
     """Å, from the cube's corner."""
     weights: Float[np.ndarray, " atoms"]
-    """What will be the atomic number, before it is whole."""
+    """Fitted weights in electrons: the atomic number before it is rounded."""
 
     def __len__(self) -> int:
         """Return the number of atoms."""
@@ -36,7 +36,7 @@ class Atomic:
         return Atomic(self.positions[which], self.weights[which])
 
     def beyond(self, edge: float) -> Float[np.ndarray, " atoms"]:
-        """How far outside of a cube the atoms are, in Å, along the axis on which it is most; negative inside."""
+        """Largest distance in Å beyond the cube's faces over the three axes, of each atom; negative inside."""
         return np.maximum(-self.positions, self.positions - edge).max(1)
 
     def join(self, other: "Atomic") -> "Atomic":
@@ -60,13 +60,13 @@ class Superposition:
         return self._cube(self._plane.T @ (self.weights[:, None] * self.value[2]))
 
     def forward(self, change: Change) -> Coefficients:
-        """How the field changes to first order."""
+        """First-order change of the field for a change of weights and positions: the Jacobian times `change`."""
         (dx, dy), w = self._slopes(), self.weights
         plane = self._plane * change[0][:, None] + dx * (w * change[1])[:, None] + dy * (w * change[2])[:, None]
         return self._cube(plane.T @ self.value[2] + self._plane.T @ (self.slope[2] * (w * change[3])[:, None]))
 
     def adjoint(self, cube: Coefficients) -> Change:
-        """The transpose of `forward`: how the scalar product with a field changes."""
+        """The transposed Jacobian times a field: gradient of the scalar product with it."""
         (dx, dy), flat = self._slopes(), (cube * self.modes.kept).reshape(-1, cube.shape[-1])
         column, column_slope = self.value[2] @ flat.T, self.slope[2] @ flat.T
         return self._scaled([(self._plane, column), (dx, column), (dy, column), (self._plane, column_slope)], 1)

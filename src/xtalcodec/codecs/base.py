@@ -64,7 +64,7 @@ class CodecConfig:
 
 @settings
 class LossConfig:
-    """What training weighs beside the network's own terms."""
+    """Settings of the training loss that are not the network's own."""
 
     kl: NotNegative = 5e-5
     """Weight of the KL divergence per patch: enough to keep the latent near a unit normal's scale."""
@@ -176,7 +176,7 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         losses
             Weighted terms; their sum is what training lowers.
         metrics
-            What else the log should say.
+            Further numbers for the log.
         """
 
     def loss_of_painted(self, batch: PaintedBatch) -> tuple[Terms, Terms]:  # noqa: ARG002
@@ -186,7 +186,7 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
     def improve(
         self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
     ) -> tuple[Float[Tensor, "b patches latent"], list[float]]:
-        """Better latents of crystals where they are placed, if there are better ones.
+        """Improve latents of placed crystals by refinement, where the codec can, and measure each crystal's error.
 
         Parameters
         ----------
@@ -243,6 +243,8 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
             One that ships, as "mp"; a folder; or "user/repository".
         device
             A torch device; "auto" takes a GPU where there is one.
+        hub_options
+            `revision`, `token`, `cache_dir` and others of `huggingface_hub.snapshot_download`.
 
         Raises
         ------
@@ -284,18 +286,22 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         model_card_kwargs: Mapping[str, Any] | None = None,
         config: Any = None,
     ) -> None:
-        """Write settings, weights and card to a folder: all, or what was there stays.
+        """Write settings, weights and model card to a folder; on failure the folder stays as it was.
 
         A codec that was loaded and not changed since takes its card along.
 
         Parameters
         ----------
+        save_directory
+            Made if it is not there.
         licence
             What the card says of the licence, as "cc-by-4.0"; without it, what it said before, or "unknown".
         training
             How it was trained, from `codecs.card.provenance`; the card is made afresh from it.
         model_card_kwargs
             `licence`, as `push_to_hub` passes it on.
+        config
+            Not used; `ModelHubMixin` passes it. The codec's own settings are written.
         """
         licence = licence or (model_card_kwargs or {}).get("licence")
         config = json.loads(json.dumps(asdict(self.config)))

@@ -55,7 +55,7 @@ def provenance(**facts: Any) -> dict[str, Any]:
     Parameters
     ----------
     facts
-        Any JSON `data`, `val`, `recipe`, `command`, `seed`, `crystals_used`, `step`, `crystals`, `seconds`; `licence`
+        `data`, `val`, `recipe`, `command`, `seed`, `crystals_used`, `step`, `crystals`, `seconds`; `licence`
         of the codec and `source` of the data, as the user says them; `notes`. Commit, machine and versions are added.
     """
     versions = {"xtalcodec": __version__, "torch": torch.__version__}
@@ -68,11 +68,11 @@ def note_scores(folder: Path, data: str, scores: Mapping[str, Any]) -> None:
     Parameters
     ----------
     folder
-        Path A codec's, as `hub.writable` gives it.
+        A codec's folder, as `hub.writable` gives it.
     data
-        Str What the crystals are called.
+        Name of the set of crystals.
     scores
-        Mapping What `evaluate` measured.
+        Scores that `evaluate` measured.
 
     Raises
     ------
@@ -121,11 +121,11 @@ def make(config: Mapping[str, Any], training: Mapping[str, Any], scores: Mapping
     Parameters
     ----------
     config
-        Mapping The codec's settings.
+        The codec's settings.
     training
-        Mapping How it was trained, from `provenance`; empty where that is not known.
+        How it was trained, from `provenance`; empty where that is not known.
     scores
-        Mapping Data → scores on it.
+        Data → scores on it.
     """
     groups = {"representation": config.get("space"), **config}
     network = (groups.get("network") or {}).get("kind", "patch")
@@ -159,11 +159,11 @@ def relicensed(path: Path, text: str, licence: str) -> str:
     Parameters
     ----------
     path
-        Path Where the card is from, for messages.
+        File of the card, for messages.
     text
-        Str The card.
+        Text of the card.
     licence
-        Str What the user says.
+        Licence that the user names.
 
     Raises
     ------

@@ -27,7 +27,7 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a codec's folder holds."""
+    """Content of a codec's folder."""
 
     folder: Path
     config: dict[str, Any]
@@ -42,7 +42,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a codec comes from: what it takes along when it is saved, as long as its weights are the same."""
+    """Origin of a loaded codec; saved with it again as long as its weights are unchanged."""
 
     identity: str
     """Of the codec when it was loaded."""
@@ -54,7 +54,7 @@ class Provenance:
 
     @classmethod
     def of(cls, stored: Stored, identity: str) -> "Provenance":
-        """What stays of a folder once its weights are in a network."""
+        """Keep identities and card of a stored codec once its weights are in a network."""
         known = dict.fromkeys([*stored.former, *former(identity)])
         return cls(identity, tuple(one for one in known if not same(one, identity)), stored.papers, stored.folder)
 
@@ -85,16 +85,16 @@ def folder_of(name: str | Path) -> Path | None:
 
 
 def named_in(file: str | Path, identity: str) -> str:
-    """Return the name of the codec in the box that a data file says it belongs to.
+    """Return the name of the shipped codec that a data file says it belongs to.
 
-    A file may name anything, a repository to download too; so what is not in the box is asked for.
+    A file may name anything, even a repository to download, so any other codec must be named by the user.
 
     Parameters
     ----------
     file
-        Str or Path Latents or a prior.
+        File of latents or folder of a prior, for messages.
     identity
-        Str Of the codec, as the file has it.
+        Identity of the codec, as the file has it.
 
     Raises
     ------
@@ -165,17 +165,15 @@ def write(
     Parameters
     ----------
     folder
-        Str or Path Made if it is not there; it may hold other files, as those of a training.
+        Made if it is not there; it may hold other files, as those of a training.
     config
-        Mapping Settings, as JSON can hold them.
+        Settings, as JSON can hold them.
     weights
-        Mapping of str to Tensor The network's state; matrices are written in half precision (their rounding moves no
-        atom by 0.001 Å).
+        The network's state; matrices are written in half precision (their rounding moves no atom by 0.001 Å).
     former
-        Tuple of str Identities by earlier rules under which latents of these weights are on disk.
+        Identities by earlier rules under which latents of these weights are on disk.
     papers
-        Mapping of str to str The card and what it is made from, from `papers`; without them, a card that claims
-        nothing.
+        The card and what it is made from, from `make_papers`; without them, a card that claims nothing.
     """
     papers = make_papers(config) if papers is None else papers
     tensors = {k: v.detach().cpu() for k, v in weights.items()}
@@ -195,11 +193,11 @@ def make_papers(
     Parameters
     ----------
     config
-        Mapping The settings.
+        The codec's settings.
     training
-        Mapping, optional How it was trained, from `card.provenance`.
+        How it was trained, from `card.provenance`.
     licence
-        Str, optional What the user says; it goes before what `training` says.
+        Licence that the user names; it goes before the one in `training`.
     """
     facts = dict(training or {}) | ({"licence": licence} if licence else {})
     papers = {CARD: card.make(config, facts, {})}

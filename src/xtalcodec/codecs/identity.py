@@ -93,11 +93,11 @@ def identity(name: str, needed: Mapping[str, Any], weights: Mapping[str, Tensor]
     Parameters
     ----------
     name
-        Str What the codec is called.
+        Name of the codec.
     needed
-        Mapping What decoding needs, as `decoding` gives it.
+        What decoding needs, as `decoding` gives it.
     weights
-        Mapping of str to Tensor The network's state. Names of tensors do not count, so that a module may be renamed;
+        The network's state. Names of tensors do not count, so that a module may be renamed;
         values count in half precision, as they are saved.
     """
     digest = hashlib.sha256(json.dumps(needed, sort_keys=True, separators=(",", ":")).encode())

@@ -31,7 +31,7 @@ class LinearCodec(DensityCodec):
         return Linear(self.config.network, self.config.representation.window)  # type: ignore[arg-type,attr-defined]
 
     def encode_density(self, density: Float[Tensor, "b n n n"]) -> DiagonalGaussian:
-        """Take the modes; they are certain."""
+        """Project onto the modes; the distribution has no spread."""
         z = self.network.encode(density)[:, None]
         return DiagonalGaussian(z, torch.full_like(z, -torch.inf))
 

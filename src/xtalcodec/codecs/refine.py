@@ -22,7 +22,7 @@ LossOf = Callable[[Sequence[Crystal]], Callable[[Tensor], Tensor]]
 
 @settings
 class RefineConfig:
-    """When and how far a latent is refined."""
+    """Settings of the refinement of latents by gradient descent."""
 
     tolerance: NotNegative = 0.02
     """Å: a crystal whose atoms are all this near their places is left as it is."""
@@ -53,7 +53,7 @@ def refine(
     read: Callable[[Tensor, Tensor], list[FoundAtoms]],
     config: RefineConfig,
 ) -> tuple[Tensor, list[float]]:
-    """Return latents that decode to their crystals as nearly as can be had, and their `deviation`.
+    """Refine latents by gradient descent through the decoder; return the best found, and their `deviation` in Å.
 
     (1) Crystals that come back within the tolerance keep their latent. (2) The others' descends;
     (3) every few steps the atoms are read, and each crystal keeps the best latent so far.

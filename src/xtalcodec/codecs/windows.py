@@ -16,7 +16,7 @@ from xtalcodec.representations.window_field import View
 
 
 def window_of(codec: Codec) -> Window:
-    """The codec's representation.
+    """Return the codec's representation, which must be a window.
 
     Raises
     ------

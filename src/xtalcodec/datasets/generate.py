@@ -246,7 +246,7 @@ def run(job: Job, pool: Pool, progress: Callable[[int], None] = lambda _: None) 
 
 
 def summary(job: Job, made: int, seconds: float, workers: int, crystals: int = 50_000) -> dict[str, Any]:
-    """How fast the rows were made, how large they are, and what so many crystals would take.
+    """Summarise speed and size of a run, and project both to `crystals` crystals.
 
     Parameters
     ----------

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 
 def held_out(names: Sequence[str], fraction: float, seed: int = 0) -> list[bool]:
-    """Whether each name is among about this fraction that is set aside.
+    """Decide for each name, by its hash, whether its crystal is held out.
 
     Parameters
     ----------
     names
         Of the crystals.
     fraction
-        Share that is set aside, about.
+        Expected share that is held out, 0 to 1.
     seed
-        Another one sets others aside.
+        Another seed holds out other crystals.
     """
     return [_share(f"{seed}:{name}") < fraction for name in names]
 

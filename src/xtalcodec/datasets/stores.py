@@ -47,7 +47,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a store holds."""
+    """Sizes of a store: rows, shards, points and atoms."""
 
     rows: int
     shard: int
@@ -161,7 +161,7 @@ def create(path: Path, layout: Layout, settings: Mapping[str, Any], about: Mappi
 
 
 def attributes(path: Path) -> dict[str, Any]:
-    """What a store says of itself.
+    """Read the attributes of a store.
 
     Raises
     ------

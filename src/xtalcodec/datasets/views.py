@@ -19,7 +19,7 @@ from xtalcodec.representations.window_field import View, ViewBatch, density, den
 
 @settings
 class ViewsConfig:
-    """What is painted of each crystal."""
+    """Settings of the views that are painted of each crystal."""
 
     representation: WindowTorusConfig = field(default_factory=UnitCellConfig)
     views: Count = 3
@@ -33,12 +33,12 @@ class ViewsConfig:
     """Rows of a shard, which is what one task makes."""
 
     def window(self) -> Window:
-        """Return what looks at crystals."""
+        """Return the window that crystals are seen through."""
         return self.representation.open()
 
 
 def settings_of(config: ViewsConfig, crystals: Sequence[Crystal], properties: Properties) -> dict[str, Any]:
-    """Everything that shapes a store's content.
+    """Collect everything that determines a store's content.
 
     Parameters
     ----------

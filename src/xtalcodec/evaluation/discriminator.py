@@ -26,7 +26,7 @@ def discriminate(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> float | None:
-    """Area under the ROC curve of telling densities that it has not seen; None with fewer than `FEWEST` of a kind.
+    """ROC AUC of a discriminator on densities it was not trained on; None with fewer than `FEWEST` of a kind.
 
     Parameters
     ----------
@@ -36,6 +36,10 @@ def discriminate(
         Width of the discriminator, 1 the paper's.
     steps
         Steps of AdamW on 16 densities of each kind.
+    seed
+        Of the split, the weights and the batches.
+    progress
+        Called with 1 after each step.
     """
     if min(len(true), len(decoded)) < FEWEST:
         return None

@@ -56,7 +56,7 @@ class Generated:
 
     @property
     def valid(self) -> bool:
-        """Whether it could be a crystal."""
+        """Whether the sample passes every check of validity."""
         return not self.reason
 
     @property
@@ -66,7 +66,7 @@ class Generated:
 
 
 def assess(codec: "Codec", latents: LatentSet, decoded: "Sequence[DecodedCrystal | None]") -> list[Generated]:
-    """Say of every sample, in order, whether it is valid and whether it is new among the valid.
+    """Judge every sample, in order: whether it is valid, and whether it repeats an earlier valid one.
 
     Parameters
     ----------

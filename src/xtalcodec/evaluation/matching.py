@@ -24,7 +24,7 @@ class AtomScore:
     species: Bool[np.ndarray, " true"]
     """Whether the partner of each true atom is of its species."""
     extra: int
-    """DecodedCrystal atoms without a partner."""
+    """Decoded atoms without a partner."""
     to_true: Float[np.ndarray, " decoded"]
     """Å, from each decoded atom to the nearest true one, whatever the distance."""
     to_decoded: Float[np.ndarray, " true"]
@@ -53,13 +53,18 @@ def compare_atoms(
     edge: float | None = None,
     skin: float = 0.1,
 ) -> AtomScore:
-    """Pair decoded atoms with true ones so that as many as can be are within `PARTNER`, at the least distance in all.
+    """Match decoded to true atoms by optimal assignment: most pairs within `PARTNER` first, then least total distance.
 
     Parameters
     ----------
+    positions, numbers
+        Decoded atoms: Cartesian coordinates in Å and atomic numbers.
+    true_positions, true_numbers
+        True atoms, in the same frame.
     edge
-        Å; only atoms in a cube of this edge count. An atom within `skin` of a face may be found or not, on either side:
-        it can be another's partner, is not missed, and is not one too many.
+        Å; only atoms in the cube [0, edge]³ count. None counts all.
+    skin
+        Å; an atom this near to a face, on either side, can be another's partner, but is neither missing nor extra.
     """
     distance = np.linalg.norm(positions[:, None] - true_positions, axis=-1)
     decoded_counts, true_counts = (_inside(x, edge, -skin) for x in (positions, true_positions))

@@ -43,9 +43,9 @@ class OracleRow:
     score: AtomScore | None
     """None where the crystal does not fit the window."""
     reason: str = ""
-    """Why it does not."""
+    """Why the crystal does not fit."""
     seconds: float = 0.0
-    """What reading took, without painting."""
+    """Time of reading in s, without painting."""
 
 
 def measure_oracle(
@@ -57,7 +57,7 @@ def measure_oracle(
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[OracleRow]:
-    """See every crystal once, in a random place or orientation, and read its atoms back; one row each, in order.
+    """Paint every crystal once, at a random origin or orientation, and read its atoms back; one row each, in order.
 
     Parameters
     ----------

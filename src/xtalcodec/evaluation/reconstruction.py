@@ -69,7 +69,7 @@ def reconstruct(
     Parameters
     ----------
     codec
-        Any.
+        A codec of any kind.
     crystals
         In any cell.
     refine
@@ -210,6 +210,6 @@ def _scores(rows: Sequence[Reconstruction]) -> dict[str, Any]:
 
 
 def timed(function: Callable[[], list[Reconstruction]]) -> tuple[list[Reconstruction], float]:
-    """Run and take the seconds."""
+    """Run a function and measure its time in s."""
     start = time.perf_counter()
     return function(), time.perf_counter() - start

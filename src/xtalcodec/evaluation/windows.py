@@ -68,14 +68,24 @@ def measure(
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[WindowRow]:
-    """See, encode, decode and compare crystals; one row each, in order.
+    """Encode, decode and compare crystals in random orientation and at random origins; one row each, in order.
 
     Parameters
     ----------
+    codec
+        One whose representation is a window.
+    crystals
+        In any cell.
+    seed
+        Of the orientations and origins.
     refine
-        Latents, by descent through the decoder.
+        Improve latents that do not decode to their crystal, by gradient descent through the decoder.
     from_density
         Give the encoder the paper's density and nothing else; such latents are not refined.
+    workers
+        Processes that compare structures.
+    progress
+        Called with the number of crystals encoded since the last call.
 
     Raises
     ------
@@ -197,7 +207,7 @@ def nearest(
 
 
 def same_count(row: WindowRow) -> bool:
-    """Whether as many atoms were decoded as there are, one near each."""
+    """Whether decoded and true atoms pair one to one, each within `NEAR`."""
     distance, index = nearest(row.true.positions, row.decoded.positions)
     return len(row.true.numbers) == len(row.decoded.numbers) == len(set(index[distance < NEAR].tolist()))
 

@@ -54,9 +54,9 @@ def atomic_folder(folder: str | Path, remove: Collection[str] = ()) -> Iterator[
     Parameters
     ----------
     folder
-        Str or Path Where the files go; made if it is not there.
+        Where the files go; made if it is not there.
     remove
-        Collection of str Names of older files of `folder` that do not belong to the new ones, and go with the old.
+        Names of older files of `folder` that do not belong to the new ones, and go with the old.
 
     Yields
     ------

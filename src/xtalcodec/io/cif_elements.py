@@ -29,7 +29,7 @@ _WATER = frozenset({"WAT", "HOH", "DOD"})
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a text may mean."""
+    """Elements that a type symbol or label may stand for."""
 
     text: str
     """As in the file."""

@@ -78,7 +78,7 @@ def _exact(shifts: Float[np.ndarray, "ops 3"]) -> Float[np.ndarray, "ops 3"]:
 
 
 def misfit(operations: Operations, metric: Float[np.ndarray, "3 3"]) -> float:
-    """How far the operations are from keeping the cell's metric tensor, relative to its largest element."""
+    """Largest change of the cell's metric tensor under the operations, relative to the tensor's largest element."""
     rotations = operations.rotations
     return float(abs(rotations.transpose(0, 2, 1) @ metric @ rotations - metric).max() / metric.max())
 

@@ -221,7 +221,7 @@ def _open(path: Path, name: str, max_sites: int) -> Iterator[Any]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the libraries' warnings to ourselves: what matters among them is checked and told."""
+    """Suppress the libraries' warnings: what matters among them is checked and reported."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -49,7 +49,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a file says of its space group."""
+    """Space group as a file names it."""
 
     symbol: str | None = None
     """Hermann-Mauguin."""
@@ -60,7 +60,7 @@ class Named:
 
     @property
     def text(self) -> str:
-        """What messages call it."""
+        """Name of the space group for messages."""
         return repr((self.symbol or str(self.number))[:30])
 
 

@@ -72,9 +72,9 @@ def with_density(codec: "Codec", crystal: Crystal, scales: Sequence[float]) -> L
     Parameters
     ----------
     codec
-        Any.
+        A codec of any kind.
     crystal
-        One that it can hold.
+        One that the codec can hold.
     scales
         What the painted field is multiplied by, above 0.
 

@@ -88,6 +88,10 @@ def between(a: CrystalCode, b: CrystalCode, share: float, *, spherical: bool = F
 
     Parameters
     ----------
+    a, b
+        Codes on the same grid; the result takes the name and patches of a.
+    share
+        0 gives a, 1 gives b.
     spherical
         Latents go along the arc between them (Shoemake 1985; White 2016), not along the line.
     """

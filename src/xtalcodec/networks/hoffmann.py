@@ -60,7 +60,7 @@ class HoffmannConfig(NetworkConfig):
 
 @dataclass(frozen=True, slots=True)
 class DecodedDensity:
-    """What the networks make of a density."""
+    """Output of the autoencoder and the U-Net for a batch of densities."""
 
     density: Float[Tensor, "b 30 30 30"]
     """Decoded density, in the units of what was encoded; never negative."""
@@ -263,7 +263,9 @@ def segmentation_loss(
     logits
         Channel k is for atomic number k + 1.
     numbers
-        Atomic number of the atom that the voxel belongs to; 0, every channel's target is 0.
+        Atomic number of the atom that the voxel belongs to; at 0 every channel's target is 0.
+    weight
+        Of each voxel in the mean.
 
     Raises
     ------

@@ -50,7 +50,7 @@ class PatchConfig(NetworkConfig):
 
 @dataclass(frozen=True, slots=True)
 class DecodedField:
-    """What the decoder says of each voxel, voxels in C order of the grid."""
+    """Output of the decoder at each voxel, voxels in C order of the grid."""
 
     heat: Float[Tensor, "b voxels"]
     """Logits of the heat that marks atoms."""

@@ -52,7 +52,7 @@ def lattice_of(numbers: Float[np.ndarray, "9"]) -> Float[np.ndarray, "3 3"]:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a prior knows of the codes that it was fitted on."""
+    """Codec, sizes and number of the codes that a prior was fitted to."""
 
     codec: str
     """Identity of the codec: only it can decode samples."""
@@ -60,7 +60,7 @@ class About:
     latent: int
     """Latent numbers per patch."""
     crystals: int
-    """How many were fitted."""
+    """Number of crystals fitted."""
     variance: float
     """Share of the variance along the principal axes."""
     format: str = FORMAT
@@ -141,8 +141,12 @@ class GaussianPrior(Prior):
 
         Parameters
         ----------
+        n
+            How many codes.
+        seed
+            Another gives other samples.
         temperature
-            What standard deviations are multiplied by; 0 gives the mean.
+            Factor on every standard deviation; 0 gives the mean.
         """
         if n < 1 or not temperature >= 0:
             raise LatentsError(f"cannot draw {n} samples at the temperature {temperature:g}")

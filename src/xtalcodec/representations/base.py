@@ -64,7 +64,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What a decoder should say of each voxel; `near` voxels are those with an atom within reach."""
+    """Training targets of the decoder at each voxel; `near` voxels are those with an atom within reach."""
 
     heat: Float[Tensor, "b voxels"]
     """exp(−d²/2s²), d the distance to the nearest atom in voxels; 0 out of reach."""
@@ -90,7 +90,7 @@ def flat_index(voxel: Int[Tensor, "*n 3"], grid: Grid) -> Int[Tensor, "*n"]:
 
 
 class Representation(ABC):
-    """What representations share; each adds which `patches` a crystal takes."""
+    """Base of the representations: maps crystals to a grid of voxels and back."""
 
     config: Any
     """Its settings."""

@@ -74,8 +74,15 @@ def modes(
 
     Parameters
     ----------
+    config
+        The cube, its points and the width of an atom's Gaussian.
     above
-        Least eigenvalue in Å⁻³; what float32 rounds a density to lies around 1e-13 (e/Å³)².
+        Least eigenvalue in Å⁻³, where neither `count` nor `per_axis` is given; what float32 rounds a density to lies
+        around 1e-13 (e/Å³)².
+    count
+        Number of modes to keep, those of the largest eigenvalues; not used where `per_axis` is given.
+    per_axis
+        Keep the products of this many modes of each axis, those of the largest eigenvalues.
     spread
         Å; atoms lie around the window's middle with this standard deviation along each axis. Then the product of two
         Gaussians of points x and x', averaged over atoms, is that of atoms everywhere times a Gaussian of variance

@@ -15,7 +15,7 @@ from xtalcodec.representations.base import Patches, Representation, Representati
 
 @settings
 class PeriodicConfig(RepresentationConfig):
-    """How a cell becomes a grid."""
+    """Settings of the grid on the crystal's own cell."""
 
     kind: Literal["periodic"] = "periodic"
     pitch: Positive = 2.0

@@ -17,7 +17,7 @@ from xtalcodec.representations.window_field import View
 
 @settings
 class RepeatingConfig(WindowTorusConfig):
-    """How the window looks onto the crystal."""
+    """Settings of a window on the infinite crystal."""
 
     kind: Literal["repeating"] = "repeating"
     rotate: bool = True
@@ -47,7 +47,7 @@ class Repeating(Window):
         return spread_origin(attempt + 1)
 
     def random_origin(self, crystal: Crystal, rng: np.random.Generator) -> Float[np.ndarray, "3"]:  # noqa: ARG002
-        """Anywhere."""
+        """Return a uniformly random shift in fractional coordinates."""
         return rng.random(3)
 
     def shown(self, placed: Crystal, reach: float) -> View:

@@ -17,7 +17,7 @@ from xtalcodec.representations.window_field import View, WindowConfig
 
 @settings
 class UnitCellConfig(WindowTorusConfig):
-    """How one cell is put into the window."""
+    """Settings of a window that holds one cell."""
 
     kind: Literal["unit_cell"] = "unit_cell"
     window: WindowConfig = field(default_factory=lambda: WindowConfig(label_radius=0.667))
@@ -65,7 +65,7 @@ class UnitCell(Window):
         return (half + beside) @ np.linalg.inv(crystal.lattice) - crystal.frac_coords.mean(0)
 
     def random_origin(self, crystal: Crystal, rng: np.random.Generator) -> Float[np.ndarray, "3"]:  # noqa: ARG002
-        """The middle."""
+        """Return the shift that centres the cell in the window, fractional; it is not random."""
         return self.origin(crystal, 0)
 
     def shown(self, placed: Crystal, reach: float) -> View:  # noqa: ARG002
@@ -94,7 +94,7 @@ class UnitCell(Window):
         confidence: Float[np.ndarray, " atoms"],
         lattice: Float[np.ndarray, "3 3"],
     ) -> tuple[Float[np.ndarray, "sites 3"], Int[np.ndarray, " sites"], Float[np.ndarray, " sites"]]:
-        """The atoms are the cell's sites."""
+        """Return the atoms as the sites, in fractional coordinates of the cell."""
         return self.angstrom(positions) @ np.linalg.inv(lattice), numbers, confidence
 
 

@@ -53,7 +53,7 @@ class WindowTorusConfig(RepresentationConfig):
 
 
 class Window(Representation):
-    """What the windows share."""
+    """Base of the representations that show a crystal in a cube."""
 
     wraps = False
     config: Any

@@ -232,6 +232,10 @@ def species_map(
 
     Parameters
     ----------
+    atoms
+        Views, positions in Å from the cube's corner.
+    config
+        The cube's points and the label radius in Å.
     coin
         With it, a point within reach of several atoms takes any of them, as the paper's code does.
     """

@@ -10,7 +10,7 @@ from xtalcodec.representations.batch import CrystalBatch
 
 @settings
 class AugmentConfig:
-    """How often a training crystal is altered."""
+    """Settings of the random changes to training crystals."""
 
     shift: bool = True
     """Whether the origin moves at random: on a torus it may; one cell in a window is to stay whole."""

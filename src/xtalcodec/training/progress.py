@@ -25,7 +25,7 @@ SCORES = ("match_rate", "rmse", "count_rate", "composition_rate")
 
 @dataclass
 class Progress:
-    """How far a training is; saved with every checkpoint."""
+    """Steps, crystals and seconds of a training so far; saved with every checkpoint."""
 
     step: int = 0
     crystals: int = 0
@@ -33,7 +33,7 @@ class Progress:
 
 
 class Report:
-    """Where the first process tells how training goes."""
+    """Log of a training, written by the first process: screen, TensorBoard and `curve.jsonl`."""
 
     def __init__(self, out: Path, crystals: int, left_out: list[tuple[str, str]], progress: Progress) -> None:
         from rich.console import Console

@@ -70,11 +70,13 @@ def fold(
     Parameters
     ----------
     positions, numbers
-        The atoms in the window; some may be missing, displaced, spurious or of a wrong species.
+        The atoms in the window, Å from its corner; some may be missing, displaced, spurious or of a wrong species.
     lattice
-        Near enough that neighbouring cells agree within `radius`.
+        Rows in Å; near enough that neighbouring cells agree within `radius`.
     edge
         Length of the window, Å.
+    config
+        How copies of one site are told from other sites.
     refine
         Whether the lattice is fitted too; otherwise it is taken as exact.
 

@@ -34,14 +34,14 @@ class LatticeConfig:
     repeated: float = 0.2
     """Share of the atoms, at least, that are copies of others."""
     saving: float = 4.0
-    """What it tells for a larger cell that it explains one atom more, net of its exceptions, in nats: about what it
+    """Evidence in nats for a larger cell from each further atom that it explains, net of its exceptions: about what it
     takes to name an atom and its error."""
     proof: float = 12.0
-    """What must be told for a larger cell to be preferred, in nats."""
+    """Least evidence in nats for which a larger cell is preferred."""
     distortion: float = 0.02
     """Sites that differ by no more are one."""
     translations: TranslationConfig = field(default_factory=TranslationConfig)
-    """What proposes lattices."""
+    """Settings of the search for translations, which propose lattices."""
     fold: FoldConfig = field(default_factory=FoldConfig)
     """How copies are folded."""
 
@@ -62,11 +62,12 @@ class Explanation:
         return float(abs(np.linalg.det(self.folded.lattice)))
 
     def beats(self, finer: "Explanation", centre: Float[np.ndarray, "3"], config: LatticeConfig) -> bool:
-        """Whether a larger cell tells more of the window than it costs.
+        """Whether this larger cell is preferred to a smaller one.
 
-        Counted in nats: for each atom that it alone explains and that costs it no exception among its sites, `saving`;
-        and minus the logarithm of the chance that atoms would scatter so much less about its additional sites if
-        there were none (F-test of nested models). Of cells of one size the one with fewer errors is better.
+        Evidence is counted in nats: for each atom that it alone explains and that costs it no exception among its
+        sites, `saving`; and minus the logarithm of the chance that atoms would scatter so much less about its
+        additional sites if there were none (F-test of nested models). Of cells of one size the one with fewer errors
+        is better.
 
         Parameters
         ----------
@@ -152,8 +153,12 @@ def crystal_from_window(
         The atoms in the window, Å from its corner.
     edge
         Length of the window, Å.
+    config
+        When a lattice explains a window, and which of several is taken.
     symprec
-        Where given, the crystal on the conventional cell of the symmetry found within so many Å.
+        Å; where given, the crystal is put on the conventional cell of the symmetry found within this tolerance.
+    name
+        Name of the returned crystal.
 
     Raises
     ------

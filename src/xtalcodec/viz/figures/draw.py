@@ -25,7 +25,7 @@ COUNT = 6
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What figures say they show."""
+    """Facts that captions of figures state."""
 
     codec: str
     """Name and first digits of the weights' hash."""

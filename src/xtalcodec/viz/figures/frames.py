@@ -34,7 +34,7 @@ FILMS = (".gif", ".mp4")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one window holds."""
+    """Density and atoms of one window."""
 
     density: Float[np.ndarray, "n n n"]
     """e/Å³, on points that include both faces of the cube."""

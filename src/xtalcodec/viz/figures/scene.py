@@ -50,7 +50,7 @@ class Surface:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Where the cube is seen from, in degrees: turned about z, then tipped towards the reader."""
+    """Viewing direction in degrees: the cube is turned about z, then tipped towards the reader."""
 
     azimuth: float = 28.0
     elevation: float = 16.0
