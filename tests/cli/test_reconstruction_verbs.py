@@ -128,3 +128,22 @@ def test_a_cell_is_for_unit_cells(run, cifs):
     result = run("evaluate", cifs, "--codec", "none", "--representation", "repeating", "--cell", "given")
     assert result.exit_code == 2
     assert "--cell is for --representation unit_cell" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("codec", "option", "reason"),
+    [
+        ("mp", ["--cell", "given"], "--cell is for --codec none; mp encodes crystals on their own cell"),
+        ("mp", ["--representation", "repeating"], "--representation is for --codec none; mp encodes"),
+        ("mp", ["--reader", "density"], "--reader is for --codec none and codecs of windows; mp encodes"),
+        ("mp", ["--discriminator"], "--discriminator is for codecs of windows; mp encodes"),
+        ("linear-unit-cell", ["--cell", "given"], "--cell is for --codec none; linear-unit-cell encodes windows"),
+        ("linear-unit-cell", ["--self-check"], "--self-check is for codecs of crystals on their own cell; linear"),
+        ("none", ["--no-refine"], "--no-refine is for codecs of windows and codecs of crystals on their own cell"),
+        ("none", ["--from-density"], "--from-density is for codecs of windows; none has no network"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(run, cifs, codec, option, reason):
+    result = run("evaluate", cifs, "--codec", codec, *option)
+    assert result.exit_code == 2
+    assert reason in " ".join(result.stderr.split())

@@ -128,11 +128,23 @@ def evaluate(
     from xtalcodec.cli.report import print_summary
     from xtalcodec.cli.windows import evaluate_windows, is_window
 
+    kind = "none" if codec == "none" else "window" if is_window(codec) else "crystal"
+    given = {
+        "--from-density": from_density,
+        "--discriminator": discriminator,
+        "--self-check": self_check,
+        "--no-refine": no_refine,
+        "--representation": representation,
+        "--cell": cell,
+        "--reader": reader,
+    }
+    with clear_errors():
+        _refuse([option for option, value in given.items() if value], codec, kind)
     folder = _card_folder(codec) if card else None
-    if codec == "none":
+    if kind == "none":
         way, images = (reader or Reader.density).value, cell.value if cell else None
         scores, unusable = evaluate_oracle(data, representation, images, way, max_sites, limit, seed, workers, json)
-    elif is_window(codec):
+    elif kind == "window":
         scores, unusable = evaluate_windows(
             data,
             codec,
@@ -148,9 +160,6 @@ def evaluate(
             workers=workers,
         )
     else:
-        with clear_errors():
-            if from_density:
-                raise ValueError(f"--from-density is for codecs of windows; {codec} encodes crystals on their own cell")
         rows, unusable, model, seconds = _reconstruct(
             data, codec, device, max_sites, limit, not no_refine, self_check, workers
         )
@@ -161,6 +170,33 @@ def evaluate(
         with clear_errors():
             note_scores(folder, names_of(data), scores)
     finish(unusable)
+
+
+KINDS = {
+    "none": ("--codec none", "has no network"),
+    "window": ("codecs of windows", "encodes windows"),
+    "crystal": ("codecs of crystals on their own cell", "encodes crystals on their own cell"),
+}
+"""What `evaluate` measures: how messages call it, and what it does."""
+
+FOR = {
+    "--from-density": ("window",),
+    "--discriminator": ("window",),
+    "--self-check": ("crystal",),
+    "--no-refine": ("window", "crystal"),
+    "--representation": ("none",),
+    "--cell": ("none",),
+    "--reader": ("none", "window"),
+}
+"""Options of `evaluate` that do not mean something for every kind."""
+
+
+def _refuse(options: Sequence[str], codec: str, kind: str) -> None:
+    """Raise ValueError at the first option that would change nothing."""
+    for option in options:
+        if kind not in FOR[option]:
+            whose = " and ".join(KINDS[one][0] for one in FOR[option])
+            raise ValueError(f"{option} is for {whose}; {codec} {KINDS[kind][1]}")
 
 
 def _card_folder(codec: str) -> Path:
