@@ -1,6 +1,7 @@
-"""Crystals: one (`Crystal`, NumPy, exact) and many (`CrystalBatch`, padded tensors)."""
+"""One crystal: lattice, sites, and what is on them."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,15 @@ HEAVIEST = 118
 
 MIN_CELL_VOLUME = 1e-3
 """Å³. A flatter cell cannot hold an atom; its inverse is numerical noise."""
+
+_PAIRS = 1_000_000
+"""Pairs of sites whose distances are computed at a time."""
+
+OVERFULL = 1e-3
+"""Occupancies of a site that sum to 1 within this much fill it: 0.333 + 0.333 + 0.333."""
+
+VACANCY = 0
+"""Column of `Crystal.occupancies` that holds the share of a site that is empty."""
 
 
 class CrystalError(ValueError):
@@ -33,14 +43,47 @@ def minimum_image(apart: Float[np.ndarray, "*pairs 3"]) -> Float[np.ndarray, "*p
     return apart - np.round(apart)
 
 
+def nearest(
+    places: Float[np.ndarray, "n 3"],
+    among: Float[np.ndarray, "m 3"],
+    lattice: Float[np.ndarray, "3 3"],
+    *,
+    others: bool = False,
+) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """Distance in Å from each place to the nearest of some others, images included, and which that is.
+
+    Parameters
+    ----------
+    places, among
+        Fractional coordinates.
+    lattice
+        Of a reduced cell, rows in Å.
+    others
+        Whether `among` are the places themselves, each of which is to be compared with the others.
+    """
+    distance, index = np.full(len(places), np.inf), np.zeros(len(places), dtype=np.int64)
+    if not len(among):
+        return distance, index
+    part = max(1, _PAIRS // len(among))  # thousands of sites would make tables of gigabytes
+    for start in range(0, len(places), part):
+        apart = minimum_image(places[start : start + part, None] - among) @ lattice
+        square = np.einsum("nmx,nmx->nm", apart, apart)
+        rows = np.arange(len(square))
+        if others:
+            square[rows, start + rows] = np.inf
+        index[start : start + part] = square.argmin(1)
+        distance[start : start + part] = np.sqrt(square[rows, square.argmin(1)])
+    return distance, index
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Crystal:
-    """A fully ordered crystal structure in the setting it was given in.
+    """A crystal structure in the setting it was given in: ordered, or with sites that are shared or partly empty.
 
     Raises
     ------
     CrystalError
-        Numbers that are not finite, a flat cell, no site, an unknown atomic number.
+        Numbers that are not finite, a flat cell, no site, an unknown atomic number, occupancies that are no shares.
     """
 
     lattice: Float[np.ndarray, "3 3"]
@@ -48,11 +91,14 @@ class Crystal:
     frac_coords: Float[np.ndarray, "sites 3"]
     """Fractional coordinates as given, not wrapped; Cartesian = frac_coords @ lattice."""
     numbers: Int[np.ndarray, " sites"]
-    """Atomic numbers Z of the species."""
+    """Atomic numbers Z of the species; of a shared site, the element with the largest share."""
     name: str = ""
     """What to call it in tables and messages: a material id or a file's name."""
     notes: tuple[str, ...] = ()
     """What reading it assumed: operations from tables, copies of a site merged, deuterium read as hydrogen."""
+    occupancies: Float[np.ndarray, "sites 119"] | None = None
+    """Of a disordered crystal, the share of each site that each element has, by its Z, and in column 0 the share that
+    is empty; rows sum to 1. None where every site is one element's."""
 
     def __post_init__(self) -> None:
         """Bring the arrays to their types and refuse what is no crystal."""
@@ -63,6 +109,22 @@ class Crystal:
             value.setflags(write=False)
             object.__setattr__(self, field, value)
         self._check()
+        if self.occupancies is not None:
+            object.__setattr__(self, "occupancies", self._shares(np.array(self.occupancies, dtype=np.float64)))
+
+    def _shares(self, given: Float[np.ndarray, "sites 119"]) -> Float[np.ndarray, "sites 119"] | None:
+        """Check occupancies against the sites; None where no site is shared or partly empty."""
+        if given.shape != (len(self), HEAVIEST + 1):
+            raise CrystalError(f"occupancies of shape {given.shape} for {len(self)} sites")
+        if not np.isfinite(given).all() or given.min() < 0 or abs(given.sum(1) - 1).max() > 1e-6:
+            raise CrystalError("its occupancies are no shares of its sites")
+        largest = given[:, 1:].max(1)
+        if (largest == 0).any() or (given[np.arange(len(self)), self.numbers] < largest).any():
+            raise CrystalError("the species of a site is not the element with the largest share")
+        if (largest == 1).all():
+            return None
+        given.setflags(write=False)
+        return given
 
     def _check(self) -> None:
         if not len(self.numbers):
@@ -87,6 +149,24 @@ class Crystal:
         return len(self.numbers)
 
     @property
+    def is_ordered(self) -> bool:
+        """Whether every site is one element's, and full."""
+        return self.occupancies is None
+
+    @property
+    def content(self) -> Float[np.ndarray, "119"]:
+        """Atoms of each element in the cell, by Z; in column 0 what is empty."""
+        if self.occupancies is not None:
+            return self.occupancies.sum(0)
+        return np.bincount(self.numbers, minlength=HEAVIEST + 1).astype(np.float64)
+
+    def shares(self) -> Float[np.ndarray, "sites 119"]:
+        """Occupancies of the sites, of an ordered crystal too."""
+        if self.occupancies is not None:
+            return self.occupancies
+        return np.eye(HEAVIEST + 1)[self.numbers]
+
+    @property
     def volume(self) -> float:
         """Volume of the cell in Å³."""
         return float(abs(np.linalg.det(self.lattice)))
@@ -94,12 +174,13 @@ class Crystal:
     @property
     def formula(self) -> str:
         """Reduced formula in the field's usual order of elements, such as MgAl2O4."""
+        from ase.data import chemical_symbols
         from pymatgen.core import Composition
 
-        symbols, counts = np.unique(self.symbols, return_counts=True)
+        content = {chemical_symbols[z]: float(self.content[z].round(6)) for z in np.flatnonzero(self.content[1:]) + 1}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # helium, neon and argon have no electronegativity to sort them by
-            return Composition(dict(zip(symbols.tolist(), counts.tolist(), strict=True))).reduced_formula
+            return Composition(content).reduced_formula
 
     @property
     def symbols(self) -> list[str]:
@@ -108,16 +189,27 @@ class Crystal:
 
         return [chemical_symbols[z] for z in self.numbers]
 
+    def label(self, site: int) -> str:
+        """What is on a site, as Na0.6K0.3."""
+        from ase.data import chemical_symbols
+
+        shares = sorted(self.sites_shares()[site], key=lambda pair: -pair[1])
+        return "".join(chemical_symbols[z] + (f"{x:.3g}" if x < 1 else "") for z, x in shares)
+
+    def sites_shares(self) -> list[list[tuple[int, float]]]:
+        """Elements of each site and their occupancies, by Z."""
+        table = self.shares()
+        return [[(int(z) + 1, float(row[z + 1])) for z in np.flatnonzero(row[1:])] for row in table]
+
     def shortest(self) -> float:
         """Shortest distance between two atoms in Å, images included.
 
         Of a Niggli-reduced cell it is exact where it is below half of the distance between opposite faces, and
         never less than the true one.
         """
-        apart = minimum_image(self.frac_coords[:, None] - self.frac_coords)
-        distance = np.linalg.norm(apart @ self.lattice, axis=-1)
-        np.fill_diagonal(distance, np.linalg.norm(self.lattice, axis=1).min())  # of an atom from its own image
-        return float(distance.min())
+        own_image = float(np.linalg.norm(self.lattice, axis=1).min())
+        distance, _ = nearest(self.frac_coords, self.frac_coords, self.lattice, others=True)
+        return min(own_image, float(distance.min(initial=np.inf)))
 
     def translated(self, shift: Float[np.ndarray, "3"]) -> "Crystal":
         """Return the crystal with every site moved by `shift`, in fractional coordinates."""
@@ -133,23 +225,64 @@ class Crystal:
 
     @classmethod
     def from_pymatgen(cls, structure: "Structure", name: str = "") -> "Crystal":
-        """Take an ordered pymatgen `Structure`; isotopes become their element.
+        """Take a pymatgen `Structure`; isotopes become their element.
 
         Raises
         ------
         CrystalError
-            A disordered or partly occupied site (named), or a dummy species.
+            A dummy species, occupancies that sum to more than 1.
         """
         from pymatgen.core import DummySpecies
 
+        shares = []
         for k, site in enumerate(structure):
-            if not site.is_ordered:
-                where = ", ".join(f"{x:.4f}" for x in site.frac_coords)
-                raise CrystalError(f"site {k} ({site.species_string} at {where}) is disordered or partly occupied")
-            if isinstance(site.specie, DummySpecies):  # their Z is a hash of the name
-                raise CrystalError(f"site {k} holds {site.specie}, which is no element")
-        numbers = np.array([site.specie.Z for site in structure], dtype=np.int64)
-        return cls(structure.lattice.matrix, structure.frac_coords, numbers, name)
+            dummy = next((s for s in site.species if isinstance(s, DummySpecies)), None)
+            if dummy is not None:  # their Z is a hash of the name
+                raise CrystalError(f"site {k} holds {dummy}, which is no element")
+            shares.append([(int(s.Z), float(x)) for s, x in site.species.items()])
+        return cls.of_shares(structure.lattice.matrix, structure.frac_coords, shares, name)
+
+    @classmethod
+    def of_shares(
+        cls,
+        lattice: Float[np.ndarray, "3 3"],
+        frac_coords: Float[np.ndarray, "sites 3"],
+        shares: Sequence[Sequence[tuple[int, float]]],
+        name: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> "Crystal":
+        """Make a crystal from the elements of each site and their occupancies; what is missing to 1 is empty.
+
+        Parameters
+        ----------
+        lattice, frac_coords
+            Rows in Å; fractions of them.
+        shares
+            Of each site, pairs of Z and occupancy; an element that comes twice (as its ions) has the sum.
+        name, notes
+            As of any crystal.
+
+        Raises
+        ------
+        CrystalError
+            A site without an element, an occupancy that is not above 0, a sum above 1.
+        """
+        table = np.zeros((len(shares), HEAVIEST + 1))
+        for k, site in enumerate(shares):
+            for z, share in site:
+                if not 1 <= z <= HEAVIEST:
+                    raise CrystalError(f"atomic numbers run from 1 to {HEAVIEST}, not {z}")
+                if not share > 0:
+                    raise CrystalError(f"site {k} has an occupancy of {share:g}")
+                table[k, z] += share
+            total = table[k].sum()
+            if not 0 < total <= 1 + OVERFULL:
+                raise CrystalError(f"the occupancies of site {k} sum to {total:g}")
+            if abs(total - 1) <= OVERFULL:
+                table[k] /= total
+            table[k, VACANCY] = 1 - table[k, 1:].sum()
+        table[:, VACANCY] = table[:, VACANCY].clip(0)
+        return cls(lattice, frac_coords, table[:, 1:].argmax(1) + 1, name, notes, table)
 
     @classmethod
     def from_ase(cls, atoms: "Atoms", name: str = "") -> "Crystal":
@@ -160,22 +293,36 @@ class Crystal:
         CrystalError
             An object without a three-dimensional cell (a molecule, a slab).
         """
+        from ase.data import atomic_numbers
+
         if not atoms.pbc.all() or atoms.cell.rank < 3:
             raise CrystalError("it is not periodic in three directions (no full cell)")
-        if "occupancy" in atoms.info and any(
-            len(site) != 1 or any(abs(x - 1) > 1e-6 for x in site.values()) for site in atoms.info["occupancy"].values()
-        ):
-            raise CrystalError("a site is disordered or partly occupied")
-        return cls(np.asarray(atoms.cell), atoms.get_scaled_positions(wrap=False), atoms.numbers, name)
+        lattice, frac_coords = np.asarray(atoms.cell), atoms.get_scaled_positions(wrap=False)
+        if "occupancy" not in atoms.info:
+            return cls(lattice, frac_coords, atoms.numbers, name)
+        kinds = atoms.arrays.get("spacegroup_kinds", np.arange(len(atoms)))
+        shares = [atoms.info["occupancy"][str(kind)] for kind in kinds]
+        return cls.of_shares(
+            lattice, frac_coords, [[(atomic_numbers[s], x) for s, x in o.items()] for o in shares], name
+        )
 
     def to_pymatgen(self) -> "Structure":
         """Return a pymatgen `Structure` with the same cell, sites and order of sites."""
         from pymatgen.core import Structure
 
-        return Structure(self.lattice, self.numbers.tolist(), self.frac_coords)
+        if self.occupancies is None:
+            return Structure(self.lattice, self.numbers.tolist(), self.frac_coords)
+        return Structure(self.lattice, [dict(site) for site in self.sites_shares()], self.frac_coords)
 
     def to_ase(self) -> "Atoms":
-        """Return an ASE `Atoms` object, periodic in three directions."""
+        """Return an ASE `Atoms` object, periodic in all directions; occupancies as ASE's reader of CIFs keeps them."""
         from ase import Atoms
+        from ase.data import chemical_symbols
 
-        return Atoms(numbers=self.numbers, scaled_positions=self.frac_coords, cell=self.lattice, pbc=True)
+        atoms = Atoms(numbers=self.numbers, scaled_positions=self.frac_coords, cell=self.lattice, pbc=True)
+        if self.occupancies is not None:
+            atoms.info["occupancy"] = {
+                str(k): {chemical_symbols[z]: x for z, x in site} for k, site in enumerate(self.sites_shares())
+            }
+            atoms.set_array("spacegroup_kinds", np.arange(len(self)))
+        return atoms

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +20,8 @@ class FoundAtoms:
     """0 to 1: how far the atoms account for the field, where the finder says."""
     residual: float = float("nan")
     """Of atoms fitted to a density: what they leave of it, e/Å³, root mean square over the points."""
+    occupancies: Float[np.ndarray, "atoms 119"] | None = None
+    """Where sites may be shared: share of each element by its Z, in column 0 of what is empty."""
 
     def __len__(self) -> int:
         """Return the number of atoms."""
@@ -38,4 +40,10 @@ class FoundAtoms:
     def within(self, edge: float, margin: float = 0.0) -> "FoundAtoms":
         """Return the atoms in a window of `edge` Å, or in one wider by `margin` Å on every side."""
         k = ((self.positions >= -margin) & (self.positions <= edge + margin)).all(1)
-        return replace(self, positions=self.positions[k], numbers=self.numbers[k], confidence=self.confidence[k])
+        return self.only(np.asarray(k))
+
+    def only(self, k: Bool[np.ndarray, " atoms"]) -> "FoundAtoms":
+        """Return some of the atoms."""
+        shares = None if self.occupancies is None else self.occupancies[k]
+        some = self.positions[k], self.numbers[k], self.confidence[k]
+        return replace(self, positions=some[0], numbers=some[1], confidence=some[2], occupancies=shares)

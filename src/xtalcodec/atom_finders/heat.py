@@ -4,14 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.config import NotNegative, Positive, Share, settings
-from xtalcodec.networks.patch import DecodedField, PatchNetwork
+from xtalcodec.crystal import HEAVIEST, VACANCY
+from xtalcodec.networks.patch import FULL, DecodedField, PatchNetwork, SpeciesLogits
 from xtalcodec.representations.base import Grid, Patches, Representation, flat_index
 from xtalcodec.representations.batch import CrystalBatch
+
+LEAST_SHARE = 0.01
+"""Of a shared site: smaller shares than this are none."""
 
 
 @settings
@@ -107,16 +112,63 @@ def find_by_heat(
     found = _apart(
         _candidates(heat, decoded.offset, representation, grid, config), representation, lattice, grid, config
     )
-    logits = network.species(interpolate(decoded.features, found.which, found.position, grid))
-    probability, species = logits[:, allowed].softmax(-1).max(-1)
+    species = read_species(network.species(interpolate(decoded.features, found.which, found.position, grid)), allowed)
     frac = (found.position / torch.tensor(grid, device=heat.device)).remainder(1)
     cuts = torch.bincount(found.which, minlength=len(heat)).cumsum(0)[:-1].tolist()
-    parts = [
-        np.split(x.cpu().numpy(), cuts)
-        for x in (frac.double(), allowed[species], (probability * found.likeness).double())
-    ]
+    sure = species.confidence * found.likeness
+    parts = [np.split(x.cpu().numpy(), cuts) for x in (frac.double(), species.numbers, sure.double())]
     explained = _explained(heat, found, representation, patches).tolist()
-    return [FoundAtoms(*rest) for rest in zip(*parts, explained, strict=True)]
+    if species.shares is None:
+        return [FoundAtoms(*rest) for rest in zip(*parts, explained, strict=True)]
+    shares = np.split(species.shares.double().cpu().numpy(), cuts)
+    return [
+        FoundAtoms(where, what, certain, share, occupancies=_or_none(own))
+        for where, what, certain, share, own in zip(*parts, explained, shares, strict=True)
+    ]
+
+
+def _or_none(shares: Float[np.ndarray, "atoms 119"]) -> Float[np.ndarray, "atoms 119"] | None:
+    """Occupancies, or None where every atom has its site to itself."""
+    return shares if len(shares) and shares.max(1).min() < 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Species:
+    """What is on sites."""
+
+    numbers: Int[Tensor, " n"]
+    """Z of the element with the largest share."""
+    confidence: Float[Tensor, " n"]
+    """0 to 1: how likely this is right."""
+    shares: Float[Tensor, "n 119"] | None = None
+    """Occupancies by Z, in column 0 what is empty; None from a network that knows no shared sites."""
+
+
+def read_species(logits: SpeciesLogits, allowed: Int[Tensor, " species"]) -> Species:
+    """Choose the element of each site, or, of a site that is likely shared, the elements and their occupancies.
+
+    Parameters
+    ----------
+    logits
+        What the network says of the sites.
+    allowed
+        Atomic numbers to choose from.
+    """
+    probability, best = logits.element[:, allowed].softmax(-1).max(-1)
+    if logits.shared is None or logits.sure is None:
+        return Species(allowed[best], probability)
+    columns = torch.cat([allowed.new_tensor([VACANCY]), allowed])
+    share = logits.element[:, columns].softmax(-1)
+    share = torch.where(share < LEAST_SHARE, 0.0, share)
+    share = share / share.sum(-1, keepdim=True)
+    shared = logits.shared.sigmoid()
+    is_shared = (shared > 0.5) & (share.amax(-1) <= FULL) & (share[:, 1:].amax(-1) > 0)
+    alone = F.one_hot(best + 1, len(columns)).to(share)
+    share = torch.where(is_shared[:, None], share, alone).double()
+    table = share.new_zeros(len(share), HEAVIEST + 1)
+    table[:, columns] = share / share.sum(-1, keepdim=True)
+    confidence = torch.where(is_shared, shared * logits.sure.sigmoid(), (1 - shared) * probability)
+    return Species(table[:, 1:].argmax(-1) + 1, confidence, table)
 
 
 def _candidates(

@@ -23,7 +23,7 @@ from xtalcodec.codecs.hub import CONFIG
 from xtalcodec.codecs.identity import accepts, decoding, former, identity, refusal, same
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.refine import RefineConfig, deviation
-from xtalcodec.config import NotNegative, SettingsError, settings, unknown
+from xtalcodec.config import NotNegative, SettingsError, Share, settings, unknown
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.materials import Kind, as_crystals
 from xtalcodec.networks.base import Network, NetworkConfig
@@ -70,6 +70,8 @@ class LossConfig:
     """Weight of the KL divergence per patch: enough to keep the latent near a unit normal's scale."""
     blur: NotNegative = 0.1
     """Voxels: species are read this far off the true positions, as decoding will read them."""
+    noisy: Share = 0.5
+    """Share of the crystals whose latents get noise, where the network knows of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +118,11 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         self.representation = config.representation.open()
         self.device = torch.device(device)
         self.network = self._open_network().to(self.device).eval()
+
+    @property
+    def knows_disorder(self) -> bool:
+        """Whether crystals may have sites that are shared by elements, or partly empty."""
+        return False
 
     @property
     def window(self) -> Window | None:
@@ -346,9 +353,16 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         Raises
         ------
         CrystalError
-            A crystal that this codec cannot hold: an element it never saw, too many patches, atoms too near.
+            A crystal that this codec cannot hold: an element it never saw, a shared or partly empty site where it
+            knows of none, too many patches, atoms too near.
         """
-        strange = sorted(set(crystal.numbers.tolist()) - set(self.config.elements))
+        if crystal.occupancies is not None and not self.knows_disorder:
+            k = int((crystal.occupancies.max(1) < 1).argmax())
+            raise CrystalError(
+                f"the codec {self.config.name!r} knows ordered crystals only, and site {k} ({crystal.label(k)}) is "
+                "disordered or partly occupied"
+            )
+        strange = sorted({int(z) + 1 for z in np.flatnonzero(crystal.content[1:])} - set(self.config.elements))
         if strange:
             from ase.data import chemical_symbols
 
@@ -557,7 +571,7 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         sites = []
         for found, cell in zip(self.find_atoms(z, lattice, patches), cells, strict=True):
             placed = self.representation.sites_of_cell(found.positions, found.numbers, found.confidence, cell)
-            sites.append(FoundAtoms(*placed, found.explained))
+            sites.append(FoundAtoms(*placed, found.explained, occupancies=found.occupancies))
         return sites
 
     def cycle_consistency(self, latents: LatentSet, decoded: Sequence[DecodedCrystal | None]) -> list[float]:
@@ -587,4 +601,5 @@ def _decoded(code: CrystalCode, sites: FoundAtoms) -> DecodedCrystal | None:
     if not len(sites):
         return None
     confidence = float(np.clip(sites.confidence.min() * sites.explained, 0, 1))
-    return DecodedCrystal(code.in_given_cell(sites.positions, sites.numbers), sites.confidence, confidence)
+    crystal = code.in_given_cell(sites.positions, sites.numbers, sites.occupancies)
+    return DecodedCrystal(crystal, sites.confidence, confidence)

@@ -44,9 +44,23 @@ class CrystalCode:
         """How many numbers the code holds: latent, lattice (9), origin (3), integers of basis (9) and grid (3)."""
         return self.z.size + self.lattice.size + self.origin.size + self.basis.size + len(self.patches)
 
-    def in_given_cell(self, frac_coords: Float[np.ndarray, "sites 3"], numbers: Int[np.ndarray, " sites"]) -> Crystal:
-        """Return sites on the grid, in fractions of the reduced cell, as the crystal in the cell that was given."""
-        crystal = Crystal(self.lattice, frac_coords - self.origin, numbers, self.name).in_basis(self.basis)
+    def in_given_cell(
+        self,
+        frac_coords: Float[np.ndarray, "sites 3"],
+        numbers: Int[np.ndarray, " sites"],
+        occupancies: Float[np.ndarray, "sites 119"] | None = None,
+    ) -> Crystal:
+        """Return sites on the grid, in fractions of the reduced cell, as the crystal in the cell that was given.
+
+        Parameters
+        ----------
+        frac_coords, numbers
+            Places and species.
+        occupancies
+            Of a disordered crystal.
+        """
+        found = Crystal(self.lattice, frac_coords - self.origin, numbers, self.name, occupancies=occupancies)
+        crystal = found.in_basis(self.basis)
         return replace(crystal, frac_coords=wrapped(crystal.frac_coords))
 
     def on_grid(self, crystal: Crystal) -> Crystal:

@@ -14,7 +14,7 @@ from xtalcodec.codecs.refine import refine
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
-from xtalcodec.networks.patch import PatchConfig, PatchNetwork
+from xtalcodec.networks.patch import PatchConfig, PatchNetwork, SpeciesLogits
 from xtalcodec.representations.base import Patches
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import PeriodicConfig
@@ -43,21 +43,39 @@ class PatchCodec(Codec):
                 f"codec.network.patch is {network.patch} and codec.representation.patch {self.representation.patch}: "
                 "a patch has one number of voxels"
             )
+        if network.mixtures and self.window is not None:
+            raise SettingsError("codec.network.mixtures: shared sites are for codec.representation.kind=periodic")
         return PatchNetwork(network)
+
+    @property
+    def knows_disorder(self) -> bool:
+        """Whether the network has learnt mixtures."""
+        return self.network.config.mixtures
 
     def encode_batch(self, batch: CrystalBatch, patches: Patches, scale: Tensor | None = None) -> DiagonalGaussian:
         """Paint with the learned weights and encode."""
-        field = self.representation.paint(batch, self.network.weights(batch.numbers), patches)
+        field = self.representation.paint(batch, self._weights(batch), patches)
         if scale is not None:
             field = field * scale.view(-1, 1, 1, 1, 1)
         return self.network.encode(field, batch.lattice, patches)
 
+    def _weights(self, batch: CrystalBatch) -> Float[Tensor, "b sites channels"]:
+        """Σ occupancy · w(element) of every site; what is empty weighs nothing."""
+        table = self.network.weights.weight
+        if batch.occupancies is None:
+            return self.network.weights(batch.numbers)
+        return batch.shares(len(table))[..., 1:] @ table[1:]
+
     def find_atoms(
-        self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
+        self,
+        z: Float[Tensor, "b patches latent"],
+        lattice: Float[Tensor, "b 3 3"],
+        patches: Patches,
+        noise: Float[Tensor, " b"] | None = None,
     ) -> list[FoundAtoms]:
         """Decode and read the heat."""
         frame = self.representation.frame(lattice)
-        decoded = self.network.decode(z, frame, patches)
+        decoded = self.network.decode(z, frame, patches, noise)
         finder = self.config.atom_finder
         return find_by_heat(decoded, self.network, self.representation, frame, patches, self.allowed, finder)
 
@@ -75,12 +93,24 @@ class PatchCodec(Codec):
         return refine(loss_of, crystals, z, read, self.config.refine)
 
     def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:
-        """(1) Paint and encode the crystals, (2) sample a latent, (3) compare what it decodes to, (4) weigh the KL."""
+        """(1) Paint and encode the crystals, (2) sample a latent, (3) compare what it decodes to, (4) weigh the KL.
+
+        A network that knows of noise gets some, in half of the crystals of any strength up to the largest.
+        """
         latent = self.encode_batch(batch, patches)
-        losses, species = _Reconstruction(self, batch, patches).terms(latent.sample(), config.blur)
-        losses["kl"] = config.kl * latent.kl().mean() / math.prod(patches)
-        right = (species.argmax(-1) == batch.numbers[batch.mask]).float().mean()
-        return losses, {"right_species": right.detach()}
+        z, noise, most = latent.sample(), None, self.network.config.noise
+        if most:
+            noise = torch.rand(len(z), device=z.device) * most * (torch.rand(len(z), device=z.device) < config.noisy)
+            z = latent.mean + noise[:, None, None] * torch.randn_like(latent.mean)
+        truth = _Reconstruction(self, batch, patches)
+        losses, species = truth.terms(z, noise, config.blur)
+        if config.kl:
+            losses["kl"] = config.kl * latent.kl().mean() / math.prod(patches)
+        right = (species.element[:, 1:].argmax(-1) + 1 == batch.numbers[batch.mask]).float()
+        metrics = {"right_species": right.mean().detach()}
+        if noise is not None:
+            metrics["right_without_noise"] = right[(noise == 0)[truth.which]].mean().detach().nan_to_num(1.0)
+        return losses, metrics
 
 
 class _Reconstruction:
@@ -91,16 +121,28 @@ class _Reconstruction:
         self.network, self.lattice, self.patches = codec.network, batch.lattice, patches
         self.targets, self.grid = representation.targets(batch, patches), representation.grid(patches)
         self.which, self.position = representation.positions(batch, patches)
-        self.numbers = batch.numbers[batch.mask]
+        self.shares = batch.shares(codec.network.config.species + 1)[batch.mask]
 
-    def terms(self, z: Float[Tensor, "b patches latent"], blur: float = 0.0) -> tuple[Terms, Float[Tensor, "sites z"]]:
-        """Named losses, and logits of the species, read `blur` voxels off the true positions."""
-        decoded = self.network.decode(z, self.lattice, self.patches)
+    def terms(
+        self, z: Float[Tensor, "b patches latent"], noise: Float[Tensor, " b"] | None = None, blur: float = 0.0
+    ) -> tuple[Terms, SpeciesLogits]:
+        """Named losses, and the species, read `blur` voxels off the true positions.
+
+        Parameters
+        ----------
+        z
+            Latents.
+        noise
+            Of each latent; None for none.
+        blur
+            Voxels.
+        """
+        decoded = self.network.decode(z, self.lattice, self.patches, noise)
         position = self.position + blur * torch.randn_like(self.position) if blur else self.position
         species = self.network.species(interpolate(decoded.features, self.which, position, self.grid))
-        return self.network.loss(decoded, self.targets, species, self.numbers), species
+        return self.network.loss(decoded, self.targets, species, self.shares), species
 
     def loss(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, ""]:
-        """Sum of the named losses."""
+        """Sum of the named losses over the crystals, so that no crystal's gradient depends on how many there are."""
         terms, _ = self.terms(z)
-        return torch.stack([*terms.values()]).sum()
+        return len(z) * torch.stack([*terms.values()]).sum()

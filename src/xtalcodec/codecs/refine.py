@@ -9,15 +9,19 @@ from typing import Annotated
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.config import Count, NotNegative, Positive, settings
-from xtalcodec.crystal import Crystal, minimum_image
+from xtalcodec.crystal import HEAVIEST, Crystal, nearest
 
 LossOf = Callable[[Sequence[Crystal]], Callable[[Tensor], Tensor]]
 """Crystals → the loss of their latents."""
+
+SAME_SHARE = 0.05
+"""An occupancy that is off by more than this is another."""
 
 
 @settings
@@ -36,14 +40,24 @@ class RefineConfig:
 
 
 def deviation(crystal: Crystal, sites: FoundAtoms) -> float:
-    """Largest displacement of a site in Å; infinite where number or species of the sites differ."""
+    """Largest displacement of a site in Å; infinite where number, species or occupancies of the sites differ.
+
+    Occupancies differ where one is off by more than `SAME_SHARE`.
+    """
     if len(sites) != len(crystal):
         return float("inf")
-    apart = minimum_image(crystal.frac_coords[:, None] - sites.positions)
-    distance = np.linalg.norm(apart @ crystal.lattice, axis=-1)
-    distance[crystal.numbers[:, None] != sites.numbers] = np.inf
-    one_to_one = len(set(distance.argmin(1).tolist())) == len(crystal)
-    return float(distance.min(1).max()) if one_to_one else float("inf")
+    distance, index = nearest(crystal.frac_coords, sites.positions, crystal.lattice)
+    if len(set(index.tolist())) < len(crystal) or not _same(crystal, sites, index):
+        return float("inf")
+    return float(distance.max())
+
+
+def _same(crystal: Crystal, sites: FoundAtoms, index: Int[np.ndarray, " sites"]) -> bool:
+    """Whether each site of the crystal holds what the found site of its index does."""
+    if crystal.is_ordered and sites.occupancies is None:
+        return bool((crystal.numbers == sites.numbers[index]).all())
+    found = np.eye(HEAVIEST + 1)[sites.numbers] if sites.occupancies is None else sites.occupancies
+    return bool((abs(crystal.shares() - found[index]) <= SAME_SHARE).all())
 
 
 def refine(
@@ -55,8 +69,8 @@ def refine(
 ) -> tuple[Tensor, list[float]]:
     """Refine latents by gradient descent through the decoder; return the best found, and their `deviation` in Å.
 
-    (1) Crystals that come back within the tolerance keep their latent. (2) The others' descends;
-    (3) every few steps the atoms are read, and each crystal keeps the best latent so far.
+    (1) Crystals that come back within the tolerance keep their latent. (2) The others' descends; (3) every few
+    steps the atoms are read, each crystal keeps the best latent so far, and those that are right leave.
 
     Parameters
     ----------
@@ -77,22 +91,49 @@ def refine(
     """
     lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
     errors = [deviation(c, s) for c, s in zip(crystals, read(z, lattice), strict=True)]
-    chosen = [k for k, error in enumerate(errors) if error > config.tolerance]
     best = z.clone()
-    if not chosen:
-        return best, errors
-    latent = z[chosen].clone().requires_grad_()
-    optimiser = torch.optim.Adam([latent], lr=config.learning_rate)
-    loss = loss_of([crystals[k] for k in chosen])
+    chosen = [k for k, error in enumerate(errors) if error > config.tolerance]
+    latent, descent = z[chosen].clone(), Descent(config.learning_rate)
+    loss = loss_of([crystals[k] for k in chosen]) if chosen else None
     for step in range(1, config.steps + 1):
-        (latent.grad,) = torch.autograd.grad(loss(latent), [latent])
-        optimiser.step()
+        if loss is None:
+            break
+        latent = descent.step(latent, loss)
         if step % config.check and step < config.steps:
             continue
-        for row, (k, sites) in enumerate(zip(chosen, read(latent.detach(), lattice[chosen]), strict=True)):
+        for row, (k, sites) in enumerate(zip(chosen, read(latent, lattice[chosen]), strict=True)):
             error = deviation(crystals[k], sites)
             if error < errors[k]:
-                errors[k], best[k] = error, latent.detach()[row]
-        if max(errors) <= config.tolerance:
-            break
+                errors[k], best[k] = error, latent[row]
+        left = [row for row, k in enumerate(chosen) if errors[k] > config.tolerance]
+        if len(left) < len(chosen):
+            chosen = [chosen[row] for row in left]
+            latent = descent.keep(latent, left)
+            loss = loss_of([crystals[k] for k in chosen]) if chosen else None
     return best, errors
+
+
+class Descent:
+    """Adam (Kingma & Ba 2015, algorithm 1) on rows that leave one by one, each with its own averages."""
+
+    def __init__(self, rate: float) -> None:
+        """Begin with averages of nothing."""
+        self.rate, self.steps = rate, 0
+        self.mean: Tensor | float = 0.0
+        self.square: Tensor | float = 0.0
+
+    def step(self, latent: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
+        """Take one step down."""
+        latent = latent.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(latent), [latent])
+        self.steps += 1
+        self.mean = 0.9 * self.mean + 0.1 * gradient
+        self.square = 0.999 * self.square + 0.001 * gradient.square()
+        mean, square = self.mean / (1 - 0.9**self.steps), self.square / (1 - 0.999**self.steps)
+        return latent.detach() - self.rate * mean / (square.sqrt() + 1e-8)
+
+    def keep(self, latent: Tensor, rows: list[int]) -> Tensor:
+        """Go on with some of the rows."""
+        if isinstance(self.mean, Tensor) and isinstance(self.square, Tensor):
+            self.mean, self.square = self.mean[rows], self.square[rows]
+        return latent[rows]

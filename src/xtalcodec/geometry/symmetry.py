@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import moyopy
 import numpy as np
+from jaxtyping import Int
 
 from xtalcodec.crystal import Crystal, wrapped
 
@@ -37,11 +38,7 @@ def conventional(crystal: Crystal, symprec: float) -> tuple[Crystal, int, str] |
     data = _dataset(crystal, symprec)
     if data is None:
         return None
-    cell = data.std_cell
-    numbers = np.array(cell.numbers, dtype=np.int64)
-    standard = replace(
-        crystal, lattice=np.array(cell.basis), frac_coords=wrapped(np.array(cell.positions)), numbers=numbers
-    )
+    standard = _on_cell(crystal, data.std_cell)
     return standard, data.number, moyopy.HallSymbolEntry(data.hall_number).hm_short
 
 
@@ -50,16 +47,34 @@ def primitive(crystal: Crystal, symprec: float = 0.01) -> Crystal:
     data = _dataset(crystal, symprec)
     if data is None:
         return crystal
-    cell = data.prim_std_cell
-    numbers = np.array(cell.numbers, dtype=np.int64)
-    lattice, frac_coords = np.array(cell.basis), wrapped(np.array(cell.positions))
-    return replace(crystal, lattice=lattice, frac_coords=frac_coords, numbers=numbers)
+    return _on_cell(crystal, data.prim_std_cell)
+
+
+def _on_cell(crystal: Crystal, cell: moyopy.Cell) -> Crystal:
+    """Return the crystal on a cell that moyopy found, whose numbers are kinds of sites."""
+    _, first = np.unique(site_kinds(crystal), return_index=True)
+    site = first[np.array(cell.numbers)]  # one of the crystal's own that holds the same
+    shares = None if crystal.occupancies is None else crystal.occupancies[site]
+    return replace(
+        crystal,
+        lattice=np.array(cell.basis),
+        frac_coords=wrapped(np.array(cell.positions)),
+        numbers=crystal.numbers[site],
+        occupancies=shares,
+    )
+
+
+def site_kinds(crystal: Crystal) -> Int[np.ndarray, " sites"]:
+    """Return the same number, from 0, for sites that hold the same; occupancies within 0.005 are the same."""
+    if crystal.occupancies is None:
+        return np.unique(crystal.numbers, return_inverse=True)[1]
+    return np.unique(np.round(crystal.occupancies, 2), axis=0, return_inverse=True)[1]
 
 
 def _dataset(crystal: Crystal, symprec: float) -> moyopy.MoyoDataset | None:
     """What moyopy finds, in the standard setting; None where it finds no symmetry, not even the identity."""
     crystal = right_handed(crystal)
-    cell = moyopy.Cell(crystal.lattice.tolist(), crystal.frac_coords.tolist(), crystal.numbers.tolist())
+    cell = moyopy.Cell(crystal.lattice.tolist(), crystal.frac_coords.tolist(), site_kinds(crystal).tolist())
     try:
         return moyopy.MoyoDataset(cell, symprec=symprec, setting=moyopy.Setting.standard())
     except ValueError:  # two sites nearer than symprec, for one

@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Float
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.io.cif_atoms import check_full, read_atoms
+from xtalcodec.io.cif_atoms import read_atoms
 from xtalcodec.io.cif_checks import check_complete, check_content, formula_of
 from xtalcodec.io.cif_elements import choose
+from xtalcodec.io.cif_sharing import check_not_split, places
 from xtalcodec.io.cif_symmetry import check_not_modulated, named, read_operations
 from xtalcodec.io.cif_syntax import Block, blocks, number, parse
 from xtalcodec.io.found import Found
@@ -52,13 +53,18 @@ def crystal_of_block(text: str, max_sites: int) -> Crystal:
     check_not_modulated(block)
     formula, deuterium = formula_of(block)
     atoms = read_atoms(block, set(formula), max_sites)
-    check_full(atoms)
     lattice = _lattice(block)
     operations, listed, notes = read_operations(block, lattice @ lattice.T)
-    sites = expand(atoms.positions, atoms.digits, atoms.labels, operations, lattice, max_sites)
-    symbols, assumed = choose(atoms.readings, np.bincount(sites.rows), formula)
-    numbers = np.array([Element(symbols[row]).Z for row in sites.rows])
-    crystal = Crystal(lattice, sites.frac_coords, numbers, notes=notes + sites.notes + atoms.notes + assumed)
+    shared = places(atoms, lattice)
+    sites = expand(shared.positions, shared.digits, shared.labels, operations, lattice, max_sites)
+    amounts = np.bincount(sites.rows)[shared.of_row] * atoms.occupancies
+    symbols, assumed = choose(atoms.readings, amounts, formula)
+    on_place: list[list[tuple[int, float]]] = [[] for _ in shared.labels]
+    for place, symbol, occupancy in zip(shared.of_row, symbols, atoms.occupancies.tolist(), strict=True):
+        on_place[place].append((Element(symbol).Z, occupancy))
+    assumed = notes + sites.notes + atoms.notes + assumed
+    crystal = Crystal.of_shares(lattice, sites.frac_coords, [on_place[k] for k in sites.rows], notes=assumed)
+    check_not_split(crystal, [shared.labels[k] for k in sites.rows])
     proven = check_content(block, crystal, formula, deuterium)
     if listed:
         check_complete(crystal, named(block), operations, proven=proven)

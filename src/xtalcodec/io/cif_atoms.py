@@ -1,11 +1,12 @@
 """The loop of atoms of a CIF: positions and what digits they have, occupancies, and rows that are no atoms."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from xtalcodec.crystal import CrystalError
+from xtalcodec.crystal import OVERFULL, CrystalError
 from xtalcodec.io.cif_elements import Reading, is_dummy, readings
 from xtalcodec.io.cif_syntax import UNKNOWN, Block, Number, number
 from xtalcodec.io.found import check_size
@@ -71,22 +72,44 @@ def read_atoms(block: Block, elements: set[str], max_sites: int) -> Atoms:
     what = "a coordinate of site "
     read = [[number(column[k], what + labels[k][:30]) for column in columns] for k in rows]
     occupancies, assumed = _occupancies(block, labels, rows)
-    labels, types = [labels[k] for k in rows], [types[k] for k in rows]
+    rows, types, occupancies = _mixtures(rows, types, occupancies)
+    labels = [labels[k] for k in rows]
+    at = {k: i for i, k in enumerate(dict.fromkeys(rows))}
     return Atoms(
         labels,
         readings(labels, types, elements),
-        np.array([[_third(x) for x in row] for row in read]),
-        np.array([[_may_be_off(x) for x in row] for row in read]),
+        np.array([[_third(x) for x in read[at[k]]] for k in rows]),
+        np.array([[_may_be_off(x) for x in read[at[k]]] for k in rows]),
         occupancies,
         notes + assumed,
     )
 
 
-def check_full(atoms: Atoms) -> None:
-    """Refuse disorder, naming the first site that is not full."""
-    for label, occupancy in zip(atoms.labels, atoms.occupancies, strict=True):
-        if occupancy != 1:
-            raise CrystalError(f"site {label[:30]} is disordered or partly occupied (occupancy {occupancy:g})")
+def _mixtures(
+    rows: list[int], types: list[str], occupancies: Float[np.ndarray, " rows"]
+) -> tuple[list[int], list[str], Float[np.ndarray, " parts"]]:
+    """Make several rows of one whose type symbol is a mixture; its occupancy may say the sum of the shares again."""
+    result = []
+    for k, occupancy in zip(rows, occupancies.tolist(), strict=True):
+        parts = split_types(types[k])
+        total = sum(share for _, share in parts)
+        again = abs(occupancy - total) <= 0.011
+        result += [(k, s, share * (1.0 if again else occupancy)) for s, share in parts] or [(k, types[k], occupancy)]
+    return [k for k, _, _ in result], [t for _, t, _ in result], np.array([x for _, _, x in result])
+
+
+def split_types(text: str) -> list[tuple[str, float]]:
+    """Take a type symbol that is a mixture apart: `0.66Mg + 0.317Fe`, as Pauling-file exports write it.
+
+    Returns
+    -------
+    Symbols and shares; empty where the text is no mixture.
+    """
+    part = r"(\d*\.\d+|\d+(?:\.\d*)?)\s*\*?\s*([A-Z][a-z]?)"
+    if not re.fullmatch(rf"\s*{part}(\s*[+,]\s*{part})*\s*", text) or not re.search(r"[.+,]", text):
+        return []
+    found = [(symbol, float(share)) for share, symbol in re.findall(part, text)]
+    return found if sum(share for _, share in found) <= 1 + OVERFULL else []
 
 
 def _occupancies(

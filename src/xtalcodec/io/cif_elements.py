@@ -11,7 +11,7 @@ from itertools import product
 from math import prod
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float
 
 from xtalcodec.crystal import CrystalError
 
@@ -71,7 +71,7 @@ def readings(labels: list[str], types: list[str], elements: set[str]) -> list[Re
 
 
 def choose(
-    rows: list[Reading], multiplicities: Int[np.ndarray, " rows"], formula: dict[str, float]
+    rows: list[Reading], amounts: Float[np.ndarray, " rows"], formula: dict[str, float]
 ) -> tuple[list[str], tuple[str, ...]]:
     """Choose every row's element, and tell what was assumed.
 
@@ -79,8 +79,8 @@ def choose(
     ----------
     rows
         The readings of the rows.
-    multiplicities
-        How many sites of the cell each row makes.
+    amounts
+        How many atoms of the cell each row makes.
     formula
         The file's formula; empty where it states none.
 
@@ -101,8 +101,8 @@ def choose(
             meant = dict(zip(unclear, choice, strict=True))
             found = [meant[row.text] if not row.clear else row.elements[0] for row in rows]
             counts: dict[str, float] = {}
-            for symbol, count in zip(found, multiplicities, strict=True):
-                counts[symbol] = counts.get(symbol, 0.0) + int(count)
+            for symbol, count in zip(found, amounts.tolist(), strict=True):
+                counts[symbol] = counts.get(symbol, 0.0) + count
             if same_ratio(counts, formula):
                 fitting.append((found, meant))
     if len(fitting) != 1:

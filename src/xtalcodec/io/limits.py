@@ -1,6 +1,6 @@
 """Limits that hold for every format."""
 
-MAX_SITES = 2000
+MAX_SITES = 5000
 """Sites in one crystal; a larger one is refused, because it was hardly meant for a codec of unit cells."""
 MAX_BYTES = 1 << 29
 """Bytes of one file after decompression: a guard against archives that unpack without end."""

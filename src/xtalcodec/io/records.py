@@ -50,7 +50,7 @@ def columns_of(columns: Sequence[str]) -> list[str]:
     ids = [column for column in columns if column.lower() in _IDS]
     own = {column.lower(): column for column in columns}
     if _arrays(columns):
-        used = {*_NUMBERS, *_POSITIONS, *_FRACTIONAL, *_CELLS, "pbc", "coords", "cartesian", "notes"}
+        used = {*_NUMBERS, *_POSITIONS, *_FRACTIONAL, *_CELLS, "pbc", "coords", "cartesian", "notes", "occupancies"}
         used |= {"cartesian_site_positions", "species_at_sites", "dimension_types"}
         return list(dict.fromkeys([*ids, *(own[key] for key in own if key in used)]))
     holders = holders_of(columns)
@@ -185,7 +185,18 @@ def _fractional(record: Record, max_sites: int) -> Crystal:
     if len(coordinates) != 3 * len(numbers) or len(cell) != 9:
         raise CrystalError(f"{len(coordinates)} coordinates and {len(cell)} of the cell for {len(numbers)} sites")
     own = _own_notes(record) + notes
-    return Crystal(cell.reshape(3, 3), coordinates.reshape(-1, 3), np.array(numbers, dtype=int), notes=own)
+    shares = _with_occupancies(numbers, record.get("occupancies"))
+    return Crystal.of_shares(cell.reshape(3, 3), coordinates.reshape(-1, 3), shares, notes=own)
+
+
+def _with_occupancies(numbers: list[int], listed: Any) -> list[list[tuple[int, float]]]:
+    """Occupancies of all sites, of those that are shared as a column `occupancies` lists them."""
+    shared: dict[int, list[tuple[int, float]]] = {}
+    for entry in [] if listed is None else listed:
+        shared.setdefault(int(entry["site"]), []).append((int(entry["element"]), float(entry["occupancy"])))
+    if shared and not 0 <= min(shared) <= max(shared) < len(numbers):
+        raise CrystalError(f"its occupancies name site {max(shared)} of {len(numbers)}")
+    return [shared.get(k, [(z, 1.0)]) for k, z in enumerate(numbers)]
 
 
 def _cartesian(record: Record, max_sites: int) -> Crystal:
@@ -215,20 +226,35 @@ def _optimade(record: Record, max_sites: int) -> Crystal:
     if directions is not None and list(_field(record, ["dimension_types"])) != [1, 1, 1]:
         raise CrystalError("it is not periodic in three directions")
     species = _field(record, ["species"]) if record.get("species") else []
-    symbols = {entry["name"]: _one_element(entry) for entry in species if isinstance(entry, dict)}
-    numbers, notes = atomic_numbers([symbols.get(name, name) for name in names])
+    shares, notes = _of_species(names, [entry for entry in species if isinstance(entry, dict)])
     cell, places = _field(record, ["lattice_vectors"], 3), _field(record, ["cartesian_site_positions"], 3)
-    return from_positions(numbers, places, cell, [True] * 3, notes)
+    full = from_positions([site[0][0] for site in shares], places, cell, [True] * 3)
+    return Crystal.of_shares(full.lattice, full.frac_coords, shares, notes=notes)
 
 
-def _one_element(entry: Record) -> str:
-    symbols, shares = entry["chemical_symbols"], entry.get("concentration") or [1.0]
-    if len(symbols) != 1 or abs(shares[0] - 1) > 1e-6:
-        mix = ", ".join(f"{s} {x:g}" for s, x in zip(symbols, shares, strict=False))
-        raise CrystalError(f"species {entry['name'][:30]!r} ({mix[:60]}) is disordered or partly occupied")
-    if any(entry.get("nattached") or []):
-        raise CrystalError(f"atoms without positions of their own are attached to species {entry['name'][:30]!r}")
-    return symbols[0]
+def _of_species(
+    names: Sequence[str], species: Sequence[Record]
+) -> tuple[list[list[tuple[int, float]]], tuple[str, ...]]:
+    """Elements and occupancies of sites by the names of their species, and what was assumed; vacancies are empty."""
+    known: dict[str, list[tuple[int, float]]] = {}
+    assumed: tuple[str, ...] = ()
+    for entry in species:
+        if any(entry.get("nattached") or []):
+            name = entry["name"][:30]
+            raise CrystalError(f"atoms without positions of their own are attached to species {name!r}")
+        given = entry["chemical_symbols"]
+        pairs = zip(given, entry.get("concentration") or [1.0] * len(given), strict=True)
+        some = [(s, float(x)) for s, x in pairs if s != "vacancy" and x > 0]
+        elements, notes = atomic_numbers([s for s, _ in some])
+        assumed += tuple(note for note in notes if note not in assumed)
+        known[entry["name"]] = [(z, x) for z, (_, x) in zip(elements, some, strict=True)]
+    missing = [name for name in dict.fromkeys(names) if name not in known]
+    elements, notes = atomic_numbers(missing)
+    known |= {name: [(z, 1.0)] for name, z in zip(missing, elements, strict=True)}
+    empty = next((name for name in names if not known[name]), None)
+    if empty is not None:
+        raise CrystalError(f"species {empty[:30]!r} is nothing but a vacancy")
+    return [known[name] for name in names], assumed + tuple(note for note in notes if note not in assumed)
 
 
 def _pymatgen(value: Record, max_sites: int) -> Crystal:
@@ -241,18 +267,17 @@ def _pymatgen(value: Record, max_sites: int) -> Crystal:
     lattice = Lattice.from_dict({k: v for k, v in value["lattice"].items() if not k.startswith("@")})
     if not all(lattice.pbc):
         raise CrystalError("it is not periodic in three directions")
-    frac_coords, symbols = [], []
-    for k, site in enumerate(value["sites"]):
+    frac_coords, shares = [], []
+    notes: tuple[str, ...] = ()
+    for site in value["sites"]:
         species = site["species"]
-        if len(species) != 1 or species[0]["occu"] != 1:
-            mix = ", ".join(f"{s['element']} {s['occu']:g}" for s in species)
-            raise CrystalError(f"site {k} ({mix[:60]}) is disordered or partly occupied")
-        symbols.append(str(species[0]["element"]))
+        elements, isotopes = atomic_numbers([str(entry["element"]) for entry in species])
+        notes += tuple(note for note in isotopes if note not in notes)
+        shares.append([(z, float(entry["occu"])) for z, entry in zip(elements, species, strict=True)])
         frac_coords.append(site["abc"] if site.get("abc") is not None else lattice.get_fractional_coords(site["xyz"]))
-    numbers, notes = atomic_numbers(symbols)
     properties = value.get("properties")
     notes = (_own_notes(properties) if isinstance(properties, dict) else ()) + notes
-    return Crystal(lattice.matrix, np.array(frac_coords, dtype=float), np.array(numbers, dtype=int), notes=notes)
+    return Crystal.of_shares(lattice.matrix, np.array(frac_coords, dtype=float), shares, notes=notes)
 
 
 def _from_text(text: str, max_sites: int) -> Crystal:

@@ -9,12 +9,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from xtalcodec.crystal import Crystal, wrapped
-from xtalcodec.geometry.symmetry import conventional, right_handed, symmetrised
+from xtalcodec.geometry.symmetry import conventional, right_handed, site_kinds, symmetrised
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.read import quiet
 
 SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".json"}
 """What can be written, and how such a file's name ends."""
+
+ORDERED_ONLY = ("poscar", "extxyz")
+"""Formats that cannot hold a site shared by elements, or partly empty."""
 
 _LONGEST_NAME = 120
 """Bytes; file systems take 255, into which the suffixes of a temporary file must fit too."""
@@ -81,7 +84,8 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
 
     Columns: material_id (the name; the second of a name gets -2), numbers, frac_coords (n x 3
     flattened, wrapped into [0, 1)), lattice (3 x 3 flattened, rows a, b, c in Å), notes (what reading it
-    assumed). Zstd.
+    assumed), occupancies (of the sites of a disordered crystal that are shared or partly empty, from 0: atomic
+    number and occupancy of each element). Zstd.
     """
     import pyarrow as pa
     import pyarrow.parquet
@@ -89,6 +93,8 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
     fields = {"material_id": pa.string(), "numbers": pa.list_(pa.uint8())}
     fields |= {"frac_coords": pa.list_(pa.float64()), "lattice": pa.list_(pa.float64())}
     fields["notes"] = pa.list_(pa.string())
+    share = [("site", pa.int32()), ("element", pa.uint8()), ("occupancy", pa.float64())]
+    fields["occupancies"] = pa.list_(pa.struct(share))
     schema = pa.schema(list(fields.items()))
     taken: set[str] = set()
     rows: list[dict[str, Any]] = []
@@ -102,6 +108,7 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
                     "frac_coords": wrapped(crystal.frac_coords).ravel(),
                     "lattice": crystal.lattice.ravel(),
                     "notes": list(crystal.notes),
+                    "occupancies": _occupancies(crystal),
                 }
             )
             if len(rows) == _ROWS:
@@ -111,11 +118,21 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
     return count
 
 
+def _occupancies(crystal: Crystal) -> list[dict[str, Any]] | None:
+    """Elements and occupancies of the sites that are shared or partly empty; None for an ordered crystal."""
+    if crystal.is_ordered:
+        return None
+    sites = enumerate(crystal.sites_shares())
+    return [{"site": k, "element": z, "occupancy": x} for k, site in sites for z, x in site if len(site) > 1 or x < 1]
+
+
 def _text(crystal: Crystal, fmt: str, symprec: float | None) -> str:
     if fmt == "cif":
         return _cif(crystal, symprec)
     if symprec:
         crystal = symmetrised(crystal, symprec)
+    if not crystal.is_ordered and fmt in ORDERED_ONLY:
+        raise ValueError(f"{crystal.name or crystal.formula} is disordered, which {fmt} cannot hold: cif or json can")
     return {"poscar": _poscar, "extxyz": _extxyz, "json": _json}[fmt](crystal)
 
 
@@ -140,13 +157,11 @@ def _cif(crystal: Crystal, symprec: float | None) -> str:
         lattice.parameters,
         strict=True,
     )
-    symbols = np.array(crystal.symbols)
-    counts = dict(zip(*np.unique(symbols, return_counts=True), strict=True))
+    rows = _rows(crystal, first, multiplicity)
     setting = (
         "cell and positions as given" if number == 1 else "standard setting: axis b, hexagonal axes, origin choice 2"
     )
     xyz = [SymmOp.from_rotation_and_translation(r, t).as_xyz_str() for r, t in zip(rotations, shifts, strict=True)]
-    rows = zip(symbols[first], first, multiplicity, crystal.frac_coords[first], strict=True)
     lines = [
         f"# {setting}",
         f"data_{re.sub(r'[^!-~]', '_', crystal.name) or 'crystal'}",
@@ -154,14 +169,44 @@ def _cif(crystal: Crystal, symprec: float | None) -> str:
         f"_symmetry_Int_Tables_number {number}",
         *(f"_cell_{key} {value:.12f}" for key, value in cell),
         f"_cell_volume {crystal.volume:.8f}",
-        f"_chemical_formula_sum '{' '.join(f'{s}{n}' for s, n in counts.items())}'",
+        f"_chemical_formula_sum '{_sum_formula(crystal)}'",
         *("loop_", "_symmetry_equiv_pos_site_id", "_symmetry_equiv_pos_as_xyz"),
         *(f"{k + 1} '{operation}'" for k, operation in enumerate(xyz)),
         *("loop_", "_atom_site_type_symbol", "_atom_site_label", "_atom_site_symmetry_multiplicity"),
         *("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z", "_atom_site_occupancy"),
-        *(f"{s} {s}{k + 1} {m} {x[0]:.12f} {x[1]:.12f} {x[2]:.12f} 1" for s, k, m, x in rows),
+        *rows,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _sum_formula(crystal: Crystal) -> str:
+    """Atoms of the cell by element, in the order of their symbols."""
+    from ase.data import chemical_symbols
+
+    elements = sorted(np.flatnonzero(crystal.content[1:]) + 1, key=lambda z: chemical_symbols[z])
+    return " ".join(f"{chemical_symbols[z]}{crystal.content[z].round(8):g}" for z in elements)
+
+
+def _rows(crystal: Crystal, first: Int[np.ndarray, " orbits"], multiplicity: Int[np.ndarray, " orbits"]) -> list[str]:
+    """Lines of the loop of atoms: one for each element on a site; those that share a site have its label's number.
+
+    Parameters
+    ----------
+    crystal
+        To be written.
+    first, multiplicity
+        A site of each orbit, and how many the orbit has.
+    """
+    from ase.data import chemical_symbols
+
+    shares = crystal.sites_shares()
+    lines = []
+    for k, m in zip(first, multiplicity, strict=True):
+        x, y, z = crystal.frac_coords[k]
+        for element, share in shares[k]:
+            symbol = chemical_symbols[element]
+            lines.append(f"{symbol} {symbol}{k + 1} {m} {x:.12f} {y:.12f} {z:.12f} {share:.10g}")
+    return lines
 
 
 def _standard_operations(number: int) -> tuple[Float[np.ndarray, "ops 3 3"], Float[np.ndarray, "ops 3"]]:
@@ -176,12 +221,13 @@ def _orbits(
 ) -> tuple[Int[np.ndarray, " orbits"], Int[np.ndarray, " orbits"]] | None:
     """Return the first site and the number of sites of every orbit; None if an image meets no site."""
     first, sizes = [], []
+    kinds = site_kinds(crystal)
     left = np.ones(len(crystal), dtype=bool)
     while left.any():
         k = int(left.argmax())
         images = rotations @ crystal.frac_coords[k] + shifts
         away = images[:, None] - crystal.frac_coords
-        meets = (abs(away - np.round(away)).max(-1) < 1e-5) & (crystal.numbers == crystal.numbers[k])
+        meets = (abs(away - np.round(away)).max(-1) < 1e-5) & (kinds == kinds[k])
         if not meets.any(1).all() or not left[meets.any(0)].all():
             return None
         first.append(k)

@@ -8,11 +8,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from xtalcodec.config import Count, settings
+from xtalcodec.config import Count, NotNegative, settings
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.torus_transformer import Block, TorusBias, lattice_features
@@ -20,6 +21,15 @@ from xtalcodec.representations.base import Patches, Targets
 
 FIELD_SCALE = 10.0
 """A normalised Gaussian 0.9 voxels wide peaks at 0.09; the network's input should be about 1."""
+
+FULL = 0.98
+"""A site of which an element has more is that element's."""
+RIGHT = 0.05
+"""Largest error of an occupancy that counts as right."""
+EXACT = -14.0
+"""Logarithm of a variance that is none."""
+MEMORY = 0.01
+"""How fast the running mean and deviation of the latent follow those of a batch."""
 
 
 @settings
@@ -41,6 +51,11 @@ class PatchConfig(NetworkConfig):
     """Species features per decoded voxel."""
     species: Count = 100
     """Atomic numbers 1…species are told apart."""
+    mixtures: bool = False
+    """Whether sites can be shared by elements, or partly empty."""
+    noise: NotNegative = 0.0
+    """Largest noise of the latent, in its standard deviations, that the decoder learns to live with and is told of. 0:
+    none, and the latent has a scale and a variance of its own; otherwise each of its numbers has unit variance."""
 
     def __post_init__(self) -> None:
         """Refuse heads that do not share out the width."""
@@ -60,10 +75,24 @@ class DecodedField:
     """What `PatchNetwork.species` reads an atom's species from."""
 
 
+@dataclass(frozen=True, slots=True)
+class SpeciesLogits:
+    """Output of the decoder at sites."""
+
+    element: Float[Tensor, "*sites z"]
+    """Of each element by its Z; column 0 is what is empty."""
+    shared: Float[Tensor, "*sites"] | None = None
+    """That the site is shared or partly empty; None from a network that does not know of such sites."""
+    sure: Float[Tensor, "*sites"] | None = None
+    """That the occupancies are right within `RIGHT`."""
+
+
 class PatchNetwork(Network):
     """Compresses a periodic field of voxels to `latent` numbers per patch and back."""
 
     hidden = ("encoder.", "decoder.", "embed.", "appearance.")
+    latent_mean: Tensor
+    latent_deviation: Tensor
 
     def __init__(self, config: PatchConfig) -> None:
         """Make the layers; nothing depends on the size of a crystal."""
@@ -77,10 +106,19 @@ class PatchNetwork(Network):
         self.encoder = nn.ModuleList(Block(c.width, c.heads) for _ in range(c.encoder_layers))
         self.decoder = nn.ModuleList(Block(c.width, c.heads) for _ in range(c.decoder_layers))
         self.norm_in, self.norm_out = nn.LayerNorm(c.width), nn.LayerNorm(c.width)
-        self.to_latent, self.from_latent = nn.Linear(c.width, 2 * c.latent), nn.Linear(c.latent, c.width)
+        self.to_latent = nn.Linear(c.width, c.latent if c.noise else 2 * c.latent)
+        self.from_latent = nn.Linear(c.latent, c.width)
+        if c.noise:
+            self.register_buffer("latent_mean", torch.zeros(c.latent))
+            self.register_buffer("latent_deviation", torch.ones(c.latent))
+            last = nn.Linear(c.width, c.width)
+            nn.init.zeros_(last.weight)
+            self.level = nn.Sequential(nn.Linear(2, c.width), nn.GELU(), last)
         self.geometry = nn.Linear(c.width, voxels * 4)
         self.appearance = nn.Linear(c.width, voxels * c.features)
         self.species_head = nn.Sequential(nn.Linear(c.features, 128), nn.GELU(), nn.Linear(128, c.species + 1))
+        if c.mixtures:
+            self.sharing_head = nn.Sequential(nn.Linear(c.features, 64), nn.GELU(), nn.Linear(64, 2))
 
     def encode(
         self, field: Float[Tensor, "b nx ny nz channels"], lattice: Float[Tensor, "b 3 3"], patches: Patches
@@ -103,11 +141,29 @@ class PatchNetwork(Network):
         bias = self.bias(patches)
         for k, block in enumerate(self.encoder):
             x = block(x, bias[k])
-        mean, log_var = self.to_latent(self.norm_in(x)).float().chunk(2, -1)
-        return DiagonalGaussian(mean, log_var.clamp(-14, 4))
+        latent = self.to_latent(self.norm_in(x)).float()
+        if self.config.noise:
+            if self.training:
+                self._follow(latent.detach())
+            mean = (latent - self.latent_mean) / self.latent_deviation
+            return DiagonalGaussian(mean, torch.full_like(mean, EXACT))
+        mean, log_var = latent.chunk(2, -1)
+        return DiagonalGaussian(mean, log_var.clamp(EXACT, 4))
+
+    @torch.no_grad()
+    def _follow(self, latent: Float[Tensor, "b patches latent"]) -> None:
+        """Let the running mean and deviation follow a batch's."""
+        mean = self.latent_mean.lerp(latent.mean((0, 1)), MEMORY)
+        square = (latent - self.latent_mean).square().mean((0, 1))
+        self.latent_deviation.copy_(self.latent_deviation.square().lerp(square, MEMORY).sqrt())
+        self.latent_mean.copy_(mean)
 
     def decode(
-        self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
+        self,
+        z: Float[Tensor, "b patches latent"],
+        lattice: Float[Tensor, "b 3 3"],
+        patches: Patches,
+        noise: Float[Tensor, " b"] | None = None,
     ) -> DecodedField:
         """Latent → field: (1) embed, (2) mix, (3) spread every patch to its voxels.
 
@@ -119,8 +175,20 @@ class PatchNetwork(Network):
             Cell vectors of the grid, rows in Å.
         patches
             Patches of the grid along its axes.
+        noise
+            Standard deviation of what has been added to each crystal's latent; None for nothing.
+
+        Raises
+        ------
+        ValueError
+            Noise, and a network that does not know of it.
         """
         x = self.from_latent(z) + self.lattice_out(lattice_features(lattice, patches))[:, None]
+        if self.config.noise:
+            level = z.new_zeros(len(z)) if noise is None else noise
+            x = x + self.level(torch.stack([level, (level + 0.01).log()], -1))[:, None]
+        elif noise is not None and bool(noise.any()):
+            raise ValueError("this network has not learnt to decode latents with noise")
         bias = self.bias(patches)
         for k, block in enumerate(self.decoder):
             x = block(x, bias[len(self.encoder) + k])
@@ -128,23 +196,36 @@ class PatchNetwork(Network):
         geometry = self.spread(self.geometry(x).float(), patches)
         return DecodedField(geometry[..., 0], geometry[..., 1:], self.spread(self.appearance(x).float(), patches))
 
+    @torch.no_grad()
+    def calibrate(self, latent: Float[Tensor, "n latent"]) -> None:
+        """Give the latent unit variance by a sample of what the encoder says now; the decoder says what it said."""
+        mean, deviation = latent.mean(0), latent.std(0)
+        raw = latent * self.latent_deviation + self.latent_mean
+        self.latent_mean.copy_(raw.mean(0))
+        self.latent_deviation.copy_(raw.std(0))
+        self.from_latent.bias.add_(self.from_latent.weight @ mean)
+        self.from_latent.weight.mul_(deviation)
+
     def spread(self, x: Float[Tensor, "b t values"], patches: Patches) -> Float[Tensor, "b voxels c"]:
         """Patches → voxels in C order of the grid."""
         p = self.config.patch
         x = x.view(len(x), *patches, p, p, p, -1).permute(0, 1, 4, 2, 5, 3, 6, 7)
         return x.reshape(len(x), math.prod(patches) * p**3, -1)
 
-    def species(self, features: Float[Tensor, "*sites features"]) -> Float[Tensor, "*sites z"]:
-        """Logits of the atomic number of sites from the features read at their positions."""
-        return self.species_head(features).float()
+    def species(self, features: Float[Tensor, "*sites features"]) -> SpeciesLogits:
+        """Species of sites from the features read at their positions."""
+        element = self.species_head(features).float()
+        if not self.config.mixtures:
+            return SpeciesLogits(element)
+        return SpeciesLogits(element, *self.sharing_head(features).float().unbind(-1))
 
     def loss(
-        self, decoded: DecodedField, targets: Targets, species: Float[Tensor, "sites z"], numbers: Int[Tensor, " sites"]
+        self, decoded: DecodedField, targets: Targets, species: SpeciesLogits, shares: Float[Tensor, "sites z"]
     ) -> dict[str, Tensor]:
         """Named terms of the loss, weighted; their sum is what training lowers.
 
         Heat is a cross-entropy over all voxels, weighted towards the few that are warm; offsets
-        count near atoms; species count once an atom.
+        count near atoms; species count once an atom, by cross-entropy with its occupancies.
 
         Parameters
         ----------
@@ -153,10 +234,15 @@ class PatchNetwork(Network):
         targets
             What it should say.
         species
-            Logits of the sites' species.
-        numbers
-            Atomic numbers of the sites.
+            What it says of the sites.
+        shares
+            Occupancies of the sites by Z; in column 0 what is empty.
         """
         heat = F.binary_cross_entropy_with_logits(decoded.heat, targets.heat, weight=1 + 20 * targets.heat)
         offset = F.smooth_l1_loss(decoded.offset.flatten(0, 1)[targets.near], targets.offset, beta=0.02)
-        return {"heat": 10 * heat, "offset": 2 * offset, "species": F.cross_entropy(species, numbers)}
+        losses = {"heat": 10 * heat, "offset": 2 * offset, "species": F.cross_entropy(species.element, shares)}
+        if species.shared is not None and species.sure is not None:
+            right = (species.element.detach().softmax(-1) - shares).abs().amax(-1) <= RIGHT
+            losses["shared"] = F.binary_cross_entropy_with_logits(species.shared, (shares.amax(-1) < FULL).float())
+            losses["sure"] = 0.1 * F.binary_cross_entropy_with_logits(species.sure, right.float())
+        return losses

@@ -1,6 +1,7 @@
 """Transformer layers on a torus of patches: attention sees only the displacement of two patches around the torus."""
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -10,9 +11,25 @@ from torch import Tensor, nn
 
 from xtalcodec.representations.base import Patches
 
+AT_ONCE = 2**21
+"""Pairs of patches whose attention is computed together: beyond about 1,400 patches, queries are taken in parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerBias:
+    """Attention bias of one layer, by displacement."""
+
+    values: Float[Tensor, "heads d"]
+    """Of every displacement around the torus, in C order of the patches."""
+    patches: Patches
+
+    def rows(self, start: int, stop: int) -> Float[Tensor, "heads queries t"]:
+        """Bias between some of the patches and all."""
+        return self.values[:, differences(self.patches, self.values.device, start, stop)]
+
 
 class Attention(nn.Module):
-    """Multi-head attention with a given bias per head and pair of patches."""
+    """Multi-head attention with a bias per head and displacement."""
 
     def __init__(self, width: int, heads: int) -> None:
         """Make the projections."""
@@ -21,16 +38,31 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Float[Tensor, "b t width"], bias: Float[Tensor, "heads t t"]) -> Float[Tensor, "b t width"]:
-        """Mix the patches."""
+    def forward(self, x: Float[Tensor, "b t width"], bias: LayerBias) -> Float[Tensor, "b t width"]:
+        """Mix the patches: all pairs together, or, of a large cell, those of some queries after others."""
         b, t, width = x.shape
         q, k, v = self.qkv(x).view(b, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        if x.device.type == "cpu":  # in bfloat16 plain products run 2 to 3 times faster there than the fused kernel
-            score = (q * (width // self.heads) ** -0.5) @ k.transpose(-1, -2) + bias
-            mixed = score.softmax(-1) @ v
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+        queries = max(1, AT_ONCE // t)
+        parts = [
+            self._attend(q[:, :, start : start + queries], k, v, bias.rows(start, min(t, start + queries)))
+            for start in range(0, t, queries)
+        ]
+        mixed = torch.cat(parts, 2) if len(parts) > 1 else parts[0]
         return self.out(mixed.transpose(1, 2).reshape(b, t, width))
+
+    def _attend(
+        self,
+        q: Float[Tensor, "b heads queries c"],
+        k: Float[Tensor, "b heads t c"],
+        v: Float[Tensor, "b heads t c"],
+        bias: Float[Tensor, "heads queries t"],
+    ) -> Float[Tensor, "b heads queries c"]:
+        """Attention of some queries to all patches."""
+        if q.device.type != "cpu":
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+        # in bfloat16 plain products run 2 to 3 times faster here than the fused kernel
+        score = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias
+        return score.softmax(-1) @ v
 
 
 class Block(nn.Module):
@@ -43,7 +75,7 @@ class Block(nn.Module):
         self.attention = Attention(width, heads)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(self, x: Float[Tensor, "b t width"], bias: Float[Tensor, "heads t t"]) -> Float[Tensor, "b t width"]:
+    def forward(self, x: Float[Tensor, "b t width"], bias: LayerBias) -> Float[Tensor, "b t width"]:
         """Attention, then the MLP, each added to what comes in."""
         x = x + self.attention(self.norm1(x), bias)
         return x + self.mlp(self.norm2(x))
@@ -51,12 +83,11 @@ class Block(nn.Module):
 
 @lru_cache(maxsize=512)
 @torch.inference_mode(False)  # what is kept must serve training too
-def displacements(patches: Patches, device: torch.device) -> tuple[Float[Tensor, "d f"], Int[Tensor, "t t"]]:
-    """Features of every displacement around the torus, and which one each pair of patches has; kept on the device.
+def displacements(patches: Patches, device: torch.device) -> Float[Tensor, "d f"]:
+    """Features of every displacement around the torus; kept on the device.
 
-    The features: three harmonics of the displacement as a fraction of each axis, its length in
-    patches through a radial basis, and a flag for each of the 27 nearest (several at once where
-    the torus is so short that they coincide).
+    Three harmonics of the displacement as a fraction of each axis, its length in patches through a radial
+    basis, and a flag for each of the 27 nearest (several at once where the torus is so short that they coincide).
     """
     n = torch.tensor(patches, device=device)
     cells = torch.cartesian_prod(*(torch.arange(k, device=device) for k in patches)).view(-1, 3)  # d 3
@@ -66,9 +97,37 @@ def displacements(patches: Patches, device: torch.device) -> tuple[Float[Tensor,
     radial = torch.exp(-0.5 * ((length[:, None] - torch.arange(8, device=device) * 0.75) / 0.6) ** 2)  # d 8
     near = torch.cartesian_prod(*[torch.arange(-1, 2, device=device)] * 3)  # 27 3
     flags = ((cells[:, None] - near) % n == 0).all(-1).float()  # d 27
-    difference = (cells[:, None] - cells[None]) % n  # t t 3
-    index = (difference[..., 0] * n[1] + difference[..., 1]) * n[2] + difference[..., 2]
-    return torch.cat([harmonics, radial, flags], -1), index
+    return torch.cat([harmonics, radial, flags], -1)
+
+
+def differences(patches: Patches, device: torch.device, start: int, stop: int) -> Int[Tensor, "queries t"]:
+    """Which displacement leads to each of the patches `start` to `stop` from every patch; kept where it is small.
+
+    Parameters
+    ----------
+    patches
+        Patches along the axes.
+    device
+        Where the answer lives.
+    start, stop
+        Some of the patches, in C order.
+    """
+    small = math.prod(patches) ** 2 <= AT_ONCE
+    return (_kept_differences if small else _differences)(patches, device, start, stop)
+
+
+@torch.inference_mode(False)
+def _differences(patches: Patches, device: torch.device, start: int, stop: int) -> Int[Tensor, "queries t"]:
+    index = torch.zeros(1, 1, dtype=torch.long, device=device)
+    part = torch.arange(start, stop, device=device)
+    every = torch.arange(math.prod(patches), device=device)
+    strides = patches[1] * patches[2], patches[2], 1
+    for n, stride in zip(patches, strides, strict=True):
+        index = index * n + ((part // stride)[:, None] - every // stride) % n
+    return index
+
+
+_kept_differences = lru_cache(maxsize=512)(_differences)
 
 
 class TorusBias(nn.Module):
@@ -80,10 +139,10 @@ class TorusBias(nn.Module):
         self.layers, self.heads = layers, heads
         self.mlp = nn.Sequential(nn.Linear(53, 96), nn.GELU(), nn.Linear(96, layers * heads))
 
-    def forward(self, patches: Patches) -> Float[Tensor, "layers heads t t"]:
+    def forward(self, patches: Patches) -> list[LayerBias]:
         """Compute the biases once for a batch: its crystals share their grid."""
-        features, index = displacements(patches, next(self.parameters()).device)
-        return self.mlp(features).T[:, index].view(self.layers, self.heads, *index.shape)
+        values = self.mlp(displacements(patches, next(self.parameters()).device)).T
+        return [LayerBias(one, patches) for one in values.view(self.layers, self.heads, -1)]
 
 
 def lattice_features(lattice: Float[Tensor, "b 3 3"], patches: Patches) -> Float[Tensor, "b 9"]:

@@ -1,14 +1,15 @@
 """Many crystals of one grid shape as padded tensors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import HEAVIEST, Crystal
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class CrystalBatch:
     """Atomic numbers; 0 where there is no site."""
     mask: Bool[Tensor, "b sites"]
     """True where there is a site."""
+    occupancies: Float[Tensor, "b sites columns"] | None = None
+    """Share of each element, by its Z, and in column 0 of what is empty; None where every site is one element's."""
 
     def __len__(self) -> int:
         """Return the number of crystals."""
@@ -37,7 +40,12 @@ class CrystalBatch:
     def collate(cls, crystals: Sequence[Crystal], device: str | torch.device = "cpu") -> "CrystalBatch":
         """Pad crystals to one batch."""
         lattice = np.stack([c.lattice for c in crystals])
-        return cls.pad(lattice, [c.frac_coords for c in crystals], [c.numbers for c in crystals], device)
+        batch = cls.pad(lattice, [c.frac_coords for c in crystals], [c.numbers for c in crystals])
+        if all(c.is_ordered for c in crystals):
+            return batch.to(device)
+        table = torch.zeros(*batch.numbers.shape, HEAVIEST + 1)
+        table[batch.mask] = torch.from_numpy(np.concatenate([c.shares() for c in crystals])).float()
+        return replace(batch, occupancies=table).to(device)
 
     @classmethod
     def pad(
@@ -69,8 +77,20 @@ class CrystalBatch:
     def unpadded(self) -> list[Crystal]:
         """Return the crystals one by one."""
         rows = zip(*(x.cpu().numpy() for x in (self.lattice, self.frac_coords, self.numbers, self.mask)), strict=True)
-        return [Crystal(lattice, frac[mask], numbers[mask]) for lattice, frac, numbers, mask in rows]
+        shares = [None] * len(self) if self.occupancies is None else self.occupancies.double().cpu().numpy()
+        return [
+            Crystal(lattice, frac[mask], numbers[mask], occupancies=None if own is None else own[mask])
+            for (lattice, frac, numbers, mask), own in zip(rows, shares, strict=True)
+        ]
+
+    def shares(self, columns: int) -> Float[Tensor, "b sites {columns}"]:
+        """Occupancies of elements below Z = `columns`, of ordered crystals too; 0 where there is no site."""
+        if self.occupancies is not None:
+            return self.occupancies[..., :columns]
+        return F.one_hot(self.numbers, columns).float() * self.mask[..., None]
 
     def to(self, device: str | torch.device) -> "CrystalBatch":
         """Return the batch on another device."""
-        return CrystalBatch(*(getattr(self, name).to(device) for name in ("lattice", "frac_coords", "numbers", "mask")))
+        lattice, frac, numbers, mask = (x.to(device) for x in (self.lattice, self.frac_coords, self.numbers, self.mask))
+        shares = self.occupancies if self.occupancies is None else self.occupancies.to(device)
+        return CrystalBatch(lattice, frac, numbers, mask, shares)

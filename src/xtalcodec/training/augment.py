@@ -3,9 +3,17 @@
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from xtalcodec.config import Count, NotNegative, Share, settings
+from xtalcodec.crystal import HEAVIEST
 from xtalcodec.representations.batch import CrystalBatch
+
+LEAST = 0.02
+"""Share of a site that a guest has at least."""
+SHARES = HEAVIEST + 1
+"""Columns of a table of occupancies: what is empty, and the elements."""
 
 
 @settings
@@ -22,10 +30,14 @@ class AugmentConfig:
     """Share of crystals whose atoms are displaced at random."""
     jitter_max: NotNegative = 0.25
     """Å: largest standard deviation of a displaced crystal's atoms along an axis."""
+    mix: Share = 0.0
+    """Share of crystals of which some elements share their sites with others, or leave them empty in part."""
+    derived: NotNegative = 0.0
+    """Supercells, slabs in vacuum, strained and sheared cells for each training crystal."""
 
 
 def augment(crystals: CrystalBatch, config: AugmentConfig, rng: torch.Generator) -> CrystalBatch:
-    """Shift the origin and invert at random; substitute and jitter some.
+    """Shift the origin and invert at random; substitute, mix and jitter some.
 
     Parameters
     ----------
@@ -51,4 +63,61 @@ def augment(crystals: CrystalBatch, config: AugmentConfig, rng: torch.Generator)
     table[chosen, 1 : config.species + 1] = torch.randint(
         1, config.species + 1, (int(chosen.sum()), config.species), generator=rng
     )
-    return replace(crystals, frac_coords=frac, numbers=table.gather(1, crystals.numbers))
+    moved = replace(crystals, frac_coords=frac, numbers=table.gather(1, crystals.numbers))
+    if crystals.occupancies is not None:
+        moved = _shared(moved, _renamed(crystals.occupancies, table))
+    if not config.mix:
+        return moved
+    chosen = torch.rand(b, generator=rng) < config.mix
+    mixed = mix(moved.shares(SHARES), config.species, rng)
+    return _shared(moved, torch.where(chosen[:, None, None], mixed, moved.shares(SHARES)))
+
+
+def _renamed(shares: Float[Tensor, "b sites z"], table: Int[Tensor, "b known"]) -> Float[Tensor, "b sites z"]:
+    """Occupancies with every element replaced by what the table says; two that become one add up."""
+    columns = torch.arange(shares.shape[-1]).repeat(len(shares), 1)
+    columns[:, : table.shape[1]] = table
+    result = torch.zeros_like(shares)
+    return result.scatter_add_(2, columns[:, None].expand_as(shares), shares)
+
+
+def _shared(crystals: CrystalBatch, shares: Float[Tensor, "b sites z"]) -> CrystalBatch:
+    """Return the crystals with these occupancies."""
+    numbers = (shares[..., 1:].argmax(-1) + 1) * crystals.mask
+    return replace(crystals, occupancies=shares * crystals.mask[..., None], numbers=numbers)
+
+
+def mix(shares: Float[Tensor, "b sites z"], species: int, rng: torch.Generator) -> Float[Tensor, "b sites z"]:
+    """Let some elements of each crystal share their sites with one or two others, or leave them empty in part.
+
+    All sites of an element are shared alike, as solid solutions are; in a third of the crystals each site has
+    shares of its own.
+
+    Parameters
+    ----------
+    shares
+        Occupancies, the empty share in column 0.
+    species
+        Elements 1…species are mixed in.
+    rng
+        Random numbers.
+    """
+    b, sites, z = shares.shape
+    main = shares.argmax(-1)  # b sites
+
+    def of_element(width: int) -> Float[Tensor, "b sites {width}"]:
+        """Random numbers, the same for all sites of an element of a crystal."""
+        return torch.rand(b, z, width, generator=rng).gather(1, main[..., None].expand(-1, -1, width))
+
+    own = torch.rand(b, 1, generator=rng) < 1 / 3
+    dice = torch.where(own[..., None], torch.rand(b, sites, 6, generator=rng), of_element(6))
+    share = dice[..., 0] * (1 - 2 * LEAST) + LEAST
+    second = torch.where(dice[..., 1] < 0.25, dice[..., 1] * 4, 0.0) * share  # to a second guest, of what is given away
+    guests = (1 + (dice[..., 2:4] * species).long()).clamp_max(species)
+    empty = dice[..., 4] < 0.35
+    guests[..., 0] *= ~empty
+    share, second = (torch.where(empty, x * 0.9, x) for x in (share, second))  # some of an atom must be there
+    give = (dice[..., 5] < 0.5).float()
+    result = shares * (1 - give * share)[..., None]
+    result.scatter_add_(2, guests[..., :1], (give * (share - second))[..., None])
+    return result.scatter_add_(2, guests[..., 1:], (give * second)[..., None])

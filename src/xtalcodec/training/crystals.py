@@ -10,6 +10,7 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.representations.base import Patches, Representation
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.training.augment import AugmentConfig, augment
+from xtalcodec.training.derived import derive
 
 
 class TrainingCrystals:
@@ -22,6 +23,7 @@ class TrainingCrystals:
         config: AugmentConfig,
         largest: int,
         batch_patches: int,
+        seed: int = 0,
     ) -> None:
         """Place and group; `left_out` says which crystals cannot be used, and why.
 
@@ -37,6 +39,8 @@ class TrainingCrystals:
             Crystals of more patches are left out.
         batch_patches
             Patches of a step, about.
+        seed
+            Of the crystals that are derived from others.
 
         Raises
         ------
@@ -47,20 +51,26 @@ class TrainingCrystals:
         self.groups: dict[Patches, list[Crystal]] = {}
         self.left_out: list[tuple[str, str]] = []
         for crystal in crystals:
-            try:
-                placed = representation.place(crystal)
-            except CrystalError as error:
-                self.left_out.append((crystal.name, str(error)))
-                continue
-            if prod(placed.patches) > largest:
-                self.left_out.append((crystal.name, f"{prod(placed.patches)} patches, more than {largest}"))
-            else:
-                self.groups.setdefault(placed.patches, []).append(placed.crystal)
+            if reason := self._add(crystal, largest):
+                self.left_out.append((crystal.name, reason))
+        for crystal in derive(crystals, config.derived, seed):
+            self._add(crystal, largest)  # one that is too large is not missed
         if not self.groups:
             raise CrystalError("no crystal to train on")
         self.shapes = sorted(self.groups)
         weight = np.array([len(self.groups[s]) / self._size(s) for s in self.shapes])
         self.odds = weight / weight.sum()
+
+    def _add(self, crystal: Crystal, largest: int) -> str:
+        """Place a crystal and keep it; return why it cannot be used, "" where it can."""
+        try:
+            placed = self.representation.place(crystal)
+        except CrystalError as error:
+            return str(error)
+        if prod(placed.patches) > largest:
+            return f"{prod(placed.patches)} patches, more than {largest}"
+        self.groups.setdefault(placed.patches, []).append(placed.crystal)
+        return ""
 
     def _size(self, shape: Patches) -> int:
         """Crystals in a batch: as many as fit, but of a small group each not often."""

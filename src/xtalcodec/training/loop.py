@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ from xtalcodec.training.optimisers import open_optimisers
 from xtalcodec.training.painted import PaintedViews
 from xtalcodec.training.progress import Progress, Report
 from xtalcodec.training.recipe import Recipe
+from xtalcodec.training.start import calibrate, take_over
 
 CHECKPOINT, RECIPE = "checkpoint.safetensors", "recipe.yaml"
 """Files of a training's folder, beside the codec's own."""
@@ -91,7 +93,7 @@ def train(
     torch.manual_seed(recipe.seed)
     codec = open_codec(recipe.codec, accelerator.device)
     if recipe.start:
-        _start(codec.network, Codec.from_pretrained(recipe.start).network)
+        _start(codec, recipe.start)
     if not codec.trainable:
         return _without_training(codec, recipe, val, out, facts or {}, main)
     codec.network.train()
@@ -100,6 +102,8 @@ def train(
     progress = Progress()
     if resume and (out / CHECKPOINT).is_file():
         progress = Progress(**checkpoint.load(out / CHECKPOINT, codec.network, optimisers))
+    else:
+        calibrate(codec, source, recipe.seed)
     report = Report(out, len(source), strange + source.left_out, progress) if main else None
     about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
     model = accelerator.prepare(loss)
@@ -130,6 +134,14 @@ def train(
     accelerator.end_training()
     codec.network.eval()
     return codec
+
+
+def _start(codec: Codec, name: str) -> None:
+    """Begin with the weights of another codec."""
+    try:
+        take_over(codec, Codec.from_pretrained(name))
+    except ValueError as error:
+        raise TrainingError(f"start={name}: {error}") from error
 
 
 def _without_training(
@@ -173,7 +185,7 @@ def _source(
     """What batches are drawn from, and what makes their loss."""
     patches = recipe.optimiser.patches
     if store is None:
-        crystals = TrainingCrystals(data, codec.representation, recipe.augment, recipe.largest, patches)
+        crystals = TrainingCrystals(data, codec.representation, recipe.augment, recipe.largest, patches, recipe.seed)
         return crystals, CrystalLoss(codec, recipe.loss)
     if codec.window is None or not codec.learns_painted:
         raise TrainingError("a store of painted views is for the paper's networks: recipes hoffmann…")
@@ -183,13 +195,15 @@ def _source(
 
 def _known(data: Sequence[Crystal], last: int) -> tuple[list[Crystal], list[tuple[str, str]]]:
     """Crystals of elements that the network can tell, and the others with the reason."""
-    good = [c for c in data if c.numbers.max() <= last]
+    good = [c for c in data if _heaviest(c) <= last]
     strange = [
-        (c.name, f"holds Z = {c.numbers.max()}; codec.network.species ends at {last}")
-        for c in data
-        if c.numbers.max() > last
+        (c.name, f"holds Z = {_heaviest(c)}; codec.network.species ends at {last}") for c in data if _heaviest(c) > last
     ]
     return good, strange
+
+
+def _heaviest(crystal: Crystal) -> int:
+    return int(np.flatnonzero(crystal.content)[-1])
 
 
 def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
@@ -197,7 +211,7 @@ def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
     last = recipe.codec.network.species
     if not class_of(recipe.codec).trainable:
         return replace(recipe, codec=replace(recipe.codec, elements=tuple(range(1, last + 1))))
-    seen = {int(z) for crystal in data for z in crystal.numbers}
+    seen = {int(z) + 1 for crystal in data for z in np.flatnonzero(crystal.content[1:])}
     if recipe.augment.substitute > 0:
         seen |= set(range(1, recipe.augment.species + 1))
     if max(seen, default=0) > last:
@@ -216,15 +230,6 @@ def _prepare(out: Path, recipe: Recipe, resume: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with atomic(out / RECIPE) as temporary:
         temporary.write_text(text)
-
-
-def _start(network: nn.Module, other: nn.Module) -> None:
-    """Take over what another network has learnt, where it fits."""
-    own = network.state_dict()
-    fits = {k: v for k, v in other.state_dict().items() if k in own and v.shape == own[k].shape}
-    if not fits:
-        raise TrainingError("no weight of the codec to start from fits this network")
-    network.load_state_dict(own | fits)
 
 
 def _schedule(accelerator: Any, progress: Progress, steps: int, minutes: float | None) -> Iterator[float]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -70,36 +70,43 @@ POLYNOMIAL = (3.4445, -4.7750, 2.0315)
 """Coefficients of X ← aX + b(XXᵀ)X + c(XXᵀ)²X, which brings singular values near 1 (Jordan 2024)."""
 
 
-def orthogonal(gradient: Float[Tensor, "rows columns"], steps: int = 5) -> Float[Tensor, "rows columns"]:
-    """Nearest matrix with orthonormal rows or columns, roughly: singular values of about 0.7 to 1.2.
+def orthogonal(gradient: Float[Tensor, "*n rows columns"], steps: int = 5) -> Float[Tensor, "*n rows columns"]:
+    """Nearest matrices with orthonormal rows or columns, roughly: singular values of about 0.7 to 1.2.
 
     Newton–Schulz iteration in the precision of the gradient. Every step multiplies by a polynomial
     of the Gram matrix, and so those are multiplied with each other first, on the short side.
+    That wants float32: in bfloat16 powers of a Gram matrix do not stay positive.
     """
-    tall = len(gradient) > gradient.shape[1]
-    x = gradient.T if tall else gradient
-    x = x / x.norm().clamp_min(1e-7)
-    gram = x @ x.T
+    tall = gradient.shape[-2] > gradient.shape[-1]
+    x = (gradient.mT if tall else gradient).contiguous()
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
+    gram = x @ x.mT
     total: Tensor | None = None
-    one = torch.eye(len(gram), dtype=x.dtype, device=x.device)
     a, b, c = POLYNOMIAL
     for step in range(steps):
-        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c) + a * one
+        factor = (gram @ gram).mul_(c).add_(gram, alpha=b)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
         total = factor if total is None else factor @ total
         if step + 1 < steps:
             gram = factor @ gram @ factor
     x = x if total is None else total @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(Optimizer):
     """Muon (Jordan 2024) for matrices and for kernels, which it sees as matrices: outputs × everything else.
 
-    Nesterov momentum, orthogonalised. PyTorch's own orthogonalises in bfloat16, which processors
-    without such arithmetic emulate a hundred times slower than float32.
+    Nesterov momentum, orthogonalised, matrices of one shape together. PyTorch's own orthogonalises in bfloat16
+    everywhere, which processors without such arithmetic emulate a hundred times slower than float32.
     """
 
-    def __init__(self, weights: Sequence[nn.Parameter], lr: float, weight_decay: float, momentum: float = 0.95) -> None:
+    def __init__(
+        self,
+        weights: Sequence[nn.Parameter],
+        lr: float,
+        weight_decay: float,
+        momentum: float = 0.95,
+    ) -> None:
         """Take the weights, of two dimensions or more.
 
         Parameters
@@ -116,16 +123,23 @@ class Muon(Optimizer):
         """Take a step by the gradients of the weights."""
         del closure
         for group in self.param_groups:
+            shapes: dict[tuple[int, ...], list[nn.Parameter]] = {}
             for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                gradient = weight.grad.flatten(1)
-                momentum = self.state[weight].setdefault("momentum_buffer", torch.zeros_like(gradient))
+                if weight.grad is not None:
+                    shapes.setdefault(weight.flatten(1).shape, []).append(weight)
+            for shape, weights in shapes.items():
+                gradient = torch.stack([cast("Tensor", weight.grad).flatten(1) for weight in weights])
+                momentum = torch.stack([self._momentum(weight) for weight in weights])
                 momentum.lerp_(gradient, 1 - group["momentum"])
-                update = orthogonal(gradient.lerp(momentum, group["momentum"]))
+                update = orthogonal(gradient.lerp_(momentum, group["momentum"]))
                 # Wide matrices spread an update over fewer outputs.
-                rate = group["lr"] * math.sqrt(max(1, gradient.shape[0] / gradient.shape[1]))
-                weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(update.view_as(weight), alpha=-rate)
+                rate = group["lr"] * math.sqrt(max(1, shape[0] / shape[1]))
+                for weight, own, change in zip(weights, momentum, update, strict=True):
+                    self._momentum(weight).copy_(own)
+                    weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(change.view_as(weight), alpha=-rate)
+
+    def _momentum(self, weight: nn.Parameter) -> Tensor:
+        return self.state[weight].setdefault("momentum_buffer", torch.zeros_like(weight.flatten(1)))
 
 
 def open_optimisers(network: Network, config: OptimiserConfig) -> dict[str, Optimizer]:

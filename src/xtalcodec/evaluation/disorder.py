@@ -1,0 +1,56 @@
+"""Disordered crystals compared: places by StructureMatcher, and what is on them within a tolerance."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from xtalcodec.crystal import Crystal, minimum_image
+
+if TYPE_CHECKING:
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+TOLERANCE = 0.1
+"""Sites are alike where the occupancy of no element differs by more."""
+
+
+@cache
+def disordered_matcher(stol: float, angle_tol: float, ltol: float) -> "StructureMatcher":
+    """Make a matcher of structures whose sites are alike within `TOLERANCE`.
+
+    Cells are compared as they are: what counts as a smaller cell would depend on the last digit of occupancies.
+    """
+    from pymatgen.analysis.structure_matcher import AbstractComparator, StructureMatcher
+
+    class AlikeWithin(AbstractComparator):
+        """Compares the occupancies of two sites."""
+
+        def are_equal(self, sp1: Any, sp2: Any) -> bool:
+            """Whether two sites are alike."""
+            return all(abs(sp1[element] - sp2[element]) <= TOLERANCE for element in {*sp1, *sp2})
+
+        def get_hash(self, composition: Any) -> str:  # noqa: ARG002
+            """Any composition may match any: sites decide."""
+            return ""
+
+    return StructureMatcher(primitive_cell=False, comparator=AlikeWithin(), stol=stol, angle_tol=angle_tol, ltol=ltol)
+
+
+def occupancy_error(original: Crystal, decoded: Crystal) -> float | None:
+    """Mean difference of an occupancy over the elements on the original's shared sites, each against its nearest.
+
+    Sites are paired one to one such that their distances sum to the least; both crystals are in one cell.
+
+    Returns
+    -------
+    0 to 1; None for an ordered original, or another number of sites.
+    """
+    if original.occupancies is None or len(original) != len(decoded):
+        return None
+    apart = minimum_image(original.frac_coords[:, None] - decoded.frac_coords) @ original.lattice
+    pairs = linear_sum_assignment(np.linalg.norm(apart, axis=-1))
+    true, found = original.occupancies, decoded.shares()[pairs[1]]
+    shared = true.max(1) < 1
+    counts = ((true > 0) | (found > 0))[shared, 1:]
+    return float(abs(true - found)[shared, 1:][counts].mean())
