@@ -1,8 +1,9 @@
 """Crystals: one (`Crystal`, NumPy, exact) and many (`CrystalBatch`, padded tensors)."""
 
 import warnings
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -53,15 +54,19 @@ class Crystal:
     """What to call it in tables and messages: a material id or a file's name."""
     notes: tuple[str, ...] = ()
     """What reading it assumed: operations from tables, copies of a site merged, deuterium read as hydrogen."""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    """What is known beside the sites, JSON-like values by name: energies, ids; in the units of the source."""
+    site_properties: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """One value for each site, by name: `magmom`, `charge`, `oxidation_state`, `forces`; vectors are Cartesian."""
 
     def __post_init__(self) -> None:
         """Bring the arrays to their types and refuse what is no crystal."""
         lattice = np.array(self.lattice, dtype=np.float64).reshape(3, 3)
         frac_coords = np.array(self.frac_coords, dtype=np.float64).reshape(-1, 3)
         numbers = np.array(self.numbers, dtype=np.int64).reshape(-1)
-        for field, value in (("lattice", lattice), ("frac_coords", frac_coords), ("numbers", numbers)):
+        for name, value in (("lattice", lattice), ("frac_coords", frac_coords), ("numbers", numbers)):
             value.setflags(write=False)
-            object.__setattr__(self, field, value)
+            object.__setattr__(self, name, value)
         self._check()
 
     def _check(self) -> None:
@@ -81,6 +86,9 @@ class Crystal:
             raise CrystalError(
                 f"atomic numbers run from 1 to {HEAVIEST}, not {self.numbers.min()}…{self.numbers.max()}"
             )
+        for name, values in self.site_properties.items():
+            if len(values) != len(self.numbers):
+                raise CrystalError(f"{len(values)} values of {name[:30]} for {len(self.numbers)} sites")
 
     def __len__(self) -> int:
         """Return the number of sites."""
@@ -118,6 +126,10 @@ class Crystal:
         distance = np.linalg.norm(apart @ self.lattice, axis=-1)
         np.fill_diagonal(distance, np.linalg.norm(self.lattice, axis=1).min())  # of an atom from its own image
         return float(distance.min())
+
+    def without_properties(self) -> "Crystal":
+        """Return the crystal without what holds only for this cell, these species and this orientation."""
+        return replace(self, properties={}, site_properties={})
 
     def translated(self, shift: Float[np.ndarray, "3"]) -> "Crystal":
         """Return the crystal with every site moved by `shift`, in fractional coordinates."""

@@ -33,27 +33,36 @@ def symmetrised(crystal: Crystal, symprec: float) -> Crystal:
 
 
 def conventional(crystal: Crystal, symprec: float) -> tuple[Crystal, int, str] | None:
-    """Return the conventional cell, the number and the symbol of the space group, by moyopy."""
+    """Return the conventional cell, the number and the symbol of the space group, by moyopy.
+
+    Its sites are others, turned and moved: properties are left out.
+    """
     data = _dataset(crystal, symprec)
     if data is None:
         return None
     cell = data.std_cell
     numbers = np.array(cell.numbers, dtype=np.int64)
     standard = replace(
-        crystal, lattice=np.array(cell.basis), frac_coords=wrapped(np.array(cell.positions)), numbers=numbers
+        crystal.without_properties(),
+        lattice=np.array(cell.basis),
+        frac_coords=wrapped(np.array(cell.positions)),
+        numbers=numbers,
     )
     return standard, data.number, moyopy.HallSymbolEntry(data.hall_number).hm_short
 
 
 def primitive(crystal: Crystal, symprec: float = 0.01) -> Crystal:
-    """Return the crystal on a primitive cell in a standard orientation; as given where no symmetry can be found."""
+    """Return the crystal on a primitive cell in a standard orientation; as given where no symmetry can be found.
+
+    Properties are left out, as its sites are others.
+    """
     data = _dataset(crystal, symprec)
     if data is None:
         return crystal
     cell = data.prim_std_cell
     numbers = np.array(cell.numbers, dtype=np.int64)
     lattice, frac_coords = np.array(cell.basis), wrapped(np.array(cell.positions))
-    return replace(crystal, lattice=lattice, frac_coords=frac_coords, numbers=numbers)
+    return replace(crystal.without_properties(), lattice=lattice, frac_coords=frac_coords, numbers=numbers)
 
 
 def _dataset(crystal: Crystal, symprec: float) -> moyopy.MoyoDataset | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.carried import carrying, columns
 from xtalcodec.io.found import check_size
 
 _IDS = ("material_id", "immutable_id", "mp_id", "mpid", "entry_id", "jid", "cif_id", "id", "name", "identifier", "_id")
@@ -24,8 +25,28 @@ _NUMBERS = ("numbers", "atomic_numbers", "atomic_number", "elements", "symbols",
 _POSITIONS = ("positions", "pos", "cart_coords", "cartesian_positions")
 _FRACTIONAL = ("frac_coords", "scaled_positions", "fractional_coordinates", "frac_pos")
 _CELLS = ("cell", "lattice", "lattice_vectors", "lattice_mat", "lattice_matrix")
+_ARRAYS = frozenset((*_NUMBERS, *_POSITIONS, *_FRACTIONAL, *_CELLS, "pbc", "coords", "cartesian", "notes", "sites"))
+"""What describes the structure in every kind of record; the rest is carried."""
+_FURTHER = {
+    "optimade": "cartesian_site_positions species_at_sites dimension_types nperiodic_dimensions nelements nsites "
+    "elements_ratios chemical_formula_reduced chemical_formula_anonymous chemical_formula_hill "
+    "chemical_formula_descriptive structure_features assemblies",
+    "jarvis": "abc angles props",
+    "cartesian": "unique_id ctime mtime user calculator calculator_parameters constraints",
+}
+"""Names that repeat the structure, or tell of the record, in one kind."""
+_ENVELOPE = frozenset({"links", "relationships", "meta", "type"})
+"""What an OPTIMADE server puts around the attributes of an entry."""
 
 Record = dict[str, Any]
+
+
+def without_name(record: Record) -> Record:
+    """Return a row of a table less the column that names it."""
+    name = name_of(record)
+    keys = sorted((key for key in record if key.lower() in _IDS), key=lambda key: _IDS.index(key.lower()))
+    used = next((key for key in keys if str(record[key]).strip() == name), None)
+    return {key: value for key, value in record.items() if key != used}
 
 
 def name_of(record: Record) -> str | None:
@@ -46,15 +67,10 @@ def is_structure(value: Any) -> bool:
 
 
 def columns_of(columns: Sequence[str]) -> list[str]:
-    """Choose the columns of a table that name and describe a crystal; none where it describes no crystal."""
-    ids = [column for column in columns if column.lower() in _IDS]
-    own = {column.lower(): column for column in columns}
-    if _arrays(columns):
-        used = {*_NUMBERS, *_POSITIONS, *_FRACTIONAL, *_CELLS, "pbc", "coords", "cartesian", "notes"}
-        used |= {"cartesian_site_positions", "species_at_sites", "dimension_types"}
-        return list(dict.fromkeys([*ids, *(own[key] for key in own if key in used)]))
+    """Choose the columns of a table to read: all but further descriptions; none where it describes no crystal."""
     holders = holders_of(columns)
-    return list(dict.fromkeys([*ids, *holders[:1]])) if holders else []
+    further = holders if _arrays(columns) else holders[1:]
+    return [column for column in columns if column not in further] if holders or _arrays(columns) else []
 
 
 def holders_of(columns: Sequence[str]) -> list[str]:
@@ -80,14 +96,19 @@ def crystal_of(value: Any, max_sites: int) -> Crystal:
     if not isinstance(value, dict):
         raise CrystalError("one of its columns is null" if value is None else "it holds no structure")
     if not is_structure(value):
-        for key in holders_of([str(key) for key in value]):
-            return crystal_of(value[key], max_sites)
-        raise CrystalError("it holds no structure")
+        holders = holders_of([str(key) for key in value])
+        if not holders:
+            raise CrystalError("it holds no structure")
+        around = _ENVELOPE if holders[0] == "attributes" else ()
+        beside = {str(key): field for key, field in value.items() if key not in holders and key not in around}
+        return carrying(crystal_of(value[holders[0]], max_sites), beside)
     if "sites" in value:
         return _pymatgen(value, max_sites)
     record = {str(key).lower(): field for key, field in value.items()}
     kind = _arrays(record.keys())
-    return _BUILDERS[kind](record, max_sites)
+    known = _ARRAYS.union(_FURTHER.get(kind, "").split(), holders_of(list(record)))
+    beside = {str(key): field for key, field in value.items() if str(key).lower() not in known}
+    return carrying(_BUILDERS[kind](record, max_sites), beside)
 
 
 def from_positions(numbers: Any, positions: Any, cell: Any, periodic: Any, notes: tuple[str, ...] = ()) -> Crystal:
@@ -252,7 +273,19 @@ def _pymatgen(value: Record, max_sites: int) -> Crystal:
     numbers, notes = atomic_numbers(symbols)
     properties = value.get("properties")
     notes = (_own_notes(properties) if isinstance(properties, dict) else ()) + notes
-    return Crystal(lattice.matrix, np.array(frac_coords, dtype=float), np.array(numbers, dtype=int), notes=notes)
+    crystal = Crystal(lattice.matrix, np.array(frac_coords, dtype=float), np.array(numbers, dtype=int), notes=notes)
+    beside = {key: field for key, field in value.items() if key not in ("lattice", "sites") and field is not None}
+    if not beside.get("charge"):
+        beside.pop("charge", None)  # pymatgen writes 0 where none was given
+    return carrying(crystal, beside, columns(_beside_site(site) for site in value["sites"]))
+
+
+def _beside_site(site: Record) -> Record:
+    """Return the properties of a pymatgen site, with the oxidation state and spin of its species."""
+    species = site["species"][0]
+    of_species = {**(species.get("properties") or {}), **species}
+    own = {key: of_species[key] for key in ("oxidation_state", "spin") if of_species.get(key) is not None}
+    return {**own, **(site.get("properties") or {})}
 
 
 def _from_text(text: str, max_sites: int) -> Crystal:

@@ -1,5 +1,6 @@
 """Crystals to files: CIF, POSCAR, extended XYZ, JSON, parquet. A file is whole or not there."""
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 from xtalcodec.crystal import Crystal, wrapped
 from xtalcodec.geometry.symmetry import conventional, right_handed, symmetrised
 from xtalcodec.io.atomic import atomic
+from xtalcodec.io.carried_text import cif_beside, cif_symbols, extxyz_beside
 from xtalcodec.io.read import quiet
 
 SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".json"}
@@ -81,14 +83,14 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
 
     Columns: material_id (the name; the second of a name gets -2), numbers, frac_coords (n x 3
     flattened, wrapped into [0, 1)), lattice (3 x 3 flattened, rows a, b, c in Å), notes (what reading it
-    assumed). Zstd.
+    assumed), properties and site_properties (JSON text of a mapping; null where there are none). Zstd.
     """
     import pyarrow as pa
     import pyarrow.parquet
 
     fields = {"material_id": pa.string(), "numbers": pa.list_(pa.uint8())}
     fields |= {"frac_coords": pa.list_(pa.float64()), "lattice": pa.list_(pa.float64())}
-    fields["notes"] = pa.list_(pa.string())
+    fields |= {"notes": pa.list_(pa.string()), "properties": pa.string(), "site_properties": pa.string()}
     schema = pa.schema(list(fields.items()))
     taken: set[str] = set()
     rows: list[dict[str, Any]] = []
@@ -102,6 +104,8 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
                     "frac_coords": wrapped(crystal.frac_coords).ravel(),
                     "lattice": crystal.lattice.ravel(),
                     "notes": list(crystal.notes),
+                    "properties": json.dumps(crystal.properties) if crystal.properties else None,
+                    "site_properties": json.dumps(crystal.site_properties) if crystal.site_properties else None,
                 }
             )
             if len(rows) == _ROWS:
@@ -141,12 +145,13 @@ def _cif(crystal: Crystal, symprec: float | None) -> str:
         strict=True,
     )
     symbols = np.array(crystal.symbols)
+    types, loop_of_types = cif_symbols(crystal)
     counts = dict(zip(*np.unique(symbols, return_counts=True), strict=True))
     setting = (
         "cell and positions as given" if number == 1 else "standard setting: axis b, hexagonal axes, origin choice 2"
     )
     xyz = [SymmOp.from_rotation_and_translation(r, t).as_xyz_str() for r, t in zip(rotations, shifts, strict=True)]
-    rows = zip(symbols[first], first, multiplicity, crystal.frac_coords[first], strict=True)
+    rows = zip(np.array(types)[first], symbols[first], first, multiplicity, crystal.frac_coords[first], strict=True)
     lines = [
         f"# {setting}",
         f"data_{re.sub(r'[^!-~]', '_', crystal.name) or 'crystal'}",
@@ -157,9 +162,11 @@ def _cif(crystal: Crystal, symprec: float | None) -> str:
         f"_chemical_formula_sum '{' '.join(f'{s}{n}' for s, n in counts.items())}'",
         *("loop_", "_symmetry_equiv_pos_site_id", "_symmetry_equiv_pos_as_xyz"),
         *(f"{k + 1} '{operation}'" for k, operation in enumerate(xyz)),
+        *loop_of_types,
         *("loop_", "_atom_site_type_symbol", "_atom_site_label", "_atom_site_symmetry_multiplicity"),
         *("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z", "_atom_site_occupancy"),
-        *(f"{s} {s}{k + 1} {m} {x[0]:.12f} {x[1]:.12f} {x[2]:.12f} 1" for s, k, m, x in rows),
+        *(f"{t} {s}{k + 1} {m} {x[0]:.12f} {x[1]:.12f} {x[2]:.12f} 1" for t, s, k, m, x in rows),
+        *cif_beside(crystal),
     ]
     return "\n".join(lines) + "\n"
 
@@ -201,18 +208,27 @@ def _poscar(crystal: Crystal) -> str:
 def _extxyz(crystal: Crystal) -> str:
     lattice = " ".join(map(repr, crystal.lattice.ravel().tolist()))
     positions = (crystal.frac_coords @ crystal.lattice).tolist()
-    rows = (f"{s} {x!r} {y!r} {z!r}" for s, (x, y, z) in zip(crystal.symbols, positions, strict=True))
-    head = f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="T T T"'
+    columns, cells, beside = extxyz_beside(crystal)
+    places = (f"{s} {x!r} {y!r} {z!r}" for s, (x, y, z) in zip(crystal.symbols, positions, strict=True))
+    rows = (" ".join([place, *own]) for place, own in zip(places, cells, strict=True))
+    head = f'Lattice="{lattice}" Properties=species:S:1:pos:R:3{columns} pbc="T T T"{beside}'
     return "\n".join([str(len(crystal)), head, *rows]) + "\n"
 
 
 def _json(crystal: Crystal) -> str:
-    """JSON of a pymatgen `Structure`, with the notes among its properties."""
-    import json
-
+    """JSON of a pymatgen `Structure`: properties and notes, those of sites, oxidation states in the species."""
     document = crystal.to_pymatgen().as_dict()
+    properties = dict(crystal.properties)
+    if isinstance(properties.get("charge"), (int, float)):
+        document["charge"] = properties.pop("charge")
     if crystal.notes:
-        document["properties"] = {**(document.get("properties") or {}), "notes": list(crystal.notes)}
+        properties["notes"] = list(crystal.notes)
+    document["properties"] = properties
+    for k, site in enumerate(document["sites"]):
+        own = {name: values[k] for name, values in crystal.site_properties.items()}
+        if isinstance(own.get("oxidation_state"), (int, float)):
+            site["species"][0]["oxidation_state"] = own.pop("oxidation_state")
+        site["properties"] = {name: value for name, value in own.items() if name != "oxidation_state"}
     return json.dumps(document, allow_nan=False)
 
 
