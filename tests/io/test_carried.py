@@ -98,6 +98,11 @@ def test_pymatgen_reads_what_json_and_cif_carry(tmp_path):
     assert structure.properties == dict(KNOWN.properties)
     assert structure.site_properties["magmom"] == MOMENTS
     write(KNOWN, tmp_path / "x.cif", "cif")
+    bare = (tmp_path / "x.cif").read_text().partition("_xtalcodec")[0]
+    (tmp_path / "bare.cif").write_text(bare)
+    in_our_frame = reread(tmp_path / "bare.cif")
+    turn = np.linalg.inv(KNOWN.lattice) @ in_our_frame.lattice
+    np.testing.assert_allclose(in_our_frame.site_properties["magmom"], np.array(MOMENTS) @ turn, atol=1e-8)
     for given_structure in (structure, Structure.from_file(tmp_path / "x.cif")):
         assert [site.specie.oxi_state for site in given_structure] == [3, -2]
 

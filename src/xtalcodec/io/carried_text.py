@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.extxyz import EXTXYZ_KEY, SQUARE, TAKEN
 
@@ -63,10 +65,29 @@ def cif_beside(crystal: Crystal) -> list[str]:
     lines = [
         f"_atom_sites_Cartn_tran_matrix_{i + 1}{j + 1} {crystal.lattice[j, i]:.12f}" for i in range(3) for j in range(3)
     ]
+    lines += _moments(crystal)
     for tag, values in zip(CIF_TAGS, (crystal.properties, crystal.site_properties), strict=True):
         if values:
             lines += [tag, f";{json.dumps(values, indent=1)}", ";"]
     return lines
+
+
+def _moments(crystal: Crystal) -> list[str]:
+    """Return the loop of magnetic moments along the cell's axes, where every site has a vector (magCIF dictionary)."""
+    moments = crystal.site_properties.get("magmom", [])
+    if not moments or not all(isinstance(m, list) and len(m) == 3 and None not in m for m in moments):
+        return []
+    fractional = np.array(moments, dtype=float) @ np.linalg.inv(crystal.lattice)
+    along_axes = fractional * np.linalg.norm(crystal.lattice, axis=1)
+    rows = zip(crystal.symbols, along_axes, strict=True)
+    group = ["loop_", "_space_group_symop_magn_operation.id", "_space_group_symop_magn_operation.xyz", "1 x,y,z,+1"]
+    tags = ["_atom_site_moment.label", *(f"_atom_site_moment.crystalaxis_{x}" for x in "xyz")]
+    return [
+        *group,
+        "loop_",
+        *tags,
+        *(f"{s}{k} {m[0]:.9f} {m[1]:.9f} {m[2]:.9f}" for k, (s, m) in enumerate(rows, start=1)),
+    ]
 
 
 def cif_symbols(crystal: Crystal) -> tuple[list[str], list[str]]:
