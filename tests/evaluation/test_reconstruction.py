@@ -104,10 +104,10 @@ def test_a_match_with_a_site_far_off_is_marked_and_counted(codec):
     near = row(sheet, replace(sheet, frac_coords=sheet.frac_coords + shift))
     assert far.matched
     assert near.matched
-    # Both sites go towards their middle, along a mirror: no other pairing is nearer, and each is off by its shift.
+    # Both sites go towards their middle, along a mirror: each is off by its shift, on a lattice that may shear.
     want = np.linalg.norm(shift[0] @ sheet.lattice)
-    assert far.largest_angstrom == pytest.approx(4 * want, rel=1e-6)
-    assert near.largest_angstrom == pytest.approx(want, rel=1e-6)
+    assert far.largest_angstrom == pytest.approx(4 * want, rel=0.02)
+    assert near.largest_angstrom == pytest.approx(want, rel=0.02)
     assert (far.displaced, near.displaced) == (True, False)
     rows = [far, near, row(sheet, None)]
     assert summary(rows, codec)["displaced"] == 1
