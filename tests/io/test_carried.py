@@ -183,6 +183,25 @@ def test_moments_of_a_cif_turn_with_their_sites(tmp_path):
     np.testing.assert_allclose(through(crystal, tmp_path, "cif").site_properties["magmom"], moments, atol=1e-9)
 
 
+def test_moments_that_the_operations_turn_are_left_out_and_said(tmp_path):
+    """A moment along x on a twofold axis along z, which would turn it round; time reversal turns it back."""
+    for reversal, kept in (("+1", False), ("-1", True)):
+        lines = ["data_x", *(f"_cell_length_{x} {5 + k}" for k, x in enumerate("abc"))]
+        lines += [f"_cell_angle_{x} 90" for x in ("alpha", "beta", "gamma")]
+        lines += ["loop_", "_space_group_symop_magn_operation.xyz", "x,y,z,+1", f"-x,-y,z,{reversal}"]
+        lines += ["loop_", "_atom_site_label", *(f"_atom_site_fract_{x}" for x in "xyz"), "Mn1 0 0 0.1", "O1 0.2 0 0"]
+        lines += [
+            "loop_",
+            "_atom_site_moment.label",
+            *(f"_atom_site_moment.crystalaxis_{x}" for x in "xyz"),
+            "Mn1 1 0 0",
+        ]
+        (tmp_path / "x.mcif").write_text("\n".join(lines) + "\n")
+        crystal = reread(tmp_path / "x.mcif")
+        assert ("magmom" in crystal.site_properties) == kept
+        assert any("moments are left out" in note for note in crystal.notes) != kept
+
+
 @settings(deadline=None, max_examples=30)
 @given(crystals(left_handed=True))
 def test_operations_that_keep_the_sites_keep_what_is_known_of_them(crystal):

@@ -15,7 +15,7 @@ from xtalcodec.io.carried import PER_SITE, carrying
 from xtalcodec.io.found import Found, check_size
 from xtalcodec.io.records import from_positions, name_of
 
-_NUMBERS = ("energy", "free_energy", "magmom", "charge")
+_NUMBERS = ("energy", "free_energy", "magmom")
 _ARRAYS = ("initial_magmoms", "initial_charges", "magmoms", "charges", "forces", "stress", "dipole")
 """Columns beside the structure, of numbers and of arrays."""
 

@@ -13,11 +13,16 @@ from xtalcodec.io.carried import carrying
 from xtalcodec.io.carried_text import CIF_TAGS
 from xtalcodec.io.cif_syntax import UNKNOWN, Block, number
 from xtalcodec.io.operations import Operations
-from xtalcodec.io.orbits import Sites
+from xtalcodec.io.orbits import COPIES, Sites
 
 _IDS = r"_(database_code_(?!depnum)\w+|(cod|amcsd|icsd|ccdc|csd)_database_code|chemical_name_\w+|diffrn_ambient_\w+)$"
 """Codes of databases, names of the compound, and the temperature and pressure of the measurement."""
 _MOMENTS = tuple(f"_atom_site_moment_crystalaxis_{x}" for x in "xyz")
+
+
+_LEFT_OUT = "magnetic moments are left out: no magnetic operations are listed, or moments and operations disagree"
+_TURNED = 0.1
+"""μB; how far the moment of a site may be from its image under an operation that keeps the site."""
 
 
 def with_beside(crystal: Crystal, block: Block, labels: list[str], sites: Sites, operations: Operations) -> Crystal:
@@ -45,7 +50,7 @@ def with_beside(crystal: Crystal, block: Block, labels: list[str], sites: Sites,
     if any(block.one(tag) for tag in block.matching(r"_atom_site_moment_(?!label$)")):
         moments = _moments(block, labels, sites, operations, crystal.lattice)
         if moments is None:
-            crystal = replace(crystal, notes=("magnetic moments are left out", *crystal.notes))
+            crystal = replace(crystal, notes=(_LEFT_OUT, *crystal.notes))
         else:
             of_sites["magmom"] = moments
     own = written.pop("site_properties", {})
@@ -126,5 +131,12 @@ def _moments(
     along_axes = np.array([given.get(label, np.zeros(3)) for label in labels])
     fractional = (along_axes / np.linalg.norm(lattice, axis=1))[sites.rows]
     rotations = operations.rotations[sites.operations]
-    signs = reversal[sites.operations] * np.round(np.linalg.det(rotations))
-    return (signs[:, None] * np.einsum("sij,sj->si", rotations, fractional) @ lattice).tolist()
+    signs = reversal * np.round(np.linalg.det(operations.rotations))
+    moments = signs[sites.operations, None] * np.einsum("sij,sj->si", rotations, fractional)
+    for site, moment in zip(sites.frac_coords, moments, strict=True):
+        away = operations.images(site[None])[0] - site
+        kept = np.linalg.norm((away - np.round(away)) @ lattice, axis=1) < COPIES
+        images = signs[kept, None] * (operations.rotations[kept] @ moment)
+        if np.linalg.norm((images - moment) @ lattice, axis=1).max() > _TURNED:
+            return None
+    return (moments @ lattice).tolist()
