@@ -29,7 +29,7 @@ from scipy.spatial.transform import Rotation
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets import load
-from xtalcodec.evaluation.reconstruction import rms_displacement
+from xtalcodec.evaluation.displacement import rms_displacement
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.window_lattice.folding import window_of
 from xtalcodec.geometry.window_lattice.search import LatticeError, crystal_from_window

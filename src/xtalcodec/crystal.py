@@ -1,9 +1,9 @@
 """One crystal: lattice, sites, and what is on them."""
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -96,6 +96,10 @@ class Crystal:
     """What to call it in tables and messages: a material id or a file's name."""
     notes: tuple[str, ...] = ()
     """What reading it assumed: operations from tables, copies of a site merged, deuterium read as hydrogen."""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    """What is known beside the sites, JSON-like values by name: energies, ids; in the units of the source."""
+    site_properties: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """One value for each site, by name: `magmom`, `charge`, `oxidation_state`, `forces`; vectors are Cartesian."""
     occupancies: Float[np.ndarray, "sites 119"] | None = None
     """Of a disordered crystal, the share of each site that each element has, by its Z, and in column 0 the share that
     is empty; rows sum to 1. None where every site is one element's."""
@@ -105,9 +109,9 @@ class Crystal:
         lattice = np.array(self.lattice, dtype=np.float64).reshape(3, 3)
         frac_coords = np.array(self.frac_coords, dtype=np.float64).reshape(-1, 3)
         numbers = np.array(self.numbers, dtype=np.int64).reshape(-1)
-        for field, value in (("lattice", lattice), ("frac_coords", frac_coords), ("numbers", numbers)):
+        for name, value in (("lattice", lattice), ("frac_coords", frac_coords), ("numbers", numbers)):
             value.setflags(write=False)
-            object.__setattr__(self, field, value)
+            object.__setattr__(self, name, value)
         self._check()
         if self.occupancies is not None:
             object.__setattr__(self, "occupancies", self._shares(np.array(self.occupancies, dtype=np.float64)))
@@ -143,6 +147,9 @@ class Crystal:
             raise CrystalError(
                 f"atomic numbers run from 1 to {HEAVIEST}, not {self.numbers.min()}…{self.numbers.max()}"
             )
+        for name, values in self.site_properties.items():
+            if len(values) != len(self.numbers):
+                raise CrystalError(f"{len(values)} values of {name[:30]} for {len(self.numbers)} sites")
 
     def __len__(self) -> int:
         """Return the number of sites."""
@@ -210,6 +217,10 @@ class Crystal:
         own_image = float(np.linalg.norm(self.lattice, axis=1).min())
         distance, _ = nearest(self.frac_coords, self.frac_coords, self.lattice, others=True)
         return min(own_image, float(distance.min(initial=np.inf)))
+
+    def without_properties(self) -> "Crystal":
+        """Return the crystal without what holds only for this cell, these species and this orientation."""
+        return replace(self, properties={}, site_properties={})
 
     def translated(self, shift: Float[np.ndarray, "3"]) -> "Crystal":
         """Return the crystal with every site moved by `shift`, in fractional coordinates."""
@@ -282,7 +293,7 @@ class Crystal:
                 table[k] /= total
             table[k, VACANCY] = 1 - table[k, 1:].sum()
         table[:, VACANCY] = table[:, VACANCY].clip(0)
-        return cls(lattice, frac_coords, table[:, 1:].argmax(1) + 1, name, notes, table)
+        return cls(lattice, frac_coords, table[:, 1:].argmax(1) + 1, name, notes, occupancies=table)
 
     @classmethod
     def from_ase(cls, atoms: "Atoms", name: str = "") -> "Crystal":

@@ -13,13 +13,13 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from xtalcodec.codecs.base import Codec, CodecConfig
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.displacement import rms_displacement
 from xtalcodec.evaluation.reconstruction import (
     BINS,
     Reconstruction,
     auc,
     compare,
     reconstruct,
-    rms_displacement,
     space_group,
     summary,
     timed,
@@ -92,6 +92,26 @@ def test_other_crystals_do_not_match():
         assert (found.matched, found.rms, found.rms_angstrom) == (False, None, None)
         assert (found.same_count, found.same_composition) == (count, composition)
         assert rms_displacement(crystal, decoded) is None
+
+
+def test_a_match_with_a_site_far_off_is_marked_and_counted(codec):
+    """A sheet of h-BN in vacuum: the matcher takes sites that are off by much of a bond."""
+    sheet = Crystal(
+        Lattice.hexagonal(2.46, 20).matrix, np.array([[1 / 3, 2 / 3, 0.5], [2 / 3, 1 / 3, 0.5]]), np.array([5, 7])
+    )
+    shift = np.array([[0.015, -0.015, 0.0], [-0.015, 0.015, 0.0]])
+    far = row(sheet, replace(sheet, frac_coords=sheet.frac_coords + 4 * shift))
+    near = row(sheet, replace(sheet, frac_coords=sheet.frac_coords + shift))
+    assert far.matched
+    assert near.matched
+    # Both sites go towards their middle, along a mirror: each is off by its shift, on a lattice that may shear.
+    want = np.linalg.norm(shift[0] @ sheet.lattice)
+    assert far.largest_angstrom == pytest.approx(4 * want, rel=0.02)
+    assert near.largest_angstrom == pytest.approx(want, rel=0.02)
+    assert (far.displaced, near.displaced) == (True, False)
+    rows = [far, near, row(sheet, None)]
+    assert summary(rows, codec)["displaced"] == 1
+    assert summary(rows, codec)["match_rate"] == pytest.approx(2 / 3)
 
 
 def test_nothing_decoded_is_a_row_that_did_not_match():

@@ -5,11 +5,13 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import archives
 from xtalcodec.io.read import Unusable, find, read, read_all
+from xtalcodec.io.write import write
 
 POSCAR = "x\n1.0\n4 0 0\n0 5 0\n0 0 6\nGe O\n1 1\nDirect\n0 0 0\n.5 .5 .5\n"
 
@@ -47,7 +49,8 @@ def test_no_member_leaves_the_temporary_folder(tmp_path, name):
     inside = tmp_path / "a" / "b"
     inside.mkdir(parents=True)
     path = pack(inside / name, {"../../evil.cif": b"data_x\n", "/tmp/evil.cif": b"data_x\n", "..\\evil.vasp": b"x"})  # noqa: S108
-    list(read(path))
+    reasons = [item.reason for item in read(path)]
+    assert sum("leaves the folder" in reason for reason in reasons) >= 1
     assert not list(tmp_path.rglob("evil*"))
     assert not Path("/tmp/evil.cif").exists()  # noqa: S108 - that is the point
 
@@ -86,6 +89,19 @@ def test_names_tell_which_is_which(tmp_path):
     crystals, unusable = read_all([tmp_path])
     assert not unusable
     assert sorted(crystal.name for crystal in crystals) == ["a/x", "b/x", "mp-1/POSCAR", "mp-2/POSCAR", "y"]
+
+
+def test_one_crystal_in_two_formats_and_namesakes_have_names_of_their_own(tmp_path):
+    write(Crystal(4 * np.eye(3), np.zeros((1, 3)), np.array([14])), tmp_path / "a" / "x.cif", "cif")
+    for name in ("a/x.vasp", "b/x.vasp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(POSCAR)
+    crystals, _ = read_all([tmp_path / "a", tmp_path / "b"])
+    assert [crystal.name.removeprefix(f"{tmp_path.name}/") for crystal in crystals] == ["a/x.cif", "a/x.vasp", "b/x"]
+    members = {"a/x.vasp": POSCAR, "b/x.vasp": POSCAR, "c\\x.vasp": POSCAR, "setup.cfg": "[metadata]\n"}
+    members["test_poscar.py"] = "import this\n" * 9
+    path = pack(tmp_path / "x.zip", {name: text.encode() for name, text in members.items()})
+    assert [item.name for item in read(path)] == ["x", "b/x", "c/x"]
 
 
 def test_programs_and_settings_in_a_folder_are_no_crystals(tmp_path):

@@ -17,7 +17,15 @@ from xtalcodec.cli.options import (
     SelfCheck,
     Symprec,
 )
-from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, progress_bar, tell_notes
+from xtalcodec.cli.running import (
+    clear_errors,
+    finish,
+    load_codec,
+    load_crystals,
+    progress_bar,
+    tell_left_out,
+    tell_notes,
+)
 from xtalcodec.io.limits import MAX_SITES
 
 
@@ -31,6 +39,8 @@ def encode(
 ) -> None:
     """Encode crystals to latents.
 
+    Codes hold cell, species and positions: charges, magnetic moments and other properties are left out, with a note.
+
     Example: xtalcodec encode structures/ --out latents.parquet
     """
     with clear_errors():
@@ -43,6 +53,7 @@ def encode(
             mean = sum(c.length for c in latents) / len(latents)
             typer.echo(f"{len(latents)} crystals, {mean:.0f} numbers each in the mean: {out}")
             tell_notes(crystals)
+            tell_left_out(crystals, "codes hold")
     finish(unusable)
 
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.options import Inputs, MaxSites
-from xtalcodec.cli.running import clear_errors, finish, load_crystals
+from xtalcodec.cli.options import Format, Inputs, MaxSites
+from xtalcodec.cli.running import clear_errors, finish, load_crystals, tell_left_out
 from xtalcodec.io.limits import MAX_SITES
 
 data_app = typer.Typer(help="Sources of crystals, and conversion to parquet.", no_args_is_help=True)
@@ -44,18 +44,27 @@ def data_show(files: Inputs, max_sites: MaxSites = MAX_SITES) -> None:
 
 @data_app.command("convert")
 def data_convert(
-    files: Inputs, out: Annotated[Path, typer.Option(help="The parquet file.")], max_sites: MaxSites = MAX_SITES
+    files: Inputs,
+    out: Annotated[Path, typer.Option(help="The parquet file; a folder, with --format.")],
+    format: Annotated[Format | None, typer.Option(help="Write one file of this format a crystal, not parquet.")] = None,  # noqa: A002
+    max_sites: MaxSites = MAX_SITES,
 ) -> None:
-    """Convert any supported input to one parquet file.
+    """Convert any supported input to one parquet file, or to a folder of files.
+
+    What is known of a crystal beside its sites (charges, magnetic moments, energies, ids) goes along, in the source's
+    units; POSCAR holds none of it.
 
     Example: xtalcodec data convert cifs/ --out crystals.parquet
     """
-    from xtalcodec.io.write import write_parquet
+    from xtalcodec.io.write import write_many, write_parquet
 
     with clear_errors():
         crystals, unusable = load_crystals(files, max_sites, None)
         if crystals:
-            typer.echo(f"{write_parquet(crystals, out)} crystals are in {out}")
+            count = len(write_many(crystals, out, format.value)) if format else write_parquet(crystals, out)
+            typer.echo(f"{count} crystals are in {out}")
+            if format is Format.poscar:
+                tell_left_out(crystals, "POSCAR holds")
     finish(unusable)
 
 

@@ -103,7 +103,7 @@ def alter(
     Example: xtalcodec alter SrTiO3.cif --replace Sr=Ba --scale-density 0.9 --scale-density 1.1 --out altered
     """
     from xtalcodec.cli.report import write_json
-    from xtalcodec.evaluation.reconstruction import rms_displacement
+    from xtalcodec.evaluation.displacement import rms_displacement
     from xtalcodec.latent_space.alter import Replacement, replaced, with_density
 
     with clear_errors():

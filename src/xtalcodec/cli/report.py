@@ -8,23 +8,28 @@ from typing import Any
 import typer
 
 from xtalcodec.codecs.base import Codec
-from xtalcodec.evaluation.reconstruction import Reconstruction, summary
+from xtalcodec.evaluation.reconstruction import DISPLACED, Reconstruction, summary
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.read import Unusable
 
 
 def print_table(rows: Sequence[Reconstruction], cycle: bool) -> None:
     """One line per crystal."""
-    columns = ["crystal", "formula", "space group", "decoded", "sites", "decoded", "matched", "RMS (Å)", "confidence"]
+    columns = ["crystal", "formula", "space group", "decoded", "sites", "decoded", "matched", "RMS (Å)"]
+    columns += ["largest (Å)", "confidence"]
     rows_of_cells, lost = [], any(r.reason for r in rows)
     for r in rows:
         cells = [r.original.name, r.original.formula, r.space_group, r.space_group_decoded, str(len(r.original))]
         cells += [str(len(r.decoded)) if r.decoded else "–", "yes" if r.matched else "no"]
-        cells += ["–" if r.rms_angstrom is None else f"{r.rms_angstrom:.4f}", f"{r.confidence:.2f}"]
+        cells += ["–" if x is None else f"{x:.4f}" for x in (r.rms_angstrom, r.largest_angstrom)]
+        cells[-1] += " !" * r.displaced
+        cells.append(f"{r.confidence:.2f}")
         if cycle:
             cells.append("–" if r.cycle_consistency is None else f"{r.cycle_consistency:.3f}")
         rows_of_cells.append(cells + [r.reason] * lost)
     show_table(columns + ["self-check"] * cycle + ["why"] * lost, rows_of_cells, [r.matched for r in rows])
+    if displaced := sum(r.displaced for r in rows):
+        typer.echo(f"! {displaced} of the matched have a site that is more than {DISPLACED:g} Å off")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], good: Sequence[bool]) -> None:
@@ -58,6 +63,7 @@ def print_summary(
         typer.echo(
             f"{name + ' sites':>12}: {part['n']:5d} crystals  matched {100 * part['match_rate']:6.2f} %  rmse {rmse}  "
             f"count {100 * part['count_rate']:.2f} %  composition {100 * part['composition_rate']:.2f} %"
+            + (f"  matched but over {DISPLACED:g} Å off {part['displaced']}" if part["displaced"] else "")
         )
     area = result["confidence_auc"]
     typer.echo(
@@ -73,7 +79,7 @@ def print_summary(
 def _row(r: Reconstruction) -> dict[str, Any]:
     """A row as JSON."""
     names = "space_group space_group_decoded matched rms rms_angstrom same_count same_composition"
-    names += " confidence reason code_length cycle_consistency"
+    names += " largest_angstrom displaced confidence reason code_length cycle_consistency"
     about = {"name": r.original.name, "formula": r.original.formula, "sites": len(r.original)}
     about |= {"notes": list(r.original.notes)}
     about |= {"sites_decoded": len(r.decoded) if r.decoded else 0}

@@ -105,6 +105,25 @@ def tell_notes(crystals: "Sequence[Crystal]") -> None:
             typer.echo(f"note: {crystal.name}: {note}", err=True)
 
 
+def tell_left_out(crystals: "Sequence[Crystal]", holder: str) -> None:
+    """Say once, on the error stream, that what is known beside the sites is left out, and which it is.
+
+    Parameters
+    ----------
+    crystals
+        As read.
+    holder
+        What leaves it out, with its verb: "codes hold".
+    """
+    names = sorted({name for crystal in crystals for name in (*crystal.properties, *crystal.site_properties)})
+    count = sum(bool(crystal.properties or crystal.site_properties) for crystal in crystals)
+    if names:
+        listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        typer.echo(
+            f"note: {holder} cell, species and positions only; left out, of {count} crystals: {listed}", err=True
+        )
+
+
 def tell(unusable: "Sequence[Unusable]") -> None:
     """List what could not be used, on the error stream."""
     for item in unusable:

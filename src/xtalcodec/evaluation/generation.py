@@ -14,7 +14,8 @@ from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.codecs.windows import decode_windows
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.reconstruction import NOTHING, SYMPREC, rms_displacement
+from xtalcodec.evaluation.displacement import rms_displacement
+from xtalcodec.evaluation.reconstruction import NOTHING, SYMPREC
 from xtalcodec.evaluation.windows import nearest
 from xtalcodec.geometry.elements import radii, symbol
 from xtalcodec.geometry.symmetry import space_group

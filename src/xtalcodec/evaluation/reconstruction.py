@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.evaluation.displacement import displacement
 from xtalcodec.geometry.symmetry import space_group
 from xtalcodec.parallel import map_in_order
 from xtalcodec.representations.base import Placement
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 BINS = ((1, 10), (11, 20), (21, 30), (31, 52), (53, None))
 """Numbers of sites by which scores are split; both ends belong."""
+
+DISPLACED = 0.1
+"""Å; a match with a site farther off than this is marked. The matcher allows for half of (V/N)^(1/3), which in the
+vacuum beside a sheet is more than a bond."""
 
 NOTHING = "no atom found in the decoded field"
 """Why a latent gave no crystal."""
@@ -53,6 +58,13 @@ class Reconstruction:
     """How many numbers the code holds: latent, lattice, origin, basis and grid."""
     cycle_consistency: float | None = None
     """Distance of the decoded crystal's own latent from the code's, where asked for."""
+    largest_angstrom: float | None = None
+    """Largest displacement of a site in Å; None where not matched."""
+
+    @property
+    def displaced(self) -> bool:
+        """Whether it matched with a site that is farther off than `DISPLACED`."""
+        return self.largest_angstrom is not None and self.largest_angstrom > DISPLACED
 
 
 def reconstruct(
@@ -128,32 +140,24 @@ def compare(
         return Reconstruction(
             original, None, group, "", False, None, None, False, False, 0.0, reason, code_length, cycle_consistency
         )
-    rms = rms_displacement(original, decoded)
+    found = displacement(original, decoded)
     scale = (original.volume / len(original)) ** (1 / 3)
     return Reconstruction(
         original=original,
         decoded=decoded,
         space_group=group,
         space_group_decoded=space_group(decoded, SYMPREC),
-        matched=rms is not None,
-        rms=rms,
-        rms_angstrom=None if rms is None else rms * scale,
+        matched=found is not None,
+        rms=None if found is None else found.rms,
+        rms_angstrom=None if found is None else found.rms * scale,
         same_count=len(original) == len(decoded),
         same_composition=sorted(original.numbers) == sorted(decoded.numbers),
         confidence=confidence,
         reason=reason,
         code_length=code_length,
         cycle_consistency=cycle_consistency,
+        largest_angstrom=None if found is None else found.largest * scale,
     )
-
-
-def rms_displacement(a: Crystal, b: Crystal) -> float | None:
-    """Normalised RMS displacement by CDVAE's StructureMatcher; None where it finds no match."""
-    from pymatgen.analysis.structure_matcher import StructureMatcher
-
-    matcher = StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3)
-    result = matcher.get_rms_dist(a.to_pymatgen(), b.to_pymatgen())
-    return None if result is None else float(result[0])
 
 
 def auc(confidence: Sequence[float], matched: Sequence[bool]) -> float | None:
@@ -203,6 +207,7 @@ def _scores(rows: Sequence[Reconstruction]) -> dict[str, Any]:
         "match_rate": mean([float(r.matched) for r in rows]),
         "rmse": mean([r.rms for r in rows if r.rms is not None]),
         "rmse_angstrom": mean([r.rms_angstrom for r in rows if r.rms_angstrom is not None]),
+        "displaced": sum(r.displaced for r in rows),
         "count_rate": mean([float(r.same_count) for r in rows]),
         "composition_rate": mean([float(r.same_composition) for r in rows]),
         "code_length": mean([float(r.code_length) for r in rows if r.code_length]),

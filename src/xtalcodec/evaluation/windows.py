@@ -131,7 +131,7 @@ def measure(
 def _anywhere(crystal: Crystal, rng: np.random.Generator) -> Crystal:
     """The crystal turned uniformly over SO(3) and moved by a random part of its cell."""
     rotation = Rotation.random(random_state=rng).as_matrix()
-    return replace(crystal, lattice=crystal.lattice @ rotation.T).translated(rng.random(3))
+    return replace(crystal.without_properties(), lattice=crystal.lattice @ rotation.T).translated(rng.random(3))
 
 
 def _missing(crystal: Crystal, reason: str) -> WindowRow:

@@ -34,7 +34,10 @@ def symmetrised(crystal: Crystal, symprec: float) -> Crystal:
 
 
 def conventional(crystal: Crystal, symprec: float) -> tuple[Crystal, int, str] | None:
-    """Return the conventional cell, the number and the symbol of the space group, by moyopy."""
+    """Return the conventional cell, the number and the symbol of the space group, by moyopy.
+
+    Its sites are others, turned and moved: properties are left out.
+    """
     data = _dataset(crystal, symprec)
     if data is None:
         return None
@@ -43,7 +46,10 @@ def conventional(crystal: Crystal, symprec: float) -> tuple[Crystal, int, str] |
 
 
 def primitive(crystal: Crystal, symprec: float = 0.01) -> Crystal:
-    """Return the crystal on a primitive cell in a standard orientation; as given where no symmetry can be found."""
+    """Return the crystal on a primitive cell in a standard orientation; as given where no symmetry can be found.
+
+    Properties are left out, as its sites are others.
+    """
     data = _dataset(crystal, symprec)
     if data is None:
         return crystal
@@ -56,7 +62,7 @@ def _on_cell(crystal: Crystal, cell: moyopy.Cell) -> Crystal:
     site = first[np.array(cell.numbers)]  # one of the crystal's own that holds the same
     shares = None if crystal.occupancies is None else crystal.occupancies[site]
     return replace(
-        crystal,
+        crystal.without_properties(),
         lattice=np.array(cell.basis),
         frac_coords=wrapped(np.array(cell.positions)),
         numbers=crystal.numbers[site],

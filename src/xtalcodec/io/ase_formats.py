@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.carried import carrying
 from xtalcodec.io.found import Found, check_size, numbered
 
 ASE_FORMATS = {
@@ -60,4 +61,6 @@ def read_ase(path: Path, name: str, max_sites: int, kind: str) -> Iterator[Found
 
 def _crystal(atoms: Any, max_sites: int) -> Crystal:
     check_size(len(atoms), max_sites)
-    return Crystal.from_ase(atoms)
+    arrays = {name: list(values) for name, values in atoms.arrays.items() if name not in ("numbers", "positions")}
+    results = atoms.calc.results if atoms.calc is not None else {}
+    return carrying(Crystal.from_ase(atoms), {**atoms.info, **results}, arrays)

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.cif_atoms import read_atoms
+from xtalcodec.io.cif_beside import with_beside
 from xtalcodec.io.cif_checks import check_complete, check_content, formula_of
 from xtalcodec.io.cif_elements import choose
 from xtalcodec.io.cif_sharing import check_not_split, places
@@ -68,7 +69,7 @@ def crystal_of_block(text: str, max_sites: int) -> Crystal:
     proven = check_content(block, crystal, formula, deuterium)
     if listed:
         check_complete(crystal, named(block), operations, proven=proven)
-    return crystal
+    return with_beside(crystal, block, [atoms.labels[row] for row in shared.first], sites, operations)
 
 
 def _lattice(block: Block) -> Float[np.ndarray, "3 3"]:

@@ -25,6 +25,8 @@ class Places:
     """How far each coordinate may be off, fractional."""
     labels: list[str]
     """What messages call each place: the labels of its rows."""
+    first: list[int]
+    """The first row of each place."""
     of_row: Int[np.ndarray, " rows"]
     """The place of each row."""
 
@@ -63,7 +65,7 @@ def places(atoms: Atoms, lattice: Float[np.ndarray, "3 3"]) -> Places:
     apart = away - np.round(away)
     mean = [atoms.positions[own[0]] - apart[own[0], own].mean(0) for own in rows]
     digits = [atoms.digits[own].max(0) for own in rows]
-    return Places(np.array(mean), np.array(digits), labels, of_row)
+    return Places(np.array(mean), np.array(digits), labels, kept.tolist(), of_row)
 
 
 def check_not_split(crystal: Crystal, labels: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import re
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from xtalcodec.crystal import CrystalError
 from xtalcodec.io.cif_syntax import Block
@@ -73,12 +73,10 @@ def read_operations(block: Block, metric: Float[np.ndarray, "3 3"]) -> tuple[Ope
     """
     listed = next((block.values[tag] for tag in block.matching(_LISTED) if block.one(tag)), None)
     notes: tuple[str, ...] = ()
-    if magnetic := block.matching(r"_(atom_site_moment|space_group_symop_magn|space_group_magn)"):
-        notes = ("magnetic moments are left out",) if any(block.one(tag) for tag in magnetic) else ()
-        if block.one(_MAGNETIC):
-            operations = _magnetic(block)
-            check_group(operations, metric)
-            return operations, True, notes
+    if block.one(_MAGNETIC):
+        operations = _magnetic(block)
+        check_group(operations, metric)
+        return operations, True, notes
     if listed:
         operations = from_triplets([text for value in listed for text in re.split(r"[\n;]", value) if text.strip()])
         check_group(operations, metric)
@@ -107,15 +105,18 @@ def _named_operations(group: Named, metric: Float[np.ndarray, "3 3"]) -> tuple[O
 def _magnetic(block: Block) -> Operations:
     """Combine magnetic operations, `x,y,z,+1`, with the magnetic centring; time reversal moves no atom."""
 
-    def spatial(tag: str) -> list[str]:
-        return [re.sub(r",\s*[+-]?1?\s*$", "", text) for text in block.values.get(tag, [])]
+    def parts(tag: str) -> tuple[Operations, Int[np.ndarray, " ops"]]:
+        texts = block.values.get(tag) or ["x,y,z,+1"]
+        spatial = from_triplets([re.sub(r",\s*[+-]?1?\s*$", "", text) for text in texts])
+        return spatial, np.array([-1 if re.search(r",\s*-1?\s*$", text) else 1 for text in texts])
 
-    operations = from_triplets(spatial(_MAGNETIC))
-    centring = from_triplets(spatial(_MAGNETIC_CENTRING) or ["x,y,z"])
+    operations, reversal = parts(_MAGNETIC)
+    centring, reversal_of_centring = parts(_MAGNETIC_CENTRING)
     if (abs(centring.rotations - np.eye(3)) > 1e-6).any():
         raise CrystalError("its magnetic centring is no translation")
     shifts = (operations.shifts[:, None] + centring.shifts).reshape(-1, 3)
-    return Operations(np.repeat(operations.rotations, len(centring), axis=0), shifts)
+    signs = (reversal[:, None] * reversal_of_centring).ravel()
+    return Operations(np.repeat(operations.rotations, len(centring), axis=0), shifts, signs)
 
 
 def _by_magnetic_name(block: Block) -> Operations:

@@ -1,23 +1,39 @@
-"""Extended XYZ, frame by frame. Only the cell, the species and the positions are read, so that nothing else matters.
+"""Extended XYZ, frame by frame. The crystal is its cell, species and positions; the rest is carried as it is.
 
 The format is told by ASE's documentation of `ase.io.extxyz`: a number of sites, a line of key=value with
 `Lattice="ax ay az bx …"` and `Properties=name:type:columns:…`, and a line for each site.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.carried import carrying, columns
 from xtalcodec.io.found import Found, check_size, numbered
 from xtalcodec.io.records import atomic_numbers, from_positions
 
 _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
 _VALUE = r"""(?:^|[\s,])["']?{key}["']?\s*=\s*(?:"([^"]*)"|'([^']*)'|\{{([^}}]*)\}}|(\[.*?\](?=\s|$))|(\S+))"""
+_PAIR = re.compile(
+    r"""(?:^|(?<=[\s,]))(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s="',{}\[\]]+))\s*"""
+    r"""(?:=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|\{([^}]*)\}|(\[.*?\](?=\s|$))|([^\s"'{\[]\S*)))?(?=\s|,|$)"""
+)
+"""key=value, either in quotes, or a key alone, which means true."""
+_TRUTHS = dict.fromkeys(("T", "true", "True", "TRUE"), True) | dict.fromkeys(("F", "false", "False", "FALSE"), False)
+SQUARE = ("virial", "stress")
+"""Keys whose nine numbers are a matrix, column by column, to ASE, which takes nothing else under them."""
+EXTXYZ_KEY = "xtalcodec"
+"""Key of what `write` puts as JSON, as its name or value fits no other place."""
 _SPECIES = ("species", "element", "elements", "symbols", "symbol", "z", "numbers", "atomic_numbers")
 _POSITIONS = ("pos", "positions", "position")
+
+TAKEN = frozenset(("lattice", "properties", "pbc", EXTXYZ_KEY, *_SPECIES, *_POSITIONS))
+"""Names, in lower case, that mean something else than a property."""
 
 Frame = tuple[list[str], str]
 """The lines of a frame, and why it cannot be used ("" where nothing is known against it)."""
@@ -85,19 +101,89 @@ def _crystal(frame: list[str], reason: str, max_sites: int) -> Crystal:
     cell = np.array([float(x) for x in re.sub(r"[\[\],]", " ", lattice).split()])
     if cell.size != 9:
         raise CrystalError(f"its Lattice has {cell.size} numbers, not nine")
-    species, positions = _columns(_value(frame[1], "properties") or _DEFAULT_PROPERTIES)
+    properties = _value(frame[1], "properties") or _DEFAULT_PROPERTIES
+    species, positions = _columns(properties)
     rows = [line.split() for line in frame[2:]]
     if min(map(len, rows)) < max(species, positions + 2) + 1:
         raise CrystalError("a row has fewer columns than its Properties say")
     numbers, notes = atomic_numbers([row[species] for row in rows])
     places = np.array([[float(x) for x in row[positions : positions + 3]] for row in rows])
-    return from_positions(numbers, places, cell.reshape(3, 3), _periodic(_value(frame[1], "pbc")), notes)
+    crystal = from_positions(numbers, places, cell.reshape(3, 3), _periodic(_value(frame[1], "pbc")), notes)
+    pairs = _further_pairs(frame[1])
+    others = pairs.pop(EXTXYZ_KEY, {})
+    pairs |= others if isinstance(others, dict) else {EXTXYZ_KEY: others}
+    return carrying(crystal, pairs, columns(_further_cells(row, properties) for row in rows))
 
 
 def _value(comment: str, key: str) -> str | None:
     """Return the value of a key in any case, in whatever quotes."""
     match = re.search(_VALUE.format(key=key), comment, re.IGNORECASE)
     return next((group for group in match.groups() if group is not None), None) if match else None
+
+
+def _further_pairs(comment: str) -> dict[str, Any]:
+    """Return what else the line of key=value says, by ASE's rules: T and F, numbers, lists of them, `_JSON`, text."""
+    found: dict[str, Any] = {}
+    for match in _PAIR.finditer(comment):
+        quoted, single, bare, *values = match.groups()
+        key = _unescaped(quoted) if quoted is not None else single if single is not None else bare
+        if key.lower() in ("lattice", "properties", "pbc") or key in found:
+            continue
+        text = next((value for value in values if value is not None), None)
+        value = True if text is None else _typed(_unescaped(text) if values[0] is not None else text)
+        if key in SQUARE and isinstance(value, list) and len(value) == 9:
+            value = [value[k::3] for k in range(3)]
+        found[key] = value
+    return found
+
+
+def _unescaped(text: str) -> str:
+    """Return a quoted text as it was before quotes and backslashes in it got a backslash."""
+    return re.sub(r"\\(.)", r"\1", text)
+
+
+def _typed(text: str) -> Any:
+    """Read T, F, a number, a list of numbers, JSON or else text."""
+    if text.startswith("_JSON"):
+        try:
+            return json.loads(text.removeprefix("_JSON"))
+        except ValueError:
+            return text
+    if text in _TRUTHS:
+        return _TRUTHS[text]
+    words = re.sub(r"[\[\],]", " ", text).split() if re.fullmatch(r"[\d\s.,eE+\-\[\]]+", text) else []
+    try:
+        values = [int(word) if re.fullmatch(r"[+-]?\d+", word) else float(word) for word in words]
+    except ValueError:
+        return text
+    if not values:
+        return text
+    return values[0] if len(values) == 1 else values
+
+
+def _further_cells(row: list[str], properties: str) -> dict[str, Any]:
+    """Return the columns of a site that are neither species nor position."""
+    words = properties.split(":")
+    found: dict[str, Any] = {}
+    first = 0
+    for name, kind, width in zip(words[::3], words[1::3], map(int, words[2::3]), strict=True):
+        cells = row[first : first + width]
+        first += width
+        if name.lower() in (*_SPECIES, *_POSITIONS) or len(cells) < width or name in found:
+            continue
+        values = [_cell(cell, kind) for cell in cells]
+        found[name] = values[0] if width == 1 else values
+    return found
+
+
+def _cell(text: str, kind: str) -> Any:
+    """Read a cell of a column of kind R, I, L or S; text where it is not what its kind says."""
+    try:
+        if kind.upper() == "L":
+            return text.strip(".").upper() in ("T", "TRUE", "1")
+        return {"R": float, "I": int}.get(kind.upper(), str)(text)
+    except ValueError:
+        return text
 
 
 def _columns(properties: str) -> tuple[int, int]:

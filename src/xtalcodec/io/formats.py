@@ -94,6 +94,31 @@ def stem_of(path: Path) -> str:
     return path.stem if known else path.name
 
 
+def longer_name(path: Path, depth: int) -> str:
+    """Return a longer name of a file: one folder more at odd depths, and its suffix as well at even ones.
+
+    `a/quartz`, `a/quartz.cif`, `x/a/quartz`, `x/a/quartz.cif`: a folder may hold a crystal in two formats.
+    """
+    own = Path(stem_of(path)).name if depth % 2 else path.name
+    return str(Path(*path.parts[-(depth + 1) // 2 - 1 : -1], own))
+
+
+class MemberNames:
+    """Names of an archive's members: their stems, longer where one before has that name."""
+
+    def __init__(self) -> None:
+        """Know of no member yet."""
+        self._taken: set[str] = set()
+
+    def of(self, member: str) -> str:
+        """Return the name of the next member; called for each in order."""
+        path = Path(member.replace("\\", "/"))
+        names = [stem_of(path), *(longer_name(path, depth) for depth in range(1, 2 * len(path.parts) + 1)), member]
+        name = next((name for name in names if name not in self._taken), member)
+        self._taken.add(name)
+        return name
+
+
 def sniff(path: Path, text: str) -> str:
     """Tell the format of a file with an unknown name from its beginning."""
     from ase.io.formats import UnknownFileTypeError, filetype

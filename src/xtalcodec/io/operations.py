@@ -29,6 +29,8 @@ class Operations:
     """R, acting on columns of fractional coordinates."""
     shifts: Float[np.ndarray, "ops 3"]
     """t, in fractional coordinates."""
+    reversal: Int[np.ndarray, " ops"] | None = None
+    """−1 where a magnetic operation reverses time, 1 where it does not; None where the file does not say."""
 
     def __len__(self) -> int:
         """Return the order of the group within one cell."""

@@ -33,6 +33,8 @@ class Sites:
     """Fractional coordinates in [0, 1)."""
     rows: Int[np.ndarray, " sites"]
     """The row of the file that each site comes from."""
+    operations: Int[np.ndarray, " sites"]
+    """The operation that makes each site from its row."""
     notes: tuple[str, ...] = ()
     """What was assumed."""
 
@@ -72,18 +74,19 @@ def expand(
     away = images - positions[:, None]
     stabiliser = _distance(away, lattice) < COPIES
     check_size(int(np.round(len(operations) / stabiliser.sum(1)).sum()), max_sites)
-    found, rows = [], []
+    found, rows, made_by = [], [], []
     for row, own in enumerate(images):
         orbit = _orbit(own, lattice)
         if len(orbit) * stabiliser[row].sum() != len(operations):
             raise CrystalError(_too_few_digits(labels[row]))
         found.append(own[orbit])
         rows += [row] * len(orbit)
+        made_by += orbit
     frac_coords = np.concatenate(found) % 1.0
     frac_coords[frac_coords >= 1] = 0.0  # -1e-20 % 1 is 1
     sites = np.array(rows)
     _check_apart(frac_coords, sites, labels, lattice)
-    return Sites(frac_coords, sites, _merged(labels, moved))
+    return Sites(frac_coords, sites, np.array(made_by), _merged(labels, moved))
 
 
 def closed_under(

@@ -85,11 +85,16 @@ def read(path: AnyPath, max_sites: int = MAX_SITES, name: str | None = None) -> 
 def _read_archive(path: Path, max_sites: int) -> Iterator[Crystal | Unusable]:
     """Read the members of known formats; what is wrong with one costs only itself."""
     empty = True
+    names = formats.MemberNames()
     try:
         for member, file in unpacked(path, _wanted):
+            if not formats.is_crystal_file(file):
+                continue
             empty = False
-            own = Path(member)
-            yield from _read_file(file, formats.stem_of(own), f"{path}/{member}", max_sites)
+            if ".." in Path(member).parts:
+                yield Unusable(f"{path}/{member}", "its path leaves the folder that the archive is unpacked to")
+                continue
+            yield from _read_file(file, names.of(member), f"{path}/{member}", max_sites)
         if empty:
             raise CrystalError("it is an archive without a file of a known format")
     except Exception as error:  # noqa: BLE001 - whatever a library finds wrong with an archive
@@ -99,7 +104,7 @@ def _read_archive(path: Path, max_sites: int) -> Iterator[Crystal | Unusable]:
 def _wanted(member: str) -> bool:
     """Tell whether to unpack a member: of a known format, not hidden, no archive itself."""
     path = Path(member)
-    hidden = any(part.startswith((".", "__MACOSX")) and part != "." for part in path.parts)
+    hidden = any(part.startswith((".", "__MACOSX")) and part not in (".", "..") for part in path.parts)
     return not hidden and formats.kind_of(path) not in (None, formats.ARCHIVE)
 
 
@@ -150,17 +155,16 @@ def iterate(
 
 
 def _distinct(files: list[Path]) -> list[str]:
-    """Name files by their stem, and by as many of their folders as it takes to tell them apart."""
+    """Name files by their stem, and by as many folders, or by their suffix, as it takes to tell them apart."""
     names = [formats.stem_of(path) for path in files]
-    for depth in range(1, 9):
+    for depth in range(1, 17):
         counts = Counter(names)
-        longer = [
-            str(Path(*path.parts[-depth - 1 : -1], Path(names[k]).name)) if counts[names[k]] > 1 else names[k]
-            for k, path in enumerate(files)
-        ]
-        if longer == names and depth > 1:
+        if len(counts) == len(names):
             break
-        names = longer
+        names = [
+            formats.longer_name(path, depth) if counts[name] > 1 else name
+            for path, name in zip(files, names, strict=True)
+        ]
     return names
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.carried import carrying, columns
 from xtalcodec.io.found import check_size
 
 _IDS = ("material_id", "immutable_id", "mp_id", "mpid", "entry_id", "jid", "cif_id", "id", "name", "identifier", "_id")
@@ -24,8 +25,29 @@ _NUMBERS = ("numbers", "atomic_numbers", "atomic_number", "elements", "symbols",
 _POSITIONS = ("positions", "pos", "cart_coords", "cartesian_positions")
 _FRACTIONAL = ("frac_coords", "scaled_positions", "fractional_coordinates", "frac_pos")
 _CELLS = ("cell", "lattice", "lattice_vectors", "lattice_mat", "lattice_matrix")
+_ARRAYS = frozenset((*_NUMBERS, *_POSITIONS, *_FRACTIONAL, *_CELLS, "pbc", "coords", "cartesian", "notes", "sites"))
+"""What describes the structure in every kind of record; the rest is carried."""
+_FURTHER = {
+    "optimade": "cartesian_site_positions species_at_sites dimension_types nperiodic_dimensions nelements nsites "
+    "elements_ratios chemical_formula_reduced chemical_formula_anonymous chemical_formula_hill "
+    "chemical_formula_descriptive structure_features assemblies",
+    "jarvis": "abc angles props",
+    "fractional": "occupancies",
+    "cartesian": "unique_id ctime mtime user calculator calculator_parameters constraints",
+}
+"""Names that repeat the structure, or tell of the record, in one kind."""
+_ENVELOPE = frozenset({"links", "relationships", "meta", "type"})
+"""What an OPTIMADE server puts around the attributes of an entry."""
 
 Record = dict[str, Any]
+
+
+def without_name(record: Record) -> Record:
+    """Return a row of a table less the column that names it."""
+    name = name_of(record)
+    keys = sorted((key for key in record if key.lower() in _IDS), key=lambda key: _IDS.index(key.lower()))
+    used = next((key for key in keys if str(record[key]).strip() == name), None)
+    return {key: value for key, value in record.items() if key != used}
 
 
 def name_of(record: Record) -> str | None:
@@ -46,15 +68,10 @@ def is_structure(value: Any) -> bool:
 
 
 def columns_of(columns: Sequence[str]) -> list[str]:
-    """Choose the columns of a table that name and describe a crystal; none where it describes no crystal."""
-    ids = [column for column in columns if column.lower() in _IDS]
-    own = {column.lower(): column for column in columns}
-    if _arrays(columns):
-        used = {*_NUMBERS, *_POSITIONS, *_FRACTIONAL, *_CELLS, "pbc", "coords", "cartesian", "notes", "occupancies"}
-        used |= {"cartesian_site_positions", "species_at_sites", "dimension_types"}
-        return list(dict.fromkeys([*ids, *(own[key] for key in own if key in used)]))
+    """Choose the columns of a table to read: all but further descriptions; none where it describes no crystal."""
     holders = holders_of(columns)
-    return list(dict.fromkeys([*ids, *holders[:1]])) if holders else []
+    further = holders if _arrays(columns) else holders[1:]
+    return [column for column in columns if column not in further] if holders or _arrays(columns) else []
 
 
 def holders_of(columns: Sequence[str]) -> list[str]:
@@ -80,14 +97,19 @@ def crystal_of(value: Any, max_sites: int) -> Crystal:
     if not isinstance(value, dict):
         raise CrystalError("one of its columns is null" if value is None else "it holds no structure")
     if not is_structure(value):
-        for key in holders_of([str(key) for key in value]):
-            return crystal_of(value[key], max_sites)
-        raise CrystalError("it holds no structure")
+        holders = holders_of([str(key) for key in value])
+        if not holders:
+            raise CrystalError("it holds no structure")
+        around = _ENVELOPE if holders[0] == "attributes" else ()
+        beside = {str(key): field for key, field in value.items() if key not in holders and key not in around}
+        return carrying(crystal_of(value[holders[0]], max_sites), beside)
     if "sites" in value:
         return _pymatgen(value, max_sites)
     record = {str(key).lower(): field for key, field in value.items()}
     kind = _arrays(record.keys())
-    return _BUILDERS[kind](record, max_sites)
+    known = _ARRAYS.union(_FURTHER.get(kind, "").split(), holders_of(list(record)))
+    beside = {str(key): field for key, field in value.items() if str(key).lower() not in known}
+    return carrying(_BUILDERS[kind](record, max_sites), beside)
 
 
 def from_positions(numbers: Any, positions: Any, cell: Any, periodic: Any, notes: tuple[str, ...] = ()) -> Crystal:
@@ -225,6 +247,8 @@ def _optimade(record: Record, max_sites: int) -> Crystal:
     directions = record.get("dimension_types")
     if directions is not None and list(_field(record, ["dimension_types"])) != [1, 1, 1]:
         raise CrystalError("it is not periodic in three directions")
+    if record.get("assemblies"):
+        raise CrystalError("some of its sites are alternatives to others (assemblies)")
     species = _field(record, ["species"]) if record.get("species") else []
     shares, notes = _of_species(names, [entry for entry in species if isinstance(entry, dict)])
     cell, places = _field(record, ["lattice_vectors"], 3), _field(record, ["cartesian_site_positions"], 3)
@@ -277,7 +301,20 @@ def _pymatgen(value: Record, max_sites: int) -> Crystal:
         frac_coords.append(site["abc"] if site.get("abc") is not None else lattice.get_fractional_coords(site["xyz"]))
     properties = value.get("properties")
     notes = (_own_notes(properties) if isinstance(properties, dict) else ()) + notes
-    return Crystal.of_shares(lattice.matrix, np.array(frac_coords, dtype=float), shares, notes=notes)
+    crystal = Crystal.of_shares(lattice.matrix, np.array(frac_coords, dtype=float), shares, notes=notes)
+    beside = {key: field for key, field in value.items() if key not in ("lattice", "sites") and field is not None}
+    if not beside.get("charge"):
+        beside.pop("charge", None)  # pymatgen writes 0 where none was given
+    return carrying(crystal, beside, columns(_beside_site(site) for site in value["sites"]))
+
+
+def _beside_site(site: Record) -> Record:
+    """Return the properties of a pymatgen site, with the oxidation state and spin of its species."""
+    species = site["species"][0]
+    of_species = {**(species.get("properties") or {}), **species}
+    alone = len(site["species"]) == 1
+    own = {key: of_species[key] for key in ("oxidation_state", "spin") if alone and of_species.get(key) is not None}
+    return {**own, **(site.get("properties") or {})}
 
 
 def _from_text(text: str, max_sites: int) -> Crystal:

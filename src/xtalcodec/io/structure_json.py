@@ -66,10 +66,12 @@ def _held(value: dict[str, Any], key: str, depth: int) -> Iterator[tuple[str, An
             label = labels[k] if isinstance(labels, list) and k < len(labels) else ""
             yield from _structures(record, label if isinstance(label, str) else "", depth + 1)
         return
-    for holder in holders_of([str(name) for name in value]):
+    holders = holders_of([str(name) for name in value])
+    for holder in holders:
         held = value.get(holder)
         if is_text(held) or (isinstance(held, dict) and is_structure(held) and not _is_table(held)):
-            yield name_of(value) or key, held
+            beside = {name: field for name, field in value.items() if name not in holders}
+            yield name_of(value) or key, {**beside, holder: held}
             return
         if isinstance(held, (dict, list)) and _is_column(held):
             yield from _rows(value, held)

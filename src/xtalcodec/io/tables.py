@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from xtalcodec.crystal import CrystalError
+from xtalcodec.io.carried import cell_value
 from xtalcodec.io.found import Found
-from xtalcodec.io.records import columns_of, crystal_of, name_of
+from xtalcodec.io.records import columns_of, crystal_of, holders_of, name_of, without_name
 
 _LONGEST_FIELD = 1 << 26
 """Bytes in one CSV field; the CIF of 2000 sites takes 200,000."""
@@ -35,16 +36,19 @@ def read_csv(text: str, name: str, max_sites: int) -> Iterator[Found]:
     columns = columns_of([column for column in rows.fieldnames or [] if column])
     if not columns:
         raise CrystalError(f"it has no column of crystals ({_KNOWN})")
+    holders = holders_of(columns)
     count = 0
     for count, row in enumerate(rows, start=1):
         record = {column: row.get(column) or "" for column in columns}
-        yield name_of(record) or f"{name}#{count}", partial(crystal_of, record, max_sites)
+        own = name_of(record) or f"{name}#{count}"
+        record = {k: v if k in holders else cell_value(v) for k, v in without_name(record).items()}
+        yield own, partial(crystal_of, record, max_sites)
     if not count:
         raise CrystalError("it has no rows")
 
 
 def read_parquet(path: Path, name: str, max_sites: int) -> Iterator[Found]:
-    """Yield every row of a parquet file, in batches; only the columns that are needed are read.
+    """Yield every row of a parquet file, in batches.
 
     Parameters
     ----------
@@ -70,4 +74,5 @@ def read_parquet(path: Path, name: str, max_sites: int) -> Iterator[Found]:
         for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
             for record in batch.to_pylist():
                 row += 1
-                yield name_of(record) or f"{name}#{row}", partial(crystal_of, record, max_sites)
+                own = name_of(record) or f"{name}#{row}"
+                yield own, partial(crystal_of, without_name(record), max_sites)

@@ -1,7 +1,8 @@
 """Crystals to files: CIF, POSCAR, extended XYZ, JSON, parquet. A file is whole or not there."""
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 from xtalcodec.crystal import Crystal, wrapped
 from xtalcodec.geometry.symmetry import conventional, right_handed, site_kinds, symmetrised
 from xtalcodec.io.atomic import atomic
+from xtalcodec.io.carried_text import cif_beside, cif_symbols, extxyz_beside
 from xtalcodec.io.read import quiet
 
 SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".json"}
@@ -84,15 +86,16 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
 
     Columns: material_id (the name; the second of a name gets -2), numbers, frac_coords (n x 3
     flattened, wrapped into [0, 1)), lattice (3 x 3 flattened, rows a, b, c in Å), notes (what reading it
-    assumed), occupancies (of the sites of a disordered crystal that are shared or partly empty, from 0: atomic
-    number and occupancy of each element). Zstd.
+    assumed), properties and site_properties (JSON text of a mapping; null where there are none), occupancies (of the
+    sites of a disordered crystal that are shared or partly empty, from 0: atomic number and occupancy of each
+    element; null for an ordered one). Zstd.
     """
     import pyarrow as pa
     import pyarrow.parquet
 
     fields = {"material_id": pa.string(), "numbers": pa.list_(pa.uint8())}
     fields |= {"frac_coords": pa.list_(pa.float64()), "lattice": pa.list_(pa.float64())}
-    fields["notes"] = pa.list_(pa.string())
+    fields |= {"notes": pa.list_(pa.string()), "properties": pa.string(), "site_properties": pa.string()}
     share = [("site", pa.int32()), ("element", pa.uint8()), ("occupancy", pa.float64())]
     fields["occupancies"] = pa.list_(pa.struct(share))
     schema = pa.schema(list(fields.items()))
@@ -109,6 +112,8 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
                     "lattice": crystal.lattice.ravel(),
                     "notes": list(crystal.notes),
                     "occupancies": _occupancies(crystal),
+                    "properties": json.dumps(crystal.properties) if crystal.properties else None,
+                    "site_properties": json.dumps(crystal.site_properties) if crystal.site_properties else None,
                 }
             )
             if len(rows) == _ROWS:
@@ -157,7 +162,8 @@ def _cif(crystal: Crystal, symprec: float | None) -> str:
         lattice.parameters,
         strict=True,
     )
-    rows = _rows(crystal, first, multiplicity)
+    types, loop_of_types = cif_symbols(crystal)
+    rows = _rows(crystal, types, first, multiplicity)
     setting = (
         "cell and positions as given" if number == 1 else "standard setting: axis b, hexagonal axes, origin choice 2"
     )
@@ -172,9 +178,11 @@ def _cif(crystal: Crystal, symprec: float | None) -> str:
         f"_chemical_formula_sum '{_sum_formula(crystal)}'",
         *("loop_", "_symmetry_equiv_pos_site_id", "_symmetry_equiv_pos_as_xyz"),
         *(f"{k + 1} '{operation}'" for k, operation in enumerate(xyz)),
+        *loop_of_types,
         *("loop_", "_atom_site_type_symbol", "_atom_site_label", "_atom_site_symmetry_multiplicity"),
         *("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z", "_atom_site_occupancy"),
         *rows,
+        *cif_beside(crystal),
     ]
     return "\n".join(lines) + "\n"
 
@@ -187,13 +195,17 @@ def _sum_formula(crystal: Crystal) -> str:
     return " ".join(f"{chemical_symbols[z]}{crystal.content[z].round(8):g}" for z in elements)
 
 
-def _rows(crystal: Crystal, first: Int[np.ndarray, " orbits"], multiplicity: Int[np.ndarray, " orbits"]) -> list[str]:
+def _rows(
+    crystal: Crystal, types: Sequence[str], first: Int[np.ndarray, " orbits"], multiplicity: Int[np.ndarray, " orbits"]
+) -> list[str]:
     """Lines of the loop of atoms: one for each element on a site; those that share a site have its label's number.
 
     Parameters
     ----------
     crystal
         To be written.
+    types
+        Type symbols of its sites, of those that are one element's.
     first, multiplicity
         A site of each orbit, and how many the orbit has.
     """
@@ -205,7 +217,8 @@ def _rows(crystal: Crystal, first: Int[np.ndarray, " orbits"], multiplicity: Int
         x, y, z = crystal.frac_coords[k]
         for element, share in shares[k]:
             symbol = chemical_symbols[element]
-            lines.append(f"{symbol} {symbol}{k + 1} {m} {x:.12f} {y:.12f} {z:.12f} {share:.10g}")
+            kind = types[k] if len(shares[k]) == 1 else symbol
+            lines.append(f"{kind} {symbol}{k + 1} {m} {x:.12f} {y:.12f} {z:.12f} {share:.10g}")
     return lines
 
 
@@ -247,18 +260,27 @@ def _poscar(crystal: Crystal) -> str:
 def _extxyz(crystal: Crystal) -> str:
     lattice = " ".join(map(repr, crystal.lattice.ravel().tolist()))
     positions = (crystal.frac_coords @ crystal.lattice).tolist()
-    rows = (f"{s} {x!r} {y!r} {z!r}" for s, (x, y, z) in zip(crystal.symbols, positions, strict=True))
-    head = f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="T T T"'
+    columns, cells, beside = extxyz_beside(crystal)
+    places = (f"{s} {x!r} {y!r} {z!r}" for s, (x, y, z) in zip(crystal.symbols, positions, strict=True))
+    rows = (" ".join([place, *own]) for place, own in zip(places, cells, strict=True))
+    head = f'Lattice="{lattice}" Properties=species:S:1:pos:R:3{columns} pbc="T T T"{beside}'
     return "\n".join([str(len(crystal)), head, *rows]) + "\n"
 
 
 def _json(crystal: Crystal) -> str:
-    """JSON of a pymatgen `Structure`, with the notes among its properties."""
-    import json
-
+    """JSON of a pymatgen `Structure`: properties and notes, those of sites, oxidation states in the species."""
     document = crystal.to_pymatgen().as_dict()
+    properties = dict(crystal.properties)
+    if isinstance(properties.get("charge"), (int, float)):
+        document["charge"] = properties.pop("charge")
     if crystal.notes:
-        document["properties"] = {**(document.get("properties") or {}), "notes": list(crystal.notes)}
+        properties["notes"] = list(crystal.notes)
+    document["properties"] = properties
+    for k, site in enumerate(document["sites"]):
+        own = {name: values[k] for name, values in crystal.site_properties.items()}
+        if isinstance(own.get("oxidation_state"), (int, float)):
+            site["species"][0]["oxidation_state"] = own.pop("oxidation_state")
+        site["properties"] = {name: value for name, value in own.items() if name != "oxidation_state"}
     return json.dumps(document, allow_nan=False)
 
 

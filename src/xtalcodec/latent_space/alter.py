@@ -63,7 +63,7 @@ def replaced(crystal: Crystal, replacements: Sequence[Replacement]) -> Crystal:
             raise CrystalError(f"{crystal.name or crystal.formula} has no {symbol} to replace; it has {there}")
         numbers[crystal.numbers == change.old] = done[change.old] = change.new
         words.append(f"{symbol}={chemical_symbols[change.new]}")
-    return replace(crystal, numbers=numbers, name="-".join(words))
+    return replace(crystal.without_properties(), numbers=numbers, name="-".join(words))
 
 
 def with_density(codec: "Codec", crystal: Crystal, scales: Sequence[float]) -> LatentSet:

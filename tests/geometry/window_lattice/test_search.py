@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.reconstruction import rms_displacement
+from xtalcodec.evaluation.displacement import rms_displacement
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.symmetry import space_group
 from xtalcodec.geometry.window_lattice.folding import window_of

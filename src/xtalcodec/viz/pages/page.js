@@ -42,12 +42,13 @@
     return node;
   };
   const fixed = (x, digits) => (x === null ? "—" : x.toFixed(digits));
-  const state = (row) => (row.matched ? "matched" : row.crystals[1] ? "missed" : "not decoded");
+  const good = (row) => row.matched && !row.displaced;
+  const state = (row) => (row.matched ? (row.displaced ? "displaced" : "matched") : row.crystals[1] ? "missed" : "not decoded");
   const counts = (row) => row.crystals.map((crystal) => (crystal ? crystal.numbers.length : 0));
 
   // ---- the list
   const KEYS = {
-    state: (row) => ["not decoded", "missed", "matched"].indexOf(state(row)),
+    state: (row) => ["not decoded", "missed", "displaced", "matched"].indexOf(state(row)),
     name: (row) => row.name,
     formula: (row) => row.crystals[0].formula,
     group: (row) => plainGroup(row.groups[0]),
@@ -73,8 +74,8 @@
     const line = document.createElement("tr");
     line.dataset.index = index;
     const [before, after] = counts(row);
-    const mark = make("td", { matched: "✓", missed: "✗", "not decoded": "∅" }[state(row)], `state ${row.matched ? "good" : "bad"}`);
-    mark.title = state(row);
+    const mark = make("td", { matched: "✓", displaced: "!", missed: "✗", "not decoded": "∅" }[state(row)], `state ${good(row) ? "good" : "bad"}`);
+    mark.title = row.displaced ? `matched, but a site is ${row.largest.toFixed(2)} Å off` : state(row);
     const kind = make("td", undefined, "formula");
     kind.append(formula(row.crystals[0].formula));
     const name = make("td", row.name, "name");
@@ -94,7 +95,7 @@
   const list = () => {
     const words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     const misses = at("misses").checked;
-    shown = rows.map((_, k) => k).filter((k) => !(misses && rows[k].matched) && words.every((w) => haystacks[k].includes(w)));
+    shown = rows.map((_, k) => k).filter((k) => !(misses && good(rows[k])) && words.every((w) => haystacks[k].includes(w)));
     if (sorting.key) {
       const value = KEYS[sorting.key];
       shown.sort((i, j) => {
@@ -188,9 +189,10 @@
     if (lines[index].isConnected) lines[index].scrollIntoView({ block: "nearest" });
     at("name").textContent = row.name || row.crystals[0].formula;
     at("badge").textContent = state(row);
-    at("badge").className = `badge ${row.matched ? "good" : "bad"}`;
+    at("badge").className = `badge ${good(row) ? "good" : "bad"}`;
     const facts = [];
     if (row.rms !== null) facts.push(fact("RMS", `${row.rms.toFixed(4)} Å`));
+    if (row.largest !== null) facts.push(fact("largest", `${row.largest.toFixed(4)} Å`));
     if (row.crystals[1] && !row.composition) facts.push(fact("composition", "differs"));
     facts.push(fact("confidence", fixed(row.confidence, 2)));
     at("facts").replaceChildren(...facts);

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.reconstruction import Reconstruction
+from xtalcodec.evaluation.reconstruction import DISPLACED, Reconstruction
 from xtalcodec.geometry.elements import radius, symbol
 from xtalcodec.io.atomic import atomic
 from xtalcodec.viz.elements import hex_color
@@ -109,10 +109,12 @@ def _summary(rows: Sequence[Reconstruction]) -> str:
     composition = sum(row.same_composition for row in rows)
     failed = sum(row.decoded is None for row in rows)
     rms = [row.rms_angstrom for row in rows if row.matched and row.rms_angstrom is not None]
+    displaced = sum(row.displaced for row in rows)
+    far = f", {displaced:,} with a site over {DISPLACED:g} Å off" if displaced else ""
     mean = f"{sum(rms) / len(rms):.4f} Å" if rms else "—"
     tiles = (
         ("Crystals", f"{n:,}", ""),
-        ("Match rate", _percent(matched, n), f"{matched:,} of {n:,}"),
+        ("Match rate", _percent(matched, n), f"{matched:,} of {n:,}{far}"),
         ("Mean RMS displacement", mean, f"over {len(rms):,} matched"),
         ("Composition right", _percent(composition, n), f"{composition:,} of {n:,}"),
         ("Not decoded", f"{failed:,}", "counted as unmatched"),
@@ -163,6 +165,8 @@ def _row(row: Reconstruction) -> dict[str, Any]:
         "crystals": [_crystal(row.original), None if decoded is None else _crystal(decoded)],
         "matched": row.matched,
         "rms": _number(row.rms_angstrom),
+        "largest": _number(row.largest_angstrom),
+        "displaced": row.displaced,
         "composition": row.same_composition,
         "confidence": _number(row.confidence),
         "reason": row.reason,

@@ -1,0 +1,142 @@
+"""What a CIF says beside the structure: oxidation states, magnetic moments, ids, and properties that we wrote."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.carried import carrying
+from xtalcodec.io.carried_text import CIF_TAGS
+from xtalcodec.io.cif_syntax import UNKNOWN, Block, number
+from xtalcodec.io.operations import Operations
+from xtalcodec.io.orbits import COPIES, Sites
+
+_IDS = r"_(database_code_(?!depnum)\w+|(cod|amcsd|icsd|ccdc|csd)_database_code|chemical_name_\w+|diffrn_ambient_\w+)$"
+"""Codes of databases, names of the compound, and the temperature and pressure of the measurement."""
+_MOMENTS = tuple(f"_atom_site_moment_crystalaxis_{x}" for x in "xyz")
+
+
+_LEFT_OUT = "magnetic moments are left out: no magnetic operations are listed, or moments and operations disagree"
+_TURNED = 0.1
+"""μB; how far the moment of a site may be from its image under an operation that keeps the site."""
+
+
+def with_beside(crystal: Crystal, block: Block, labels: list[str], sites: Sites, operations: Operations) -> Crystal:
+    """Return the crystal with what its data block says beside the sites.
+
+    Parameters
+    ----------
+    crystal
+        As read.
+    block
+        Its data block.
+    labels
+        Of the rows that are atoms.
+    sites
+        Which row and which operation each site comes from.
+    operations
+        Of the space group; with time reversal where they are magnetic.
+    """
+    fields: dict[str, Any] = {tag.removeprefix("_"): block.one(tag) for tag in block.matching(_IDS)}
+    crystal, written = _as_written(crystal, block)
+    of_sites: dict[str, list[Any]] = {}
+    states = _oxidation_states(block, labels)
+    if any(state is not None for state in states):
+        of_sites["oxidation_state"] = [states[row] for row in sites.rows]
+    if any(block.one(tag) for tag in block.matching(r"_atom_site_moment_(?!label$)")):
+        moments = _moments(block, labels, sites, operations, crystal.lattice)
+        if moments is None:
+            crystal = replace(crystal, notes=(_LEFT_OUT, *crystal.notes))
+        else:
+            of_sites["magmom"] = moments
+    own = written.pop("site_properties", {})
+    per_site = {name: values for name, values in own.items() if isinstance(values, list)}
+    rows = {
+        name: [values[row] for row in sites.rows] for name, values in per_site.items() if len(values) == len(labels)
+    }
+    return carrying(crystal, fields | written, of_sites | rows)
+
+
+def _as_written(crystal: Crystal, block: Block) -> tuple[Crystal, dict[str, Any]]:
+    """Return what our own text fields hold, and the crystal in the orientation that it had when they were written."""
+    found = [_mapping(block.one(tag)) for tag in CIF_TAGS]
+    if not any(found):
+        return crystal, {}
+    tags = [[f"_atom_sites_cartn_tran_matrix_{i}{j}" for i in (1, 2, 3)] for j in (1, 2, 3)]
+    if all(block.one(tag) for row in tags for tag in row):
+        lattice = np.array([[number(block.one(tag), tag).value for tag in row] for row in tags])
+        if np.allclose(lattice @ lattice.T, crystal.lattice @ crystal.lattice.T, rtol=1e-6, atol=1e-6):
+            crystal = replace(crystal, lattice=lattice)
+    return crystal, {**found[0], "site_properties": found[1]}
+
+
+def _mapping(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _oxidation_states(block: Block, labels: list[str]) -> list[float | None]:
+    """Return the oxidation state of every row, by the loop of types, or as its type symbol says it."""
+    types, all_labels = (block.values.get(f"_atom_site_{tag}", []) for tag in ("type_symbol", "label"))
+    if len(types) != len(all_labels or types):
+        return [None] * len(labels)
+    numbers = _numbers(block, "_atom_type_oxidation_number")
+    of_type = dict(zip(block.values.get("_atom_type_symbol", []), numbers, strict=False))
+    of_label = {
+        label: of_type[text] if of_type.get(text) is not None else _charge(text)
+        for label, text in zip(all_labels or types, types, strict=True)
+    }
+    return [of_label.get(label) for label in labels]
+
+
+def _charge(symbol: str) -> float | None:
+    """Read the charge of Fe3+ or O2-; none of Fe, which says nothing."""
+    match = re.fullmatch(r"[A-Za-z]{1,2}(\d+\.?\d*)([+-])", symbol)
+    return float(match[2] + match[1]) if match else None
+
+
+def _numbers(block: Block, tag: str) -> list[float | None]:
+    """Read a column of numbers, None where one is not known or is none."""
+    found: list[float | None] = []
+    for text in block.values.get(tag, []):
+        try:
+            found.append(None if text in UNKNOWN else number(text, tag).value)
+        except CrystalError:
+            found.append(None)
+    return found
+
+
+def _moments(
+    block: Block, labels: list[str], sites: Sites, operations: Operations, lattice: Float[np.ndarray, "3 3"]
+) -> list[list[float]] | None:
+    """Return the Cartesian moments in μB, 0 for sites that are not listed; None where they cannot be told.
+
+    The file has components along the unit vectors of the cell's axes. A moment is an axial vector that time reversal
+    turns round: operation R with reversal θ makes θ det(R) R m of it (magCIF dictionary, `_atom_site_moment`).
+    """
+    names, parts = block.values.get("_atom_site_moment_label", []), [_numbers(block, tag) for tag in _MOMENTS]
+    reversal = operations.reversal if len(operations) > 1 else np.ones(1)
+    if reversal is None or {len(part) for part in parts} != {len(names)} or any(None in part for part in parts):
+        return None
+    given = dict(zip(names, np.array(parts, dtype=float).T, strict=True))
+    if not set(given) <= set(labels) or len(set(labels)) < len(labels):
+        return None
+    along_axes = np.array([given.get(label, np.zeros(3)) for label in labels])
+    fractional = (along_axes / np.linalg.norm(lattice, axis=1))[sites.rows]
+    rotations = operations.rotations[sites.operations]
+    signs = reversal * np.round(np.linalg.det(operations.rotations))
+    moments = signs[sites.operations, None] * np.einsum("sij,sj->si", rotations, fractional)
+    for site, moment in zip(sites.frac_coords, moments, strict=True):
+        away = operations.images(site[None])[0] - site
+        kept = np.linalg.norm((away - np.round(away)) @ lattice, axis=1) < COPIES
+        images = signs[kept, None] * (operations.rotations[kept] @ moment)
+        if np.linalg.norm((images - moment) @ lattice, axis=1).max() > _TURNED:
+            return None
+    return (moments @ lattice).tolist()
