@@ -3,9 +3,10 @@ import warnings
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
-from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.crystal import VACANCY, Crystal, CrystalError, minimum_image, nearest
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.testing import crystals, shifts
 
@@ -81,10 +82,68 @@ def test_what_is_no_crystal_is_refused(lattice, frac_coords, numbers, reason):
         Crystal(lattice, frac_coords, numbers)
 
 
-def test_a_disordered_site_is_named():
-    structure = Structure(Lattice.cubic(4), ["Na", {"Cl": 0.5, "Br": 0.5}], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    with pytest.raises(CrystalError, match=r"site 1 .*Cl.*0\.5000.* is disordered or partly occupied"):
-        Crystal.from_pymatgen(structure)
+def solid_solution() -> Structure:
+    """A salt with a shared anion site and vacancies among the cations."""
+    sites = [{"Na": 0.9}, {"Cl": 0.5, "Br": 0.3, "I": 0.2}]
+    return Structure(Lattice.cubic(4), sites, [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+@pytest.mark.parametrize("way", ["pymatgen", "ase"])
+def test_a_disordered_crystal_goes_to_other_libraries_and_back(way):
+    crystal = Crystal.from_pymatgen(solid_solution())
+    assert not crystal.is_ordered
+    assert crystal.numbers.tolist() == [11, 17]
+    assert crystal.sites_shares() == [[(11, 0.9)], [(17, 0.5), (35, 0.3), (53, 0.2)]]
+    assert crystal.occupancies[0, VACANCY] == pytest.approx(0.1)
+    assert crystal.label(1) == "Cl0.5Br0.3I0.2"
+    back = Crystal.from_pymatgen(crystal.to_pymatgen()) if way == "pymatgen" else Crystal.from_ase(crystal.to_ase())
+    np.testing.assert_allclose(back.occupancies, crystal.occupancies)
+    assert crystal.to_pymatgen().composition.almost_equals(solid_solution().composition)
+    assert crystal.formula == solid_solution().composition.reduced_formula
+
+
+def test_ions_of_one_element_on_a_site_are_the_element():
+    mixed = Structure(Lattice.cubic(4), [{"Fe2+": 0.5, "Fe3+": 0.5}], [[0, 0, 0]])
+    assert Crystal.from_pymatgen(mixed).is_ordered
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ([[(11, 0.7), (19, 0.4)]], "occupancies of site 0 sum to 1.1"),
+        ([[(11, 0.0)]], "site 0 has an occupancy of 0"),
+        ([[(11, float("nan"))]], "site 0 has an occupancy of nan"),
+        ([[]], "occupancies of site 0 sum to 0"),
+        ([[(119, 1.0)]], "atomic numbers run from 1 to 118, not 119"),
+    ],
+)
+def test_occupancies_that_are_none_are_refused(shares, message):
+    with pytest.raises(CrystalError, match=message):
+        Crystal.of_shares(np.eye(3) * 4, np.zeros((1, 3)), shares)
+
+
+def test_occupancies_and_species_agree():
+    table = np.zeros((1, 119))
+    table[0, [11, 19]] = 0.3, 0.7
+    with pytest.raises(CrystalError, match="not the element with the largest share"):
+        Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([11]), occupancies=table)
+    with pytest.raises(CrystalError, match="no shares"):
+        Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([19]), occupancies=table * 0.9)
+    with pytest.raises(CrystalError, match="shape"):
+        Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([19]), occupancies=table[:, :50])
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_the_nearest_of_many_is_that_of_a_double_loop(n, m, seed):
+    rng = np.random.default_rng(seed)
+    lattice, places, among = 4 * np.eye(3) + 0.1 * rng.random((3, 3)), rng.random((n, 3)), rng.random((m, 3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xtalcodec.crystal._PAIRS", 3 * m)  # in parts
+        distance, index = nearest(places, among, lattice)
+    for k, place in enumerate(places):
+        all_of_them = [np.linalg.norm(minimum_image(place - other) @ lattice) for other in among]
+        assert distance[k] == pytest.approx(min(all_of_them))
+        assert all_of_them[index[k]] == pytest.approx(min(all_of_them))
 
 
 def test_deuterium_is_hydrogen():

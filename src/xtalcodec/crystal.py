@@ -314,7 +314,7 @@ class Crystal:
         kinds = atoms.arrays.get("spacegroup_kinds", np.arange(len(atoms)))
         shares = [atoms.info["occupancy"][str(kind)] for kind in kinds]
         return cls.of_shares(
-            lattice, frac_coords, [[(atomic_numbers[s], x) for s, x in o.items()] for o in shares], name
+            lattice, frac_coords, [[(atomic_numbers[s], float(x)) for s, x in site.items()] for site in shares], name
         )
 
     def to_pymatgen(self) -> "Structure":

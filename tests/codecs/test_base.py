@@ -259,7 +259,7 @@ def test_a_mixture_comes_back_each_as_given(mp, tmp_path):
         (salt(5.0, ("Md", "Cl")), r"^item 1 \(MdCl\): the codec 'small' never saw Md in training"),
         (salt(0.9), r"^item 1 \(NaCl\): two of its atoms are 0\.\d\d Å apart"),
         (Crystal(60 * np.eye(3), np.zeros((1, 3)), np.array([26]), "mp-13"), "^mp-13: its cell needs"),
-        (Structure(Lattice.cubic(4), [{"Fe": 0.5}], [[0, 0, 0]]), r"^item 1: site 0 \(Fe:0\.5 .* is disordered"),
+        (Structure(Lattice.cubic(4), [{"Fe": 0.5}], [[0, 0, 0]]), r"^item 1 .*ordered crystals only, .* 0 \(Fe0\.5\)"),
         (Atoms("Cu"), r"^item 1: it is not periodic"),
     ],
 )

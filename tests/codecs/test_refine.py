@@ -84,7 +84,8 @@ def loss(network, crystals, z):
     grid = SPACE.grid(PATCHES)
     decoded = network.decode(z, batch.lattice, PATCHES)
     species = network.species(interpolate(decoded.features, which, batch.frac_coords[batch.mask] * grid[0], grid))
-    return sum(network.loss(decoded, SPACE.targets(batch, PATCHES), species, batch.numbers[batch.mask]).values())
+    shares = batch.shares(21)[batch.mask]
+    return sum(network.loss(decoded, SPACE.targets(batch, PATCHES), species, shares).values())
 
 
 def losses(network):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.networks.patch import DecodedField, PatchConfig, PatchNetwork
+from xtalcodec.networks.patch import DecodedField, PatchConfig, PatchNetwork, SpeciesLogits
 from xtalcodec.representations.base import Targets
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import Periodic, PeriodicConfig
@@ -53,7 +53,7 @@ def test_shapes_follow_the_grid(network, patches):
     assert decoded.heat.shape == (2, 64 * tokens)
     assert decoded.offset.shape == (2, 64 * tokens, 3)
     assert decoded.features.shape == (2, 64 * tokens, 5)
-    assert network.species(decoded.features[:, :7]).shape == (2, 7, 101)
+    assert network.species(decoded.features[:, :7]).element.shape == (2, 7, 101)
     assert all(torch.isfinite(x).all() for x in (latent.mean, latent.log_var, decoded.heat, decoded.offset))
 
 
@@ -174,9 +174,9 @@ def test_every_term_of_the_loss_is_lowest_at_the_truth(network):
     patches = (2, 2, 2)
     batch = CrystalBatch.collate([crystal_on(patches, seed, sites=3) for seed in range(2)])
     targets, decoded = perfect(Periodic(PeriodicConfig()), batch, patches)
-    numbers = batch.numbers[batch.mask]
-    logits = 20.0 * torch.nn.functional.one_hot(numbers, 101)
-    best = network.loss(decoded, targets, logits, numbers)
+    shares = batch.shares(101)[batch.mask]
+    logits = 20.0 * shares
+    best = network.loss(decoded, targets, SpeciesLogits(logits), shares)
     assert set(best) == {"heat", "offset", "species"}
     assert best["offset"].item() == 0
     assert best["species"].item() < 1e-5
@@ -187,7 +187,7 @@ def test_every_term_of_the_loss_is_lowest_at_the_truth(network):
             decoded.offset + 0.5 * torch.randn_like(decoded.offset),
             decoded.features,
         )
-        worse = network.loss(noisy, targets, logits + 9 * torch.randn_like(logits), numbers)
+        worse = network.loss(noisy, targets, SpeciesLogits(logits + 9 * torch.randn_like(logits)), shares)
         for name, value in best.items():
             assert 0 <= value.item() < worse[name].item(), name
 
@@ -199,20 +199,20 @@ def test_offsets_far_from_atoms_cost_nothing(network):
     far = torch.ones(targets.heat.numel(), dtype=torch.bool)
     far[targets.near] = False
     offset = decoded.offset + 7 * far.view(1, -1, 1)
-    numbers = batch.numbers[0]
-    species = torch.zeros(2, 101)
-    loss = network.loss(DecodedField(decoded.heat, offset, decoded.features), targets, species, numbers)
+    species = SpeciesLogits(torch.zeros(2, 101))
+    field = DecodedField(decoded.heat, offset, decoded.features)
+    loss = network.loss(field, targets, species, batch.shares(101)[0])
     assert loss["offset"].item() == 0
     assert loss["species"].item() == pytest.approx(math.log(101), rel=1e-5)
 
 
 def test_heat_weighs_warm_voxels_more(network):
     targets = Targets(torch.tensor([[0.0, 1.0]]), torch.tensor([1]), torch.zeros(1, 3))
-    species, numbers = torch.zeros(1, 101), torch.tensor([1])
+    species, shares = SpeciesLogits(torch.zeros(1, 101)), torch.eye(101)[:1]
 
     def heat(logits):
         field = DecodedField(torch.tensor([logits]), torch.zeros(1, 2, 3), torch.zeros(1, 2, 5))
-        return network.loss(field, targets, species, numbers)["heat"].item()
+        return network.loss(field, targets, species, shares)["heat"].item()
 
     missed, invented = heat([-9.0, -9.0]), heat([9.0, 9.0])
     assert missed == pytest.approx(21 * invented, rel=1e-3)
@@ -226,6 +226,6 @@ def test_gradients_reach_every_parameter():
     batch = CrystalBatch.collate([crystal_on(patches)])
     latent, decoded = code(network, [crystal_on(patches)], patches)
     species = network.species(decoded.features[0, :4])
-    loss = network.loss(decoded, space.targets(batch, patches), species, batch.numbers[0])
+    loss = network.loss(decoded, space.targets(batch, patches), species, batch.shares(101)[0])
     (sum(loss.values()) + latent.kl().sum()).backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []

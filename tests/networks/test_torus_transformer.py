@@ -8,7 +8,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from xtalcodec.networks.torus_transformer import Attention, Block, TorusBias, displacements, lattice_features
+from xtalcodec.networks.torus_transformer import (
+    Attention,
+    Block,
+    LayerBias,
+    TorusBias,
+    differences,
+    displacements,
+    lattice_features,
+)
 
 ROUNDING = 1e-5
 """Of activations of about 1, after a few layers in float32."""
@@ -16,8 +24,9 @@ ROUNDING = 1e-5
 
 @pytest.mark.parametrize("patches", [(1, 1, 1), (1, 2, 3), (2, 3, 2), (1, 1, 7)])
 def test_displacements_are_those_of_a_double_loop(patches):
-    features, index = displacements(patches, torch.device("cpu"))
+    features = displacements(patches, torch.device("cpu"))
     cells = list(itertools.product(*map(range, patches)))
+    index = differences(patches, torch.device("cpu"), 0, len(cells))
     assert index.shape == (len(cells), len(cells))
     for (i, here), (j, there) in itertools.product(enumerate(cells), repeat=2):
         d = [(a - b) % n for a, b, n in zip(here, there, patches, strict=True)]
@@ -35,7 +44,7 @@ def test_displacements_are_those_of_a_double_loop(patches):
 
 def test_the_bias_of_a_pair_depends_on_its_displacement_alone():
     torch.manual_seed(0)
-    bias = TorusBias(layers=2, heads=3)((1, 2, 3)).detach()
+    bias = torch.stack([layer.rows(0, 6) for layer in TorusBias(layers=2, heads=3)((1, 2, 3))]).detach()
     assert bias.shape == (2, 3, 6, 6)
     shifted = bias.view(2, 3, 2, 3, 2, 3).roll((1, 2, 1, 2), (2, 3, 4, 5)).reshape(bias.shape)
     torch.testing.assert_close(bias, shifted)
@@ -46,7 +55,7 @@ def test_displacements_made_in_inference_mode_still_train():
     displacements.cache_clear()
     with torch.inference_mode():
         displacements((1, 1, 2), torch.device("cpu"))
-    TorusBias(layers=1, heads=1)((1, 1, 2)).sum().backward()
+    TorusBias(layers=1, heads=1)((1, 1, 2))[0].rows(0, 2).sum().backward()
 
 
 def test_lattice_features_are_logarithms_cosines_and_lengths_of_patches():
@@ -66,9 +75,9 @@ def test_lattice_features_are_logarithms_cosines_and_lengths_of_patches():
 @torch.no_grad()
 def test_attention_is_torchs_with_the_bias_as_its_mask():
     torch.manual_seed(0)
-    layer, x, bias = Attention(12, 3), torch.randn(2, 5, 12), torch.randn(3, 5, 5)
+    layer, x, bias = Attention(12, 3), torch.randn(2, 5, 12), LayerBias(torch.randn(3, 5), (1, 1, 5))
     q, k, v = (part.unflatten(-1, (3, 4)).transpose(1, 2) for part in layer.qkv(x).chunk(3, -1))
-    truth = layer.out(F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2))
+    truth = layer.out(F.scaled_dot_product_attention(q, k, v, attn_mask=bias.rows(0, 5)).transpose(1, 2).flatten(2))
     torch.testing.assert_close(layer(x, bias), truth, atol=ROUNDING, rtol=0)
 
 
@@ -83,4 +92,16 @@ def test_a_layer_moves_with_its_patches(patches):
         return y.view(2, *patches, 12).roll((1, 1, 2), (1, 2, 3)).reshape(y.shape)
 
     torch.testing.assert_close(block(rolled(x), bias), rolled(block(x, bias)), atol=ROUNDING, rtol=0)
-    assert not torch.allclose(block(x, bias), block(x, torch.zeros_like(bias)), atol=1e-3)
+    none = LayerBias(torch.zeros_like(bias.values), patches)
+    assert not torch.allclose(block(x, bias), block(x, none), atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_large_cell_attends_in_parts_as_a_small_one_does_at_once(monkeypatch):
+    torch.manual_seed(0)
+    patches = (3, 4, 5)
+    layer, x = Attention(12, 3), torch.randn(2, 60, 12)
+    bias = LayerBias(torch.randn(3, 60), patches)
+    whole = layer(x, bias)
+    monkeypatch.setattr("xtalcodec.networks.torus_transformer.AT_ONCE", 7 * 60)
+    torch.testing.assert_close(layer(x, bias), whole, atol=ROUNDING, rtol=0)

@@ -28,7 +28,7 @@ def work(network, optimisers, steps, first=0):
         field, lattice = torch.rand(2, 4, 4, 8, 2), torch.eye(3).expand(2, 3, 3) * 4
         latent = network.encode(field, lattice, (1, 1, 2))
         decoded = network.decode(latent.sample(), lattice, (1, 1, 2))
-        species = network.species(decoded.features)
+        species = network.species(decoded.features).element
         (decoded.heat.square().mean() + decoded.offset.square().mean() + species.square().mean()).backward()
         for optimiser in optimisers.values():
             optimiser.step()

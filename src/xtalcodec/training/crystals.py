@@ -53,6 +53,7 @@ class TrainingCrystals:
         for crystal in crystals:
             if reason := self._add(crystal, largest):
                 self.left_out.append((crystal.name, reason))
+        self.given = sum(len(group) for group in self.groups.values())
         for crystal in derive(crystals, config.derived, seed):
             self._add(crystal, largest)  # one that is too large is not missed
         if not self.groups:
@@ -77,8 +78,8 @@ class TrainingCrystals:
         return min(max(4, self.batch_patches // prod(shape)), 4 * len(self.groups[shape]))
 
     def __len__(self) -> int:
-        """Return the number of crystals in use."""
-        return sum(len(group) for group in self.groups.values())
+        """Return the number of crystals in use, without those that are derived from them."""
+        return self.given
 
     def draw(self, seed: Sequence[int]) -> tuple[list[Crystal], Patches]:
         """Draw crystals of one grid, about `batch_patches` patches in all.
