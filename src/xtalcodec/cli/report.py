@@ -64,6 +64,8 @@ def print_summary(
             f"{name + ' sites':>12}: {part['n']:5d} crystals  matched {100 * part['match_rate']:6.2f} %  rmse {rmse}  "
             f"count {100 * part['count_rate']:.2f} %  composition {100 * part['composition_rate']:.2f} %"
             + (f"  matched but over {DISPLACED:g} Å off {part['displaced']}" if part["displaced"] else "")
+            + (f"  {part['disordered']} disordered" if part["disordered"] else "")
+            + (f", occupancies off by {part['occupancy_error']:.4f}" if part["occupancy_error"] is not None else "")
         )
     area = result["confidence_auc"]
     typer.echo(
@@ -79,7 +81,7 @@ def print_summary(
 def _row(r: Reconstruction) -> dict[str, Any]:
     """A row as JSON."""
     names = "space_group space_group_decoded matched rms rms_angstrom same_count same_composition"
-    names += " largest_angstrom displaced confidence reason code_length cycle_consistency"
+    names += " largest_angstrom occupancy_error displaced confidence reason code_length cycle_consistency"
     about = {"name": r.original.name, "formula": r.original.formula, "sites": len(r.original)}
     about |= {"notes": list(r.original.notes)}
     about |= {"sites_decoded": len(r.decoded) if r.decoded else 0}

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.disorder import disordered_matcher
 
 if TYPE_CHECKING:
     from pymatgen.core import Lattice
@@ -68,7 +69,14 @@ def rms_displacement(a: Crystal, b: Crystal) -> float | None:
 
 
 def displacement(a: Crystal, b: Crystal) -> Displacement | None:
-    """Return how far the sites of two crystals are apart; None where StructureMatcher finds no match."""
+    """Return how far the sites of two crystals are apart; None where StructureMatcher finds no match.
+
+    Sites of disordered crystals are alike where their occupancies are within `disorder.TOLERANCE`.
+    """
+    if not (a.is_ordered and b.is_ordered):
+        matcher = disordered_matcher(STOL, ANGLE_TOL, LTOL)
+        found = matcher.get_rms_dist(a.to_pymatgen(), b.to_pymatgen())
+        return None if found is None else Displacement(float(found[0]), float(found[1]))
     if not _same_ratios(a.numbers, b.numbers):
         return None
     first, second = _primitive(a), _primitive(b)

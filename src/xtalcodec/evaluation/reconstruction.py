@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.evaluation.disorder import TOLERANCE, occupancy_error
 from xtalcodec.evaluation.displacement import displacement
 from xtalcodec.geometry.symmetry import space_group
 from xtalcodec.parallel import map_in_order
@@ -60,6 +61,8 @@ class Reconstruction:
     """Distance of the decoded crystal's own latent from the code's, where asked for."""
     largest_angstrom: float | None = None
     """Largest displacement of a site in Å; None where not matched."""
+    occupancy_error: float | None = None
+    """Mean difference of an occupancy on shared sites; None for ordered crystals, and where not matched."""
 
     @property
     def displaced(self) -> bool:
@@ -151,12 +154,13 @@ def compare(
         rms=None if found is None else found.rms,
         rms_angstrom=None if found is None else found.rms * scale,
         same_count=len(original) == len(decoded),
-        same_composition=sorted(original.numbers) == sorted(decoded.numbers),
+        same_composition=bool(abs(original.content - decoded.content).max() <= TOLERANCE),
         confidence=confidence,
         reason=reason,
         code_length=code_length,
         cycle_consistency=cycle_consistency,
         largest_angstrom=None if found is None else found.largest * scale,
+        occupancy_error=None if found is None else occupancy_error(original, decoded),
     )
 
 
@@ -210,6 +214,8 @@ def _scores(rows: Sequence[Reconstruction]) -> dict[str, Any]:
         "displaced": sum(r.displaced for r in rows),
         "count_rate": mean([float(r.same_count) for r in rows]),
         "composition_rate": mean([float(r.same_composition) for r in rows]),
+        "disordered": sum(not r.original.is_ordered for r in rows),
+        "occupancy_error": mean([r.occupancy_error for r in rows if r.occupancy_error is not None]),
         "code_length": mean([float(r.code_length) for r in rows if r.code_length]),
     }
 
