@@ -6,11 +6,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.config import NotNegative, Positive, Share, settings
-from xtalcodec.crystal import HEAVIEST, VACANCY
+from xtalcodec.crystal import HEAVIEST, VACANCY, minimum_image, wrapped
 from xtalcodec.networks.patch import FULL, DecodedField, PatchNetwork, SpeciesLogits
 from xtalcodec.representations.base import Grid, Patches, Representation, flat_index
 from xtalcodec.representations.batch import CrystalBatch
@@ -203,24 +204,53 @@ def _apart(
     config: HeatFinderConfig,
 ) -> Candidates:
     """Keep the likeliest candidate, drop those too near to it, and so on; equal ones keep the first."""
-    order = found.likeness.argsort(descending=True, stable=True)
-    order = order[found.which[order].argsort(stable=True)]  # crystal by crystal, the best first
-    which, position = found.which[order], found.position[order]
-    count = torch.bincount(which, minlength=len(lattice))
-    inside = torch.arange(int(count.max()) if len(which) else 0, device=which.device) < count[:, None]
-    frac = position.new_zeros(*inside.shape, 3)
-    frac[inside] = (position / torch.tensor(grid, device=which.device)).remainder(1)
-    apart = frac[:, :, None] - frac[:, None]
-    nearest_image = apart - apart.round() if representation.wraps else apart
-    close = (nearest_image @ lattice[:, None]).norm(dim=-1) < config.nearest
-    worse = close.tril(-1) & inside[:, :, None] & inside[:, None]  # b n m: m, which is better, is too near to n
-    kept, undecided = torch.zeros_like(inside), inside.clone()
+    order = found.likeness.argsort(descending=True, stable=True).cpu().numpy()
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    pairs = _close(found, lattice, grid, config.nearest, wraps=representation.wraps)
+    first = rank[pairs[:, 0]] < rank[pairs[:, 1]]
+    better, worse = np.where(first[:, None], pairs, pairs[:, ::-1]).T
+    kept, undecided = np.zeros(len(order), dtype=bool), np.ones(len(order), dtype=bool)
     while undecided.any():
-        best = undecided & ~(worse & undecided[:, None]).any(-1)
+        best = undecided.copy()
+        best[worse[undecided[better]]] = False
         kept |= best
-        undecided &= ~best & ~(worse & best[:, None]).any(-1)
-    stays = order[kept[inside]].sort().values
+        undecided &= ~best
+        undecided[worse[best[better]]] = False
+    stays = torch.from_numpy(np.flatnonzero(kept)).to(found.which.device)
     return Candidates(found.which[stays], found.position[stays], found.support[stays])
+
+
+def _close(
+    found: Candidates, lattice: Float[Tensor, "b 3 3"], grid: Grid, nearest: float, *, wraps: bool
+) -> Int[np.ndarray, "pairs 2"]:
+    """Pairs of candidates of one crystal nearer than `nearest` Å, found in a tree: there may be tens of thousands.
+
+    Parameters
+    ----------
+    found
+        The candidates of all crystals.
+    lattice
+        Cell vectors of the torus, rows in Å.
+    grid
+        Voxels along each axis.
+    nearest
+        Å.
+    wraps
+        Whether atoms at opposite ends are neighbours.
+    """
+    which, frac = found.which.cpu().numpy(), found.position.double().cpu().numpy() / np.array(grid)
+    frac = wrapped(frac)
+    cells = lattice.double().cpu().numpy()
+    reach = nearest * float(np.linalg.norm(np.linalg.inv(cells), axis=1).max())  # of a coordinate within `nearest`
+    apart_by_crystal = np.column_stack([frac, which * (1 + 2 * reach)])
+    tree = cKDTree(apart_by_crystal, boxsize=[1, 1, 1, 0] if wraps else None)
+    pairs = tree.query_pairs(reach, p=np.inf, output_type="ndarray")
+    apart = frac[pairs[:, 0]] - frac[pairs[:, 1]]
+    if wraps:
+        apart = minimum_image(apart)
+    distance = np.linalg.norm(np.einsum("px,pxy->py", apart, cells[which[pairs[:, 0]]]), axis=-1)
+    return pairs[distance < nearest]
 
 
 def _explained(
