@@ -60,6 +60,15 @@ def test_crystals_of_one_composition_and_others(prototypes):
     assert 0 < sum(verdicts) < len(verdicts)
 
 
+def test_what_is_on_a_shared_site_counts():
+    places = np.array([[0, 0, 0], [0.5, 0.5, 0.5]])
+    mixed, other = (
+        Crystal.of_shares(4 * np.eye(3), places, [[(11, 1.0)], [(17, share), (35, 1 - share)]]) for share in (0.6, 0.9)
+    )
+    assert displacement(mixed, mixed).rms == pytest.approx(0, abs=ALIKE)
+    assert displacement(mixed, other) is None
+
+
 def test_other_ratios_and_other_numbers_of_sites_do_not_match():
     rocksalt = Crystal(4 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([11, 17]))
     other = replace(rocksalt, numbers=np.array([11, 35]))
