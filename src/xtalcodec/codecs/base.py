@@ -120,6 +120,11 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         self.network = self._open_network().to(self.device).eval()
 
     @property
+    def most_noise(self) -> float:
+        """Largest noise of a latent, in standard deviations, that decoding can be told of; 0 for none."""
+        return 0.0
+
+    @property
     def knows_disorder(self) -> bool:
         """Whether crystals may have sites that are shared by elements, or partly empty."""
         return False
@@ -164,6 +169,24 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         patches
             Patches of the grid along its axes.
         """
+
+    def find_atoms_despite(
+        self,
+        noise: Float[Tensor, " b"],  # noqa: ARG002
+        z: Float[Tensor, "b patches latent"],  # noqa: ARG002
+        lattice: Float[Tensor, "b 3 3"],  # noqa: ARG002
+        patches: Patches,  # noqa: ARG002
+    ) -> list[FoundAtoms]:
+        """Atoms on the grid from latents that may be off.
+
+        Parameters
+        ----------
+        noise
+            Standard deviation of the errors of each crystal's latent, at most `most_noise`.
+        z, lattice, patches
+            As of `find_atoms`.
+        """
+        raise TypeError(f"the codec {self.config.name!r} knows of no noise on its latents")
 
     @abstractmethod
     def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:
@@ -530,7 +553,8 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         """
         result: list[DecodedCrystal | None] = [None] * len(latents)
         for indices, codes, z, lattice in self.batches(latents):
-            for k, code, sites in zip(indices, codes, self._sites(z, lattice, codes[0].patches), strict=True):
+            noise = torch.tensor([code.noise for code in codes], device=self.device)
+            for k, code, sites in zip(indices, codes, self._sites(z, lattice, codes[0].patches, noise), strict=True):
                 result[k] = _decoded(code, sites)
             if progress:
                 progress(len(indices))
@@ -553,6 +577,11 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
                 raise LatentsError(
                     f"{codes[0].name}: {z.shape[2]} latent numbers per patch, not {self.config.network.latent}"
                 )
+            loud = next((code for code in codes if code.noise > self.most_noise), None)
+            if loud is not None:
+                raise LatentsError(
+                    f"{loud.name}: its latent has noise of {loud.noise:g}, more than {self.most_noise:g}"
+                )
             lattice = torch.from_numpy(np.stack([c.lattice for c in codes])).float().to(self.device)
             yield indices, codes, z, lattice
 
@@ -565,11 +594,15 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         return [result[k] for k in range(len(latents))]
 
     @torch.no_grad()
-    def _sites(self, z: Tensor, lattice: Tensor, patches: Patches) -> list[FoundAtoms]:
-        """Latents of one batch → sites of the crystals' cells."""
+    def _sites(self, z: Tensor, lattice: Tensor, patches: Patches, noise: Tensor | None = None) -> list[FoundAtoms]:
+        """Latents of one batch, which may be off by noise → sites of the crystals' cells."""
+        if noise is not None and bool(noise.any()):
+            atoms = self.find_atoms_despite(noise, z, lattice, patches)
+        else:
+            atoms = self.find_atoms(z, lattice, patches)
         cells = lattice.double().cpu().numpy()
         sites = []
-        for found, cell in zip(self.find_atoms(z, lattice, patches), cells, strict=True):
+        for found, cell in zip(atoms, cells, strict=True):
             placed = self.representation.sites_of_cell(found.positions, found.numbers, found.confidence, cell)
             sites.append(FoundAtoms(*placed, found.explained, occupancies=found.occupancies))
         return sites

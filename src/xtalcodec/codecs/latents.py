@@ -39,6 +39,10 @@ class CrystalCode:
     given_as: Kind = "pymatgen"
     """What the crystal was given as, and comes back as."""
 
+    noise: float = 0.0
+    """Standard deviation of the errors that its numbers have, in those of the latent; the decoder is told. An encoder's
+    have none."""
+
     @property
     def length(self) -> int:
         """How many numbers the code holds: latent, lattice (9), origin (3), integers of basis (9) and grid (3)."""
@@ -108,6 +112,7 @@ class LatentSet(Sequence):
             "origin": pa.array([c.origin for c in self], pa.list_(pa.float64(), 3)),
             "basis": pa.array([c.basis.ravel() for c in self], pa.list_(pa.int64(), 9)),
             "given_as": pa.array([c.given_as for c in self], pa.string()),
+            "noise": pa.array([c.noise for c in self], pa.float64()),
         }
         about = json.dumps({"format": FORMAT, "codec": self.codec})
         table = pa.table(columns).replace_schema_metadata({"xtalcodec": about})
@@ -157,4 +162,8 @@ def _code(row: dict) -> CrystalCode:
         raise LatentsError(f"{row['name']}: its basis changes the volume of the cell")
     if row["given_as"] not in get_args(Kind):
         raise LatentsError(f"{row['name']}: given as {row['given_as']!r}, which is none of {', '.join(get_args(Kind))}")
-    return CrystalCode(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, basis, origin, row["given_as"])
+    noise = float(row.get("noise") or 0.0)  # files of 0.1 have none
+    if not 0 <= noise < np.inf:
+        raise LatentsError(f"{row['name']}: its noise is {noise:g}")
+    code = CrystalCode(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, basis, origin, row["given_as"])
+    return replace(code, noise=noise)

@@ -66,14 +66,25 @@ class PatchCodec(Codec):
             return self.network.weights(batch.numbers)
         return batch.shares(len(table))[..., 1:] @ table[1:]
 
+    @property
+    def most_noise(self) -> float:
+        """What the network has learnt to live with."""
+        return self.network.config.noise
+
     def find_atoms(
+        self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
+    ) -> list[FoundAtoms]:
+        """Decode and read the heat."""
+        return self.find_atoms_despite(None, z, lattice, patches)
+
+    def find_atoms_despite(
         self,
+        noise: Float[Tensor, " b"] | None,
         z: Float[Tensor, "b patches latent"],
         lattice: Float[Tensor, "b 3 3"],
         patches: Patches,
-        noise: Float[Tensor, " b"] | None = None,
     ) -> list[FoundAtoms]:
-        """Decode and read the heat."""
+        """Decode latents that may be off, and read the heat."""
         frame = self.representation.frame(lattice)
         decoded = self.network.decode(z, frame, patches, noise)
         finder = self.config.atom_finder
