@@ -1,11 +1,21 @@
 """`data` as a user types it."""
 
+import pytest
+
+from xtalcodec.datasets import kept
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of its own for every test."""
+    monkeypatch.setenv("XTALCODEC_CACHE", str(tmp_path / "cache"))
+
 
 def test_data_verbs(run, cifs, tmp_path):
-    assert "aflow-prototypes" in run("data", "list").output
     result = run("data", "convert", cifs, "--out", tmp_path / "c.parquet")
     assert result.exit_code == 0, result.output
     assert "crystals  2" in run("data", "show", tmp_path / "c.parquet").output
+    assert "crystals  2" in run("data", "show", f"table:{tmp_path / 'c.parquet'}?id=material_id").output
 
 
 KNOWN = """2
@@ -30,3 +40,42 @@ def test_encode_says_once_that_codes_hold_no_properties(run, tmp_path):
     result = run("encode", tmp_path / "x.extxyz", "--out", tmp_path / "l.parquet", "--no-refine")
     assert result.stderr.count("codes hold cell, species and positions only") == 1
     assert "left out, of 2 crystals: energy, magmom" in result.stderr
+
+
+def test_the_list_tells_of_every_source_how_to_ask_it_and_what_to_cite(run):
+    output = run("data", "list").output
+    for word in ("aflow-prototypes:", "materials-project:elements=Ti,O&nsites<20", "hf:LeMaterial", "jarvis:dft_3d"):
+        assert word in output
+    assert output.count("licence") == output.count("citation") == output.count("size") >= 7
+
+
+def test_what_a_source_needs_is_told(run, monkeypatch):
+    monkeypatch.delenv("MP_API_KEY", raising=False)
+    result = run("data", "show", "materials-project:elements=Ti,O&nsites<20")
+    assert result.exit_code == 2
+    assert "set MP_API_KEY to your key" in result.output
+
+
+@pytest.mark.parametrize(
+    ("word", "library", "extra"),
+    [("materials-project:elements=Ti", "mp_api", "materials-project"), ("jarvis:dft_3d", "jarvis", "jarvis")],
+)
+def test_a_missing_library_is_named_with_the_line_that_installs_it(run, monkeypatch, word, library, extra):
+    import sys
+
+    monkeypatch.setenv("MP_API_KEY", "k" * 32)
+    for name in [name for name in sys.modules if name.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    result = run("data", "show", word)
+    assert result.exit_code == 2
+    assert f"pip install 'xtalcodec[{extra}]'" in result.output
+
+
+def test_the_cache_is_listed_and_removed(run):
+    kept.folder_of("jarvis:metals", {"url": "x"})
+    assert "jarvis:metals" in run("data", "cache").output
+    assert "are removed" in run("data", "cache", "--remove", "jarvis:metals").output
+    result = run("data", "cache", "--remove", "jarvis:metals")
+    assert result.exit_code == 2
+    assert "nothing is kept of 'jarvis:metals'" in result.output

@@ -10,11 +10,10 @@ from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.codecs.registry import classes
 from xtalcodec.crystal import Crystal
-from xtalcodec.datasets.sources import sources
 from xtalcodec.networks.hoffmann import HoffmannConfig
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors import available, prior
-from xtalcodec.testing.contracts import check_codec, check_prior, check_representation, check_source
+from xtalcodec.testing.contracts import check_codec, check_prior, check_representation
 
 SMALL = {
     PatchConfig: {"width": 24, "heads": 2, "encoder_layers": 1, "decoder_layers": 1},
@@ -57,8 +56,3 @@ def test_priors(name, tmp_path):
         for k in range(8)
     ]
     check_prior(prior(name), LatentSet(tuple(codes), "tiny-0"), tmp_path)
-
-
-@pytest.mark.parametrize("name", sources())
-def test_sources(name):
-    check_source(sources()[name])

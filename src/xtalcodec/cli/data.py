@@ -14,11 +14,32 @@ data_app = typer.Typer(help="Sources of crystals, and conversion to parquet.", n
 
 @data_app.command("list")
 def data_list() -> None:
-    """List the sources of crystals that need no file."""
-    from xtalcodec import datasets
+    """List the sources of crystals: how to ask each, its licence, its size and what to cite."""
+    from xtalcodec.datasets.sources import sources
 
-    for name, description in datasets.available().items():
-        typer.echo(f"{name:18} {description}")
+    for name, source in sorted(sources().items()):
+        typer.echo(f"{name}: {source.description}")
+        for what in ("example", "licence", "size", "citation"):
+            typer.echo(f"    {what:9} {getattr(source, what)}")
+
+
+@data_app.command("cache")
+def data_cache(
+    remove: Annotated[str | None, typer.Option(help="A line of the list, which is to be asked anew.")] = None,
+) -> None:
+    """List what was fetched from sources and is kept, or remove it.
+
+    Example: xtalcodec data cache --remove jarvis:dft_3d
+    """
+    from xtalcodec.datasets import kept
+
+    with clear_errors():
+        if remove is not None:
+            typer.echo(f"{kept.forget(remove) / 1e6:.1f} MB of {remove} are removed")
+            return
+        typer.echo(f"kept in {kept.cache()}")
+        for item in kept.contents():
+            typer.echo(f"{item.asked} {item.bytes / 1e6:10.1f} MB  {item.source}")
 
 
 @data_app.command("show")

@@ -143,7 +143,7 @@ def _one(text: str, max_sites: int) -> "Crystal":
 
     from xtalcodec import datasets
 
-    source, colon, name = ("", "", "") if Path(text).exists() else text.rpartition(":")
+    source, colon, name = ("", "", "") if Path(text).exists() or datasets.asks(text) else text.rpartition(":")
     crystals, unusable = datasets.load([source if colon else text], max_sites)
     if colon:
         named = [c for c in crystals if c.name == name]

@@ -9,7 +9,7 @@ import typer
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        help="CIF, POSCAR, extxyz, SHELX, JSON, ASE db, parquet, CSV, folders, zip, tar.gz; or 'aflow-prototypes'."
+        help="CIF, POSCAR, extxyz, SHELX, JSON, ASE db, parquet, CSV, folders, zip, tar.gz; or a source: `data list`."
     ),
 ]
 CodecName = Annotated[

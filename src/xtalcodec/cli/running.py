@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 WRONG_USAGE, SOME_UNUSABLE = 2, 3
 """Exit statuses beside 0."""
 
-EXTRAS = {"accelerate": "train", "tensorboard": "train", "zarr": "fields", "mpi4py": "mpi"} | dict.fromkeys(
-    ("matplotlib", "skimage", "imageio_ffmpeg"), "figures"
-)
+EXTRAS = {
+    "accelerate": "train",
+    "tensorboard": "train",
+    "zarr": "fields",
+    "mpi4py": "mpi",
+    "mp_api": "materials-project",
+    "jarvis": "jarvis",
+} | dict.fromkeys(("matplotlib", "skimage", "imageio_ffmpeg"), "figures")
 """Library → the extra of the package that brings it."""
 
 
@@ -55,7 +60,8 @@ def load_crystals(
     from xtalcodec.crystal import CrystalError
     from xtalcodec.io.read import Unusable
 
-    crystals, unusable = datasets.load(inputs, max_sites)
+    with reading_bar(any(datasets.named(word) for word in inputs)) as tell_progress:
+        crystals, unusable = datasets.load(inputs, max_sites, tell_progress)
     if codec is None:
         return crystals, unusable
     usable = []
@@ -93,9 +99,26 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, advance=done)
 
 
+@contextmanager
+def reading_bar(shown: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """Show on the error stream how much of a source has been read, of how much if it says so."""
+    if not shown:
+        yield lambda _, __: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def names_of(inputs: Sequence[str]) -> str:
-    """What data is called, wherever it lies."""
-    return ", ".join(Path(x).name for x in inputs)
+    """What data is called, wherever it lies: a file by its name, a source by the line that asks it."""
+    from xtalcodec.datasets import named
+
+    return ", ".join(x if named(x) else Path(x).name for x in inputs)
 
 
 def tell_notes(crystals: "Sequence[Crystal]") -> None:

@@ -126,7 +126,7 @@ def _read_file(path: Path, name: str, label: str, max_sites: int) -> Iterator[Cr
         except Exception as error:  # noqa: BLE001
             yield Unusable(of_this, _reason(error))
             return
-        yield _built(build, own, of_this, max_sites)
+        yield built(build, own, of_this, max_sites)
 
 
 def iterate(
@@ -190,7 +190,20 @@ def read_all(
     return crystals, unusable
 
 
-def _built(build: Callable[[], Crystal], name: str, label: str, max_sites: int) -> Crystal | Unusable:
+def built(build: Callable[[], Crystal], name: str, label: str, max_sites: int) -> Crystal | Unusable:
+    """Build a crystal, or say why it cannot be used.
+
+    Parameters
+    ----------
+    build
+        Builds the crystal, or raises.
+    name
+        What to call the crystal.
+    label
+        What to call the input if it cannot be used.
+    max_sites
+        Refuse a crystal of more sites than this.
+    """
     try:
         with quiet():
             crystal = build()

@@ -4,8 +4,8 @@ Run over whatever is registered, so that a new one is tested unasked; and over o
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.codecs.refine import deviation
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal
+from xtalcodec.datasets.source import Source
 from xtalcodec.priors.base import Prior
 from xtalcodec.representations.base import RepresentationConfig
 
@@ -128,11 +129,36 @@ def check_prior(kind: type[Prior], latents: LatentSet, folder: Path) -> None:
         assert np.linalg.det(few[k].lattice) > 0
 
 
-def check_source(source: ModuleType) -> None:
-    """A source has a name and a line that says what it is, and its crystals have names of their own."""
-    assert source.NAME
-    assert (source.__doc__ or "").split("\n")[0]
-    crystals = source.crystals()
-    names = [crystal.name.casefold() for crystal in crystals]
-    assert names
-    assert len(set(names)) == len(names)
+def check_source(source: Source) -> None:
+    """A source says what it is, streams one crystal at a time in one order, goes on, and refuses what is no query.
+
+    Parameters
+    ----------
+    source
+        One that asks for at least three crystals of different numbers of sites; it is asked several times.
+    """
+    kind = type(source)
+    for what in ("description", "example", "licence", "size", "citation"):
+        assert len(getattr(kind, what)) > 2, f"{kind.__name__} has no {what}"
+    assert isinstance(kind.parse(kind.example.removeprefix(kind.name).removeprefix(":")), kind)
+    told: list[tuple[int, int | None]] = []
+    begun = source.stream(progress=lambda done, total: told.append((done, total)))
+    assert not told, "nothing is read before the first crystal is asked for"
+    first = [*islice(begun, 2)]
+    del begun  # as an interrupted run
+    items = list(source.stream(progress=lambda done, total: told.append((done, total))))
+    crystals = [item for item in items if isinstance(item, Crystal)]
+    assert all(isinstance(item, Crystal) or (item.name and item.reason) for item in items)
+    assert told, "it tells its progress"
+    assert all(total is None or 0 < done <= total for done, total in told)
+    assert len({crystal.name.casefold() for crystal in crystals}) == len(crystals) > 2, "names of their own"
+    for again in (first, [*source.stream()]):
+        assert [item.name for item in again] == [item.name for item in items[: len(again)]], "always in one order"
+    _check_limit(source, crystals)
+
+
+def _check_limit(source: Source, crystals: Sequence[Crystal]) -> None:
+    """Crystals of too many sites are unusable, each by itself."""
+    limit = max(len(crystal) for crystal in crystals) - 1
+    kept = [item for item in source.stream(limit) if isinstance(item, Crystal)]
+    assert [c.name for c in kept] == [c.name for c in crystals if len(c) <= limit] != [c.name for c in crystals]

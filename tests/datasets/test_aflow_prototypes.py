@@ -1,9 +1,7 @@
-import numpy as np
 import pytest
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.datasets import available, load
-from xtalcodec.io.write import write
+from xtalcodec.datasets import load
 
 
 @pytest.fixture(scope="module")
@@ -38,21 +36,3 @@ def test_too_many_sites_are_told():
     assert len(crystals) + len(unusable) == 288
     assert max(map(len, crystals)) <= 50
     assert {item.reason.split("; ")[1] for item in unusable} == {"the limit is 50"}
-
-
-def test_names_and_paths_mix(tmp_path):
-    crystal = Crystal(np.eye(3) * 3.35, np.zeros((1, 3)), np.array([84]), "Po")
-    write(crystal, tmp_path / "Po.cif", "cif")
-    crystals, unusable = load(["aflow-prototypes", str(tmp_path), str(tmp_path / "missing.cif")])
-    assert len(crystals) == 289
-    assert [item.reason for item in unusable] == ["there is no such file"]
-
-
-def test_a_typo_gets_the_choices_and_a_guess():
-    with pytest.raises(ValueError, match=r"'aflow-prototype'.*have aflow-prototypes, files\. Did you mean 'aflow-pro"):
-        load("aflow-prototype")
-
-
-def test_every_source_says_what_it_is():
-    assert list(available()) == ["aflow-prototypes", "files"]
-    assert all(len(text) > 20 for text in available().values())
