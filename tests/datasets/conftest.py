@@ -155,7 +155,7 @@ def hub(serve, tmp_path, monkeypatch):
 
     def start(*args, **kwargs):
         server = serve(recorded.hub(*args, **kwargs))
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.url)
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
         return server
 

@@ -24,7 +24,7 @@ def main(folder):
         listening.listen()
         port = listening.getsockname()[1]
         address = f"http://127.0.0.1:{port}"
-        app = create_app(ServerConfig(insert_test_data=False, page_limit=4, log_dir=folder, base_url=address))
+        app = create_app(ServerConfig(insert_test_data=False, base_url=address))
         app.state.entry_collections["structures"].insert(json.loads((folder / "crystals.json").read_text()))
         logging.disable()
         (folder / "port").write_text(str(port))

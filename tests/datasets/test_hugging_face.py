@@ -74,12 +74,10 @@ def test_columns_may_be_named(hub, metals):
 
 
 def test_a_data_set_without_crystals_or_that_is_not_there_is_told(hub, monkeypatch):
-    import huggingface_hub
-
     hub({"README.md": b""}, None)
     with pytest.raises(SourceError, match="has no parquet files that its card or the hub assign to a split"):
         load("hf:us/metals")
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(SourceError, match="the hub does not give us/metals"):
         load("hf:us/metals")
 

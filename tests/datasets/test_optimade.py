@@ -22,7 +22,7 @@ def requests(optimade):
 
 
 def test_all_pages_are_read_in_order_and_what_cannot_be_used_is_told(optimade, url, prototypes):
-    crystals, unusable = load(f"optimade:{url}")
+    crystals, unusable = load(f"optimade:{url}?page_limit=4")
     expected = [c for c in prototypes if len(c) <= 6][:8]
     assert [c.name for c in crystals] == [c.name for c in expected]
     for crystal, true in zip(crystals, expected, strict=True):
@@ -48,7 +48,7 @@ def test_a_bad_filter_is_refused_with_the_servers_reason(url):
 
 
 def test_a_stream_that_a_server_cut_short_goes_on_where_it_stopped(optimade, url):
-    line, came, told = f"optimade:{url}", [], []
+    line, came, told = f"optimade:{url}?page_limit=4", [], []
     (optimade / "broken").touch()
     try:
         with pytest.raises(SourceError, match="status 500"):
@@ -72,10 +72,11 @@ def test_a_page_is_fetched_when_it_is_needed(optimade, url):
 
 
 def test_a_damaged_page_is_fetched_again(optimade, url, cache):
-    names = [item.name for item in stream(f"optimade:{url}")]
+    line = f"optimade:{url}?page_limit=4"
+    names = [item.name for item in stream(line)]
     (page,) = cache.rglob("000001.json.gz")
     page.write_bytes(page.read_bytes()[:40])
-    assert [item.name for item in stream(f"optimade:{url}")] == names
+    assert [item.name for item in stream(line)] == names
     assert len(requests(optimade)) == 4
 
 

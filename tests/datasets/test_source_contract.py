@@ -25,7 +25,7 @@ def line(request, tmp_path, metals):
 
     def optimade():
         port = (request.getfixturevalue("optimade") / "port").read_text()
-        return f"optimade:http://127.0.0.1:{port}"
+        return f"optimade:http://127.0.0.1:{port}?page_limit=4"
 
     def materials_project():
         request.getfixturevalue("materials_project")

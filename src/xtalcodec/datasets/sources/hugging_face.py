@@ -1,5 +1,6 @@
 """Data sets of the Hugging Face hub, from their parquet files alone: no script of a data set is ever run."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ class HuggingFace(Source):
         """Yield the rows of file after file, each fetched when it is its turn; progress counts files."""
         from huggingface_hub import HfApi
 
-        api = HfApi(library_name="xtalcodec")
+        api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="xtalcodec")
         with self._told():
             commit, files = self._files(api)
         for done, file in enumerate(files, start=1):
