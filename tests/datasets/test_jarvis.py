@@ -4,7 +4,7 @@ import io
 
 import pytest
 import recorded
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtalcodec.datasets import load, source_of, stream
@@ -71,7 +71,8 @@ NUMBERS = st.integers() | st.floats(allow_nan=False) | st.text()
 RECORDS = st.lists(st.dictionaries(st.text(), NUMBERS | st.lists(NUMBERS) | st.dictionaries(st.text(), NUMBERS)))
 
 
-@given(RECORDS, st.integers(1, 50), st.sampled_from([None, 1]))
+@settings(max_examples=25)
+@given(RECORDS, st.integers(3, 50), st.sampled_from([None, 1]))
 def test_objects_are_those_of_the_whole_array(records, piece, indent):
     import json
 

@@ -44,7 +44,7 @@ class HuggingFace(Source):
     description = "A data set of the Hugging Face hub with a crystal in each row, from its parquet files."
     example = "hf:LeMaterial/LeMat-Bulk?config=compatible_pbe"
     licence = "the data set's own, on its page (LeMat-Bulk: CC BY 4.0)"
-    size = "the data set's own (LeMat-Bulk: 5.3 million in compatible_pbe, 2025)"
+    size = "the data set's own (LeMat-Bulk: about 5 million, 2025)"
     citation = "the data set's own, on its page"
 
     @classmethod
