@@ -103,12 +103,17 @@ def jarvis(crystals, member):
     return file.getvalue()
 
 
-def one_file(content, cut=None):
-    """A server of one file that knows ranges; `cut` holds how many bytes the next answers break off after."""
+def one_file(content, cut=None, begun=None):
+    """A server of one file that knows ranges.
+
+    `cut` holds how many bytes the next answers break off after, and `begun` takes where each of them begins.
+    """
 
     def answer(_, headers):
         begin = int((re.fullmatch(r"bytes=(\d+)-", headers.get("Range", "")) or ["", 0])[1])
         begin = begin if headers.get("If-Range") == '"v1"' else 0
+        if begun is not None:
+            begun.append(begin)
         if begin >= len(content):
             return 416, {"Content-Range": f"bytes */{len(content)}"}, b""
         part = content[begin:]
