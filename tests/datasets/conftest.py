@@ -86,6 +86,7 @@ def optimade(tmp_path_factory):
     entries = [entry(crystal) for crystal in crystals]
     shared, nowhere = entry(crystals[0]), entry(crystals[1])
     shared["species"][0] |= {"chemical_symbols": ["Hg", "Cd"], "concentration": [0.75, 0.25]}
+    shared["structure_features"] = ["disorder"]
     nowhere["cartesian_site_positions"] = None
     entries.insert(3, shared | {"id": "shared"})
     entries.insert(6, nowhere | {"id": "nowhere"})
@@ -125,6 +126,7 @@ def entry(crystal):
         "nsites": len(crystal),
         "species": [{"name": s, "chemical_symbols": [s], "concentration": [1.0]} for s in symbols.tolist()],
         "species_at_sites": crystal.symbols,
+        "assemblies": None,
         "structure_features": [],
         "last_modified": None,
     }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import requests
 
 _NEEDED = ("lattice_vectors", "cartesian_site_positions", "species_at_sites")
-_FIELDS = (*_NEEDED, "species", "dimension_types")
+_FIELDS = (*_NEEDED, "species", "dimension_types", "assemblies")
 
 
 @dataclass(frozen=True, slots=True)
