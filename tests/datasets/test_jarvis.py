@@ -80,7 +80,7 @@ def test_objects_are_those_of_the_whole_array(records, piece, indent):
     before, module._PIECE = module._PIECE, piece
     try:
         text = json.dumps(records, ensure_ascii=False, indent=indent).encode("utf-8", "surrogatepass")
-        assert list(objects(io.BytesIO(text.decode("utf-8", "replace").encode()))) == json.loads(
+        assert list(objects(io.BytesIO(text.decode("utf-8", "replace").encode()).read)) == json.loads(
             text.decode("utf-8", "replace")
         )
     finally:
@@ -90,4 +90,4 @@ def test_objects_are_those_of_the_whole_array(records, piece, indent):
 @pytest.mark.parametrize("text", ["", "[", '[{"a": 1}', '[{"a": 1}, {"b"', '{"a": 1}', "[1]", '["a"]', "<html>"])
 def test_what_is_no_array_of_objects_is_refused(text):
     with pytest.raises(ValueError, match=r"no JSON array|too early|delimiter"):
-        list(objects(io.BytesIO(text.encode())))
+        list(objects(io.BytesIO(text.encode()).read))

@@ -4,10 +4,10 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal
@@ -68,7 +68,7 @@ class Jarvis(Source):
 def _records(path: Path, member: str) -> Iterator[dict[str, Any]]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-            yield from objects(file)
+            yield from objects(file.read)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         path.unlink(missing_ok=True)
         raise SourceError(f"{path} is damaged ({error}) and was removed; the same line fetches it again") from error
@@ -76,7 +76,7 @@ def _records(path: Path, member: str) -> Iterator[dict[str, Any]]:
         raise SourceError(f"{path} holds no {member} with a list of crystals: {error}") from error
 
 
-def objects(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+def objects(read: Callable[[int], bytes]) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSON array one at a time, in Python's dialect, which knows NaN, as jarvis-tools writes it.
 
     Raises
@@ -109,7 +109,7 @@ def objects(file: IO[bytes]) -> Iterator[dict[str, Any]]:
                 continue
         if ended:
             raise ValueError("it ends too early")
-        piece = file.read(_PIECE)
+        piece = read(_PIECE)
         ended = not piece
         text, at = text[at:] + decode.decode(piece, final=ended), 0
 

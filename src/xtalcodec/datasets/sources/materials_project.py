@@ -76,7 +76,7 @@ class MaterialsProject(Source):
         with _told():
             from mp_api.client import MPRester
 
-            options = {"use_document_model": False, "mute_progress_bars": True, "notify_db_version": False}
+            options: dict[str, Any] = {"use_document_model": False, "mute_progress_bars": True, "notify_db_version": False}
             search = MPRester(key, **options).materials.summary.search
             return partial(search, **arguments(self.conditions))
 
