@@ -40,7 +40,7 @@ def test_all_pages_are_read_in_order_and_what_cannot_be_used_is_told(optimade, u
 
 def test_the_filter_is_the_servers(url):
     names = [c.name for c in load(f'optimade:{url}/v1/structures?filter=elements HAS "Hg" AND nelements=2')[0]]
-    assert names == ["AB_hP6_154_a_b"]
+    assert names == ["AB_hP6_154_a_b", "shared"]
     assert names == [c.name for c in load(f"optimade:{url}/?filter=elements%20HAS%20%22Hg%22%20AND%20nelements=2")[0]]
 
 

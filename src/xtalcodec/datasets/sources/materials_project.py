@@ -76,9 +76,8 @@ class MaterialsProject(Source):
         with _told():
             from mp_api.client import MPRester
 
-            options: dict[str, Any] = {"use_document_model": False, "mute_progress_bars": True, "notify_db_version": False}
-            search = MPRester(key, **options).materials.summary.search
-            return partial(search, **arguments(self.conditions))
+            plain = MPRester(key, use_document_model=False, mute_progress_bars=True, notify_db_version=False)
+            return partial(plain.materials.summary.search, **arguments(self.conditions))
 
 
 def _page(search: Search, cursor: str | None) -> kept.Page:
