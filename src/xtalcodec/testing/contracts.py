@@ -139,7 +139,7 @@ def check_source(source: Source) -> None:
     """
     kind = type(source)
     for what in ("description", "example", "licence", "size", "citation"):
-        assert len(getattr(kind, what)) > 2, f"{kind.__name__} has no {what}"
+        assert getattr(kind, what, "").strip(), f"{kind.__name__} has no {what}"
     assert isinstance(kind.parse(kind.example.removeprefix(kind.name).removeprefix(":")), kind)
     told: list[tuple[int, int | None]] = []
     begun = source.stream(progress=lambda done, total: told.append((done, total)))
