@@ -4,8 +4,10 @@ import typer
 
 from xtalcodec.cli.coding import decode, encode
 from xtalcodec.cli.data import data_app
+from xtalcodec.cli.evaluate_samples import evaluate_samples
 from xtalcodec.cli.figures import figures
 from xtalcodec.cli.generation import generate
+from xtalcodec.cli.hull import hull
 from xtalcodec.cli.latent_space import alter, interpolate
 from xtalcodec.cli.reconstruction import evaluate, reconstruct
 from xtalcodec.cli.sampling import sample
@@ -20,6 +22,8 @@ app = typer.Typer(
 )
 for verb in (reconstruct, encode, decode, evaluate, train, info, generate, interpolate, sample, alter, figures):
     app.command()(verb)
+app.command()(evaluate_samples)
+app.command()(hull)
 app.add_typer(data_app, name="data")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
     from xtalcodec.crystal import Crystal
     from xtalcodec.io.read import Unusable
+
+Item = TypeVar("Item")
 
 WRONG_USAGE, SOME_UNUSABLE = 2, 3
 """Exit statuses beside 0."""
@@ -22,6 +24,9 @@ EXTRAS = {
     "mpi4py": "mpi",
     "mp_api": "materials-project",
     "jarvis": "jarvis",
+    "smact": "judge",
+    "matminer": "judge",
+    "sevenn": "stability",
 } | dict.fromkeys(("matplotlib", "skimage", "imageio_ffmpeg"), "figures")
 """Library → the extra of the package that brings it."""
 
@@ -45,7 +50,7 @@ def load_codec(name: str, device: str) -> "Codec":
     return Codec.from_pretrained(name, device=device)
 
 
-def evenly(crystals: "list[Crystal]", limit: int | None) -> "list[Crystal]":
+def evenly(crystals: list[Item], limit: int | None) -> list[Item]:
     """So many crystals, evenly spread over all; all of them without a limit."""
     if limit is None or limit >= len(crystals):
         return crystals
@@ -75,8 +80,8 @@ def load_crystals(
 
 
 @contextmanager
-def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on the error stream while something runs."""
+def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on the error stream while something runs, of so many steps or of no known end."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -1,0 +1,55 @@
+"""`hull`: energies of known crystals by the potentials that judge stability."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xtalcodec.cli.evaluate_samples import Cache, Executor, Processes
+from xtalcodec.cli.generation import Where
+from xtalcodec.cli.options import Inputs, MaxSites
+from xtalcodec.cli.running import clear_errors, finish, progress_bar
+from xtalcodec.io.limits import MAX_SITES
+
+
+class Potential(StrEnum):
+    """Potentials whose weights come with SevenNet."""
+
+    sevennet_0 = "sevennet-0"
+    sevennet_l3i5 = "sevennet-l3i5"
+
+
+def hull(
+    data: Inputs,
+    out: Annotated[Path, typer.Option(help="The table: composition, energy per atom, potential (parquet).")],
+    potential: Annotated[list[Potential], typer.Option(help="Of which potential; both if not given.")] = [*Potential],  # noqa: B006
+    max_sites: MaxSites = MAX_SITES,
+    workers: Processes = 1,
+    executor: Executor = Where.local,
+    cache: Cache = None,
+) -> None:
+    """Compute the energies of known crystals as they are; the lowest of each composition is kept.
+
+    `evaluate-samples --stability` takes the distance to the hull of these energies. Crystals are read as they are
+    needed, and a run that was killed goes on.
+
+    Example: xtalcodec hull train.parquet --out hull.parquet --workers 8
+    """
+    with clear_errors():
+        from xtalcodec.evaluation.generation import Memo
+        from xtalcodec.evaluation.generation.hull import hull_energies
+        from xtalcodec.evaluation.generation.inputs import stream
+        from xtalcodec.parallel import open_pool
+
+        names = [p.value for p in potential]
+        with open_pool(executor.value, workers) as pool:
+            if pool is None:
+                return  # a rank that has worked for the first one
+            with Memo(cache or out.with_suffix(".sqlite")) as memo, progress_bar("energies", None) as advance:
+                table = hull_energies(stream(data, max_sites), names, memo, pool, advance)
+        if not table.lowest:
+            first = f": {table.failures[0].name}: {table.failures[0].reason}" if table.failures else ""
+            raise ValueError(f"no crystal has an energy{first}")
+        typer.echo(f"{table.write(out)} compositions of {table.crystals} crystals are in {out}")
+    finish(table.failures)

@@ -1,0 +1,44 @@
+"""Judging crystals that nobody has seen before: samples of a codec's latent space, and anyone's CIFs.
+
+`judge` scores a set against reference and training crystals beside two controls; `assess` checks what a codec decodes.
+"""
+
+from xtalcodec.evaluation.generation.decoded import (
+    CLOSEST,
+    EXPLAINED,
+    FAR,
+    VOLUME,
+    Generated,
+    assess,
+    closest,
+    explained,
+    generation_summary,
+    nothing,
+    same,
+)
+from xtalcodec.evaluation.generation.hull import Hull
+from xtalcodec.evaluation.generation.judging import judge, valid_unique_novel
+from xtalcodec.evaluation.generation.memo import Memo
+from xtalcodec.evaluation.generation.staging import stages
+from xtalcodec.evaluation.generation.verdict import Verdict, Verdicts
+
+__all__ = [
+    "CLOSEST",
+    "EXPLAINED",
+    "FAR",
+    "VOLUME",
+    "Generated",
+    "Hull",
+    "Memo",
+    "Verdict",
+    "Verdicts",
+    "assess",
+    "closest",
+    "explained",
+    "generation_summary",
+    "judge",
+    "nothing",
+    "same",
+    "stages",
+    "valid_unique_novel",
+]

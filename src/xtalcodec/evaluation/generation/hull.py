@@ -1,0 +1,215 @@
+"""Energies of known crystals by a potential, and how far above their convex hull another crystal lies."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Int
+
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.generation.memo import Memo, crystal_hash, remembered
+from xtalcodec.evaluation.generation.potentials import check_potential, relaxation, what_relaxes
+from xtalcodec.geometry.elements import symbol
+from xtalcodec.io.atomic import atomic
+from xtalcodec.io.read import Unusable
+from xtalcodec.parallel import Pool
+
+if TYPE_CHECKING:
+    from pymatgen.analysis.phase_diagram import PhaseDiagram
+
+COLUMNS = ("composition", "energy_per_atom", "potential")
+"""What a table of a hull must have; `crystal`, whose energy it is, comes on top."""
+
+_TOGETHER = 256
+"""Crystals read and computed before the next are read."""
+
+
+class HullError(ValueError):
+    """A composition for which a hull has no reference."""
+
+
+@dataclass(frozen=True)
+class Hull:
+    """Lowest energies of known compositions by one potential."""
+
+    potential: str
+    entries: dict[frozenset[str], dict[str, float]]
+    """Elements → reduced formula → eV/atom."""
+
+    @classmethod
+    def read(cls, path: str | Path, potential: str) -> "Hull":
+        """Take the rows of a potential from a table.
+
+        Raises
+        ------
+        ValueError
+            No such table, or none with this potential.
+        OSError
+            A file that cannot be read.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            there = pq.read_schema(path).names
+            lacking = [name for name in COLUMNS if name not in there]
+            if lacking:
+                raise ValueError(f"{path}: it is no table of a hull: no column {', '.join(lacking)}")
+            table = pq.read_table(path, columns=list(COLUMNS))
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"{path}: it is no table of a hull: {error}") from error
+        rows = table.to_pylist()
+        mine = [(row["composition"], row["energy_per_atom"]) for row in rows if row["potential"] == potential]
+        if not mine:
+            have = ", ".join(sorted({row["potential"] for row in rows})) or "none"
+            raise ValueError(f"{path}: it has no energies of {potential}, but of {have}")
+        return cls.of(potential, mine)
+
+    @classmethod
+    def of(cls, potential: str, energies: Iterable[tuple[str, float]]) -> "Hull":
+        """Take formulas and energies in eV/atom, of which the lowest of each formula counts."""
+        from pymatgen.core import Composition
+
+        entries: dict[frozenset[str], dict[str, float]] = {}
+        for formula, energy in energies:
+            composition = Composition(formula)
+            lowest = entries.setdefault(frozenset(e.symbol for e in composition), {})
+            name = composition.reduced_formula
+            lowest[name] = min(energy, lowest.get(name, np.inf))
+        return cls(potential, entries)
+
+    def above(self, numbers: Int[np.ndarray, " sites"], energy: float) -> float:
+        """Distance in eV/atom of a composition at an energy (eV/atom) from the hull; below it is negative.
+
+        Raises
+        ------
+        HullError
+            An element of which the table has no crystal.
+        """
+        from pymatgen.core import Composition
+
+        symbols = [symbol(int(z)) for z in numbers]
+        composition = Composition({s: symbols.count(s) for s in set(symbols)})
+        diagram = _diagram(self, frozenset(symbols))
+        return energy - float(diagram.get_hull_energy_per_atom(composition))
+
+    def __hash__(self) -> int:
+        """By identity: phase diagrams are kept for each hull."""
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        """By identity."""
+        return self is other
+
+
+@lru_cache(maxsize=256)
+def _diagram(hull: Hull, elements: frozenset[str]) -> "PhaseDiagram":
+    """Phase diagram of all known compositions of these elements."""
+    from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
+    from pymatgen.core import Composition
+
+    missing = sorted(e for e in elements if frozenset((e,)) not in hull.entries)
+    if missing:
+        raise HullError(f"the hull has no crystal of pure {', '.join(missing)}")
+    entries = []
+    for own, formulas in hull.entries.items():
+        if own <= elements:
+            for formula, energy in formulas.items():
+                composition = Composition(formula)
+                entries.append(PDEntry(composition, energy * composition.num_atoms))
+    return PhaseDiagram(entries)
+
+
+def hull_energies(
+    crystals: Iterable[Crystal | Unusable],
+    potentials: Sequence[str],
+    memo: Memo,
+    pool: Pool,
+    progress: Callable[[int], None] | None = None,
+) -> "HullTable":
+    """Compute the energy of crystals as they are, and keep the lowest of each composition.
+
+    Parameters
+    ----------
+    crystals
+        Read as they are needed; what could not be read is among the failures.
+    potentials
+        Names of one or several.
+    memo, pool
+        Where energies are kept, so that a run goes on where it was killed, and where they are computed.
+    progress
+        Called with the number of energies done since the last call.
+    """
+    for name in potentials:
+        check_potential(name)
+    table = HullTable({}, [], 0)
+    for batch in _batches(crystals):
+        good = {crystal_hash(c): c for c in batch if isinstance(c, Crystal)}
+        table.failures.extend(item for item in batch if isinstance(item, Unusable))
+        table.crystals += sum(isinstance(c, Crystal) for c in batch)
+        for name in potentials:
+            tasks = {key: (crystal, name, 0) for key, crystal in good.items()}
+            found = remembered(memo, what_relaxes(name, 0), relaxation, tasks, pool, progress, chunk=4)
+            for key, value in found.items():
+                table.take(good[key], name, value)
+    return table
+
+
+@dataclass
+class HullTable:
+    """Lowest energies as they come in."""
+
+    lowest: dict[tuple[str, str], tuple[float, str]]
+    """Potential and formula → eV/atom, and the crystal's name."""
+    failures: list[Unusable]
+    """What has no energy, and why."""
+    crystals: int
+    """How many crystals were read."""
+
+    def take(self, crystal: Crystal, potential: str, value: dict[str, Any]) -> None:
+        """Keep an energy where it is the lowest of its composition.
+
+        Parameters
+        ----------
+        crystal
+            Whose energy it is.
+        potential
+            Whose name is noted.
+        value
+            Of `relaxation`.
+        """
+        if "failure" in value:
+            self.failures.append(Unusable(crystal.name, value["failure"]))
+            return
+        entry = (value["energy"], crystal.name)
+        key = (potential, crystal.formula)
+        self.lowest[key] = min(entry, self.lowest.get(key, entry))
+
+    def write(self, path: str | Path) -> int:
+        """Write one row for every potential and composition, and return how many. All or nothing."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rows = [
+            {"composition": formula, "energy_per_atom": energy, "potential": potential, "crystal": name}
+            for (potential, formula), (energy, name) in sorted(self.lowest.items())
+        ]
+        kinds = [pa.string(), pa.float64(), pa.string(), pa.string()]
+        schema = pa.schema(list(zip((*COLUMNS, "crystal"), kinds, strict=True)))
+        with atomic(path) as temporary:
+            pq.write_table(pa.Table.from_pylist(rows, schema), temporary, compression="zstd")
+        return len(rows)
+
+
+def _batches(crystals: Iterable[Crystal | Unusable]) -> Iterator[list[Crystal | Unusable]]:
+    batch: list[Crystal | Unusable] = []
+    for item in crystals:
+        batch.append(item)
+        if len(batch) == _TOGETHER:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,164 @@
+"""Which samples are the same crystal as an earlier one, and which as one of the training set.
+
+Same is CDVAE's StructureMatcher: primitive cells scaled to one volume, within ltol 0.3, stol 0.5, angle_tol 10°. Cells
+are reduced once, and only those of one reduced composition and one number of sites are compared: the matcher finds no
+others the same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import gcd
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Int
+
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.generation.memo import Memo, Progress, joint_hash, remembered, with_versions
+from xtalcodec.io.read import quiet
+from xtalcodec.parallel import Pool
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+Composition = tuple[tuple[int, int], ...]
+"""Atomic numbers, each with its count in the reduced formula."""
+
+TOGETHER = 16
+"""Samples compared with their training crystals in one task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kinship:
+    """Who is the same as whom, by the crystals' hashes."""
+
+    first: dict[str, str]
+    """Crystal → the first one that is the same: itself, where it is the first."""
+    twin: dict[str, str | None]
+    """Crystal → a training crystal that is the same; None where it is novel."""
+    failures: dict[str, str]
+    """Crystals that could not be compared, and why."""
+
+
+def composition(numbers: Int[np.ndarray, " sites"]) -> Composition:
+    """Reduced composition: crystals of which it differs cannot be the same."""
+    species, counts = np.unique(numbers, return_counts=True)
+    return tuple(zip(species.tolist(), (counts // gcd(*counts.tolist())).tolist(), strict=True))
+
+
+def kinship(
+    crystals: Mapping[str, Crystal],
+    training: Mapping[str, Crystal],
+    memo: Memo,
+    pool: Pool,
+    progress: Progress,
+    what: str = "",
+) -> Kinship:
+    """Compare crystals among themselves and with training crystals.
+
+    Parameters
+    ----------
+    crystals
+        By the hash of each, in an order that decides which is the first of its kind.
+    training
+        By the hash of each; may be empty.
+    memo, pool
+        Where results are kept, and where they are computed.
+    progress
+        Opens a bar for each of two steps.
+    what
+        The crystals' name in the bars.
+    """
+    forms = {composition(crystal.numbers) for crystal in crystals.values()}
+    known = {key: crystal for key, crystal in training.items() if composition(crystal.numbers) in forms}
+    tasks = {key: (crystal,) for key, crystal in (known | dict(crystals)).items()}
+    with progress(f"{what}: reducing", len(tasks)) as advance:
+        cells = remembered(memo, with_versions("reduced 1", "pymatgen"), reduce, tasks, pool, advance)
+    failures = {key: cells[key]["failure"] for key in crystals if "failure" in cells[key]}
+    mine, others = _grouped(crystals, cells), _grouped(known, cells)
+    with progress(f"{what}: comparing", len(crystals)) as advance:
+        first = _firsts(mine, cells, memo, pool)
+        twin: dict[str, str | None] = {}
+        jobs = {joint_hash([*part, "", *theirs]): (part, theirs) for part, theirs in _parts(mine, others)}
+        compared = {name: tuple([cells[k] for k in keys] for keys in job) for name, job in jobs.items()}
+        found = remembered(memo, with_versions("twins 1", "pymatgen"), twins, compared, pool, chunk=1)
+        for name, (part, theirs) in jobs.items():
+            twin |= {key: None if k is None else theirs[k] for key, k in zip(part, found[name], strict=True)}
+            advance(len(part))
+    return Kinship(first, twin, failures)
+
+
+Groups = dict[tuple[Composition, int], list[str]]
+"""Hashes by reduced composition and number of sites of the reduced cell."""
+
+
+def _grouped(crystals: Mapping[str, Crystal], cells: Mapping[str, dict]) -> Groups:
+    groups: Groups = {}
+    for key, crystal in crystals.items():
+        if "failure" not in cells[key]:
+            groups.setdefault((composition(crystal.numbers), len(cells[key]["numbers"])), []).append(key)
+    return groups
+
+
+def _firsts(groups: Groups, cells: Mapping[str, dict], memo: Memo, pool: Pool) -> dict[str, str]:
+    jobs = {joint_hash(keys): keys for keys in groups.values()}
+    tasks = {name: ([cells[key] for key in keys],) for name, keys in jobs.items()}
+    found = remembered(memo, with_versions("first of kind 1", "pymatgen"), first_of_kind, tasks, pool, chunk=1)
+    return {key: keys[k] for name, keys in jobs.items() for key, k in zip(keys, found[name], strict=True)}
+
+
+def _parts(mine: Groups, others: Groups) -> Iterator[tuple[list[str], list[str]]]:
+    """Samples, a few at a time, with the training crystals that each is compared with."""
+    for group, keys in mine.items():
+        for start in range(0, len(keys), TOGETHER):
+            yield keys[start : start + TOGETHER], others.get(group, [])
+
+
+def first_of_kind(cells: Sequence[dict[str, Any]]) -> list[int]:
+    """Place of the first reduced cell that is the same as each."""
+    structures = [_structure(cell) for cell in cells]
+    first: list[int] = []
+    for k, structure in enumerate(structures):
+        kinds = sorted(set(first))
+        first.append(next((j for j in kinds if _same(structures[j], structure)), k))
+    return first
+
+
+def twins(cells: Sequence[dict[str, Any]], training: Sequence[dict[str, Any]]) -> list[int | None]:
+    """Place of the training crystal's reduced cell that is the same as each."""
+    others = [_structure(cell) for cell in training]
+    structures = [_structure(cell) for cell in cells]
+    return [next((k for k, other in enumerate(others) if _same(other, own)), None) for own in structures]
+
+
+def reduce(crystal: Crystal) -> dict[str, Any]:
+    """Niggli-reduced primitive cell, as JSON: what StructureMatcher makes of a structure before it compares.
+
+    Where pymatgen finds none, the reason.
+    """
+    try:
+        with quiet():
+            cell = crystal.to_pymatgen().get_reduced_structure("niggli").get_primitive_structure()
+    except (ValueError, ArithmeticError, RuntimeError, np.linalg.LinAlgError) as error:
+        return {"failure": f"its cell cannot be reduced: {error}"}
+    numbers = [site.specie.Z for site in cell]
+    return {"lattice": cell.lattice.matrix.tolist(), "numbers": numbers, "frac_coords": cell.frac_coords.tolist()}
+
+
+def _structure(cell: dict[str, Any]) -> "Structure":
+    from pymatgen.core import Structure
+
+    return Structure(cell["lattice"], cell["numbers"], cell["frac_coords"])
+
+
+def _same(a: "Structure", b: "Structure") -> bool:
+    with quiet():
+        return bool(_matcher().fit(a, b, skip_structure_reduction=True))
+
+
+@lru_cache(maxsize=1)
+def _matcher() -> Any:
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    return StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3)

@@ -1,0 +1,198 @@
+"""Energies and relaxations by SevenNet, whose weights lie in its wheel: nothing is fetched.
+
+SevenNet's own loader unpickles its checkpoints. Here it runs with torch's restricted unpickler
+(`weights_only`), which builds tensors, plain containers and NumPy arrays, and refuses anything else.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from xtalcodec.config import unknown
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.generation.memo import with_versions
+from xtalcodec.geometry.elements import symbol
+from xtalcodec.io.read import quiet
+
+POTENTIALS = {"sevennet-0": "7net-0", "sevennet-l3i5": "7net-l3i5"}
+"""Our names of the potentials whose weights SevenNet ships, and its own. The first is three times as fast."""
+
+FMAX = 0.05
+"""eV/Å: a crystal is relaxed when no force, on an atom or on the cell, is larger."""
+
+ROOM = (2.0, 500.0)
+"""Å³ per atom; a relaxation that leaves this range has lost the crystal."""
+
+
+class PotentialError(ValueError):
+    """A crystal of which the potential has no energy: the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """Where a relaxation ended."""
+
+    crystal: Crystal
+    energy: float
+    """eV/atom."""
+    converged: bool
+    """Whether all forces are below `FMAX`."""
+
+
+def check_potential(name: str) -> None:
+    """Refuse a name that is no potential, and tell when SevenNet is not installed.
+
+    Raises
+    ------
+    ValueError
+        An unknown name.
+    ModuleNotFoundError
+        SevenNet is not there.
+    """
+    from importlib.util import find_spec
+
+    if name not in POTENTIALS:
+        raise ValueError(unknown("potential", name, list(POTENTIALS)))
+    if find_spec("sevenn") is None:
+        raise ModuleNotFoundError("SevenNet is not installed", name="sevenn")
+
+
+def what_relaxes(name: str, steps: int) -> str:
+    """Name of a relaxation, or with 0 steps of an energy, with all that shapes it but the crystal."""
+    return with_versions(f"relaxation 1 {name} {steps} steps to {FMAX} eV/Å", "sevenn", "ase")
+
+
+def relaxation(crystal: Crystal, name: str, steps: int) -> dict[str, Any]:
+    """Relax, or with 0 steps compute the energy; as JSON, of which `relaxed` and `energy_per_atom` read either.
+
+    What goes wrong, with elements that the potential does not know or with crystals that fly apart, is a reason and
+    no exception.
+
+    Parameters
+    ----------
+    crystal
+        Of at least two sites apart.
+    name
+        Of the potential.
+    steps
+        Of FIRE on cell and sites, at most.
+    """
+    try:
+        with quiet():
+            done = relax(crystal, name, steps)
+    except (MemoryError, OSError, ImportError):
+        raise  # this machine's trouble, not the crystal's
+    except Exception as error:  # noqa: BLE001 - whatever a library finds wrong with a sample is its row's reason
+        return {"failure": " ".join(str(error).split())[:200] or type(error).__name__}
+    return {
+        "energy": done.energy,
+        "converged": done.converged,
+        "lattice": done.crystal.lattice.ravel().tolist(),
+        "frac_coords": done.crystal.frac_coords.ravel().tolist(),
+        "numbers": done.crystal.numbers.tolist(),
+    }
+
+
+def relaxed(value: dict[str, Any], name: str = "") -> Relaxation:
+    """Read what `relaxation` returned.
+
+    Raises
+    ------
+    PotentialError
+        With the reason, where there is no energy.
+    """
+    if "failure" in value:
+        raise PotentialError(value["failure"])
+    lattice = np.array(value["lattice"], dtype=np.float64).reshape(3, 3)
+    frac_coords = np.array(value["frac_coords"], dtype=np.float64).reshape(-1, 3)
+    crystal = Crystal(lattice, frac_coords, np.array(value["numbers"], dtype=np.int64), name)
+    return Relaxation(crystal, value["energy"], value["converged"])
+
+
+def relax(crystal: Crystal, name: str, steps: int) -> Relaxation:
+    """Relax cell and sites by FIRE until no force exceeds `FMAX`, or for so many steps.
+
+    Parameters
+    ----------
+    crystal
+        In any cell; coordinates may leave it.
+    name
+        Of the potential.
+    steps
+        At most; with 0 it is the energy of the crystal as it is.
+
+    Raises
+    ------
+    PotentialError
+        An element that the potential does not know, a crystal that falls in on itself or flies apart, an energy that is
+        not finite.
+    """
+    from ase.filters import FrechetCellFilter
+    from ase.optimize import FIRE
+
+    calculator = _calculator(name)
+    strange = sorted({symbol(z) for z in crystal.numbers.tolist() if z not in calculator.type_map})
+    if strange:
+        raise PotentialError(f"{name} does not know {', '.join(strange)}")
+    atoms = crystal.to_ase()
+    atoms.calc = calculator
+    optimiser = FIRE(FrechetCellFilter(atoms), logfile=None)
+    converged = False
+    for below in optimiser.irun(fmax=FMAX, steps=steps):
+        converged = bool(below)
+        room = atoms.get_volume() / len(atoms)
+        if steps and not ROOM[0] <= room <= ROOM[1]:
+            raise PotentialError(f"its cell comes to {room:.3g} Å³ per atom")
+    energy = float(atoms.get_potential_energy()) / len(atoms)
+    if not np.isfinite(energy):
+        raise PotentialError("its energy is not finite")
+    end = Crystal(np.asarray(atoms.cell), atoms.get_scaled_positions(wrap=False), crystal.numbers, crystal.name)
+    return Relaxation(end, energy, converged)
+
+
+def displacement(before: Crystal, after: Crystal) -> float:
+    """Root mean square displacement of the sites in Å, the cell's strain and the drift of all sites taken out.
+
+    Site k of one is site k of the other. Fractional coordinates are compared, on the mean of the two cells.
+    """
+    moved = after.frac_coords - before.frac_coords
+    moved = moved - np.round(moved - moved[0])
+    away = (moved - moved.mean(0)) @ ((before.lattice + after.lattice) / 2)
+    return float(np.sqrt((away**2).sum(1).mean()))
+
+
+@lru_cache(maxsize=2)
+def _calculator(name: str) -> Any:
+    """Load a potential, once in each process."""
+    check_potential(name)
+    with quiet():
+        from sevenn.calculator import SevenNetCalculator
+
+        with only_weights():
+            return SevenNetCalculator(POTENTIALS[name], device="cpu")
+
+
+@contextmanager
+def only_weights() -> Iterator[None]:
+    """Let torch.load build tensors, containers and NumPy arrays alone, whatever the caller asks it for."""
+    from numpy._core import multiarray
+    from torch.serialization import safe_globals
+
+    arrays: list[Any] = [np.dtype, np.ndarray, (multiarray._reconstruct, "numpy.core.multiarray._reconstruct")]  # noqa: SLF001
+    arrays += [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64)]
+    switch = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(switch)
+    os.environ[switch] = "1"
+    try:
+        with safe_globals(arrays):
+            yield
+    finally:
+        if before is None:
+            del os.environ[switch]
+        else:
+            os.environ[switch] = before
