@@ -183,7 +183,8 @@ def only_weights() -> Iterator[None]:
     from numpy._core import multiarray
     from torch.serialization import safe_globals
 
-    arrays: list[Any] = [np.dtype, np.ndarray, (multiarray._reconstruct, "numpy.core.multiarray._reconstruct")]  # noqa: SLF001
+    rebuild = multiarray._reconstruct  # noqa: SLF001 - by this name it stands in files of NumPy 1
+    arrays: list[Any] = [np.dtype, np.ndarray, rebuild, (rebuild, "numpy.core.multiarray._reconstruct")]
     arrays += [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64)]
     switch = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(switch)

@@ -2,8 +2,8 @@
 
 Only what is valid, unique and novel is looked at.
 
-A hull is of static energies of known crystals by the same potential. Of a few ten thousand crystals it is incomplete,
-and therefore low in demands: read no figure without those of the controls.
+A hull is of static energies of known crystals by the same potential. That of a few ten thousand crystals lacks phases
+and lies too high, so that too much is stable: read no figure without those of the controls.
 """
 
 from collections.abc import Sequence

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from xtalcodec.crystal import Crystal
+from xtalcodec.io.read import quiet
 
 APART = 0.5
 """Å: the least distance of two sites; H–H, the shortest bond, is 0.74. An atom's own images are not looked at."""
@@ -100,8 +101,10 @@ def _pauling(states: Sequence[int], values: Sequence[float | None]) -> bool:
 @lru_cache(maxsize=4096)
 def _names(species: tuple[int, ...]) -> tuple[tuple[str, ...], frozenset[str]]:
     """Symbols, and the symbols of all metals."""
-    import smact
     from ase.data import chemical_symbols
+
+    with quiet():
+        import smact
 
     return tuple(chemical_symbols[z] for z in species), frozenset(smact.metals)
 
@@ -109,11 +112,12 @@ def _names(species: tuple[int, ...]) -> tuple[tuple[str, ...], frozenset[str]]:
 @lru_cache(maxsize=128)
 def _element(symbol: str) -> Element:
     """Oxidation states and electronegativity as of smact 2.2.1; no state where smact does not know the element."""
-    import smact
+    with quiet():
+        import smact
 
     try:
         element = smact.Element(symbol)
-    except NameError:  # heavier than smact's table
+    except (KeyError, NameError):  # heavier than smact's table
         return (), None
     states = tuple(element.oxidation_states_smact14 or ())
     if symbol == "Ir":  # corrected to -3 in later releases, after CDVAE

@@ -10,8 +10,8 @@ from xtalcodec.codecs.base import CodecConfig, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation import generation
 from xtalcodec.evaluation.generation import FAR, assess, closest, explained, generation_summary
+from xtalcodec.evaluation.generation import decoded as decoded_samples
 from xtalcodec.geometry.window_lattice.folding import window_of
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.representations.repeating import RepeatingConfig
@@ -88,7 +88,7 @@ def test_a_crystal_accounts_for_the_atoms_of_its_window_that_are_its_own(monkeyp
         FoundAtoms.known(positions, numbers),
     ]
     windows.append(FoundAtoms.known(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)))
-    monkeypatch.setattr(generation, "decode_windows", lambda *_: windows)
+    monkeypatch.setattr(decoded_samples, "decode_windows", lambda *_: windows)
     found = [decoded(ROCK_SALT), decoded(ROCK_SALT), None, None]
     shares = explained(codec, latents([ROCK_SALT] * 4, origin), found)
     assert shares == [1.0, pytest.approx(1 - 2 / len(inner)), 0.0, None]

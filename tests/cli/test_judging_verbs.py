@@ -1,0 +1,63 @@
+"""`evaluate-samples` and `hull` as a user types them."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from xtalcodec.codecs.latents import CrystalCode, LatentSet
+
+
+@pytest.fixture
+def latents(tmp_path):
+    z = np.zeros((1, 2), dtype=np.float32)
+    code = CrystalCode("a", z, (1, 1, 1), 4 * np.eye(3), np.eye(3, dtype=np.int64), np.zeros(3))
+    LatentSet((code,), "x").to_parquet(tmp_path / "latents.parquet")
+    return tmp_path / "latents.parquet"
+
+
+def test_samples_controls_rows_and_numbers(run, cifs, tmp_path):
+    pytest.importorskip("smact")
+    pytest.importorskip("matminer")
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    (samples / "cu.cif").write_bytes((cifs / "cu.cif").read_bytes())
+    (samples / "torn.cif").write_text("data_torn\n_cell_length_a 4\n")
+    words = ["evaluate-samples", samples, "--reference", cifs, "--train", cifs / "al.cif", "--protocol", "perov-5"]
+    result = run(*words, "--json", tmp_path / "s.json", "--rows", tmp_path / "r.parquet")
+    assert result.exit_code == 3, result.output
+    assert "torn.cif" in result.output
+    assert "held out (1)" in result.output
+    assert "substituted (2)" in result.output
+    told = json.loads((tmp_path / "s.json").read_text())
+    assert told["samples"]["valid_rate"] == 0.5
+    assert told["samples"]["vun_rate"] == 0.5
+    assert told["settings"]["protocol"] == "perov-5"
+    assert len(told["unusable"]) == 1
+    assert pq.read_metadata(tmp_path / "r.parquet").num_rows == 2 + 1 + 2
+    assert (tmp_path / "r.sqlite").stat().st_size, "results are kept beside the rows"
+
+
+def test_what_cannot_be_judged_is_told(run, cifs, latents, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    def told(*words):
+        result = run("evaluate-samples", *words)
+        assert result.exit_code == 2, result.output
+        return " ".join(result.output.split())
+
+    assert "it is a folder without a file of a known format" in told(empty, "--reference", cifs)
+    assert "there is no reference crystal" in told(cifs, "--reference", empty)
+    assert "latents, not crystals" in told(latents, "--reference", cifs)
+    assert "there is no such file" in told(tmp_path / "no.cif", "--reference", cifs)
+    assert "needs --hull" in told(cifs, "--reference", cifs, "--stability")
+    assert "it needs --train" in told(cifs, "--reference", cifs, "--stability", "--hull", latents)
+    stable = ("--reference", cifs, "--train", cifs, "--stability", "--hull")
+    assert "no table of a hull" in told(cifs, *stable, latents)
+    assert "--hull is for --stability" in told(cifs, "--reference", cifs, "--hull", latents)
+    assert "no file of kept results" in told(cifs, "--reference", cifs, "--cache", cifs / "cu.cif")
+    for words in ((latents,), (empty,)):
+        assert run("hull", *words, "--out", tmp_path / "h.parquet").exit_code == 2
+    assert not (tmp_path / "h.parquet").exists()

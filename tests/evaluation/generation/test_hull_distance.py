@@ -1,0 +1,88 @@
+"""Distances to a hull: by hand, and by linear programming."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy.optimize import linprog
+
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.generation import hull as hulls
+from xtalcodec.evaluation.generation.hull import Hull, HullError, hull_energies
+from xtalcodec.evaluation.generation.memo import Memo
+from xtalcodec.io.read import Unusable
+from xtalcodec.parallel import open_pool
+
+NA, CL, OXYGEN = 11, 17, 8
+SALT = [("Na", -1.0), ("Cl", -2.0), ("NaCl", -3.5), ("Na", -0.5)]
+
+
+def test_a_hull_of_two_elements_by_hand():
+    hull = Hull.of("p", SALT)
+    assert hull.above(np.array([NA, CL]), -3.5) == pytest.approx(0)
+    assert hull.above(np.array([NA, CL]), -3.6) == pytest.approx(-0.1)
+    # Na3Cl is half Na, half NaCl by atoms: (-1 - 3.5) / 2
+    assert hull.above(np.array([NA, NA, NA, CL]), -2.0) == pytest.approx(0.25)
+    assert hull.above(np.array([NA]), -0.5) == pytest.approx(0.5), "the lowest sodium counts"
+    with pytest.raises(HullError, match="no crystal of pure O"):
+        hull.above(np.array([NA, OXYGEN]), -1.0)
+
+
+def test_a_hull_of_three_elements_is_a_linear_programme():
+    rng = np.random.default_rng(0)
+    formulas = ["Li", "Ti", "O", "Li2O", "TiO2", "Ti2O3", "LiTiO2", "Li2TiO3", "LiTi", "Li4Ti5O12"]
+    counts = np.array(
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1], [2, 0, 1], [0, 1, 2], [0, 2, 3], [1, 1, 2], [2, 1, 3], [1, 1, 0]]
+    )
+    counts = np.vstack([counts, [4, 5, 12]])
+    for _ in range(10):
+        energies = np.concatenate([rng.uniform(-1, 0, 3), rng.uniform(-4, 0, len(formulas) - 3)])
+        hull = Hull.of("p", zip(formulas, energies.tolist(), strict=True))
+        wanted = rng.integers(1, 4, 3)
+        shares = counts / counts.sum(1, keepdims=True)
+        best = linprog(energies, A_eq=shares.T, b_eq=wanted / wanted.sum()).fun
+        assert hull.above(np.repeat([3, 22, 8], wanted), -2.0) == pytest.approx(-2.0 - best, abs=1e-8)
+
+
+def test_tables_that_are_none_are_told(tmp_path):
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="no column composition, energy_per_atom, potential"):
+        Hull.read(tmp_path / "a.parquet", "sevennet-0")
+    (tmp_path / "b.parquet").write_text("nothing of the kind")
+    with pytest.raises(ValueError, match="no table of a hull"):
+        Hull.read(tmp_path / "b.parquet", "sevennet-0")
+    with pytest.raises(OSError, match=r"c\.parquet"):
+        Hull.read(tmp_path / "c.parquet", "sevennet-0")
+
+
+def test_the_lowest_energies_are_written_and_what_has_none_is_told(tmp_path, monkeypatch):
+    asked = []
+
+    def made_up(crystal, name, _steps):
+        asked.append((crystal.name, name))
+        if NA not in crystal.numbers:
+            return {"failure": "unknown element"}
+        return {"energy": -float(crystal.lattice[0, 0])}
+
+    monkeypatch.setattr(hulls, "relaxation", made_up)
+    monkeypatch.setattr(hulls, "check_potential", lambda _: None)
+    monkeypatch.setattr(hulls, "what_relaxes", lambda name, _: name)
+    monkeypatch.setattr(hulls, "_TOGETHER", 2)
+    cells = [
+        Crystal(a * np.eye(3), np.zeros((1, 3)), np.array([z]), f"c{a}") for a, z in ((4, NA), (5, NA), (6, OXYGEN))
+    ]
+    stream = [cells[0], Unusable("x.cif", "broken"), cells[1], cells[2]]
+    with open_pool() as pool, Memo(tmp_path / "m.sqlite") as memo:
+        table = hull_energies(iter(stream), ["fast", "slow"], memo, pool)
+        assert len(asked) == 6
+        hull_energies(iter(stream), ["fast", "slow"], memo, pool)
+        assert len(asked) == 6, "nothing is computed twice"
+    assert table.crystals == 3
+    assert [f.reason for f in table.failures] == ["broken", "unknown element", "unknown element"]
+    assert table.write(tmp_path / "h.parquet") == 2
+    rows = pq.read_table(tmp_path / "h.parquet").to_pylist()
+    one = {"composition": "Na", "energy_per_atom": -5.0, "crystal": "c5"}
+    assert rows == [one | {"potential": "fast"}, one | {"potential": "slow"}]
+    assert Hull.read(tmp_path / "h.parquet", "slow").entries == {frozenset({"Na"}): {"Na": -5.0}}
+    with pytest.raises(ValueError, match="no energies of third, but of fast, slow"):
+        Hull.read(tmp_path / "h.parquet", "third")
