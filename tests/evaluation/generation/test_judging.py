@@ -1,5 +1,7 @@
 """A set judged as a whole, against counts by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -163,6 +165,16 @@ def test_stability_goes_in_stages(kept, monkeypatch):
     assert ("fast", "NaCl", 5) in asked
     assert ("final", "NaCl", 7) in asked
     assert not {("final", "LiCl", 7), ("final", "SrO", 7)} & set(asked)
+
+
+def test_a_disordered_sample_is_a_failure_and_a_disordered_reference_an_error():
+    shares = np.zeros((2, 119))
+    shares[0, [11, 19]], shares[1, 17] = (0.6, 0.4), 1
+    shared = replace(SAMPLES[0], occupancies=shares, name="shared")
+    (row,) = valid_unique_novel([shared], TRAIN)
+    assert (row.valid, row.crystal, row.reason) == (False, None, "it has shared or partly empty sites")
+    with pytest.raises(ValueError, match="shared: crystals to compare with"):
+        judge(SAMPLES, [*REFERENCE, shared])
 
 
 def test_what_cannot_be_judged_is_refused():

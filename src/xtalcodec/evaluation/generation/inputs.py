@@ -21,12 +21,19 @@ def stream(inputs: Iterable[str], max_sites: int = MAX_SITES) -> Iterator[Crysta
     for source in inputs:
         if source in sources and not Path(source).exists():
             crystals, unusable = datasets.load(source, max_sites)
-            yield from crystals
+            yield from map(ordered, crystals)
             yield from unusable
             continue
         datasets.check_name(source)
         refuse_latents(source)
-        yield from iterate([source], max_sites)
+        yield from map(ordered, iterate([source], max_sites))
+
+
+def ordered(sample: Crystal | Unusable) -> Crystal | Unusable:
+    """Set a disordered crystal aside: neither CDVAE's metrics nor potentials know shared or partly empty sites."""
+    if isinstance(sample, Crystal) and not sample.is_ordered:
+        return Unusable(sample.name, "it has shared or partly empty sites")
+    return sample
 
 
 def read_samples(inputs: Iterable[str], max_sites: int = MAX_SITES) -> list[Crystal | Unusable]:

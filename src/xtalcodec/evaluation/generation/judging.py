@@ -10,6 +10,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.controls import drawn, halves, substituted
 from xtalcodec.evaluation.generation.coverage import distribution_distances, nearest, thresholds
 from xtalcodec.evaluation.generation.description import Description, describe, described, what_describes
+from xtalcodec.evaluation.generation.inputs import ordered
 from xtalcodec.evaluation.generation.memo import Memo, Progress, crystal_hash, remembered
 from xtalcodec.evaluation.generation.novelty import Kinship, kinship
 from xtalcodec.evaluation.generation.staging import Stage, weigh
@@ -74,7 +75,10 @@ def judge(
         smact or matminer is not installed.
     """
     limits = thresholds(protocol)
-    _check(samples, reference, train, stages)
+    samples = [ordered(sample) for sample in samples]
+    _check(samples, [*reference, *train, *(held_out or ())], train, stages)
+    if not reference:
+        raise ValueError("there is no reference crystal")
     if held_out is None:
         reference, held_out = halves(reference, seed)
     elif not held_out:
@@ -99,11 +103,12 @@ def judge(
     return Verdicts(**found, settings=settings)
 
 
-def _check(samples: Sequence, reference: Sequence, train: Sequence, stages: Sequence[Stage]) -> None:
+def _check(samples: Sequence, real: Sequence[Crystal], train: Sequence, stages: Sequence[Stage]) -> None:
     if not samples:
         raise ValueError("there is no sample")
-    if not reference:
-        raise ValueError("there is no reference crystal")
+    for crystal in real:
+        if not crystal.is_ordered:
+            raise ValueError(f"{crystal.name}: crystals to compare with must have no shared or partly empty sites")
     for library in ("smact", "matminer"):
         if find_spec(library) is None:
             raise ModuleNotFoundError(f"{library} is not installed", name=library)
@@ -173,6 +178,7 @@ def valid_unique_novel(
     memo, pool
         Where results are kept, and where they are computed; in memory and in this process if not given.
     """
+    samples = [ordered(sample) for sample in samples]
     training = {crystal_hash(c): c for c in train}
     with nullcontext(pool) if pool else open_pool() as found:
         bench = Bench(memo or Memo(), cast("Pool", found), silent)

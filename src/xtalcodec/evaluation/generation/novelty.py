@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.displacement import ANGLE_TOL, LTOL, STOL
 from xtalcodec.evaluation.generation.memo import Memo, Progress, joint_hash, remembered, with_versions
 from xtalcodec.io.read import quiet
 from xtalcodec.parallel import Pool
@@ -161,4 +162,4 @@ def _same(a: "Structure", b: "Structure") -> bool:
 def _matcher() -> Any:
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
-    return StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3)
+    return StructureMatcher(stol=STOL, angle_tol=ANGLE_TOL, ltol=LTOL)
