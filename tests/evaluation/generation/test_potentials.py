@@ -59,6 +59,7 @@ def test_a_checkpoint_with_code_in_it_is_not_unpickled(tmp_path, capsys):
     assert "unpickled" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_copper_relaxes_to_copper():
     """Experiment has 3.61 Å, PBE 3.63 Å: SevenNet learnt from PBE."""
     pytest.importorskip("sevenn")
