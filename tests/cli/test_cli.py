@@ -13,6 +13,8 @@ def test_help_of_every_verb_has_an_example(run):
         ["train"],
         ["info"],
         ["generate"],
+        ["evaluate-samples"],
+        ["hull"],
         ["data", "show"],
         ["data", "convert"],
     ):

@@ -88,8 +88,8 @@ def judge(
         "held_out": drawn(held_out, len(samples), seed),
         "substituted": substituted(train or reference, len(samples), seed),
     }
-    with nullcontext(pool) if pool else open_pool() as own:
-        bench = Bench(memo or Memo(), cast("Pool", own), progress)
+    with nullcontext(memo) if memo else Memo() as kept, nullcontext(pool) if pool else open_pool() as own:
+        bench = Bench(kept, cast("Pool", own), progress)
         found = _judged(sets, reference, train, protocol, stages, seed, bench)
     settings = {
         "protocol": protocol,
@@ -180,8 +180,8 @@ def valid_unique_novel(
     """
     samples = [ordered(sample) for sample in samples]
     training = {crystal_hash(c): c for c in train}
-    with nullcontext(pool) if pool else open_pool() as found:
-        bench = Bench(memo or Memo(), cast("Pool", found), silent)
+    with nullcontext(memo) if memo else Memo() as kept, nullcontext(pool) if pool else open_pool() as own:
+        bench = Bench(kept, cast("Pool", own), silent)
         return ruled(samples, training, bench, "samples", novelty=bool(train))[0]
 
 
