@@ -31,7 +31,17 @@ def halves(crystals: Sequence[Crystal], seed: int) -> tuple[list[Crystal], list[
 
 
 def drawn(crystals: Sequence[Crystal], count: int, seed: int) -> list[Crystal]:
-    """So many crystals at random, in their order; all where there are no more."""
+    """So many crystals at random, in their order; all where there are no more.
+
+    Parameters
+    ----------
+    crystals
+        Of which some are drawn, each once at most.
+    count
+        How many.
+    seed
+        Of the draw.
+    """
     if count >= len(crystals):
         return list(crystals)
     chosen = np.random.default_rng(seed).choice(len(crystals), count, replace=False)
