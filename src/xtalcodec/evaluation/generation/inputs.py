@@ -6,7 +6,7 @@ from pathlib import Path
 from xtalcodec import datasets
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.limits import MAX_SITES
-from xtalcodec.io.read import Unusable, iterate
+from xtalcodec.io.read import Unusable
 
 
 def stream(inputs: Iterable[str], max_sites: int = MAX_SITES) -> Iterator[Crystal | Unusable]:
@@ -17,16 +17,10 @@ def stream(inputs: Iterable[str], max_sites: int = MAX_SITES) -> Iterator[Crysta
     ValueError
         A word that names nothing, or latents where crystals are wanted.
     """
-    sources = datasets.available()
-    for source in inputs:
-        if source in sources and not Path(source).exists():
-            crystals, unusable = datasets.load(source, max_sites)
-            yield from map(ordered, crystals)
-            yield from unusable
-            continue
-        datasets.check_name(source)
-        refuse_latents(source)
-        yield from map(ordered, iterate([source], max_sites))
+    inputs = list(inputs)
+    for path in inputs:
+        refuse_latents(path)
+    return map(ordered, datasets.stream(inputs, max_sites))
 
 
 def ordered(sample: Crystal | Unusable) -> Crystal | Unusable:
