@@ -20,6 +20,11 @@ def disordered_matcher(stol: float, angle_tol: float, ltol: float) -> "Structure
     """Make a matcher of structures whose sites are alike within `TOLERANCE`.
 
     Cells are compared as they are: what counts as a smaller cell would depend on the last digit of occupancies.
+
+    Parameters
+    ----------
+    stol, angle_tol, ltol
+        Tolerances of StructureMatcher: of sites over (V/N)^(1/3), of angles in degrees, of lengths as a share.
     """
     from pymatgen.analysis.structure_matcher import AbstractComparator, StructureMatcher
 

@@ -59,7 +59,17 @@ def _grown(codec: PatchCodec, other: PatchCodec, own: State, given: State) -> St
 
 @torch.no_grad()
 def calibrate(codec: Codec, source: TrainingCrystals | PaintedViews, seed: int) -> None:
-    """Give the latent of a network that knows of noise unit variance, by the training crystals."""
+    """Give the latent of a network that knows of noise unit variance, by the training crystals.
+
+    Parameters
+    ----------
+    codec
+        Whose encoder and decoder are scaled; what it decodes stays the same. Any other codec is left as it is.
+    source
+        Batches to take the scale from.
+    seed
+        Of the batches.
+    """
     if not (isinstance(codec, PatchCodec) and codec.network.config.noise and isinstance(source, TrainingCrystals)):
         return
     training = codec.network.training
