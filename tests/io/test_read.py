@@ -515,7 +515,7 @@ def test_find_expands_folders_in_order(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    found = find([tmp_path, "x.cif"])
+    found = list(find([tmp_path, "x.cif"]))
     names = ["a/POSCAR", "a/z.cif", "b.cif", "c.json.gz", "e.parquet", "f.cif.gz", "g.db"]
     assert [str(path.relative_to(tmp_path)) for path in found[:-1]] == names
     assert str(found[-1]) == "x.cif"
