@@ -115,7 +115,7 @@ def test_pieces_are_the_file(tmp_path, monkeypatch, name, length):
     KINDS[name](path)
     whole = [plain(item) for item in read(path, max_sites=10)]
     found = list(Cutter(length, max_sites=10).pieces(lambda: [path]))
-    assert sum(piece.units for piece in found) == count(path) >= len(whole) - (name == "x.tar.gz") * 5
+    assert sum(piece.units for piece in found) == count(path)
     assert [plain(item) for piece in found for item in piece.read()] == whole
     # two workers take turns, and a third one begins in the middle
     apart = {k: [plain(x) for x in found[k].read()] for k in [*range(0, len(found), 2), *range(1, len(found), 2)]}
@@ -153,8 +153,8 @@ def test_a_folder_is_gone_through_as_its_paths_are_sorted(tmp_path):
     assert list(find([tmp_path])) == sorted(wanted)
 
 
-def test_files_of_one_name_are_told_apart_by_as_many_folders_as_it_takes():
+def test_files_of_one_name_are_told_apart_by_folders_and_suffixes():
     paths = [Path(p) for p in ("a/x/1.cif", "b/x/1.cif", "b/y/1.cif", "c/2.cif", "c/2.cif")]
     names = FileNames(lambda: paths)
-    assert [names.of(path) for path in paths] == ["a/x/1", "b/x/1", "y/1", "c/2", "c/2"]
+    assert [names.of(path) for path in paths] == ["a/x/1", "b/x/1", "y/1", "c/2.cif", "c/2.cif"]
     assert names.files == 5

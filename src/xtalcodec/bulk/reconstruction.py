@@ -73,7 +73,7 @@ def _crystals(crystals: Sequence[Crystal | None]) -> "pa.Array":
 
     there = crystal_table(crystal for crystal in crystals if crystal is not None)
     places = np.cumsum([crystal is not None for crystal in crystals], dtype=np.int64) - 1
-    chosen = [int(place) if crystal else None for place, crystal in zip(places, crystals, strict=True)]
+    chosen = [None if crystal is None else int(place) for place, crystal in zip(places, crystals, strict=True)]
     return there.to_struct_array().combine_chunks().take(pa.array(chosen, pa.int64()))
 
 
