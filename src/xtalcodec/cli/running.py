@@ -77,7 +77,7 @@ def load_crystals(
 
 @contextmanager
 def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on the error stream while something runs."""
+    """Show a progress bar on the error stream while something runs, where that is a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -95,7 +95,8 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, advance=done)
 
