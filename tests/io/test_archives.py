@@ -10,7 +10,8 @@ import pytest
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import archives
-from xtalcodec.io.read import Unusable, find, read, read_all
+from xtalcodec.io.files import find
+from xtalcodec.io.read import Unusable, read, read_all
 from xtalcodec.io.write import write
 
 POSCAR = "x\n1.0\n4 0 0\n0 5 0\n0 0 6\nGe O\n1 1\nDirect\n0 0 0\n.5 .5 .5\n"

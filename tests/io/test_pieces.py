@@ -14,8 +14,9 @@ import pytest
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import pieces
+from xtalcodec.io.files import FileNames, find
 from xtalcodec.io.pieces import Cutter, PieceError
-from xtalcodec.io.read import FileNames, Unusable, count, find, read
+from xtalcodec.io.read import Unusable, count, read
 from xtalcodec.io.write import write, write_parquet
 
 

@@ -15,7 +15,8 @@ from pymatgen.io.cif import CifParser
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import text
-from xtalcodec.io.read import Unusable, find, iterate, read, read_all
+from xtalcodec.io.files import find
+from xtalcodec.io.read import Unusable, iterate, read, read_all
 from xtalcodec.io.write import write, write_parquet
 from xtalcodec.testing import mutate
 

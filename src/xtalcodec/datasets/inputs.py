@@ -11,8 +11,9 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.datasets import source_of
 from xtalcodec.datasets.source import Source
 from xtalcodec.io.ended import check_ended
+from xtalcodec.io.files import find
 from xtalcodec.io.pieces import Cutter
-from xtalcodec.io.read import Unusable, find
+from xtalcodec.io.read import Unusable
 
 FOLDER = "folder"
 """Name of the source that is files."""

@@ -9,8 +9,9 @@ from threading import Lock
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import formats
+from xtalcodec.io.files import FileNames
 from xtalcodec.io.limits import MAX_SITES
-from xtalcodec.io.read import FileNames, Unusable, count, units
+from xtalcodec.io.read import Unusable, count, units
 from xtalcodec.io.tables import group_start
 
 _ONE, _SEVERAL = 1 << 20, 1 << 14

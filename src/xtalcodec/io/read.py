@@ -10,25 +10,21 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io import formats
 from xtalcodec.io.archives import unpacked
 from xtalcodec.io.ase_formats import read_ase
+from xtalcodec.io.files import AnyPath, FileNames, find
 from xtalcodec.io.found import check_size
 from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.text import check_not_empty, read_text
 
 _SITE_BYTES = 512
 """Bytes of a POSCAR that a site takes at most; what follows the sites, in CHGCAR gigabytes of it, is not read."""
-
-AnyPath = str | os.PathLike
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +35,6 @@ class Unusable:
     """Its path, with #block, #frame or #row where a file holds several."""
     reason: str
     """One line that completes "it could not be used:"."""
-
-
-def find(paths: Iterable[AnyPath]) -> Iterator[Path]:
-    """Yield files, and for a folder the files of known formats in it, recursively and in order.
-
-    A missing path, and a folder without such a file or that may not be read, is among them, so
-    that reading it tells what is wrong. Hidden files are passed over. Names of one folder are in memory at a time.
-    """
-    for path in map(Path, paths):
-        if not path.is_dir():
-            yield path
-            continue
-        empty = True
-        for file in _inside(path):
-            empty = False
-            yield file
-        if empty:
-            yield path
-
-
-def _inside(folder: str | Path) -> Iterator[Path]:
-    """Yield the files of known formats in a folder and, in their places, those in its folders."""
-    try:
-        with os.scandir(folder) as entries:
-            here = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError as error:
-        yield Path(error.filename or folder)
-        return
-    for entry in here:
-        if not entry.is_dir():
-            if formats.is_crystal_file(Path(entry.path)):
-                yield Path(entry.path)
-        elif not entry.is_symlink():
-            yield from _inside(entry.path)
 
 
 def read(path: AnyPath, max_sites: int = MAX_SITES, name: str | None = None) -> Iterator[Crystal | Unusable]:
@@ -237,40 +199,6 @@ def iterate(
         yield from read(path, max_sites, names.of(path))
         if progress:
             progress(k + 1, names.files)
-
-
-class FileNames:
-    """Names of files: their stems, with as many folders, or their suffix, as it takes to tell them apart.
-
-    The files are gone through as often as names are made longer; eight bytes are kept of each.
-    """
-
-    def __init__(self, files: Callable[[], Iterable[Path]]) -> None:
-        """Look at the files that `files` gives, every time it is called."""
-        self._shared: list[set[int]] = []
-        """Hashes of names that several files have, for each time that names were made longer."""
-        self.files = 0
-        """How many files there are."""
-        for _ in range(17):
-            hashes = np.fromiter((_hash(self.of(path)) for path in files()), dtype=np.uint64)
-            self.files = len(hashes)
-            found, times = np.unique(hashes, return_counts=True)
-            if times.max(initial=0) < 2:
-                return
-            self._shared.append(set(found[times > 1].tolist()))
-        self._shared.pop()
-
-    def of(self, path: Path) -> str:
-        """Return the name of a file."""
-        name = formats.stem_of(path)
-        for depth, shared in enumerate(self._shared, start=1):
-            if _hash(name) in shared:
-                name = formats.longer_name(path, depth)
-        return name
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest())
 
 
 def read_all(
