@@ -87,7 +87,7 @@ def rows_of(shards: Shards) -> Iterator[Reconstruction]:
 
 
 def measured(shards: Shards) -> Measured:
-    """Read the numbers that scores are made of: seventy bytes a crystal in memory, and nothing else of the rows."""
+    """Read the numbers that scores are made of: sixty bytes a crystal in memory, and nothing else of the rows."""
     names = list(Measured.__slots__)
     table = shards.columns(names)
     # pyarrow gives NaN for null in floats, which is what `Measured` has
