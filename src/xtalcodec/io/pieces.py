@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import formats
@@ -90,7 +90,7 @@ class _Reading:
     """The file that this process reads from, kept open: pieces of one file come in their order."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()  # one thread may begin a piece before it has read another to its end
         self._file: tuple[str, str, int, int] | None = None
         self._position = 0
         self._units: Iterator[Iterator[Crystal | Unusable]] = iter(())
