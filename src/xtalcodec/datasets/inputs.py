@@ -5,18 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets import source_of
 from xtalcodec.datasets.source import Source
+from xtalcodec.datasets.sources.folders import Folder
 from xtalcodec.io.ended import check_ended
 from xtalcodec.io.files import find
 from xtalcodec.io.pieces import Cutter
 from xtalcodec.io.read import Unusable
-
-FOLDER = "folder"
-"""Name of the source that is files."""
 
 Item = Crystal | Unusable
 
@@ -98,9 +96,9 @@ class Inputs:
         self._paths: dict[str, str] = {}
         for word in self.words:
             source = source_of(word)
-            if source.name == FOLDER:  # files are cut, and each worker reads its own
-                self._paths[word] = source.path
-                check_ended(source.path)
+            if source.name == Folder.name:  # files are cut, and each worker reads its own
+                self._paths[word] = cast("Folder", source).path
+                check_ended(self._paths[word])
             else:
                 self._sources[word] = source
 
