@@ -17,7 +17,7 @@ FONT = "DejaVu Sans, Verdana, sans-serif"
 WHAT = {
     "crystal": "a crystal: lattice, fractional coordinates, species",
     "config": "typed settings; kind chooses the class",
-    "parallel": "processes of this machine, or MPI ranks",
+    "parallel": "processes of this machine, MPI ranks, a Dask cluster",
     "io": "files in and out, whole or not there",
     "geometry": "Niggli cells, symmetry, the lattice behind a window's atoms",
     "representations": "crystal → field of voxels",
@@ -28,6 +28,7 @@ WHAT = {
     "latent_space": "interpolate and alter crystals by their latents",
     "datasets": "sources of crystals, splits, stores of painted fields",
     "evaluation": "how well crystals come back",
+    "bulk": "any number of crystals on any number of workers, shard by shard",
     "training": "the loop, optimisers, checkpoints, recipes",
     "viz": "figures for print, pages to turn crystals in",
     "cli": "the verbs of the command line",
@@ -39,7 +40,7 @@ FAMILIES = {
     "#66717f": ("crystal", "config", "parallel", "io", "geometry"),
     "#3c5fb0": ("representations", "networks", "atom_finders", "codecs"),
     "#7a4fa3": ("priors", "latent_space"),
-    "#2a8f83": ("datasets", "evaluation", "training"),
+    "#2a8f83": ("datasets", "evaluation", "bulk", "training"),
     "#b8862b": ("viz", "cli", "testing"),
 }
 """Colour → rooms."""

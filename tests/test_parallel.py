@@ -1,10 +1,11 @@
 import os
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from xtalcodec.parallel import QUEUED, InProcess, Pool, map_in_order, open_pool
+from xtalcodec.parallel import QUEUED, InProcess, Pool, WorkersLostError, map_in_order, open_pool
 
 
 def square(x):
@@ -19,6 +20,30 @@ def fail_at_three(x):
     if x == 3:
         raise ValueError("three")
     return x
+
+
+class Broken(InProcess):
+    """Takes one task; then its workers are gone."""
+
+    def __init__(self):
+        self.left = 1
+
+    def submit(self, fn, /, *args, **kwargs):
+        if not self.left:
+            raise BrokenProcessPool("gone")
+        self.left -= 1
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_workers_that_are_gone_when_a_task_is_handed_out_are_told():
+    with pytest.raises(WorkersLostError, match="a worker died"):
+        list(Pool(Broken(), 1).run(square, range(5)))
+
+
+def test_dask_without_a_scheduler_and_a_scheduler_without_dask_are_refused():
+    for kind, scheduler in (("dask", None), ("local", "tcp://here:1")):
+        with pytest.raises(ValueError, match="needs the address of a scheduler"), open_pool(kind, 1, scheduler):
+            pass
 
 
 def test_every_result_comes_once():

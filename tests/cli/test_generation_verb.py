@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from xtalcodec import FieldStore
 from xtalcodec.cli import app
-from xtalcodec.datasets.generate import alone
+from xtalcodec.io.alone import alone
 
 
 @pytest.fixture

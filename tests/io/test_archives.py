@@ -10,7 +10,8 @@ import pytest
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import archives
-from xtalcodec.io.read import Unusable, find, read, read_all
+from xtalcodec.io.files import find
+from xtalcodec.io.read import Unusable, read, read_all
 from xtalcodec.io.write import write
 
 POSCAR = "x\n1.0\n4 0 0\n0 5 0\n0 0 6\nGe O\n1 1\nDirect\n0 0 0\n.5 .5 .5\n"
@@ -39,7 +40,7 @@ def test_members_are_named_by_their_place_and_a_bad_one_costs_only_itself(tmp_pa
     assert [first.name, second.name] == ["mp-1/POSCAR", "mp-2/POSCAR"]
     assert isinstance(bad, Unusable)
     assert bad.name == f"{path}/bad/x.cif"
-    assert find([tmp_path]) == [path]
+    assert list(find([tmp_path])) == [path]
     path.write_bytes(path.read_bytes()[: len(path.read_bytes()) // 2])
     assert all(isinstance(item, Crystal | Unusable) for item in read(path))
 
@@ -109,7 +110,7 @@ def test_programs_and_settings_in_a_folder_are_no_crystals(tmp_path):
     (tmp_path / "test_poscar.py").write_text("def test_it():\n    assert True\n" * 9)
     (tmp_path / "read_contcar.sh").write_text("#!/bin/sh\n" * 9)
     (tmp_path / "POSCAR.txt").write_text(POSCAR)
-    assert find([tmp_path]) == [tmp_path / "POSCAR.txt"]
+    assert list(find([tmp_path])) == [tmp_path / "POSCAR.txt"]
 
 
 def test_a_database_is_named_by_its_material_ids(tmp_path):

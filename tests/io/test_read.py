@@ -15,7 +15,8 @@ from pymatgen.io.cif import CifParser
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import text
-from xtalcodec.io.read import Unusable, find, iterate, read, read_all
+from xtalcodec.io.files import find
+from xtalcodec.io.read import Unusable, iterate, read, read_all
 from xtalcodec.io.write import write, write_parquet
 from xtalcodec.testing import mutate
 
@@ -515,7 +516,7 @@ def test_find_expands_folders_in_order(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    found = find([tmp_path, "x.cif"])
+    found = list(find([tmp_path, "x.cif"]))
     names = ["a/POSCAR", "a/z.cif", "b.cif", "c.json.gz", "e.parquet", "f.cif.gz", "g.db"]
     assert [str(path.relative_to(tmp_path)) for path in found[:-1]] == names
     assert str(found[-1]) == "x.cif"

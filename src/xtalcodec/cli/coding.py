@@ -1,109 +1,137 @@
-"""`encode` and `decode`: crystals to a file of latents, and back."""
+"""`encode` and `decode`: crystals to latents, and back; any number of them, on any number of workers."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xtalcodec.cli.bulk import (
+    Chunk,
+    Executor,
+    Scheduler,
+    Where,
+    Workers,
+    deliver,
+    is_file,
+    run_bulk,
+    shards_of,
+    write_each,
+)
 from xtalcodec.cli.options import (
     CodecName,
     Device,
-    Format,
     Inputs,
     Json,
     MaxSites,
     NoRefine,
     SelfCheck,
     Symprec,
+    TableFormat,
 )
-from xtalcodec.cli.running import (
-    clear_errors,
-    finish,
-    load_codec,
-    load_crystals,
-    progress_bar,
-    tell_left_out,
-    tell_notes,
-)
+from xtalcodec.cli.running import clear_errors, finish, load_codec, tell, tell_left_out, tell_notes
 from xtalcodec.io.limits import MAX_SITES
+
+if TYPE_CHECKING:
+    from xtalcodec.bulk.shards import Shards
 
 
 def encode(
     files: Inputs,
-    out: Annotated[Path, typer.Option(help="The latents, one row per crystal (parquet).")],
+    out: Annotated[
+        Path, typer.Option(help="The latents, one row per crystal: a .parquet file, or a folder of such files.")
+    ],
     codec: CodecName = "mp",
     no_refine: NoRefine = False,
     max_sites: MaxSites = MAX_SITES,
     device: Device = "auto",
+    executor: Executor = Where.local,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    chunk: Chunk = None,
 ) -> None:
-    """Encode crystals to latents.
+    """Encode crystals to latents. Killed, the same command goes on where it was.
 
     Codes hold cell, species and positions: charges, magnetic moments and other properties are left out, with a note.
 
-    Example: xtalcodec encode structures/ --out latents.parquet
+    Example: xtalcodec encode structures/ --out latents.parquet --workers 8
     """
     with clear_errors():
-        model = load_codec(codec, device)
-        crystals, unusable = load_crystals(files, max_sites, model)
-        if crystals:
-            with progress_bar("encoding", len(crystals)) as advance:
-                latents = model.encode(crystals, refine=not no_refine, progress=advance)
-            latents.to_parquet(out)
-            mean = sum(c.length for c in latents) / len(latents)
-            typer.echo(f"{len(latents)} crystals, {mean:.0f} numbers each in the mean: {out}")
-            tell_notes(crystals)
-            tell_left_out(crystals, "codes hold")
-    finish(unusable)
+        from xtalcodec.bulk import coding
+        from xtalcodec.datasets import inputs
+        from xtalcodec.parallel import open_pool
+
+        with open_pool(executor.value, workers, scheduler) as pool:
+            if pool is None:
+                return  # a rank that has worked for the first one
+            name = coding.CodecName.of(codec, device)
+            length = chunk or (coding.CHUNK if no_refine else coding.CHUNK_REFINED)
+            crystals = inputs.Inputs(files, max_sites, length)
+            with shards_of(out, kept=not is_file(out)) as folder:
+                shards = run_bulk("encoding", folder, crystals, coding.Encode(name, not no_refine), pool)
+                if rows := deliver(shards, out):
+                    mean = shards.totals["numbers"] / rows
+                    typer.echo(f"{rows} crystals, {mean:.0f} numbers each in the mean: {out}")
+                tell_notes(shards.notes())
+                tell_left_out(shards.totals, "codes hold")
+                lost = tell(shards.unusable())
+    finish([], lost=bool(lost))
 
 
 def decode(
-    latents: Annotated[Path, typer.Argument(help="What `xtalcodec encode` wrote.")],
-    out: Annotated[Path, typer.Option(help="Folder for the crystals.")],
+    latents: Annotated[
+        list[Path], typer.Argument(help="What `xtalcodec encode` wrote: files of latents, or folders of them.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the crystals, or a .parquet file for all of them.")],
     codec: Annotated[str | None, typer.Option(help="The codec, where the file's own is not one that ships.")] = None,
-    format: Annotated[Format, typer.Option(help="Format of the crystals.")] = Format.cif,  # noqa: A002
+    format: Annotated[  # noqa: A002
+        TableFormat, typer.Option(help="Format of the crystals; parquet makes few files of many crystals.")
+    ] = TableFormat.cif,
     symprec: Symprec = None,
     self_check: SelfCheck = False,
     json: Json = None,
     device: Device = "auto",
+    executor: Executor = Where.local,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    chunk: Chunk = None,
 ) -> None:
-    """Decode latents to crystals.
+    """Decode latents to crystals. Killed, the same command goes on where it was.
 
     Example: xtalcodec decode latents.parquet --out crystals --symprec 0.1
     """
-    from xtalcodec.cli.report import write_json
-    from xtalcodec.codecs.hub import named_in
-    from xtalcodec.codecs.latents import LatentSet
-    from xtalcodec.io.read import Unusable
-    from xtalcodec.io.write import write_many
+    from xtalcodec.cli.report import Listed, write_json
 
     with clear_errors():
-        codes = LatentSet.from_parquet(latents)
-        model = load_codec(codec or named_in(latents, codes.codec), device)
-        with progress_bar("decoding", len(codes)) as advance:
-            decoded = model.decode_crystals(codes, progress=advance)
-        paths = write_many((d.crystal for d in decoded if d), out, format.value, symprec)
-        distances = model.cycle_consistency(codes, decoded) if self_check else [None] * len(codes)
-    rows = [
-        {
-            "name": c.name,
-            "formula": d.crystal.formula,
-            "sites": len(d.crystal),
-            "confidence": d.confidence,
-            "cycle_consistency": x,
-        }
-        for c, d, x in zip(codes, decoded, distances, strict=True)
-        if d
-    ]
-    if self_check and rows:
-        middle = median(r["cycle_consistency"] for r in rows)
-        typer.echo(f"self-check: decoded crystals' latents lie {middle:.3g} away (median RMS)")
-    typer.echo(f"{len(paths)} crystals are in {out}")
-    write_json(json, rows)
-    finish(
-        [
-            Unusable(c.name, "no atom found in the decoded field")
-            for c, d in zip(codes, decoded, strict=True)
-            if d is None
-        ]
-    )
+        from xtalcodec.bulk import coding
+        from xtalcodec.codecs.hub import named_in
+        from xtalcodec.parallel import open_pool
+
+        table = is_file(out) or format is TableFormat.parquet
+        if table and symprec:
+            raise ValueError("--symprec is for formats of one crystal a file, not for parquet")
+        with open_pool(executor.value, workers, scheduler) as pool:
+            if pool is None:
+                return  # a rank that has worked for the first one
+            codes = coding.LatentInputs(latents, chunk or coding.CHUNK)
+            own = codec or named_in(latents[0], codes.codec)
+            load_codec(own, device).check_owns(codes.codec)
+            work = coding.Decode(coding.CodecName.of(own, device), codes.codec, self_check)
+            with shards_of(out, kept=table and not is_file(out)) as folder:
+                shards = run_bulk("decoding", folder, codes, work, pool)
+                count = deliver(shards, out) if table else write_each(shards, out, format.value, symprec)
+                if self_check and count:
+                    middle = median(shards.columns(["cycle_consistency"])["cycle_consistency"].to_pylist())
+                    typer.echo(f"self-check: decoded crystals' latents lie {middle:.3g} away (median RMS)")
+                typer.echo(f"{count} crystals are in {out}")
+                write_json(json, Listed(_rows(shards)))
+                lost = tell(shards.unusable())
+    finish([], lost=bool(lost))
+
+
+def _rows(shards: "Shards") -> Iterator[dict[str, Any]]:
+    """What is told of each decoded crystal."""
+    for record in shards.records():
+        about = {"name": record["material_id"], "formula": record["formula"], "sites": len(record["numbers"])}
+        yield about | {name: record[name] for name in ("confidence", "cycle_consistency")}

@@ -5,8 +5,20 @@ from typing import Annotated
 
 import typer
 
+from xtalcodec.cli.bulk import (
+    Chunk,
+    Executor,
+    Scheduler,
+    Where,
+    Workers,
+    deliver,
+    is_file,
+    run_bulk,
+    shards_of,
+    write_each,
+)
 from xtalcodec.cli.options import Format, Inputs, MaxSites
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, tell_left_out
+from xtalcodec.cli.running import clear_errors, finish, load_crystals, tell, tell_left_out
 from xtalcodec.io.limits import MAX_SITES
 
 data_app = typer.Typer(help="Sources of crystals, and conversion to parquet.", no_args_is_help=True)
@@ -66,27 +78,38 @@ def data_show(files: Inputs, max_sites: MaxSites = MAX_SITES) -> None:
 @data_app.command("convert")
 def data_convert(
     files: Inputs,
-    out: Annotated[Path, typer.Option(help="The parquet file; a folder, with --format.")],
+    out: Annotated[Path, typer.Option(help="A .parquet file, or a folder of such files, or of those of --format.")],
     format: Annotated[Format | None, typer.Option(help="Write one file of this format a crystal, not parquet.")] = None,  # noqa: A002
     max_sites: MaxSites = MAX_SITES,
+    executor: Executor = Where.local,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    chunk: Chunk = None,
 ) -> None:
-    """Convert any supported input to one parquet file, or to a folder of files.
+    """Convert any supported input to parquet, or to a folder of files. Killed, the same command goes on where it was.
 
     What is known of a crystal beside its sites (charges, magnetic moments, energies, ids) goes along, in the source's
     units; POSCAR holds none of it.
 
-    Example: xtalcodec data convert cifs/ --out crystals.parquet
+    Example: xtalcodec data convert cifs/ --out crystals.parquet --workers 8
     """
-    from xtalcodec.io.write import write_many, write_parquet
-
     with clear_errors():
-        crystals, unusable = load_crystals(files, max_sites, None)
-        if crystals:
-            count = len(write_many(crystals, out, format.value)) if format else write_parquet(crystals, out)
-            typer.echo(f"{count} crystals are in {out}")
-            if format is Format.poscar:
-                tell_left_out(crystals, "POSCAR holds")
-    finish(unusable)
+        from xtalcodec.bulk import convert
+        from xtalcodec.datasets import inputs
+        from xtalcodec.parallel import open_pool
+
+        with open_pool(executor.value, workers, scheduler) as pool:
+            if pool is None:
+                return  # a rank that has worked for the first one
+            crystals = inputs.Inputs(files, max_sites, chunk or convert.CHUNK)
+            with shards_of(out, kept=format is None and not is_file(out)) as folder:
+                shards = run_bulk("converting", folder, crystals, convert.Convert(), pool)
+                if rows := deliver(shards, out) if format is None else write_each(shards, out, format.value):
+                    typer.echo(f"{rows} crystals are in {out}")
+                if format is Format.poscar:
+                    tell_left_out(shards.totals, "POSCAR holds")
+                lost = tell(shards.unusable())
+    finish([], lost=bool(lost))
 
 
 @data_app.command("split")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtalcodec.cli.generation import Where
+from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers
 from xtalcodec.cli.options import Inputs, Json, MaxSites
 from xtalcodec.cli.running import clear_errors, evenly, finish, progress_bar
 from xtalcodec.io.limits import MAX_SITES
@@ -32,8 +32,6 @@ Cache = Annotated[
         "a run that was killed goes on."
     ),
 ]
-Executor = Annotated[Where, typer.Option(help="Processes of this machine, or the ranks of mpiexec.")]
-Processes = Annotated[int, typer.Option(help="Processes of this machine.", min=1)]
 
 LINES = (
     ("readable", "readable", "count"),
@@ -74,8 +72,9 @@ def evaluate_samples(
     limit: Annotated[int | None, typer.Option(help="Only so many samples, evenly spread over all.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Of the controls.")] = 0,
     max_sites: MaxSites = MAX_SITES,
-    workers: Processes = 1,
+    workers: Workers = 1,
     executor: Executor = Where.local,
+    scheduler: Scheduler = None,
     cache: Cache = None,
     json: Json = None,
     rows: Annotated[Path | None, typer.Option(help="Write a row for every sample and control here (parquet).")] = None,
@@ -95,7 +94,7 @@ def evaluate_samples(
         from xtalcodec.io.read import Unusable
         from xtalcodec.parallel import open_pool
 
-        with open_pool(executor.value, workers) as pool:
+        with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
             steps = _stages(stability, hull, train)

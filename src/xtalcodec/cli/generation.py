@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers
 from xtalcodec.cli.options import Cell, Inputs, Json, MaxSites
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bar, tell
+from xtalcodec.cli.running import clear_errors, finish, progress_bar, tell
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -43,13 +44,6 @@ class Ties(StrEnum):
     coin = "coin"
 
 
-class Where(StrEnum):
-    """Where tasks run."""
-
-    local = "local"
-    mpi = "mpi"
-
-
 def generate(
     files: Inputs,
     representation: Annotated[
@@ -57,10 +51,9 @@ def generate(
     ],
     out: Annotated[Path, typer.Option(help="The Zarr store; one that a killed run left is gone on with.")],
     views: Annotated[int, typer.Option(help="Views of each crystal.", min=1)] = 3,
-    executor: Annotated[Where, typer.Option(help="Processes of this machine, or the ranks of mpiexec.")] = Where.local,
-    workers: Annotated[
-        int, typer.Option(help="Processes that paint; under MPI, all ranks but the first do.", min=1)
-    ] = 1,
+    executor: Executor = Where.local,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
     properties: Annotated[
         Path | None, typer.Option(help="Table of id,value,… (CGCNN's id_prop.csv), with or without a header.")
     ] = None,
@@ -105,8 +98,10 @@ def generate(
     from xtalcodec.cli.report import write_json
 
     with clear_errors():
-        from xtalcodec.datasets.generate import alone, prepare, run
+        from xtalcodec.datasets import inputs
+        from xtalcodec.datasets.generate import prepare, run
         from xtalcodec.datasets.views import ViewsConfig
+        from xtalcodec.io.alone import alone
         from xtalcodec.io.properties import Properties, read_properties
         from xtalcodec.parallel import open_pool
 
@@ -118,13 +113,14 @@ def generate(
             raise ValueError("--fits is for repeating")
         looks = _looks(representation, edge, points, sigma, label_radius, cell.value, fits.value, rotate=rotate)
         config = ViewsConfig(looks, views, images.value, ties.value, seed, shard)
-        with open_pool(executor.value, workers) as pool:
+        with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
-            crystals, unusable = load_crystals(files, max_sites, None)
+            crystals = inputs.Usable(inputs.Inputs(files, max_sites, shard))
+            unusable = crystals.unusable  # full once the crystals have been read, before the store is made
             table = read_properties(properties) if properties else Properties()
             with alone(out):
-                with progress_bar("fitting", len(crystals)) as advance:
+                with progress_bar("fitting", None) as advance:
                     job = prepare(out, crystals, config, pool, table, unusable, advance)
                 for what in job.damaged:
                     typer.echo(f"made again: {what}", err=True)

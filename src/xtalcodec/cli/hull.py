@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.evaluate_samples import Cache, Executor, Processes
-from xtalcodec.cli.generation import Where
+from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers
+from xtalcodec.cli.evaluate_samples import Cache
 from xtalcodec.cli.options import Inputs, MaxSites
 from xtalcodec.cli.running import clear_errors, finish, progress_bar
 from xtalcodec.io.limits import MAX_SITES
@@ -25,8 +25,9 @@ def hull(
     out: Annotated[Path, typer.Option(help="The table: composition, energy per atom, potential (parquet).")],
     potential: Annotated[list[Potential], typer.Option(help="Of which potential; both if not given.")] = [*Potential],  # noqa: B006
     max_sites: MaxSites = MAX_SITES,
-    workers: Processes = 1,
+    workers: Workers = 1,
     executor: Executor = Where.local,
+    scheduler: Scheduler = None,
     cache: Cache = None,
 ) -> None:
     """Compute the energies of known crystals as they are; the lowest of each composition is kept.
@@ -43,7 +44,7 @@ def hull(
         from xtalcodec.parallel import open_pool
 
         names = [p.value for p in potential]
-        with open_pool(executor.value, workers) as pool:
+        with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
             with Memo(cache or out.with_suffix(".sqlite")) as memo, progress_bar("energies", None) as advance:

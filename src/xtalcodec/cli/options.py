@@ -22,7 +22,6 @@ NoRefine = Annotated[
     bool, typer.Option("--no-refine", help="Take the encoder's latent as it is: faster, a little less exact.")
 ]
 SelfCheck = Annotated[bool, typer.Option("--self-check", help="Re-encode what was decoded and compare the latents.")]
-Workers = Annotated[int, typer.Option(help="Processes that compare structures.", min=1)]
 Symprec = Annotated[float | None, typer.Option(help="Symmetrise what is written, within this many Å.", min=0)]
 
 
@@ -33,6 +32,16 @@ class Format(StrEnum):
     poscar = "poscar"
     extxyz = "extxyz"
     json = "json"
+
+
+class TableFormat(StrEnum):
+    """Formats that many crystals are written in."""
+
+    cif = "cif"
+    poscar = "poscar"
+    extxyz = "extxyz"
+    json = "json"
+    parquet = "parquet"
 
 
 class Cell(StrEnum):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xtalcodec.cli.report import write_json
-from xtalcodec.cli.running import clear_errors, evenly, finish, load_crystals, progress_bar
+from xtalcodec.cli.running import clear_errors, evenly, finish, load_crystals, progress_bar, tell
 
 if TYPE_CHECKING:
-    from xtalcodec.io.read import Unusable
+    from xtalcodec.parallel import Pool
 
 
 def evaluate_oracle(
@@ -22,10 +22,10 @@ def evaluate_oracle(
     max_sites: int,
     limit: int | None,
     seed: int,
-    workers: int,
+    pool: "Pool",
     json: Path | None,
-) -> "tuple[dict[str, Any], list[Unusable]]":
-    """Measure a reader on true fields, print the scores and return them."""
+) -> tuple[dict[str, Any], int]:
+    """Measure a reader on true fields, print the scores; return them, and how many inputs could not be used."""
     from xtalcodec.config import unknown
     from xtalcodec.evaluation.oracle import REPRESENTATIONS, measure_oracle, oracle_summary
 
@@ -44,12 +44,12 @@ def evaluate_oracle(
         if not crystals:
             finish(unusable)
         with progress_bar("reading", len(crystals)) as advance:
-            rows = measure_oracle(crystals, window, reader, seed=seed, workers=workers, progress=advance)
+            rows = measure_oracle(crystals, window, reader, seed=seed, pool=pool, progress=advance)
     scores = {"representation": representation, "reader": reader, "seed": seed, **oracle_summary(rows, reader)}
     scores["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
     _print(scores)
     write_json(json, scores)
-    return scores, unusable
+    return scores, tell(unusable)
 
 
 def _print(scores: dict[str, Any]) -> None:

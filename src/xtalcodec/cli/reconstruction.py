@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from xtalcodec.cli.bulk import Chunk, Executor, Scheduler, Where, Workers
+from xtalcodec.cli.compared import Question, compared
 from xtalcodec.cli.options import (
     Cell,
     CodecName,
@@ -18,24 +20,13 @@ from xtalcodec.cli.options import (
     Reader,
     SelfCheck,
     Symprec,
-    Workers,
 )
-from xtalcodec.cli.running import (
-    clear_errors,
-    evenly,
-    finish,
-    load_codec,
-    load_crystals,
-    names_of,
-    progress_bar,
-    tell_notes,
-)
+from xtalcodec.cli.running import clear_errors, finish, names_of
 from xtalcodec.io.limits import MAX_SITES
 
-if TYPE_CHECKING:
-    from xtalcodec.codecs.base import Codec
-    from xtalcodec.evaluation.reconstruction import Reconstruction
-    from xtalcodec.io.read import Unusable
+Rows = Annotated[
+    Path | None, typer.Option(help="Keep a row for each crystal: a .parquet file, or a folder of such files.")
+]
 
 
 def reconstruct(
@@ -48,34 +39,35 @@ def reconstruct(
     html: Annotated[Path | None, typer.Option(help="Write a page with originals and reconstructions in 3-D.")] = None,
     self_check: SelfCheck = False,
     no_refine: NoRefine = False,
+    rows: Rows = None,
     max_sites: MaxSites = MAX_SITES,
-    workers: Workers = 1,
     device: Device = "auto",
+    executor: Executor = Where.local,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    chunk: Chunk = None,
 ) -> None:
-    """Encode crystals, decode them, and say how well they came back.
+    """Encode crystals, decode them, and say how well they came back. Killed, the same command goes on where it was.
 
     Example: xtalcodec reconstruct quartz.cif perovskites/ --out back --html back/index.html
     """
-    from xtalcodec.cli.report import print_summary, print_table
-    from xtalcodec.io.read import Unusable
+    with clear_errors():
+        from xtalcodec.parallel import open_pool
 
-    rows, unusable, model, seconds = _reconstruct(
-        files, codec, device, max_sites, None, not no_refine, self_check, workers
-    )
-    print_table(rows, self_check)
-    tell_notes([row.original for row in rows])
-    print_summary(rows, model, seconds, unusable, json, with_rows=True)
-    if out:
-        from xtalcodec.io.write import write_many
-
-        paths = write_many((r.decoded for r in rows if r.decoded), out, format.value, symprec)
-        typer.echo(f"{len(paths)} decoded crystals are in {out}")
-    if html:
-        from xtalcodec.viz.pages.page import write_page
-
-        write_page(rows, html, "xtalcodec: crystals and what came back", f"codec {model.identity}")
-        typer.echo(f"originals and reconstructions side by side: {html}")
-    finish([*unusable, *(Unusable(r.original.name, r.reason) for r in rows if r.decoded is None)])
+        with open_pool(executor.value, workers, scheduler) as pool:
+            if pool is None:
+                return  # a rank that has worked for the first one
+            question = Question(files, codec, device, max_sites, not no_refine, self_check, chunk)
+            with compared(question, pool, rows, out or json or html) as result:
+                if result.count:
+                    result.table(self_check=self_check)
+                    result.scores(json, with_rows=True)
+                    if out:
+                        result.write_decoded(out, format.value, symprec)
+                    if html:
+                        result.write_page(html)
+                lost = result.tell_lost(not_decoded=True)
+    finish([], lost=bool(lost))
 
 
 def evaluate(
@@ -85,10 +77,10 @@ def evaluate(
         int | None, typer.Option(help="Take this many crystals, evenly spread over the data.", min=1)
     ] = None,
     max_sites: MaxSites = MAX_SITES,
-    workers: Workers = 1,
     self_check: SelfCheck = False,
     no_refine: NoRefine = False,
     json: Json = None,
+    rows: Rows = None,
     card: Annotated[
         bool, typer.Option("--card", help="Note the scores in the model card of a codec in a folder.")
     ] = False,
@@ -116,16 +108,21 @@ def evaluate(
         typer.Option(help="What atoms are read off, with --codec none (density if not given) or of a hoffmann codec."),
     ] = None,
     device: Device = "auto",
+    executor: Executor = Where.local,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    chunk: Chunk = None,
 ) -> None:
     """Measure reconstruction: match rate and RMS displacement by CDVAE's protocol, by number of sites.
 
     With a window codec, every crystal is rotated at random and seen from a random place, and the
     paper's measures are taken: distances of atoms both ways, counts, species, density.
 
+    Killed, the same command goes on where it was, if --rows or --json keeps the result; a window codec begins again.
+
     Example: xtalcodec evaluate mp_val.parquet --codec mp --workers 2 --json scores.json
     """
     from xtalcodec.cli.oracle import evaluate_oracle
-    from xtalcodec.cli.report import print_summary
     from xtalcodec.cli.windows import evaluate_windows, is_window
 
     kind = "none" if codec == "none" else "window" if is_window(codec) else "crystal"
@@ -137,39 +134,45 @@ def evaluate(
         "--representation": representation,
         "--cell": cell,
         "--reader": reader,
+        "--rows": rows,
+        "--chunk": chunk,
     }
     with clear_errors():
-        _refuse([option for option, value in given.items() if value], codec, kind)
-    folder = _card_folder(codec) if card else None
-    if kind == "none":
-        way, images = (reader or Reader.density).value, cell.value if cell else None
-        scores, unusable = evaluate_oracle(data, representation, images, way, max_sites, limit, seed, workers, json)
-    elif kind == "window":
-        scores, unusable = evaluate_windows(
-            data,
-            codec,
-            device,
-            max_sites,
-            limit,
-            seed,
-            discriminator,
-            json,
-            refine=not no_refine,
-            from_density=from_density,
-            reader=reader.value if reader else None,
-            workers=workers,
-        )
-    else:
-        rows, unusable, model, seconds = _reconstruct(
-            data, codec, device, max_sites, limit, not no_refine, self_check, workers
-        )
-        scores = print_summary(rows, model, seconds, unusable, json, with_rows=False)
-    if folder:
-        from xtalcodec.codecs.card import note_scores
+        from xtalcodec.parallel import open_pool
 
-        with clear_errors():
+        _refuse([option for option, value in given.items() if value], codec, kind)
+        folder = _card_folder(codec) if card else None
+        with open_pool(executor.value, workers, scheduler) as pool:
+            if pool is None:
+                return  # a rank that has worked for the first one
+            if kind == "none":
+                way, images = (reader or Reader.density).value, cell.value if cell else None
+                scores, lost = evaluate_oracle(data, representation, images, way, max_sites, limit, seed, pool, json)
+            elif kind == "window":
+                scores, lost = evaluate_windows(
+                    data,
+                    codec,
+                    device,
+                    max_sites,
+                    limit,
+                    seed,
+                    discriminator,
+                    json,
+                    refine=not no_refine,
+                    from_density=from_density,
+                    reader=reader.value if reader else None,
+                    pool=pool,
+                )
+            else:
+                question = Question(data, codec, device, max_sites, not no_refine, self_check, chunk, limit)
+                with compared(question, pool, rows, json) as result:
+                    scores = result.scores(json, with_rows=False) if result.count else {}
+                    lost = result.tell_lost(not_decoded=False)
+        if folder and scores:
+            from xtalcodec.codecs.card import note_scores
+
             note_scores(folder, names_of(data), scores)
-    finish(unusable)
+    finish([], lost=bool(lost))
 
 
 KINDS = {
@@ -187,6 +190,8 @@ FOR = {
     "--representation": ("none",),
     "--cell": ("none",),
     "--reader": ("none", "window"),
+    "--rows": ("crystal",),
+    "--chunk": ("crystal",),
 }
 """Options of `evaluate` that do not mean something for every kind."""
 
@@ -205,31 +210,3 @@ def _card_folder(codec: str) -> Path:
 
     with clear_errors():
         return writable(codec)
-
-
-def _reconstruct(
-    inputs: Sequence[str],
-    codec: str,
-    device: str,
-    max_sites: int,
-    limit: int | None,
-    refine: bool,
-    self_check: bool,
-    workers: int,
-) -> "tuple[list[Reconstruction], list[Unusable], Codec, float]":
-    """Load, reconstruct and time."""
-    from xtalcodec.evaluation.reconstruction import reconstruct, timed
-
-    with clear_errors():
-        model = load_codec(codec, device)
-        crystals, unusable = load_crystals(inputs, max_sites, None)
-        crystals = evenly(crystals, limit)
-        if not crystals:
-            finish(unusable)
-        with progress_bar("reconstructing", len(crystals)) as advance:
-            rows, seconds = timed(
-                lambda: reconstruct(
-                    model, crystals, refine=refine, cycle_consistency=self_check, workers=workers, progress=advance
-                )
-            )
-    return rows, unusable, model, seconds

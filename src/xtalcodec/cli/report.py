@@ -1,20 +1,33 @@
 """What the command line says of reconstructions: table, scores, JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from xtalcodec.codecs.base import Codec
-from xtalcodec.evaluation.reconstruction import DISPLACED, Reconstruction, summary
+from xtalcodec.evaluation.reconstruction import DISPLACED, Measured, Reconstruction, summary_of
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.read import Unusable
 
+SHOWN = 500
+"""Most crystals in a table on the screen, and on a page."""
 
-def print_table(rows: Sequence[Reconstruction], cycle: bool) -> None:
-    """One line per crystal."""
+
+def print_table(rows: Sequence[Reconstruction], cycle: bool, count: int) -> None:
+    """One line per crystal.
+
+    Parameters
+    ----------
+    rows
+        The first `SHOWN`, or all.
+    cycle
+        Whether there was a self-check.
+    count
+        How many crystals there are in all.
+    """
     columns = ["crystal", "formula", "space group", "decoded", "sites", "decoded", "matched", "RMS (Å)"]
     columns += ["largest (Å)", "confidence"]
     rows_of_cells, lost = [], any(r.reason for r in rows)
@@ -30,6 +43,8 @@ def print_table(rows: Sequence[Reconstruction], cycle: bool) -> None:
     show_table(columns + ["self-check"] * cycle + ["why"] * lost, rows_of_cells, [r.matched for r in rows])
     if displaced := sum(r.displaced for r in rows):
         typer.echo(f"! {displaced} of the matched have a site that is more than {DISPLACED:g} Å off")
+    if count > len(rows):
+        typer.echo(f"… and {count - len(rows)} more: --rows and --json keep them all")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], good: Sequence[bool]) -> None:
@@ -47,16 +62,31 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], good: Sequ
 
 
 def print_summary(
-    rows: Sequence[Reconstruction],
-    codec: Codec,
+    measured: Measured,
+    identity: str,
     seconds: float,
-    unusable: Sequence[Unusable],
+    unusable: Iterable[Unusable],
     path: Path | None,
-    *,
-    with_rows: bool,
+    rows: Iterable[Reconstruction] | None = None,
 ) -> dict[str, Any]:
-    """Scores on the screen, and in a file where asked for."""
-    result = summary(rows, codec, seconds)
+    """Scores on the screen, and in a file where asked for.
+
+    Parameters
+    ----------
+    measured
+        What scores are made of.
+    identity
+        Of the codec.
+    seconds
+        What it took.
+    unusable
+        What could not be used.
+    path
+        Of the JSON file, if one is wanted.
+    rows
+        To be listed in it, one at a time in memory.
+    """
+    result = summary_of(measured, identity, seconds)
     result["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
     for name, part in [("all", result), *result["by_sites"].items()]:
         rmse = "–" if part["rmse"] is None else f"{part['rmse']:.4f} ({part['rmse_angstrom']:.4f} Å)"
@@ -72,9 +102,8 @@ def print_summary(
         f"codec {result['codec']}, {result['code_length'] or 0:.0f} numbers per crystal, {seconds:.1f} s"
         + (f", confidence tells matched from unmatched with AUC {area:.3f}" if area is not None else "")
     )
-    if with_rows:
-        result["crystals"] = [_row(r) for r in rows]
-    write_json(path, result)
+    if path:
+        write_json(path, result if rows is None else result | {"crystals": Listed(_row(r) for r in rows)})
     return result
 
 
@@ -88,8 +117,29 @@ def _row(r: Reconstruction) -> dict[str, Any]:
     return about | {name: getattr(r, name) for name in names.split()}
 
 
+class Listed(list):
+    """A JSON array of what an iterator yields, one item at a time in memory.
+
+    The encoder asks a list whether it is empty and then goes through it; nothing else.
+    """
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        """Take the items; the first is read now."""
+        self._items = iter(items)
+        self._first = list(islice(self._items, 1))
+
+    def __len__(self) -> int:
+        """Return 0 where there is none."""
+        return len(self._first)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Go through the items, once."""
+        return chain(self._first, self._items)
+
+
 def write_json(path: Path | None, value: Any) -> None:
     """Write a JSON file, whole or not at all."""
     if path:
-        with atomic(path) as temporary:
-            temporary.write_text(json.dumps(value, indent=2) + "\n")
+        with atomic(path) as temporary, temporary.open("w") as file:
+            file.writelines(json.JSONEncoder(indent=2).iterencode(value))
+            file.write("\n")

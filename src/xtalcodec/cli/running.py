@@ -1,6 +1,6 @@
 """What every verb does: load, show progress, tell what was unusable, end with the right status."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -27,6 +27,7 @@ EXTRAS = {
     "smact": "judge",
     "matminer": "judge",
     "sevenn": "stability",
+    "distributed": "dask",
 } | dict.fromkeys(("matplotlib", "skimage", "imageio_ffmpeg"), "figures")
 """Library → the extra of the package that brings it."""
 
@@ -81,7 +82,7 @@ def load_crystals(
 
 @contextmanager
 def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on the error stream while something runs, of so many steps or of no known end."""
+    """Show a progress bar on the error stream while something runs, if that is a terminal; the end may be unknown."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -99,7 +100,8 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, advance=done)
 
@@ -126,40 +128,42 @@ def names_of(inputs: Sequence[str]) -> str:
     return ", ".join(x if named(x) else Path(x).name for x in inputs)
 
 
-def tell_notes(crystals: "Sequence[Crystal]") -> None:
+def tell_notes(notes: Iterable[str]) -> None:
     """List what reading the crystals assumed, on the error stream."""
-    for crystal in crystals:
-        for note in crystal.notes:
-            typer.echo(f"note: {crystal.name}: {note}", err=True)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
-def tell_left_out(crystals: "Sequence[Crystal]", holder: str) -> None:
+def tell_left_out(totals: Mapping[str, int], holder: str) -> None:
     """Say once, on the error stream, that what is known beside the sites is left out, and which it is.
 
     Parameters
     ----------
-    crystals
-        As read.
+    totals
+        Of a run, `bulk.convert.beside` among them.
     holder
         What leaves it out, with its verb: "codes hold".
     """
-    names = sorted({name for crystal in crystals for name in (*crystal.properties, *crystal.site_properties)})
-    count = sum(bool(crystal.properties or crystal.site_properties) for crystal in crystals)
+    from xtalcodec.bulk.convert import ANY, BESIDE
+
+    names = sorted(name.removeprefix(BESIDE) for name in totals if name.startswith(BESIDE) and name != ANY)
     if names:
         listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        count = totals[ANY]
         typer.echo(
             f"note: {holder} cell, species and positions only; left out, of {count} crystals: {listed}", err=True
         )
 
 
-def tell(unusable: "Sequence[Unusable]") -> None:
-    """List what could not be used, on the error stream."""
-    for item in unusable:
+def tell(unusable: "Iterable[Unusable]") -> int:
+    """List what could not be used, on the error stream, and count it."""
+    count = 0
+    for count, item in enumerate(unusable, start=1):  # noqa: B007 - the count is returned
         typer.echo(f"unusable: {item.name}: {item.reason}", err=True)
+    return count
 
 
-def finish(unusable: "Sequence[Unusable]", *, lost: bool = False) -> None:
+def finish(unusable: "Iterable[Unusable]", *, lost: bool = False) -> None:
     """End with status 3 where some inputs were unusable."""
-    tell(unusable)
-    if unusable or lost:
+    if tell(unusable) or lost:
         raise typer.Exit(SOME_UNUSABLE)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xtalcodec.cli.report import write_json
-from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, progress_bar
+from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, progress_bar, tell
 
 if TYPE_CHECKING:
-    from xtalcodec.io.read import Unusable
+    from xtalcodec.parallel import Pool
 
 
 def is_window(codec: str) -> bool:
@@ -32,9 +32,9 @@ def evaluate_windows(
     refine: bool,
     from_density: bool,
     reader: str | None,
-    workers: int,
-) -> "tuple[dict[str, Any], list[Unusable]]":
-    """Measure a window codec on crystals seen afresh, print the scores and return them."""
+    pool: "Pool",
+) -> tuple[dict[str, Any], int]:
+    """Measure a window codec on crystals seen afresh, print the scores; return them, and how many inputs are lost."""
     import numpy as np
 
     from xtalcodec.evaluation.discriminator import FEWEST, discriminate
@@ -56,7 +56,7 @@ def evaluate_windows(
                 seed=seed,
                 refine=refine,
                 from_density=from_density,
-                workers=workers,
+                pool=pool,
                 progress=advance,
             )
         settings: dict[str, Any] = {"seed": seed, "refined": refine and not from_density, "from_density": from_density}
@@ -75,7 +75,7 @@ def evaluate_windows(
         scores["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
         _print(scores)
         write_json(json, scores)
-    return scores, unusable
+    return scores, tell(unusable)
 
 
 def _print(scores: dict[str, Any]) -> None:

@@ -368,6 +368,17 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         known = self.provenance if self.provenance and same(self.provenance.identity, own) else None
         return accepts(latents, [own, *(known.former if known else former(own))])
 
+    def check_owns(self, latents: str) -> None:
+        """Refuse latents that carry the identity of another codec.
+
+        Raises
+        ------
+        LatentsError
+            The message says whose they are.
+        """
+        if not self.owns(latents):
+            raise LatentsError(refusal(latents, self.identity))
+
     # Encoding
 
     def place(self, crystal: Crystal) -> Placement:
@@ -568,8 +579,7 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         LatentsError
             Latents of another codec or of another shape.
         """
-        if not self.owns(latents.codec):
-            raise LatentsError(refusal(latents.codec, self.identity))
+        self.check_owns(latents.codec)
         for _, indices in grouped([c.patches for c in latents]):
             codes = [latents[k] for k in indices]
             z = torch.from_numpy(np.stack([c.z for c in codes])).to(self.device)

@@ -2,18 +2,28 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args, overload
+from typing import TYPE_CHECKING, get_args, overload
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from xtalcodec.crystal import Crystal, wrapped
 from xtalcodec.io.atomic import atomic
+from xtalcodec.io.ended import check_ended
 from xtalcodec.io.materials import Kind
+from xtalcodec.io.tables import groups_from
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
 FORMAT = "xtalcodec-latents-1"
+
+_ROWS = 1000
+"""Codes in memory at a time."""
 
 
 class LatentsError(ValueError):
@@ -101,8 +111,14 @@ class LatentSet(Sequence):
 
     def to_parquet(self, path: str | Path) -> None:
         """Write one row per crystal; the codec's identity is in the file's metadata. All or nothing."""
-        import pyarrow as pa
         import pyarrow.parquet as pq
+
+        with atomic(path) as temporary:
+            pq.write_table(self.table(), temporary, compression="zstd")
+
+    def table(self) -> "pa.Table":
+        """Return one row per crystal, with the codec's identity in the metadata."""
+        import pyarrow as pa
 
         columns = {
             "name": pa.array([c.name for c in self], pa.string()),
@@ -115,36 +131,114 @@ class LatentSet(Sequence):
             "noise": pa.array([c.noise for c in self], pa.float64()),
         }
         about = json.dumps({"format": FORMAT, "codec": self.codec})
-        table = pa.table(columns).replace_schema_metadata({"xtalcodec": about})
-        with atomic(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+        return pa.table(columns).replace_schema_metadata({"xtalcodec": about})
 
     @classmethod
     def from_parquet(cls, path: str | Path) -> "LatentSet":
-        """Read what `to_parquet` wrote.
+        """Read what `to_parquet` wrote, or all shards of a folder that `xtalcodec encode` filled.
 
         Raises
         ------
         LatentsError
             Not such a file, a broken one, or one with numbers that are not finite.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        files = latent_files(path)
+        codecs = {codec_of(file) for file in files}
+        if len(codecs) > 1:
+            raise LatentsError(f"{path}: its files are of several codecs: {', '.join(sorted(codecs))}")
+        return cls(tuple(code for file in files for code in codes_in(file)), codecs.pop())
 
-        try:
-            table = pq.read_table(path)
-            about = json.loads((table.schema.metadata or {})[b"xtalcodec"])
+
+def latent_files(path: str | Path) -> list[Path]:
+    """Return the file of latents itself, or the shards of a folder, in order.
+
+    Raises
+    ------
+    LatentsError
+        A folder without a shard.
+    UnfinishedError
+        A folder that a run has not filled yet.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    check_ended(path)
+    files = sorted(file for file in path.glob("*.parquet") if not file.name.startswith("."))
+    if not files:
+        raise LatentsError(f"{path}: a folder without a parquet file")
+    return files
+
+
+def codec_of(path: str | Path) -> str:
+    """Return the identity of the codec that a file of latents belongs to.
+
+    Raises
+    ------
+    LatentsError
+        Not such a file, or a broken one.
+    """
+    with _latents(path) as (_, about):
+        return about["codec"]
+
+
+def count_codes(path: str | Path) -> int:
+    """Return the number of codes in a file of latents.
+
+    Raises
+    ------
+    LatentsError
+        Not such a file, or a broken one.
+    """
+    with _latents(path) as (file, _):
+        return file.metadata.num_rows
+
+
+def codes_in(path: str | Path, start: int = 0, stop: int | None = None) -> Iterator[CrystalCode]:
+    """Yield the codes of a file of latents, a thousand in memory at a time.
+
+    Parameters
+    ----------
+    path
+        What `LatentSet.to_parquet` wrote.
+    start, stop
+        The first row that is wanted, and the first that is not any more.
+
+    Raises
+    ------
+    LatentsError
+        Not such a file, a broken one, or one with numbers that are not finite.
+    """
+    with _latents(path) as (file, about):
+        row, groups = groups_from(file, start)
+        stop = file.metadata.num_rows if stop is None else stop
+        for batch in file.iter_batches(batch_size=_ROWS, row_groups=groups):
+            if row >= stop:
+                return
+            for record in batch.slice(max(start - row, 0), stop - max(start, row)).to_pylist():
+                # Files of 0.1 have one kind for all of their rows.
+                yield _code({"given_as": about.get("kind")} | record)
+            row += batch.num_rows
+
+
+@contextmanager
+def _latents(path: str | Path) -> "Iterator[tuple[ParquetFile, dict]]":
+    """Open a file of latents and what it says of itself; an error in it is told with its name."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            about = json.loads((file.schema_arrow.metadata or {})[b"xtalcodec"])
             if about["format"] != FORMAT:
                 raise LatentsError(f"format {about['format']!r} is not {FORMAT!r}")
-            # Files of 0.1 have one kind for all of their rows.
-            codes = tuple(_code({"given_as": about.get("kind")} | row) for row in table.to_pylist())
-            return cls(codes, about["codec"])
-        except LatentsError as error:
-            raise LatentsError(f"{path}: {error}") from error
-        except KeyError as error:
-            raise LatentsError(f"{path}: no latents file of xtalcodec ({error} is missing)") from error
-        except (OSError, ValueError, TypeError, pa.ArrowException) as error:
-            raise LatentsError(f"{path}: cannot be read as latents: {str(error).splitlines()[0][:200]}") from error
+            about["codec"]
+            yield file, about
+    except LatentsError as error:
+        raise LatentsError(f"{path}: {error}") from error
+    except KeyError as error:
+        raise LatentsError(f"{path}: no latents file of xtalcodec ({error} is missing)") from error
+    except (OSError, ValueError, TypeError, pa.ArrowException) as error:
+        raise LatentsError(f"{path}: cannot be read as latents: {str(error).splitlines()[0][:200]}") from error
 
 
 def _code(row: dict) -> CrystalCode:

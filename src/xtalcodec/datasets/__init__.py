@@ -50,7 +50,7 @@ def stream(
     Examples
     --------
     >>> next(stream("aflow-prototypes")).name
-    'AB2_aP12_1_4a_8a'
+    'AB_hP6_154_a_b'
     """
     opened = [source_of(word) for word in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     return (item for source in opened for item in source.stream(max_sites, progress))

@@ -5,10 +5,9 @@ shards, so the store is the same bytes whatever the workers, the ranks and the r
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from xtalcodec.datasets.stores import Layout
 from xtalcodec.datasets.views import ViewsConfig, look, paint_row, settings_of
 from xtalcodec.io.properties import Properties
 from xtalcodec.io.read import Unusable
-from xtalcodec.parallel import Pool
+from xtalcodec.parallel import Pool, WorkersLostError
 
 SURVEYED = 64
 """Crystals that one task looks at before anything is painted."""
@@ -31,22 +30,24 @@ class GenerateError(ValueError):
     """Generation that stopped: the message says why, and what is whole."""
 
 
-@contextmanager
-def alone(path: str | Path) -> Iterator[None]:
-    """Keep other runs away from a store while this one prepares and makes it; a killed run keeps nobody away.
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """The crystals that fit, read anew whenever they are gone through."""
 
-    Raises
-    ------
-    GenerateError
-        Another run is at it.
-    """
-    from filelock import FileLock, Timeout
+    crystals: Iterable[Crystal]
+    """All of them."""
+    number: int
+    """How many fit."""
+    out: frozenset[int]
+    """Places of those that do not, in the order of all."""
 
-    try:
-        with FileLock(f"{path}.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise GenerateError(f"another run is writing {path}: wait for its end") from error
+    def __len__(self) -> int:
+        """Return how many fit."""
+        return self.number
+
+    def __iter__(self) -> Iterator[Crystal]:
+        """Go through those that fit."""
+        return (crystal for k, crystal in enumerate(self.crystals) if k not in self.out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class Job:
     path: Path
     config: ViewsConfig
     layout: Layout
-    crystals: list[Crystal]
-    """Those that fit, in the order of the rows: all views of the first, then of the second, ….."""
+    crystals: Fitting
+    """In the order of the rows: all views of the first, then of the second, ….."""
     properties: Properties
     unfit: list[Unusable]
     """Crystals that the representation cannot show, with the reason."""
@@ -105,21 +106,26 @@ def make(task: Task) -> int:
     return len(rows)
 
 
-def survey(task: tuple[int, list[Crystal], ViewsConfig]) -> tuple[int, list[int | str]]:
-    """Look at some crystals: the most atoms that a view of each shows, or why it does not fit."""
+def survey(task: tuple[int, list[Crystal], ViewsConfig]) -> tuple[int, int, list[tuple[int, str, str]]]:
+    """Look at some crystals before anything is painted.
+
+    Returns
+    -------
+    How many there are, the most atoms that a view shows, and place, name and reason of those that do not fit.
+    """
     start, crystals, config = task
-    found: list[int | str] = []
-    for crystal in crystals:
+    most, unfit = 0, []
+    for k, crystal in enumerate(crystals, start):
         try:
-            found.append(max(len(look(crystal, view, config)[0].numbers) for view in range(config.views)))
+            most = max(most, *(len(look(crystal, view, config)[0].numbers) for view in range(config.views)))
         except CrystalError as error:
-            found.append(str(error))
-    return start, found
+            unfit.append((k, crystal.name, str(error)))
+    return len(crystals), most, unfit
 
 
 def prepare(
     path: str | Path,
-    crystals: Sequence[Crystal],
+    crystals: Iterable[Crystal],
     config: ViewsConfig,
     pool: Pool,
     properties: Properties | None = None,
@@ -133,7 +139,7 @@ def prepare(
     path
         Of the store.
     crystals
-        What to paint, in the order of the rows.
+        What to paint, in the order of the rows; gone through several times, one crystal in memory at a time.
     config
         How.
     pool
@@ -158,7 +164,7 @@ def prepare(
         _begin(path, crystals, config, pool, properties, settings, unreadable, progress)
     about = stores.attributes(path)
     stores.refuse_other_settings(path, about, settings)
-    layout, out = stores.layout_of(about), {item["crystal"] for item in about["unfit"]}
+    layout, out = stores.layout_of(about), frozenset(item["crystal"] for item in about["unfit"])
     stores.sweep(path)
     sizes = stores.sizes(path, layout)
     wrong = {shard: stores.damage(path, layout, shard, sizes[shard]) for shard in range(layout.shards)}
@@ -166,7 +172,7 @@ def prepare(
         path,
         config,
         layout,
-        [crystal for k, crystal in enumerate(crystals) if k not in out],
+        Fitting(crystals, layout.rows // config.views, out),
         properties,
         [Unusable(item["name"], item["reason"]) for item in about["unfit"]],
         frozenset(shard for shard, what in wrong.items() if what is None),
@@ -176,7 +182,7 @@ def prepare(
 
 def _begin(
     path: Path,
-    crystals: Sequence[Crystal],
+    crystals: Iterable[Crystal],
     config: ViewsConfig,
     pool: Pool,
     properties: Properties,
@@ -185,32 +191,36 @@ def _begin(
     progress: Callable[[int], None],
 ) -> None:
     """Look at every crystal and make an empty store for those that fit."""
-    found: dict[int, int | str] = {}
-    tasks = ((k, list(crystals[k : k + SURVEYED]), config) for k in range(0, len(crystals), SURVEYED))
-    for start, results in pool.run(survey, tasks):
-        found |= dict(enumerate(results, start))
-        progress(len(results))
-    atoms = [x for x in found.values() if isinstance(x, int)]
-    if not atoms:
-        reasons = "".join(f"\n  {crystals[k].name}: {found[k]}" for k in sorted(found)[:10])
-        raise GenerateError(f"no crystal fits, of {len(crystals)}{reasons}")
-    layout = Layout(
-        len(atoms) * config.views, config.shard, config.representation.window.points, max(atoms), properties.names
-    )
-    unfit = [
-        {"crystal": k, "name": crystals[k].name, "reason": what}
-        for k, what in sorted(found.items())
-        if isinstance(what, str)
-    ]
-    about = {"unfit": unfit, "unreadable": [asdict(item) for item in unreadable]}
-    stores.create(path, layout, settings, about)
+    fit, most = 0, 0
+    unfit: list[dict[str, Any]] = []
+    for looked, atoms, others in pool.run(survey, _surveys(crystals, config)):
+        fit, most = fit + looked - len(others), max(most, atoms)
+        unfit += [{"crystal": k, "name": name, "reason": reason} for k, name, reason in others]
+        progress(looked)
+    unfit.sort(key=lambda item: item["crystal"])
+    if not fit:
+        reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in unfit[:10])
+        raise GenerateError(f"no crystal fits, of {len(unfit)}{reasons}")
+    layout = Layout(fit * config.views, config.shard, config.representation.window.points, most, properties.names)
+    stores.create(path, layout, settings, {"unfit": unfit, "unreadable": [asdict(item) for item in unreadable]})
+
+
+def _surveys(crystals: Iterable[Crystal], config: ViewsConfig) -> Iterator[tuple[int, list[Crystal], ViewsConfig]]:
+    """Cut the crystals into tasks of `survey`."""
+    left = iter(crystals)
+    for start in count(0, SURVEYED):
+        some = list(islice(left, SURVEYED))
+        if not some:
+            return
+        yield start, some, config
 
 
 def tasks_of(job: Job) -> Iterator[Task]:
     """Tasks of the shards that are not whole."""
+    rows = (crystal for crystal in job.crystals for _ in range(job.config.views))
     for shard in range(job.layout.shards):
+        crystals = list(islice(rows, len(job.layout.rows_of(shard))))
         if shard not in job.whole:
-            crystals = [job.crystals[row // job.config.views] for row in job.layout.rows_of(shard)]
             known = [job.properties.of(crystal) for crystal in crystals]
             yield Task(job.path, job.config, job.layout, shard, crystals, known)
 
@@ -238,10 +248,9 @@ def run(job: Job, pool: Pool, progress: Callable[[int], None] = lambda _: None) 
         for rows in pool.run(make, tasks_of(job)):
             made, shards = made + rows, shards + 1
             progress(rows)
-    except (OSError, BrokenExecutor) as error:
-        reason = "a worker died (killed, or out of memory)" if isinstance(error, BrokenExecutor) else str(error)
+    except (OSError, WorkersLostError) as error:
         whole = f"at least {len(job.whole) + shards} of {job.layout.shards} shards of {job.path} are whole"
-        raise GenerateError(f"{reason}; {whole}, and the same command goes on from there") from error
+        raise GenerateError(f"{error}; {whole}, and the same command goes on from there") from error
     return summary(job, made, time.perf_counter() - started, pool.workers)
 
 

@@ -1,7 +1,7 @@
 """One view of a crystal: how it is asked for, its own random stream, and the row of a store that it makes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import field
 from typing import Any, Literal
 
@@ -37,7 +37,7 @@ class ViewsConfig:
         return self.representation.open()
 
 
-def settings_of(config: ViewsConfig, crystals: Sequence[Crystal], properties: Properties) -> dict[str, Any]:
+def settings_of(config: ViewsConfig, crystals: Iterable[Crystal], properties: Properties) -> dict[str, Any]:
     """Collect everything that determines a store's content.
 
     Parameters
@@ -49,11 +49,13 @@ def settings_of(config: ViewsConfig, crystals: Sequence[Crystal], properties: Pr
     properties
         What is known of them.
     """
-    inputs = hashlib.sha256(b"".join(crystal_digest(crystal) for crystal in crystals)).hexdigest()
+    inputs, number = hashlib.sha256(), 0
+    for number, crystal in enumerate(crystals, start=1):  # noqa: B007 - the number is returned
+        inputs.update(crystal_digest(crystal))
     return {
         "representation": config.window().view_settings(),
         **{key: getattr(config, key) for key in ("views", "images", "ties", "seed", "shard")},
-        "crystals": {"number": len(crystals), "sha256": inputs},
+        "crystals": {"number": number, "sha256": inputs.hexdigest()},
         "properties": properties.digest(),
         "xtalcodec": __version__,
     }

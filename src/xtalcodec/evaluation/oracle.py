@@ -15,7 +15,7 @@ from xtalcodec.atom_finders.segmentation import SegmentationConfig, read_species
 from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.matching import AtomScore, compare_atoms, summarise_atoms
-from xtalcodec.parallel import map_in_order
+from xtalcodec.parallel import Pool, map_in_order
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
 from xtalcodec.representations.window import Window, WindowTorusConfig
@@ -55,6 +55,7 @@ def measure_oracle(
     *,
     seed: int = 0,
     workers: int = 1,
+    pool: Pool | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[OracleRow]:
     """Paint every crystal once, at a random origin or orientation, and read its atoms back; one row each, in order.
@@ -71,6 +72,8 @@ def measure_oracle(
         Of places and orientations.
     workers
         Processes.
+    pool
+        Workers that do it instead, where a pool is open.
     progress
         Called with the number of crystals done since the last call.
 
@@ -82,7 +85,7 @@ def measure_oracle(
     if reader not in TOLERANCE:
         raise ValueError(unknown("reader", reader, list(TOLERANCE)))
     tasks = [(crystal, k, config, reader, seed) for k, crystal in enumerate(crystals)]
-    return map_in_order(_row, tasks, workers, progress, chunk=4)
+    return map_in_order(_row, tasks, workers, progress, chunk=4, pool=pool)
 
 
 def oracle_summary(rows: Sequence[OracleRow], reader: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.disorder import TOLERANCE, occupancy_error
@@ -164,7 +165,7 @@ def compare(
     )
 
 
-def auc(confidence: Sequence[float], matched: Sequence[bool]) -> float | None:
+def auc(confidence: Sequence[float] | np.ndarray, matched: Sequence[bool] | np.ndarray) -> float | None:
     """Chance that a matched crystal is more confident than an unmatched one (ROC AUC, ties half).
 
     None where all or none matched: there is nothing to tell apart.
@@ -190,33 +191,97 @@ def summary(rows: Sequence[Reconstruction], codec: "Codec", seconds: float | Non
     seconds
         What it took, where that was measured.
     """
-    result = {"codec": codec.identity, **_scores(rows), "seconds": seconds}
-    result["confidence_auc"] = auc([r.confidence for r in rows], [r.matched for r in rows])
+    return summary_of(Measured.of(rows), codec.identity, seconds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What scores are made of: one number of each kind for every crystal."""
+
+    sites: Int[np.ndarray, " crystals"]
+    """Of the original."""
+    matched: Bool[np.ndarray, " crystals"]
+    rms: Float[np.ndarray, " crystals"]
+    """Over (V/N)^(1/3); NaN where not matched."""
+    rms_angstrom: Float[np.ndarray, " crystals"]
+    """NaN where not matched."""
+    largest_angstrom: Float[np.ndarray, " crystals"]
+    """Displacement of a site; NaN where not matched."""
+    same_count: Bool[np.ndarray, " crystals"]
+    same_composition: Bool[np.ndarray, " crystals"]
+    confidence: Float[np.ndarray, " crystals"]
+    code_length: Int[np.ndarray, " crystals"]
+    """0 where there is no code."""
+    disordered: Bool[np.ndarray, " crystals"]
+    """Whether the original is."""
+    occupancy_error: Float[np.ndarray, " crystals"]
+    """NaN where there is none to measure."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Reconstruction]) -> "Measured":
+        """Take the numbers of rows."""
+
+        def column(name: str, kind: type) -> np.ndarray:
+            return np.array([getattr(row, name) for row in rows], dtype=kind)
+
+        return cls(
+            np.array([len(row.original) for row in rows], dtype=int),
+            column("matched", bool),
+            column("rms", float),
+            column("rms_angstrom", float),
+            column("largest_angstrom", float),
+            column("same_count", bool),
+            column("same_composition", bool),
+            column("confidence", float),
+            column("code_length", int),
+            np.array([not row.original.is_ordered for row in rows], dtype=bool),
+            column("occupancy_error", float),
+        )
+
+    def part(self, chosen: Bool[np.ndarray, " crystals"]) -> "Measured":
+        """Return the numbers of some crystals."""
+        return Measured(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+
+def summary_of(measured: Measured, identity: str, seconds: float | None = None) -> dict[str, Any]:
+    """Scores as of `summary`, from the numbers that they are made of.
+
+    Parameters
+    ----------
+    measured
+        The crystals' numbers.
+    identity
+        Of the codec.
+    seconds
+        What it took, where that was measured.
+    """
+    result = {"codec": identity, **_scores(measured), "seconds": seconds}
+    result["confidence_auc"] = auc(measured.confidence, measured.matched)
     result["by_sites"] = {
-        f"{low}-{high}" if high else f"{low}+": _scores(part)
+        f"{low}-{high}" if high else f"{low}+": _scores(measured.part(inside))
         for low, high in BINS
-        if (part := [r for r in rows if low <= len(r.original) <= (high or len(r.original))])
+        if (inside := (measured.sites >= low) & (measured.sites <= (high or np.inf))).any()
     }
     return result
 
 
-def _scores(rows: Sequence[Reconstruction]) -> dict[str, Any]:
-    """Rates over all rows; means of distances over the rows that have them."""
+def _scores(measured: Measured) -> dict[str, Any]:
+    """Rates over all crystals; means of distances over those that have them."""
 
-    def mean(values: list[float]) -> float | None:
-        return float(np.mean(values)) if values else None
+    def mean(values: np.ndarray) -> float | None:
+        return float(values.astype(float).mean()) if len(values) else None
 
     return {
-        "n": len(rows),
-        "match_rate": mean([float(r.matched) for r in rows]),
-        "rmse": mean([r.rms for r in rows if r.rms is not None]),
-        "rmse_angstrom": mean([r.rms_angstrom for r in rows if r.rms_angstrom is not None]),
-        "displaced": sum(r.displaced for r in rows),
-        "count_rate": mean([float(r.same_count) for r in rows]),
-        "composition_rate": mean([float(r.same_composition) for r in rows]),
-        "disordered": sum(not r.original.is_ordered for r in rows),
-        "occupancy_error": mean([r.occupancy_error for r in rows if r.occupancy_error is not None]),
-        "code_length": mean([float(r.code_length) for r in rows if r.code_length]),
+        "n": len(measured.sites),
+        "match_rate": mean(measured.matched),
+        "rmse": mean(measured.rms[~np.isnan(measured.rms)]),
+        "rmse_angstrom": mean(measured.rms_angstrom[~np.isnan(measured.rms_angstrom)]),
+        "displaced": int((measured.largest_angstrom > DISPLACED).sum()),
+        "count_rate": mean(measured.same_count),
+        "composition_rate": mean(measured.same_composition),
+        "disordered": int(measured.disordered.sum()),
+        "occupancy_error": mean(measured.occupancy_error[~np.isnan(measured.occupancy_error)]),
+        "code_length": mean(measured.code_length[measured.code_length > 0]),
     }
 
 

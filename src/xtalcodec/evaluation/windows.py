@@ -18,7 +18,7 @@ from xtalcodec.codecs.windows import decode_densities, decode_windows, encode_de
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.reconstruction import Reconstruction, compare
 from xtalcodec.geometry.niggli import niggli
-from xtalcodec.parallel import map_in_order
+from xtalcodec.parallel import Pool, map_in_order
 from xtalcodec.representations.base import Placement
 from xtalcodec.representations.window import Window
 
@@ -66,6 +66,7 @@ def measure(
     refine: bool = True,
     from_density: bool = False,
     workers: int = 1,
+    pool: Pool | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[WindowRow]:
     """Encode, decode and compare crystals in random orientation and at random origins; one row each, in order.
@@ -84,6 +85,8 @@ def measure(
         Give the encoder the paper's density and nothing else; such latents are not refined.
     workers
         Processes that compare structures.
+    pool
+        Workers that do it instead, where a pool is open.
     progress
         Called with the number of crystals encoded since the last call.
 
@@ -119,10 +122,10 @@ def measure(
     alone: list[Reconstruction | None] = [None] * len(placed)
     if not window.closed:
         alone = map_in_order(
-            _alone, [(views[k], a, window.field.edge) for k, a in zip(placed, found, strict=True)], workers
+            _alone, [(views[k], a, window.field.edge) for k, a in zip(placed, found, strict=True)], workers, pool=pool
         )
     dense = decoded_densities(codec, latents, found, decoded)
-    parts = (placed, lying, fields, found, dense, map_in_order(compare, pairs, workers), alone)
+    parts = (placed, lying, fields, found, dense, map_in_order(compare, pairs, workers, pool=pool), alone)
     for k, crystal, field, atoms, decoded_field, row, itself in zip(*parts, strict=True):
         rows[k] = WindowRow(row, _atoms(window, crystal), atoms, field, decoded_field, itself)
     return [rows[k] for k in range(len(views))]

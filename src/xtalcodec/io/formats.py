@@ -12,7 +12,7 @@ from xtalcodec.io.extxyz import read_extxyz
 from xtalcodec.io.poscar import looks_like_poscar, read_poscar
 from xtalcodec.io.shelx import read_shelx
 from xtalcodec.io.structure_json import read_json
-from xtalcodec.io.tables import read_csv, read_parquet
+from xtalcodec.io.tables import count_parquet, read_csv, read_parquet
 from xtalcodec.io.text import COMPRESSED
 
 TEXT_READERS = {
@@ -25,6 +25,10 @@ TEXT_READERS = {
 }
 PATH_READERS = {"db": read_database, "parquet": read_parquet}
 ARCHIVE = "archive"
+COUNTERS = {"parquet": count_parquet}
+"""How to count what is in a file without reading it."""
+MANY = ("extxyz", "csv", "db", "parquet", ARCHIVE)
+"""Kinds of files that hold many crystals as a rule."""
 
 _KINDS = {
     ".cif": "cif",

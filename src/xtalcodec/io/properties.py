@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Properties:
         """Return a crystal's properties, NaN where they are not known."""
         return (self.values or {}).get(crystal.name, np.full(len(self.names), np.nan))
 
-    def unknown(self, crystals: list[Crystal]) -> int:
+    def unknown(self, crystals: Iterable[Crystal]) -> int:
         """Count the crystals that are not in the table."""
         return sum(crystal.name not in (self.values or {}) for crystal in crystals)
 

@@ -7,10 +7,10 @@ import os
 import sqlite3
 import warnings
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,13 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io import formats
 from xtalcodec.io.archives import unpacked
 from xtalcodec.io.ase_formats import read_ase
+from xtalcodec.io.files import AnyPath, FileNames, find
 from xtalcodec.io.found import check_size
 from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.text import check_not_empty, read_text
 
 _SITE_BYTES = 512
 """Bytes of a POSCAR that a site takes at most; what follows the sites, in CHGCAR gigabytes of it, is not read."""
-
-AnyPath = str | os.PathLike
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +35,6 @@ class Unusable:
     """Its path, with #block, #frame or #row where a file holds several."""
     reason: str
     """One line that completes "it could not be used:"."""
-
-
-def find(paths: Iterable[AnyPath]) -> list[Path]:
-    """Replace folders by the files of known formats in them, recursively and in order.
-
-    A missing path, and a folder without such a file or that may not be read, stays in the list, so
-    that reading it tells what is wrong. Hidden files are passed over.
-    """
-    found: list[Path] = []
-    for path in map(Path, paths):
-        if not path.is_dir():
-            found.append(path)
-            continue
-        inside: list[Path] = []
-
-        def refused(error: OSError, inside: list[Path] = inside, path: Path = path) -> None:
-            inside.append(Path(error.filename or path))
-
-        for folder, subfolders, names in os.walk(path, onerror=refused):
-            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-            files = (Path(folder, name) for name in names if not name.startswith("."))
-            inside += [file for file in files if formats.is_crystal_file(file)]
-        found += sorted(inside) or [path]
-    return found
 
 
 def read(path: AnyPath, max_sites: int = MAX_SITES, name: str | None = None) -> Iterator[Crystal | Unusable]:
@@ -75,30 +50,98 @@ def read(path: AnyPath, max_sites: int = MAX_SITES, name: str | None = None) -> 
         What to call its crystals; its stem if not given (a POSCAR's folder and name). With #block or #number
         where there are several, and by `material_id` in tables that have one.
     """
+    for unit in units(path, max_sites, name):
+        yield from unit
+
+
+def units(
+    path: AnyPath, max_sites: int = MAX_SITES, name: str | None = None, start: int = 0
+) -> Iterator[Iterator[Crystal | Unusable]]:
+    """Yield a file in units that can be passed over at little cost: rows, frames, blocks, or an archive's members.
+
+    Parameters
+    ----------
+    path
+        The file.
+    max_sites
+        Refuse crystals of more sites than this.
+    name
+        What to call its crystals, as of `read`.
+    start
+        Units at the beginning that are not wanted.
+
+    Yields
+    ------
+    One crystal, or why there is none; all of them of a member. Nothing is built that is not asked for.
+    """
     path = Path(path)
     if formats.kind_of(path) == formats.ARCHIVE and path.is_file():
-        yield from _read_archive(path, max_sites)
-    else:
-        yield from _read_file(path, name or formats.stem_of(path), str(path), max_sites)
+        return _of_archive(path, max_sites, start)
+    return _of_file(path, name or formats.stem_of(path), str(path), max_sites, start)
 
 
-def _read_archive(path: Path, max_sites: int) -> Iterator[Crystal | Unusable]:
-    """Read the members of known formats; what is wrong with one costs only itself."""
-    empty = True
-    names = formats.MemberNames()
+def count(path: AnyPath) -> int:
+    """Count the `units` of a file, or one more, building no crystal: those of parquet by the metadata alone."""
+    path = Path(path)
+    kind = formats.kind_of(path)
+    if kind == formats.ARCHIVE and path.is_file():
+        return _members(path)
+    if kind in formats.COUNTERS:
+        try:
+            return formats.COUNTERS[kind](path)
+        except Exception:  # noqa: BLE001 - reading it says what is wrong
+            return 1
+    return sum(1 for _ in units(path))
+
+
+def _members(path: Path) -> int:
+    """Count the members of known formats, and one more for what may be wrong with the archive."""
+    found = 0
+
+    def tally(member: str) -> bool:
+        nonlocal found
+        found += _wanted(member)
+        return False
+
     try:
-        for member, file in unpacked(path, _wanted):
-            if not formats.is_crystal_file(file):
-                continue
-            empty = False
-            if ".." in Path(member).parts:
-                yield Unusable(f"{path}/{member}", "its path leaves the folder that the archive is unpacked to")
-                continue
-            yield from _read_file(file, names.of(member), f"{path}/{member}", max_sites)
-        if empty:
+        for _ in unpacked(path, tally):
+            pass
+    except Exception:  # noqa: BLE001, S110 - reading it says what is wrong
+        pass
+    return found + 1
+
+
+def _of_archive(path: Path, max_sites: int, start: int) -> Iterator[Iterator[Crystal | Unusable]]:
+    """Read the members of known formats; what is wrong with one costs only itself."""
+    names = formats.MemberNames()
+    found, some = 0, False
+
+    def wanted(member: str) -> bool:
+        nonlocal found
+        found += _wanted(member)
+        return _wanted(member)
+
+    try:
+        for member, file in unpacked(path, wanted):
+            crystals = formats.is_crystal_file(file)
+            some |= crystals
+            outside = ".." in Path(member).parts
+            name = names.of(member) if crystals and not outside else ""
+            if found > start:
+                yield _of_member(file, name, f"{path}/{member}", max_sites, outside=outside) if crystals else iter(())
+        if not some:
             raise CrystalError("it is an archive without a file of a known format")
     except Exception as error:  # noqa: BLE001 - whatever a library finds wrong with an archive
-        yield Unusable(str(path), _reason(error))
+        yield iter([Unusable(str(path), _reason(error))])
+
+
+def _of_member(file: Path, name: str, label: str, max_sites: int, *, outside: bool) -> Iterator[Crystal | Unusable]:
+    """Read one member of an archive."""
+    if outside:
+        yield Unusable(label, "its path leaves the folder that the archive is unpacked to")
+        return
+    for unit in _of_file(file, name, label, max_sites):
+        yield from unit
 
 
 def _wanted(member: str) -> bool:
@@ -108,13 +151,16 @@ def _wanted(member: str) -> bool:
     return not hidden and formats.kind_of(path) not in (None, formats.ARCHIVE)
 
 
-def _read_file(path: Path, name: str, label: str, max_sites: int) -> Iterator[Crystal | Unusable]:
+def _of_file(
+    path: Path, name: str, label: str, max_sites: int, start: int = 0
+) -> Iterator[Iterator[Crystal | Unusable]]:
+    """Yield what one file holds, crystal by crystal; an error of the file itself ends it."""
     found: Iterator[Any] = iter(())
     try:
         with quiet():
-            found = _open(path, name, max_sites)
+            found = _open(path, name, max_sites, start)
     except Exception as error:  # noqa: BLE001 - whatever a library finds wrong with a file
-        yield Unusable(label, _reason(error))
+        yield iter([Unusable(label, _reason(error))])
     while True:
         of_this = label
         try:
@@ -124,9 +170,9 @@ def _read_file(path: Path, name: str, label: str, max_sites: int) -> Iterator[Cr
         except StopIteration:
             return
         except Exception as error:  # noqa: BLE001
-            yield Unusable(of_this, _reason(error))
+            yield iter([Unusable(of_this, _reason(error))])
             return
-        yield built(build, own, of_this, max_sites)
+        yield map(built, [build], [own], [of_this], [max_sites])
 
 
 def iterate(
@@ -147,25 +193,12 @@ def iterate(
     progress
         Called after every file with the number of files read and of all files.
     """
-    files = find(paths)
-    for k, (path, name) in enumerate(zip(files, _distinct(files), strict=True)):
-        yield from read(path, max_sites, name)
+    inputs = list(paths)
+    names = FileNames(lambda: find(inputs))
+    for k, path in enumerate(find(inputs)):
+        yield from read(path, max_sites, names.of(path))
         if progress:
-            progress(k + 1, len(files))
-
-
-def _distinct(files: list[Path]) -> list[str]:
-    """Name files by their stem, and by as many folders, or by their suffix, as it takes to tell them apart."""
-    names = [formats.stem_of(path) for path in files]
-    for depth in range(1, 17):
-        counts = Counter(names)
-        if len(counts) == len(names):
-            break
-        names = [
-            formats.longer_name(path, depth) if counts[name] > 1 else name
-            for path, name in zip(files, names, strict=True)
-        ]
-    return names
+            progress(k + 1, names.files)
 
 
 def read_all(
@@ -213,8 +246,8 @@ def built(build: Callable[[], Crystal], name: str, label: str, max_sites: int) -
         return Unusable(label, _reason(error))
 
 
-def _open(path: Path, name: str, max_sites: int) -> Iterator[Any]:
-    """Choose the reader of a file and start it."""
+def _open(path: Path, name: str, max_sites: int, start: int = 0) -> Iterator[Any]:
+    """Choose the reader of a file and start it behind its first crystals."""
     if path.is_dir():
         os.listdir(path)  # noqa: PTH208 - asks for the permission
         raise CrystalError("it is a folder without a file of a known format")
@@ -223,6 +256,14 @@ def _open(path: Path, name: str, max_sites: int) -> Iterator[Any]:
     if not path.is_file():
         raise CrystalError("it is not a regular file")
     kind = formats.kind_of(path)
+    if kind == "parquet":
+        check_not_empty(path)
+        return formats.read_parquet(path, name, max_sites, start)
+    return islice(_from_the_first(path, name, max_sites, kind), start, None)
+
+
+def _from_the_first(path: Path, name: str, max_sites: int, kind: str | None) -> Iterator[Any]:
+    """Start the reader of a file that has to be read from its beginning."""
     if kind in formats.PATH_READERS:
         check_not_empty(path)
         return formats.PATH_READERS[kind](path, name, max_sites)

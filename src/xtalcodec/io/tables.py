@@ -5,11 +5,15 @@ import io
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xtalcodec.crystal import CrystalError
 from xtalcodec.io.carried import cell_value
 from xtalcodec.io.found import Found
 from xtalcodec.io.records import columns_of, crystal_of, holders_of, name_of, without_name
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 _LONGEST_FIELD = 1 << 26
 """Bytes in one CSV field; the CIF of 2000 sites takes 200,000."""
@@ -47,7 +51,7 @@ def read_csv(text: str, name: str, max_sites: int) -> Iterator[Found]:
         raise CrystalError("it has no rows")
 
 
-def read_parquet(path: Path, name: str, max_sites: int) -> Iterator[Found]:
+def read_parquet(path: Path, name: str, max_sites: int, start: int = 0) -> Iterator[Found]:
     """Yield every row of a parquet file, in batches.
 
     Parameters
@@ -58,6 +62,8 @@ def read_parquet(path: Path, name: str, max_sites: int) -> Iterator[Found]:
         What its crystals are called.
     max_sites
         Larger crystals are refused.
+    start
+        Rows at the beginning that are not wanted; groups of rows before it are not read.
     """
     import pyarrow.parquet
 
@@ -70,9 +76,38 @@ def read_parquet(path: Path, name: str, max_sites: int) -> Iterator[Found]:
             raise CrystalError(
                 f"it has no column {', '.join(missing)}" if some else f"it has no column of crystals ({_KNOWN})"
             )
-        row = 0
-        for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
-            for record in batch.to_pylist():
+        row, groups = groups_from(file, start)
+        for batch in file.iter_batches(batch_size=_ROWS, columns=columns, row_groups=groups):
+            wanted = batch.slice(max(start - row, 0))
+            row += batch.num_rows - wanted.num_rows
+            for record in wanted.to_pylist():
                 row += 1
                 own = name_of(record) or f"{name}#{row}"
                 yield own, partial(crystal_of, without_name(record), max_sites)
+
+
+def groups_from(file: "ParquetFile", start: int) -> tuple[int, list[int]]:
+    """Return the first row of the group that holds row `start`, and that group and all behind it."""
+    first = 0
+    for k in range(file.num_row_groups):
+        size = file.metadata.row_group(k).num_rows
+        if start < first + size:
+            return first, list(range(k, file.num_row_groups))
+        first += size
+    return first, []
+
+
+def group_start(path: Path, row: int) -> int:
+    """Return the first row of the group of a parquet file that holds a row."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        return groups_from(file, row)[0]
+
+
+def count_parquet(path: Path) -> int:
+    """Return the number of rows of a parquet file, by its metadata; 1 where no column describes a crystal."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        return file.metadata.num_rows if columns_of(file.schema_arrow.names) else 1

@@ -1,0 +1,233 @@
+"""Crystals to codes and codes to crystals, part by part."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from xtalcodec.bulk.convert import DECODED, beside, crystal_table, usable
+from xtalcodec.bulk.run import Done
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.hub import pretrained
+from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet, codec_of, codes_in, count_codes, latent_files
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.datasets.inputs import digest_of, gathered
+from xtalcodec.evaluation.reconstruction import NOTHING
+from xtalcodec.io.pieces import check_same, stat_of
+from xtalcodec.io.read import Unusable
+
+if TYPE_CHECKING:
+    from xtalcodec.representations.base import Placement
+
+CHUNK, CHUNK_REFINED = 1000, 100
+"""Crystals of one task, by the encoder alone and with refinement: seconds to a minute of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecName:
+    """How a worker gets the codec of a run."""
+
+    name: str
+    device: str
+    identity: str
+    """What it must be: another release, or another folder of that name, may have other weights."""
+
+    @classmethod
+    def of(cls, name: str, device: str) -> "CodecName":
+        """Load the codec here and take its identity; a folder is named by its absolute path.
+
+        Raises
+        ------
+        FileNotFoundError
+            No such codec.
+        """
+        identity = Codec.from_pretrained(name, device=device).identity
+        folder = Codec.folder(name)
+        return cls(name if name in pretrained() or folder is None else str(folder.absolute()), device, identity)
+
+    def open(self) -> Codec:
+        """Load the codec, once in every process.
+
+        Raises
+        ------
+        ValueError
+            It is another one here.
+        """
+        return _open(self)
+
+    def settings(self) -> dict[str, str]:
+        """Return what shapes results: the codec itself, and where it runs."""
+        return {"codec": self.identity, "device": self.device}
+
+
+@cache
+def _open(wanted: CodecName) -> Codec:
+    codec = Codec.from_pretrained(wanted.name, device=wanted.device)
+    if codec.identity != wanted.identity:
+        raise ValueError(f"{wanted.name} is the codec {codec.identity} on this worker, not {wanted.identity}")
+    return codec
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, for sums depend on the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """Crystals to codes."""
+
+    codec: CodecName
+    refine: bool = True
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that shapes the result."""
+        return {"verb": "encode", **self.codec.settings(), "refine": self.refine}
+
+    def __call__(self, items: Iterator[Crystal | Unusable]) -> Done:
+        """Encode what the codec can hold."""
+        codec = self.codec.open()
+        placed: list[Placement] = []
+        held: list[Crystal] = []
+        unusable: list[Unusable] = []
+        notes: list[str] = []
+        for crystal in usable(items, unusable):
+            try:
+                placed.append(codec.place(crystal))
+                held.append(crystal)
+                notes += notes_of(crystal)
+            except CrystalError as error:
+                unusable.append(Unusable(crystal.name, str(error)))
+        with one_thread():
+            latents = codec.encode_placed(placed, refine=self.refine)
+        totals = {"numbers": sum(code.length for code in latents), **beside(held)}
+        return Done(latents.table(), unusable, notes, totals)
+
+
+def notes_of(crystal: Crystal) -> list[str]:
+    """What reading a crystal assumed, with its name."""
+    return [f"{crystal.name}: {note}" for note in crystal.notes]
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """Codes to crystals: the table of `Convert`, with formula, confidence, and the self-check where asked for."""
+
+    codec: CodecName
+    latents: str
+    """Identity that the codes carry."""
+    self_check: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that shapes the result."""
+        return {"verb": "decode", **self.codec.settings(), "self_check": self.self_check}
+
+    def __call__(self, items: Iterator[CrystalCode]) -> Done:
+        """Decode; a code that gives no atom is unusable."""
+        import pyarrow as pa
+
+        codec = self.codec.open()
+        codes = LatentSet(tuple(items), self.latents)
+        with one_thread():
+            found = codec.decode_crystals(codes)
+            distances = codec.cycle_consistency(codes, found) if self.self_check else [None] * len(codes)
+        good = [(one, x) for one, x in zip(found, distances, strict=True) if one]
+        table = crystal_table(one.crystal for one, _ in good)
+        formulas = pa.array([one.crystal.formula for one, _ in good], pa.string())
+        confidences = pa.array([one.confidence for one, _ in good], pa.float64())
+        checks = pa.array([x for _, x in good], pa.float64())
+        for name, column in zip(DECODED, (formulas, confidences, checks), strict=True):
+            table = table.append_column(name, column)
+        return Done(table, [Unusable(c.name, NOTHING) for c, one in zip(codes, found, strict=True) if not one])
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Rows of a file of latents, from `start` to before `stop`."""
+
+    file: str
+    """Its absolute path."""
+    size: int
+    """Bytes of the file."""
+    modified: int
+    """Time of its last change, ns."""
+    start: int
+    stop: int
+
+    @property
+    def units(self) -> int:
+        """How many codes."""
+        return self.stop - self.start
+
+    @property
+    def origin(self) -> tuple[str, int, int]:
+        """What the file is: its path, size and time of the last change."""
+        return self.file, self.size, self.modified
+
+    def read(self) -> Iterator[CrystalCode]:
+        """Yield them, in order.
+
+        Raises
+        ------
+        PieceError
+            The file is another one here, or not here at all.
+        """
+        check_same(Path(self.file), self.size)
+        return codes_in(self.file, self.start, self.stop)
+
+
+class LatentInputs:
+    """Files of latents and folders of them, of one codec, as the input of a run."""
+
+    def __init__(self, paths: Sequence[str | Path], length: int) -> None:
+        """Look at the files; no code is read.
+
+        Parameters
+        ----------
+        paths
+            Files, and folders of shards.
+        length
+            Codes of one part.
+
+        Raises
+        ------
+        LatentsError
+            No file of latents, or files of several codecs.
+        """
+        self.files = [file for path in paths for file in latent_files(path)]
+        self.length = length
+        codecs = {codec_of(file): file for file in self.files}
+        if len(codecs) > 1:
+            raise LatentsError("; ".join(f"{file} belongs to {codec}" for codec, file in codecs.items()))
+        self.codec = next(iter(codecs))
+
+    def parts(self) -> Iterator[Codes]:
+        """Yield the parts, in order."""
+        for file in self.files:
+            size, modified = stat_of(file)
+            rows = count_codes(file)
+            for start in range(0, rows, self.length):
+                yield Codes(str(file.absolute()), size, modified, start, min(start + self.length, rows))
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the codes depend on beside the files."""
+        return {}
+
+    def chunks(self) -> Iterator[tuple[Codes, ...]]:
+        """Yield the parts of one task at a time."""
+        return gathered(self.parts(), self.length)
+
+    def survey(self) -> tuple[dict[str, str], int | None]:
+        """Return a hash of all parts, and how many codes there are."""
+        digest, units = digest_of(self.parts())
+        return {"latents": digest}, units

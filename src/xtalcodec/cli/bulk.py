@@ -1,0 +1,120 @@
+"""What verbs on many crystals share: where tasks run, where shards lie, and what is told at the end."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xtalcodec.cli.running import progress_bar
+
+if TYPE_CHECKING:
+    from xtalcodec.bulk.run import Work
+    from xtalcodec.bulk.shards import Shards
+    from xtalcodec.parallel import Pool
+
+
+class Where(StrEnum):
+    """Where tasks run."""
+
+    local = "local"
+    mpi = "mpi"
+    dask = "dask"
+
+
+Executor = Annotated[
+    Where, typer.Option(help="Processes of this machine, the ranks of mpiexec, or the workers of a Dask cluster.")
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        help="Processes, one for a core; Dask workers to wait for; under MPI, all ranks but the first work.", min=1
+    ),
+]
+Scheduler = Annotated[str | None, typer.Option(help="Address of the Dask scheduler: tcp://node:8786.")]
+Chunk = Annotated[
+    int | None, typer.Option(help="Crystals of one task and one shard; the verb's own number if not given.", min=1)
+]
+
+
+def is_file(out: Path) -> bool:
+    """Tell whether the result is one file, by its name; else it is a folder of shards."""
+    return out.suffix == ".parquet"
+
+
+@contextmanager
+def shards_of(out: Path | None, *, kept: bool = False) -> Iterator[Path]:
+    """Give the folder of a run's shards.
+
+    Parameters
+    ----------
+    out
+        What the user wants to have. Without it the folder is temporary, and such a run does not go on where it was.
+    kept
+        Whether the shards themselves are the result, in the folder `out`. If not, they lie in a hidden folder beside
+        it, which goes once the result is whole.
+    """
+    if out is None:
+        with TemporaryDirectory(prefix="xtalcodec-") as temporary:
+            yield Path(temporary)
+    elif kept:
+        yield out
+    else:
+        folder = out.parent / f".{out.name}.parts"
+        yield folder
+        shutil.rmtree(folder)
+
+
+def run_bulk(what: str, folder: Path, inputs: Any, work: "Work", pool: "Pool") -> "Shards":
+    """Run, with a progress bar.
+
+    Parameters
+    ----------
+    what
+        For the bar, as "encoding".
+    folder
+        Of the shards.
+    inputs
+        `Inputs` or `LatentInputs`.
+    work
+        What to do with them.
+    pool
+        Who does it.
+    """
+    from xtalcodec import __version__
+    from xtalcodec.bulk.run import run
+
+    digests, units = inputs.survey()
+    about = {"files": digests, "chunk": inputs.length, "xtalcodec": __version__, **inputs.settings()}
+    with progress_bar(what, units) as advance:
+        return run(folder, inputs.chunks, work, about, pool, advance)
+
+
+def deliver(shards: "Shards", out: Path) -> int:
+    """Join the shards where one file is asked for, and return the number of rows; without a row there is no file."""
+    rows = shards.totals["rows"]
+    if is_file(out) and rows:
+        shards.join(out)
+    return rows
+
+
+def write_each(shards: "Shards", out: Path, fmt: str, symprec: float | None = None) -> int:
+    """Write every crystal to a file of its own, and return how many.
+
+    Parameters
+    ----------
+    shards
+        Tables of crystals.
+    out
+        Folder of the files.
+    fmt, symprec
+        As in `io.write.write`.
+    """
+    from xtalcodec.bulk.convert import crystals_of
+    from xtalcodec.io.write import write_many
+
+    return len(write_many(crystals_of(shards.records()), out, fmt, symprec))
