@@ -145,3 +145,43 @@ def test_what_was_given_is_not_written_into():
     augment(batch, AugmentConfig(substitute=1.0, jitter=1.0), dice())
     assert (batch.frac_coords == before[0]).all()
     assert (batch.numbers == before[1]).all()
+
+
+MIXED = AugmentConfig(substitute=0.0, jitter=0.0, mix=1.0)
+
+
+def test_mixtures_are_shares_of_sites_and_the_largest_names_the_site():
+    batch = salt(300)
+    other = augment(batch, MIXED, dice())
+    shares = other.occupancies
+    torch.testing.assert_close(shares.sum(-1), batch.mask.float(), atol=1e-6, rtol=0)
+    assert (shares >= 0).all()
+    assert (shares[..., 1:].argmax(-1) + 1 == other.numbers)[other.mask].all()
+    some = shares[other.mask]
+    assert 0.3 < (some.amax(-1) < 1).float().mean() < 0.7
+    assert (some[:, 1:].amax(-1) > 0).all()
+    empty = some[:, 0][some[:, 0] > 0]
+    assert 0.1 < len(empty) / len(some) < 0.3
+    assert empty.max() < 0.9
+
+
+def test_sites_of_an_element_are_mostly_mixed_alike():
+    other = augment(salt(400), MIXED, dice(1))
+    same = (other.occupancies[:, 1] == other.occupancies[:, 2]).all(-1)  # both were chlorine
+    assert 0.6 < same.float().mean() < 0.95
+
+
+def test_without_mixing_ordered_crystals_stay_ordered():
+    assert augment(salt(3), STILL, dice()).occupancies is None
+
+
+def test_substitution_renames_the_elements_of_shared_sites():
+    shared = Crystal.of_shares(np.eye(3) * 4, np.zeros((1, 3)), [[(11, 0.6), (19, 0.3)]])
+    other = augment(CrystalBatch.collate([shared] * 50), replace(STILL, substitute=1.0), dice())
+    shares = other.occupancies[:, 0]
+    torch.testing.assert_close(shares[:, 0], torch.full((50,), 0.1))
+    renamed = shares[:, 1:].sort(-1, descending=True).values
+    apart = renamed[:, 1] > 0  # both may become the same element
+    torch.testing.assert_close(renamed[apart, :2], torch.tensor([[0.6, 0.3]]).expand(int(apart.sum()), 2))
+    assert apart.sum() > 40
+    assert len(set(other.numbers[:, 0].tolist())) > 20

@@ -113,6 +113,7 @@ class PatchNetwork(Network):
             self.register_buffer("latent_deviation", torch.ones(c.latent))
             last = nn.Linear(c.width, c.width)
             nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
             self.level = nn.Sequential(nn.Linear(2, c.width), nn.GELU(), last)
         self.geometry = nn.Linear(c.width, voxels * 4)
         self.appearance = nn.Linear(c.width, voxels * c.features)
