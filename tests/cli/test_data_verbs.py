@@ -1,5 +1,7 @@
 """`data` as a user types it."""
 
+from pathlib import Path
+
 import pytest
 
 from xtalcodec.datasets import kept
@@ -79,3 +81,17 @@ def test_the_cache_is_listed_and_removed(run):
     result = run("data", "cache", "--remove", "jarvis:metals")
     assert result.exit_code == 2
     assert "nothing is kept of 'jarvis:metals'" in result.output
+
+
+def test_a_disordered_crystal_costs_a_format_that_cannot_hold_it_nothing_else(run, tmp_path):
+    cases = Path(__file__).parents[1] / "io" / "cases"
+    asked = [cases / "solid_solution.cif", cases / "hexagonal.cif"]
+    shown = run("data", "show", *asked)
+    assert "Mg" in shown.output
+    assert "Zn" in shown.output
+    for fmt, left in (("poscar", 1), ("extxyz", 1), ("cif", 2), ("json", 2)):
+        out = run("data", "convert", *asked, "--out", tmp_path / fmt, "--format", fmt)
+        assert f"{left} crystals are in" in out.output
+        assert out.exit_code == (3 if left < 2 else 0), out.output
+        assert ("unusable: solid_solution: it is disordered" in out.output) == (left < 2)
+        assert len([*(tmp_path / fmt).iterdir()]) == left

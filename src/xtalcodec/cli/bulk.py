@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtalcodec.cli.running import progress_bar
+from xtalcodec.cli.running import progress_bar, write_each
 
 if TYPE_CHECKING:
     from xtalcodec.bulk.run import Work
@@ -102,8 +102,8 @@ def deliver(shards: "Shards", out: Path) -> int:
     return rows
 
 
-def write_each(shards: "Shards", out: Path, fmt: str, symprec: float | None = None) -> int:
-    """Write every crystal to a file of its own, and return how many.
+def write_shards(shards: "Shards", out: Path, fmt: str, symprec: float | None = None) -> tuple[int, int]:
+    """Write every crystal to a file of its own; return how many, and how many the format could not hold.
 
     Parameters
     ----------
@@ -115,6 +115,5 @@ def write_each(shards: "Shards", out: Path, fmt: str, symprec: float | None = No
         As in `io.write.write`.
     """
     from xtalcodec.bulk.convert import crystals_of
-    from xtalcodec.io.write import write_many
 
-    return len(write_many(crystals_of(shards.records()), out, fmt, symprec))
+    return write_each(crystals_of(shards.records()), out, fmt, symprec)

@@ -17,7 +17,7 @@ from xtalcodec.cli.bulk import (
     is_file,
     run_bulk,
     shards_of,
-    write_each,
+    write_shards,
 )
 from xtalcodec.cli.options import (
     CodecName,
@@ -120,13 +120,15 @@ def decode(
             work = coding.Decode(coding.CodecName.of(own, device), codes.codec, self_check)
             with shards_of(out, kept=table and not is_file(out)) as folder:
                 shards = run_bulk("decoding", folder, codes, work, pool)
-                count = deliver(shards, out) if table else write_each(shards, out, format.value, symprec)
+                count, refused = (
+                    (deliver(shards, out), 0) if table else write_shards(shards, out, format.value, symprec)
+                )
                 if self_check and count:
                     middle = median(shards.columns(["cycle_consistency"])["cycle_consistency"].to_pylist())
                     typer.echo(f"self-check: decoded crystals' latents lie {middle:.3g} away (median RMS)")
                 typer.echo(f"{count} crystals are in {out}")
                 write_json(json, Listed(_rows(shards)))
-                lost = tell(shards.unusable())
+                lost = tell(shards.unusable()) + refused
     finish([], lost=bool(lost))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xtalcodec.cli.bulk import deliver, is_file, run_bulk, shards_of
-from xtalcodec.cli.running import tell, tell_notes
+from xtalcodec.cli.running import tell, tell_notes, write_each
 
 if TYPE_CHECKING:
     from xtalcodec.bulk.shards import Shards
@@ -65,13 +65,14 @@ class Compared:
         print_table(list(islice(rows_of(self.shards), SHOWN)), self_check, self.count)
         tell_notes(self.shards.notes())
 
-    def write_decoded(self, out: Path, fmt: str, symprec: float | None) -> None:
-        """Write what was decoded, a file for each crystal."""
+    def write_decoded(self, out: Path, fmt: str, symprec: float | None) -> int:
+        """Write what was decoded, a file for each crystal; return how many the format could not hold."""
         from xtalcodec.bulk.reconstruction import rows_of
-        from xtalcodec.io.write import write_many
 
-        paths = write_many((row.decoded for row in rows_of(self.shards) if row.decoded), out, fmt, symprec)
-        typer.echo(f"{len(paths)} decoded crystals are in {out}")
+        decoded = (row.decoded for row in rows_of(self.shards) if row.decoded)
+        count, refused = write_each(decoded, out, fmt, symprec)
+        typer.echo(f"{count} decoded crystals are in {out}")
+        return refused
 
     def write_page(self, html: Path) -> None:
         """Write the page with the first crystals and what came back."""

@@ -15,7 +15,7 @@ from xtalcodec.cli.bulk import (
     is_file,
     run_bulk,
     shards_of,
-    write_each,
+    write_shards,
 )
 from xtalcodec.cli.options import Format, Inputs, MaxSites
 from xtalcodec.cli.running import clear_errors, finish, load_crystals, tell, tell_left_out
@@ -61,12 +61,13 @@ def data_show(files: Inputs, max_sites: MaxSites = MAX_SITES) -> None:
     Example: xtalcodec data show mp_train.parquet
     """
     import numpy as np
+    from ase.data import chemical_symbols
 
     with clear_errors():
         crystals, unusable = load_crystals(files, max_sites, None)
     if crystals:
         sites = np.array([len(c) for c in crystals])
-        symbols = sorted({s for c in crystals for s in c.symbols})
+        symbols = sorted({chemical_symbols[z] for c in crystals for z in np.flatnonzero(c.content[1:]) + 1})
         typer.echo(f"crystals  {len(crystals)}")
         typer.echo(f"sites     {sites.min()} to {sites.max()}, median {np.median(sites):g}, {sites.sum()} in all")
         typer.echo(f"elements  {len(symbols)}: {' '.join(symbols)}")
@@ -104,11 +105,12 @@ def data_convert(
             crystals = inputs.Inputs(files, max_sites, chunk or convert.CHUNK)
             with shards_of(out, kept=format is None and not is_file(out)) as folder:
                 shards = run_bulk("converting", folder, crystals, convert.Convert(), pool)
-                if rows := deliver(shards, out) if format is None else write_each(shards, out, format.value):
+                rows, refused = (deliver(shards, out), 0) if format is None else write_shards(shards, out, format.value)
+                if rows:
                     typer.echo(f"{rows} crystals are in {out}")
                 if format is Format.poscar:
                     tell_left_out(shards.totals, "POSCAR holds")
-                lost = tell(shards.unusable())
+                lost = tell(shards.unusable()) + refused
     finish([], lost=bool(lost))
 
 

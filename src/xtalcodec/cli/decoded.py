@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtalcodec.cli.options import Format
-from xtalcodec.cli.running import progress_bar
+from xtalcodec.cli.running import progress_bar, write_each
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec, DecodedCrystal
@@ -58,11 +58,9 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
 
 def write(found: "Sequence[DecodedCrystal | None]", out: Path | None, fmt: Format, symprec: float | None) -> None:
     """Write what decoded."""
-    from xtalcodec.io.write import write_many
-
     if out:
-        paths = write_many((d.crystal for d in found if d), out, fmt.value, symprec)
-        typer.echo(f"{len(paths)} decoded crystals are in {out}")
+        count, _ = write_each((d.crystal for d in found if d), out, fmt.value, symprec)
+        typer.echo(f"{count} decoded crystals are in {out}")
 
 
 def check_pictures(strip: Path | None, movie: Path | None) -> None:

@@ -59,14 +59,14 @@ def reconstruct(
                 return  # a rank that has worked for the first one
             question = Question(files, codec, device, max_sites, not no_refine, self_check, chunk)
             with compared(question, pool, rows, out or json or html) as result:
+                refused = 0
                 if result.count:
                     result.table(self_check=self_check)
                     result.scores(json, with_rows=True)
-                    if out:
-                        result.write_decoded(out, format.value, symprec)
+                    refused = result.write_decoded(out, format.value, symprec) if out else refused
                     if html:
                         result.write_page(html)
-                lost = result.tell_lost(not_decoded=True)
+                lost = result.tell_lost(not_decoded=True) + refused
     finish([], lost=bool(lost))
 
 

@@ -121,6 +121,24 @@ def reading_bar(shown: bool) -> Iterator[Callable[[int, int | None], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+def write_each(crystals: "Iterable[Crystal]", out: Path, fmt: str, symprec: float | None) -> tuple[int, int]:
+    """Write every crystal to a file of its own; return how many, and how many the format could not hold (listed).
+
+    Parameters
+    ----------
+    crystals
+        Written as they come.
+    out
+        Folder of the files.
+    fmt, symprec
+        As in `io.write.write`.
+    """
+    from xtalcodec.io.write import write_many
+
+    refused: list[Unusable] = []
+    return len(write_many(crystals, out, fmt, symprec, refused)), tell(refused)
+
+
 def names_of(inputs: Sequence[str]) -> str:
     """What data is called, wherever it lies: a file by its name, a source by the line that asks it."""
     from xtalcodec.datasets import named

@@ -13,7 +13,7 @@ from xtalcodec.crystal import Crystal, wrapped
 from xtalcodec.geometry.symmetry import conventional, right_handed, site_kinds, symmetrised
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.carried_text import cif_beside, cif_symbols, extxyz_beside
-from xtalcodec.io.read import quiet
+from xtalcodec.io.read import Unusable, quiet
 
 SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".json"}
 """What can be written, and how such a file's name ends."""
@@ -58,7 +58,13 @@ def write(crystal: Crystal, path: str | Path, fmt: str, symprec: float | None = 
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_many(crystals: Iterable[Crystal], folder: str | Path, fmt: str, symprec: float | None = None) -> list[Path]:
+def write_many(
+    crystals: Iterable[Crystal],
+    folder: str | Path,
+    fmt: str,
+    symprec: float | None = None,
+    refused: list[Unusable] | None = None,
+) -> list[Path]:
     """Write every crystal to its own file in `folder`, named after it, and return the paths.
 
     Characters that some file system refuses become _; the second of a name gets -2, the third -3.
@@ -71,10 +77,20 @@ def write_many(crystals: Iterable[Crystal], folder: str | Path, fmt: str, sympre
         Made if it is not there.
     fmt, symprec
         As in `write`.
+    refused
+        Takes the crystals that the format cannot hold, while the others are written.
+
+    Raises
+    ------
+    ValueError
+        A crystal that the format cannot hold, without `refused`.
     """
     taken: set[str] = set()
     paths = []
     for crystal in crystals:
+        if refused is not None and not crystal.is_ordered and fmt in ORDERED_ONLY:
+            refused.append(Unusable(crystal.name, f"it is disordered, which {fmt} cannot hold: cif or json can"))
+            continue
         path = Path(folder, _unused(_safe(crystal.name), taken) + SUFFIXES.get(fmt, ""))
         write(crystal, path, fmt, symprec)
         paths.append(path)
