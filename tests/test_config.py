@@ -170,7 +170,7 @@ def test_unknown_names_get_the_list_and_a_guess():
 
 
 def test_lists_are_checked_too():
-    from xtalcodec.codecs.base import CodecConfig
+    from xtalcodec.codecs.settings import CodecConfig
 
     assert build(CodecConfig, {"elements": [1, 8]}).elements == (1, 8)
     for wrong, message in ((5, "valid tuple, not 5"), (["O"], r"valid integer, not \('O',\)"), ("HO", "not 'HO'")):

@@ -8,8 +8,8 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from xtalcodec.cli import app
-from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
 
 

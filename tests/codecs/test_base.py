@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
-from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.latents import LatentsError, LatentSet
 from xtalcodec.codecs.refine import RefineConfig
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.reconstruction import reconstruct
 from xtalcodec.networks.patch import PatchConfig

@@ -9,10 +9,11 @@ import pytest
 from huggingface_hub import HfApi, ModelCard
 
 from xtalcodec.codecs import card, hub
-from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.card import CardError
 from xtalcodec.codecs.hub import folder_of, pretrained
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.networks.patch import PatchConfig
 
 TINY = Path(__file__).parents[1] / "fixtures" / "release-0.1" / "tiny"

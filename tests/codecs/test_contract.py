@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import Codec, CodecConfig, LossConfig
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.refine import deviation
 from xtalcodec.codecs.registry import classes, open_codec
+from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.codecs.windows import decode_densities, decode_windows
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.niggli import niggli

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from xtalcodec.atom_finders.heat import read_species
-from xtalcodec.codecs.base import CodecConfig, LossConfig
 from xtalcodec.codecs.latents import LatentsError
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.networks.patch import PatchConfig, SpeciesLogits

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from xtalcodec.codecs import identity as rules
-from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.identity import accepts, decoding, former, identity, refusal, same, shipped
 from xtalcodec.codecs.latents import LatentsError, LatentSet
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 
 WEIGHTS = {"a": torch.eye(2), "b": torch.arange(3.0)}
 

@@ -9,10 +9,11 @@ import torch
 
 from xtalcodec import config
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.refine import deviation
 from xtalcodec.codecs.registry import class_of, classes, load_config, open_codec, pretrained_config
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.config import SettingsError, build
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.base import Network, NetworkConfig

@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from xtalcodec.cli import app
-from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.codecs.windows import encode_densities
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.windows import measure, nearest

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.windows import measure, nearest, same_count, short, species, window_summary
 from xtalcodec.representations.repeating import RepeatingConfig

@@ -6,8 +6,8 @@ import torch
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
-from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.latent_space.alter import Replacement, replaced, with_density
 from xtalcodec.networks.patch import PatchConfig

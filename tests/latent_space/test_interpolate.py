@@ -8,9 +8,9 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 
-from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.latents import CrystalCode, LatentsError
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.latent_space.interpolate import between, interpolate
 from xtalcodec.networks.patch import PatchConfig

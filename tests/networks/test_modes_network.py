@@ -5,8 +5,9 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.codecs.windows import decode_windows, encode_densities
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import CrystalError

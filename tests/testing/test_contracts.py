@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.codecs.registry import classes
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.hoffmann import HoffmannConfig
 from xtalcodec.networks.patch import PatchConfig

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.representations.batch import CrystalBatch

@@ -1,77 +1,34 @@
-"""The contract of codecs: crystals ⇄ latents.
+"""Codecs: crystals ⇄ latents.
 
 A codec owns a representation, a network, a finder of atoms and a loss.
 """
 
-import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin
 from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.atom_finders.heat import HeatFinderConfig
 from xtalcodec.codecs import hub
 from xtalcodec.codecs.hub import CONFIG
-from xtalcodec.codecs.identity import accepts, decoding, former, identity, refusal, same
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
-from xtalcodec.codecs.refine import RefineConfig, deviation
-from xtalcodec.config import NotNegative, SettingsError, Share, settings, unknown
+from xtalcodec.codecs.refine import deviation
+from xtalcodec.codecs.stored import Stored
+from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.materials import Kind, as_crystals
-from xtalcodec.networks.base import Network, NetworkConfig
-from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
-from xtalcodec.networks.patch import PatchConfig
-from xtalcodec.representations.base import Patches, Placement, RepresentationConfig, grouped
-from xtalcodec.representations.batch import CrystalBatch
-from xtalcodec.representations.periodic import PeriodicConfig
-from xtalcodec.representations.window import Window
-from xtalcodec.representations.window_field import PaintedBatch
+from xtalcodec.representations.base import Patches, Placement, grouped
 
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
 
     from xtalcodec.io.materials import Material
-
-CURVE = "curve.jsonl"
-"""Learning curve that training leaves beside a codec's own files."""
-
-Terms = dict[str, Tensor]
-"""Named numbers of a batch."""
-
-
-@settings
-class CodecConfig:
-    """Everything needed to rebuild a codec except its weights."""
-
-    RENAMED: ClassVar[dict[str, str]] = {"space": "representation", "sites": "atom_finder"}
-    name: str = "unnamed"
-    representation: RepresentationConfig = field(default_factory=PeriodicConfig)
-    network: NetworkConfig = field(default_factory=PatchConfig)
-    atom_finder: HeatFinderConfig = field(default_factory=HeatFinderConfig)
-    refine: RefineConfig = field(default_factory=RefineConfig)
-    elements: tuple[int, ...] = tuple(range(1, 101))
-    """Atomic numbers seen in training; a crystal with another is refused."""
-
-
-@settings
-class LossConfig:
-    """Settings of the training loss that are not the network's own."""
-
-    kl: NotNegative = 5e-5
-    """Weight of the KL divergence per patch: enough to keep the latent near a unit normal's scale."""
-    blur: NotNegative = 0.1
-    """Voxels: species are read this far off the true positions, as decoding will read them."""
-    noisy: Share = 0.5
-    """Share of the crystals whose latents get noise, where the network knows of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,184 +41,12 @@ class DecodedCrystal:
     """0 to 1: the least sure site times the share of heat that the sites explain."""
 
 
-class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "crystal", "autoencoder"]):
+class Codec(Stored):
     """Encodes crystals into latents and decodes latents into crystals.
 
     `Codec.from_pretrained` and `open_codec` give one of the classes in this package: one for each way in which a
     network works on a representation. What a codec can do is a property.
     """
-
-    networks: ClassVar[type[NetworkConfig]]
-    """Settings of the networks that this class works with."""
-    representations: ClassVar[tuple[type[RepresentationConfig], ...]]
-    """Settings of the representations that it works on."""
-
-    can_refine: ClassVar[bool] = False
-    """Whether a latent can be improved by gradient descent through the decoder."""
-    retries: ClassVar[bool] = True
-    """Whether a crystal that does not come back is tried on further origins."""
-    decodes_density: ClassVar[bool] = False
-    """Whether latents decode to densities, not to atoms only."""
-    encodes_density: ClassVar[bool] = False
-    """Whether densities can be encoded as they are."""
-    trainable: ClassVar[bool] = True
-    """Whether there is anything to learn."""
-    learns_painted: ClassVar[bool] = False
-    """Whether it can learn from views that are painted already."""
-    finders: ClassVar[tuple[str, ...]] = ()
-    """Names of the ways in which atoms can be found, where there are several."""
-    network: Network
-
-    def __init__(self, config: CodecConfig, device: str | torch.device = "cpu") -> None:
-        """Make an untrained codec; `from_pretrained` gives a trained one."""
-        self.config = config
-        self.representation = config.representation.open()
-        self.device = torch.device(device)
-        self.network = self._open_network().to(self.device).eval()
-
-    @property
-    def most_noise(self) -> float:
-        """Largest noise of a latent, in standard deviations, that decoding can be told of; 0 for none."""
-        return 0.0
-
-    @property
-    def knows_disorder(self) -> bool:
-        """Whether crystals may have sites that are shared by elements, or partly empty."""
-        return False
-
-    @property
-    def window(self) -> Window | None:
-        """The representation where it is a window; None where the grid is the crystal's own cell."""
-        return self.representation.window
-
-    # What each class adds
-
-    @abstractmethod
-    def _open_network(self) -> Network:
-        """Make the network of the settings."""
-
-    @abstractmethod
-    def encode_batch(self, batch: CrystalBatch, patches: Patches, scale: Tensor | None = None) -> DiagonalGaussian:
-        """Distribution of the latents (crystals, patches, latent) of crystals on their grid.
-
-        Parameters
-        ----------
-        batch
-            Crystals of one grid, placed and moved to their origins.
-        patches
-            Patches of the grid along its axes.
-        scale
-            One number a crystal, that its field is multiplied by; None for 1.
-        """
-
-    @abstractmethod
-    def find_atoms(
-        self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
-    ) -> list[FoundAtoms]:
-        """Atoms on the grid, in fractions of its axes.
-
-        Parameters
-        ----------
-        z
-            Latents, one row a patch.
-        lattice
-            Niggli-reduced cells of the crystals, rows in Å.
-        patches
-            Patches of the grid along its axes.
-        """
-
-    def find_atoms_despite(
-        self,
-        noise: Float[Tensor, " b"],  # noqa: ARG002
-        z: Float[Tensor, "b patches latent"],  # noqa: ARG002
-        lattice: Float[Tensor, "b 3 3"],  # noqa: ARG002
-        patches: Patches,  # noqa: ARG002
-    ) -> list[FoundAtoms]:
-        """Atoms on the grid from latents that may be off.
-
-        Parameters
-        ----------
-        noise
-            Standard deviation of the errors of each crystal's latent, at most `most_noise`.
-        z, lattice, patches
-            As of `find_atoms`.
-        """
-        raise TypeError(f"the codec {self.config.name!r} knows of no noise on its latents")
-
-    @abstractmethod
-    def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:
-        """Paint, encode, sample, decode and compare a batch of crystals.
-
-        Parameters
-        ----------
-        batch
-            Crystals of one grid, as `Representation.random_views` puts them on it.
-        patches
-            Patches of the grid along its axes.
-        config
-            What is weighed beside the network's own terms.
-
-        Returns
-        -------
-        losses
-            Weighted terms; their sum is what training lowers.
-        metrics
-            Further numbers for the log.
-        """
-
-    def loss_of_painted(self, batch: PaintedBatch) -> tuple[Terms, Terms]:  # noqa: ARG002
-        """Return losses and metrics of views that are painted already, see `loss`."""
-        raise TypeError(f"the codec {self.config.name!r} learns from crystals, not from painted views")
-
-    def improve(
-        self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
-    ) -> tuple[Float[Tensor, "b patches latent"], list[float]]:
-        """Improve latents of placed crystals by refinement, where the codec can, and measure each crystal's error.
-
-        Parameters
-        ----------
-        crystals
-            Placed and moved to their origins, of one grid.
-        patches
-            Patches of the grid along its axes.
-        z
-            The encoder's latents, one row a crystal.
-
-        Returns
-        -------
-        latents
-            One row a crystal.
-        errors
-            Å: largest displacement of a site, see `deviation`.
-        """
-        lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
-        found = self._sites(z, lattice, patches)
-        return z, [deviation(c, s) for c, s in zip(crystals, found, strict=True)]
-
-    def decode_density(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, "b n n n"]:  # noqa: ARG002
-        """Density that the network decodes, in e/Å³."""
-        raise TypeError(f"the codec {self.config.name!r} decodes atoms only")
-
-    def encode_density(self, density: Float[Tensor, "b n n n"]) -> DiagonalGaussian:  # noqa: ARG002
-        """Distribution of the latents of densities in e/Å³."""
-        raise TypeError(f"the codec {self.config.name!r} encodes atoms only")
-
-    def find_by(self, name: str) -> None:
-        """Have atoms found in another way, one of `finders`.
-
-        Raises
-        ------
-        ValueError
-            No such way.
-        """
-        if not self.finders:
-            raise ValueError(f"{self.config.name} has one way to decode atoms")
-        raise ValueError(unknown("finder", name, self.finders))
-
-    # Saving and loading
-
-    provenance: hub.Provenance | None = None
-    """Where it was loaded from; None for a new one."""
 
     @classmethod
     def from_pretrained(cls, name: str | Path, device: str = "cpu", **hub_options: Any) -> "Codec":  # type: ignore[override]
@@ -295,89 +80,6 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         hub.fill(codec.network, stored)
         codec.provenance = hub.Provenance.of(stored, codec.identity)
         return codec
-
-    @staticmethod
-    def folder(name: str | Path) -> Path | None:
-        """Folder of a codec that is on this machine; None for one on the hub.
-
-        Raises
-        ------
-        FileNotFoundError
-            Neither a codec that ships, nor a folder, nor the name of a repository.
-        """
-        return hub.folder_of(name)
-
-    def save_pretrained(  # type: ignore[override]
-        self,
-        save_directory: str | Path,
-        *,
-        licence: str | None = None,
-        training: Mapping[str, Any] | None = None,
-        model_card_kwargs: Mapping[str, Any] | None = None,
-        config: Any = None,
-    ) -> None:
-        """Write settings, weights and model card to a folder; on failure the folder stays as it was.
-
-        A codec that was loaded and not changed since takes its card along.
-
-        Parameters
-        ----------
-        save_directory
-            Made if it is not there.
-        licence
-            What the card says of the licence, as "cc-by-4.0"; without it, what it said before, or "unknown".
-        training
-            How it was trained, from `codecs.card.provenance`; the card is made afresh from it.
-        model_card_kwargs
-            `licence`, as `push_to_hub` passes it on.
-        config
-            Not used; `ModelHubMixin` passes it. The codec's own settings are written.
-        """
-        licence = licence or (model_card_kwargs or {}).get("licence")
-        config = json.loads(json.dumps(asdict(self.config)))
-        known = self.provenance if self.provenance and same(self.provenance.identity, self.identity) else None
-        if training is None and known and hub.CARD in known.papers:
-            papers = hub.carried(known, licence)
-        else:
-            papers = hub.make_papers(config, training, licence)
-        weights = self.network.state_dict()
-        hub.write(save_directory, config, weights, former=known.former if known else (), papers=papers)
-
-    def push_to_hub(self, repo_id: str, *, licence: str | None = None, **hub_options: Any) -> str:  # type: ignore[override]
-        """Upload settings, weights and card to a repository of the Hugging Face hub, and return its address.
-
-        Parameters
-        ----------
-        repo_id
-            "user/repository"; made if it is not there.
-        licence
-            What the card says of the licence, as "cc-by-4.0".
-        hub_options
-            `private`, `token`, `branch` and others of `huggingface_hub.ModelHubMixin.push_to_hub`.
-        """
-        return super().push_to_hub(repo_id, model_card_kwargs={"licence": licence}, **hub_options)
-
-    @property
-    def identity(self) -> str:
-        """Name, and hash of weights and what decoding needs: latents carry it, and no other codec decodes them."""
-        return identity(self.config.name, decoding(asdict(self.config)), self.network.state_dict())
-
-    def owns(self, latents: str) -> bool:
-        """Whether latents that carry this identity are decoded by this codec, by this release's rule or an earlier."""
-        own = self.identity
-        known = self.provenance if self.provenance and same(self.provenance.identity, own) else None
-        return accepts(latents, [own, *(known.former if known else former(own))])
-
-    def check_owns(self, latents: str) -> None:
-        """Refuse latents that carry the identity of another codec.
-
-        Raises
-        ------
-        LatentsError
-            The message says whose they are.
-        """
-        if not self.owns(latents):
-            raise LatentsError(refusal(latents, self.identity))
 
     # Encoding
 
@@ -523,6 +225,31 @@ class Codec(ABC, ModelHubMixin, library_name="xtalcodec", tags=["materials", "cr
         z = self.encode_batch(batch, placed.patches, scale).mean.cpu().numpy()
         way = placed.patches, placed.crystal.lattice, placed.basis, origin
         return LatentSet(tuple(CrystalCode(crystal.name, row, *way) for row in z), self.identity)
+
+    def improve(
+        self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
+    ) -> tuple[Float[Tensor, "b patches latent"], list[float]]:
+        """Improve latents of placed crystals by refinement, where the codec can, and measure each crystal's error.
+
+        Parameters
+        ----------
+        crystals
+            Placed and moved to their origins, of one grid.
+        patches
+            Patches of the grid along its axes.
+        z
+            The encoder's latents, one row a crystal.
+
+        Returns
+        -------
+        latents
+            One row a crystal.
+        errors
+            Å: largest displacement of a site, see `deviation`.
+        """
+        lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
+        found = self._sites(z, lattice, patches)
+        return z, [deviation(c, s) for c, s in zip(crystals, found, strict=True)]
 
     # Decoding
 

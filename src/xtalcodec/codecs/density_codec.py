@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.config import SettingsError
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.representations.base import Patches

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from xtalcodec.atom_finders.density import DensityConfig, read_modes
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import LossConfig, Terms
+from xtalcodec.codecs.contract import Terms
 from xtalcodec.codecs.density_codec import DensityCodec
+from xtalcodec.codecs.settings import LossConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.modes import Linear, LinearConfig
 from xtalcodec.representations.base import Patches

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat import find_by_heat, interpolate
-from xtalcodec.codecs.base import Codec, CodecConfig, LossConfig, Terms
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.contract import Terms
 from xtalcodec.codecs.refine import refine
+from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian

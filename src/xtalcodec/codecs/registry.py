@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from xtalcodec import codecs
-from xtalcodec.codecs.base import Codec, CodecConfig
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import CONFIG, folder_of
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.config import Note, SettingsError, build
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import Codec, CodecConfig, LossConfig
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.codecs.refine import deviation
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.source import Source
 from xtalcodec.priors.base import Prior

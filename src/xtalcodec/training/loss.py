@@ -2,7 +2,9 @@
 
 from torch import nn
 
-from xtalcodec.codecs.base import Codec, LossConfig, Terms
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.contract import Terms
+from xtalcodec.codecs.settings import LossConfig
 from xtalcodec.representations.base import Patches
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.window_field import PaintedBatch

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from xtalcodec.codecs.base import CURVE, Codec
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.stored import CURVE
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.reconstruction import reconstruct, summary
 from xtalcodec.evaluation.windows import measure, window_summary

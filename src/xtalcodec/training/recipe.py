@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import Field
 
-from xtalcodec.codecs.base import CodecConfig, LossConfig
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.registry import classes
+from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.config import (
     Count,
     Note,

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.base import CodecConfig, DecodedCrystal
+from xtalcodec.codecs.base import DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation import FAR, assess, closest, explained, generation_summary
 from xtalcodec.evaluation.generation import decoded as decoded_samples

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.codecs.windows import decode_windows
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.window_lattice.folding import window_of

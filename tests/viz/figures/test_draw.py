@@ -3,8 +3,8 @@
 import pytest
 from PIL import Image
 
-from xtalcodec.codecs.base import CodecConfig
 from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.viz.figures.draw import COUNT, About, draw_windows
 

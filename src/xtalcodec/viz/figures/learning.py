@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from xtalcodec.codecs.base import CURVE
+from xtalcodec.codecs.stored import CURVE
 from xtalcodec.viz.figures.style import BLUE, GREEN, ORANGE, PURPLE, SOFT, WIDTH, new_figure, print_style
 
 if TYPE_CHECKING:

@@ -1,0 +1,167 @@
+"""The contract of codecs: what each can do, and what each adds to encoding and decoding."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.settings import CodecConfig, LossConfig
+from xtalcodec.config import unknown
+from xtalcodec.networks.base import Network, NetworkConfig
+from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
+from xtalcodec.representations.base import Patches, RepresentationConfig
+from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.window import Window
+from xtalcodec.representations.window_field import PaintedBatch
+
+Terms = dict[str, Tensor]
+"""Named numbers of a batch."""
+
+
+class Contract(ABC):
+    """What every class of codecs says of itself, and what each adds. What a codec can do is a property."""
+
+    networks: ClassVar[type[NetworkConfig]]
+    """Settings of the networks that this class works with."""
+    representations: ClassVar[tuple[type[RepresentationConfig], ...]]
+    """Settings of the representations that it works on."""
+
+    can_refine: ClassVar[bool] = False
+    """Whether a latent can be improved by gradient descent through the decoder."""
+    retries: ClassVar[bool] = True
+    """Whether a crystal that does not come back is tried on further origins."""
+    decodes_density: ClassVar[bool] = False
+    """Whether latents decode to densities, not to atoms only."""
+    encodes_density: ClassVar[bool] = False
+    """Whether densities can be encoded as they are."""
+    trainable: ClassVar[bool] = True
+    """Whether there is anything to learn."""
+    learns_painted: ClassVar[bool] = False
+    """Whether it can learn from views that are painted already."""
+    finders: ClassVar[tuple[str, ...]] = ()
+    """Names of the ways in which atoms can be found, where there are several."""
+    network: Network
+
+    def __init__(self, config: CodecConfig, device: str | torch.device = "cpu") -> None:
+        """Make an untrained codec; `from_pretrained` gives a trained one."""
+        self.config = config
+        self.representation = config.representation.open()
+        self.device = torch.device(device)
+        self.network = self._open_network().to(self.device).eval()
+
+    @property
+    def most_noise(self) -> float:
+        """Largest noise of a latent, in standard deviations, that decoding can be told of; 0 for none."""
+        return 0.0
+
+    @property
+    def knows_disorder(self) -> bool:
+        """Whether crystals may have sites that are shared by elements, or partly empty."""
+        return False
+
+    @property
+    def window(self) -> Window | None:
+        """The representation where it is a window; None where the grid is the crystal's own cell."""
+        return self.representation.window
+
+    # What each class adds
+
+    @abstractmethod
+    def _open_network(self) -> Network:
+        """Make the network of the settings."""
+
+    @abstractmethod
+    def encode_batch(self, batch: CrystalBatch, patches: Patches, scale: Tensor | None = None) -> DiagonalGaussian:
+        """Distribution of the latents (crystals, patches, latent) of crystals on their grid.
+
+        Parameters
+        ----------
+        batch
+            Crystals of one grid, placed and moved to their origins.
+        patches
+            Patches of the grid along its axes.
+        scale
+            One number a crystal, that its field is multiplied by; None for 1.
+        """
+
+    @abstractmethod
+    def find_atoms(
+        self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
+    ) -> list[FoundAtoms]:
+        """Atoms on the grid, in fractions of its axes.
+
+        Parameters
+        ----------
+        z
+            Latents, one row a patch.
+        lattice
+            Niggli-reduced cells of the crystals, rows in Å.
+        patches
+            Patches of the grid along its axes.
+        """
+
+    def find_atoms_despite(
+        self,
+        noise: Float[Tensor, " b"],  # noqa: ARG002
+        z: Float[Tensor, "b patches latent"],  # noqa: ARG002
+        lattice: Float[Tensor, "b 3 3"],  # noqa: ARG002
+        patches: Patches,  # noqa: ARG002
+    ) -> list[FoundAtoms]:
+        """Atoms on the grid from latents that may be off.
+
+        Parameters
+        ----------
+        noise
+            Standard deviation of the errors of each crystal's latent, at most `most_noise`.
+        z, lattice, patches
+            As of `find_atoms`.
+        """
+        raise TypeError(f"the codec {self.config.name!r} knows of no noise on its latents")
+
+    @abstractmethod
+    def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:
+        """Paint, encode, sample, decode and compare a batch of crystals.
+
+        Parameters
+        ----------
+        batch
+            Crystals of one grid, as `Representation.random_views` puts them on it.
+        patches
+            Patches of the grid along its axes.
+        config
+            What is weighed beside the network's own terms.
+
+        Returns
+        -------
+        losses
+            Weighted terms; their sum is what training lowers.
+        metrics
+            Further numbers for the log.
+        """
+
+    def loss_of_painted(self, batch: PaintedBatch) -> tuple[Terms, Terms]:  # noqa: ARG002
+        """Return losses and metrics of views that are painted already, see `loss`."""
+        raise TypeError(f"the codec {self.config.name!r} learns from crystals, not from painted views")
+
+    def decode_density(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, "b n n n"]:  # noqa: ARG002
+        """Density that the network decodes, in e/Å³."""
+        raise TypeError(f"the codec {self.config.name!r} decodes atoms only")
+
+    def encode_density(self, density: Float[Tensor, "b n n n"]) -> DiagonalGaussian:  # noqa: ARG002
+        """Distribution of the latents of densities in e/Å³."""
+        raise TypeError(f"the codec {self.config.name!r} encodes atoms only")
+
+    def find_by(self, name: str) -> None:
+        """Have atoms found in another way, one of `finders`.
+
+        Raises
+        ------
+        ValueError
+            No such way.
+        """
+        if not self.finders:
+            raise ValueError(f"{self.config.name} has one way to decode atoms")
+        raise ValueError(unknown("finder", name, self.finders))
