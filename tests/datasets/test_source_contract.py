@@ -42,6 +42,7 @@ def line(request, tmp_path, metals):
         return "jarvis:metals"
 
     made = {"aflow-prototypes": lambda: "aflow-prototypes", "folder": folder, "table": table, "optimade": optimade}
+    made["disordered-examples"] = lambda: "disordered-examples"
     made |= {"materials-project": materials_project, "hf": hf, "jarvis": jarvis}
     assert request.param in made, f"record answers of {request.param} here"
     return made[request.param]()

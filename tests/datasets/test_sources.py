@@ -44,7 +44,8 @@ def test_every_word_is_understood_before_anything_is_read():
 @pytest.mark.parametrize("word", ["aflow-prototype", "aflow-prototype:", "afow-prototypes:x"])
 def test_a_typo_gets_the_choices_and_a_guess(word):
     with pytest.raises(
-        ValueError, match=r"there is no file .*no data source.*have aflow-prototypes, folder, hf, jarvis"
+        ValueError,
+        match=r"there is no file .*no data source.*have aflow-prototypes, disordered-examples, folder, hf, jarvis",
     ):
         load(word)
 
@@ -70,5 +71,15 @@ def test_a_word_in_a_data_file_is_never_looked_up(tmp_path):
 
 
 def test_every_source_says_what_it_is():
-    assert {"aflow-prototypes", "folder", "hf", "jarvis", "materials-project", "optimade", "table"} <= set(available())
+    names = {
+        "aflow-prototypes",
+        "disordered-examples",
+        "folder",
+        "hf",
+        "jarvis",
+        "materials-project",
+        "optimade",
+        "table",
+    }
+    assert names <= set(available())
     assert all(len(text) > 20 for text in available().values())
