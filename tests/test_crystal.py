@@ -102,6 +102,14 @@ def test_a_disordered_crystal_goes_to_other_libraries_and_back(way):
     assert crystal.formula == solid_solution().composition.reduced_formula
 
 
+def test_the_formula_of_a_disordered_crystal_is_of_one_unit_whatever_the_cell():
+    structure = Structure(Lattice.cubic(4), [{"Fe": 0.94}, {"O": 1}], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    assert Crystal.from_pymatgen(structure).formula == "Fe0.94O"
+    assert Crystal.from_pymatgen(structure * (2, 1, 3)).formula == "Fe0.94O"
+    mixed = Structure(Lattice.cubic(4), [{"Na": 0.5, "K": 0.5}, {"Cl": 1}], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    assert Crystal.from_pymatgen(mixed).formula == "K0.5Na0.5Cl"
+
+
 def test_ions_of_one_element_on_a_site_are_the_element():
     mixed = Structure(Lattice.cubic(4), [{"Fe2+": 0.5, "Fe3+": 0.5}], [[0, 0, 0]])
     assert Crystal.from_pymatgen(mixed).is_ordered

@@ -51,11 +51,11 @@ const Cube = (() => {
     },
   ];
   /** Traces of atoms. */
-  const structure = ({ numbers, positions }, edge, elements, colors) => {
+  const structure = ({ numbers, positions, shares }, edge, elements, colors, camera) => {
     const all = numbers.map((z, k) => ({
-      z, at: positions[k].map((x) => x - edge / 2), text: `${positions[k].map((x) => x.toFixed(2)).join("  ")} Å`,
+      z, shares: shares && shares[k], at: positions[k].map((x) => x - edge / 2), text: `${positions[k].map((x) => x.toFixed(2)).join("  ")} Å`,
     }));
-    return [cube(edge, colors), ...Scene.spheres(all, elements)];
+    return [cube(edge, colors), ...Scene.spheres(all, elements, camera, colors)];
   };
   /** Names the elements of all these atomic numbers, lightest first. */
   const legend = (numbers, elements) => {

@@ -17,7 +17,7 @@
   const paint = () => {
     const { atoms, edge } = rows[chosen];
     paintDensity();
-    draw(1, (colors) => structure(atoms, edge, elements, colors), RADIUS);
+    draw(1, (colors, camera) => structure(atoms, edge, elements, colors, camera), RADIUS, Boolean(atoms.shares));
   };
 
   // ---- the list

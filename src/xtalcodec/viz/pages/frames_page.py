@@ -38,7 +38,7 @@ def write_frames_page(frames: Sequence[Frame], path: str | Path, title: str, not
         "range": [low, high if high > low else low + 1.0],
         "rows": [_row(frame, k) for k, frame in enumerate(frames, 1)],
     }
-    styles, scripts = ["page.css", "window_page.css", "frames_page.css"], ["scene.js", "cube.js", "frames_page.js"]
+    styles, scripts = ["page.css", "window_page.css", "frames_page.css"], ["sectors.js", "scene.js", "cube.js", "frames_page.js"]
     texts = {"title": title, "notes": notes}
     fill_page(path, "frames_page.html", styles, scripts, texts, {"summary": tiles_html(tiles)}, data)
 

@@ -44,6 +44,8 @@
   const fixed = (x, digits) => (x === null ? "—" : x.toFixed(digits));
   const good = (row) => row.matched && !row.displaced;
   const state = (row) => (row.matched ? (row.displaced ? "displaced" : "matched") : row.crystals[1] ? "missed" : "not decoded");
+  /** Whether a crystal has sites that elements share, or that are partly empty. */
+  const disordered = (crystal) => Boolean(crystal && crystal.shares);
   const counts = (row) => row.crystals.map((crystal) => (crystal ? crystal.numbers.length : 0));
 
   // ---- the list
@@ -54,6 +56,7 @@
     group: (row) => plainGroup(row.groups[0]),
     sites: (row) => row.crystals[0].numbers.length,
     rms: (row) => row.rms,
+    occupancy: (row) => row.occupancy,
     confidence: (row) => row.confidence,
   };
   const collator = new Intl.Collator("en", { numeric: true });
@@ -85,11 +88,12 @@
     const meter = make("span", fixed(row.confidence, 2), "meter");
     meter.style.setProperty("--share", row.confidence === null ? 0 : Math.max(0, Math.min(1, row.confidence)));
     confidence.append(meter);
-    line.append(mark, kind, name, groupCell(row), sites, numberCell(fixed(row.rms, 4)), confidence);
+    line.append(mark, kind, name, groupCell(row), sites, numberCell(fixed(row.rms, 4)), numberCell(fixed(row.occupancy, 3)), confidence);
     return line;
   });
   const haystacks = rows.map((row) =>
-    [row.name, ...row.crystals.map((c) => (c ? c.formula : "")), ...row.groups, ...row.groups.map(plainGroup), state(row)]
+    [row.name, ...row.crystals.map((c) => (c ? c.formula : "")), ...row.groups, ...row.groups.map(plainGroup), state(row),
+      ...(row.crystals.some(disordered) ? ["disordered"] : [])]
       .join("\n").toLowerCase());
 
   const list = () => {
@@ -113,18 +117,19 @@
 
   // ---- a cell's atoms
   /** Sites of the cell and their images on its faces, edges and corners. */
-  const atoms = ({ lattice, sites, numbers }) => {
+  const atoms = ({ lattice, sites, numbers, shares }) => {
     const volume = Math.abs(dot(lattice[0], cross(lattice[1], lattice[2])));
     const near = [0, 1, 2].map((k) => Math.min(0.1, (FACE * norm(cross(lattice[(k + 1) % 3], lattice[(k + 2) % 3]))) / volume));
     const all = [];
     sites.forEach((site, index) => {
       const along = site.map((x, k) => (x < near[k] ? [x, x + 1] : x > 1 - near[k] ? [x, x - 1] : [x]));
-      for (const a of along[0]) for (const b of along[1]) for (const c of along[2]) all.push({ z: numbers[index], x: [a, b, c] });
+      const what = { z: numbers[index], shares: shares && shares[index] };
+      for (const a of along[0]) for (const b of along[1]) for (const c of along[2]) all.push({ ...what, x: [a, b, c] });
     });
     return all;
   };
 
-  const traces = (crystal, colors) => {
+  const traces = (crystal, colors, camera) => {
     const lattice = upright(crystal.lattice);
     const middle = cartesian([0.5, 0.5, 0.5], lattice);
     const place = (x) => cartesian(x, lattice).map((r, k) => r - middle[k]);
@@ -132,7 +137,7 @@
       const out = 1.2 / norm(lattice[k]); // Å beyond the end of the vector
       return place([0, 1, 2].map((l) => (l === k ? 1 + out : 0)));
     });
-    const all = atoms(crystal).map(({ z, x }) => ({ z, at: place(x), text: x.map((value) => value.toFixed(4)).join("  ") }));
+    const all = atoms(crystal).map(({ x, ...what }) => ({ ...what, at: place(x), text: x.map((value) => value.toFixed(4)).join("  ") }));
     return [
       edges(place, colors),
       {
@@ -140,7 +145,7 @@
         x: tips.map((t) => t[0]), y: tips.map((t) => t[1]), z: tips.map((t) => t[2]),
         textfont: { size: 14, color: colors.label },
       },
-      ...spheres(all, elements),
+      ...spheres(all, elements, camera, colors),
     ];
   };
   /** Å from the cell's centre to what is farthest: the same for both views, so that they share a scale. */
@@ -159,27 +164,54 @@
     pair.append(make("dt", term), make("dd", value));
     return pair;
   };
+  /** What is on each site of a crystal, as [[z, share], …]. */
+  const sharesOf = ({ numbers, shares }) => shares || numbers.map((z) => [[z, 1]]);
+  /** Sites that hold the same: how many, and what. */
+  const sitesText = (crystal) => {
+    const kinds = new Map();
+    for (const shares of sharesOf(crystal)) {
+      const text = Sectors.label(shares, elements);
+      const kind = shares.length > 1 ? `(${text})` : text;
+      kinds.set(kind, (kinds.get(kind) || 0) + 1);
+    }
+    return [...kinds].map(([kind, n]) => `${n} ${kind}`).join(", ");
+  };
   const cellText = (crystal) => {
     const [a, b, c] = crystal.lattice;
     const lengths = [a, b, c].map((v) => norm(v).toFixed(3)).join(", ");
     const angles = [[b, c], [a, c], [a, b]].map(([u, v]) => degrees(u, v).toFixed(2)).join(", ");
-    const content = new Map();
-    for (const z of crystal.numbers) content.set(z, (content.get(z) || 0) + 1);
-    const species = [...content].map(([z, n]) => `${n} ${elements[z][0]}`).join(", ");
-    return [`a, b, c = ${lengths} Å`, `α, β, γ = ${angles}°`, `${crystal.numbers.length} sites: ${species}`];
+    return [`a, b, c = ${lengths} Å`, `α, β, γ = ${angles}°`, `${crystal.numbers.length} sites: ${sitesText(crystal)}`];
+  };
+  const named = (background, text) => {
+    const [item, ball] = [make("span"), make("i")];
+    ball.style.background = background;
+    item.append(ball, text);
+    return item;
+  };
+  /** The elements, lightest first, and the pies of the original's shared sites. */
+  const legend = (row) => {
+    const present = new Set(row.crystals.filter(Boolean).flatMap(sharesOf).flat().map(([z]) => z));
+    present.delete(Sectors.EMPTY);
+    const shared = new Map(sharesOf(row.crystals[0]).filter((shares) => shares.length > 1)
+      .map((shares) => [Sectors.label(shares, elements), Sectors.css(shares, elements)]));
+    return [
+      ...[...present].sort((i, j) => i - j).map((z) => named(elements[z][1], elements[z][0])),
+      ...[...shared].map(([text, pie]) => named(pie, text)),
+    ];
   };
   const describe = (side, crystal, symbol) => {
     at(`caption${side}`).replaceChildren();
     at(`cell${side}`).replaceChildren();
     if (!crystal) return;
     at(`caption${side}`).append(formula(crystal.formula), " · ", group(symbol || "—"));
+    at(`caption${side}`).title = crystal.formula;
     for (const text of cellText(crystal)) at(`cell${side}`).append(text, document.createElement("br"));
   };
   const paint = () => {
     if (chosen < 0) return;
     const { crystals } = rows[chosen];
     const radius = reach(crystals.filter(Boolean));
-    crystals.forEach((crystal, side) => draw(side, crystal && ((colors) => traces(crystal, colors)), radius));
+    crystals.forEach((crystal, side) => draw(side, crystal && ((colors, camera) => traces(crystal, colors, camera)), radius, disordered(crystal)));
   };
   const choose = (index) => {
     if (chosen >= 0) lines[chosen].removeAttribute("aria-selected");
@@ -192,17 +224,12 @@
     at("badge").className = `badge ${good(row) ? "good" : "bad"}`;
     const facts = [];
     if (row.rms !== null) facts.push(fact("RMS", `${row.rms.toFixed(4)} Å`));
+    if (row.occupancy !== null) facts.push(fact("occupancies off by", row.occupancy.toFixed(4)));
     if (row.largest !== null) facts.push(fact("largest", `${row.largest.toFixed(4)} Å`));
     if (row.crystals[1] && !row.composition) facts.push(fact("composition", "differs"));
     facts.push(fact("confidence", fixed(row.confidence, 2)));
     at("facts").replaceChildren(...facts);
-    const species = new Set(row.crystals.flatMap((crystal) => (crystal ? crystal.numbers : [])));
-    at("legend").replaceChildren(...[...species].sort((i, j) => i - j).map((z) => {
-      const [item, ball] = [make("span"), make("i")];
-      ball.style.background = elements[z][1];
-      item.append(ball, elements[z][0]);
-      return item;
-    }));
+    at("legend").replaceChildren(...legend(row));
     row.crystals.forEach((crystal, side) => describe(side, crystal, row.groups[side]));
     at("reason").hidden = Boolean(row.crystals[1]);
     at("reason").replaceChildren(make("b", "Nothing was decoded"), row.reason || "No reason was given.");
@@ -236,6 +263,7 @@
   for (const view of views) view.addEventListener("dblclick", () => { reset(); paint(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 
+  at("list").classList.toggle("with-shared", rows.some((row) => row.crystals.some(disordered)));
   const asked = Number(location.hash.slice(1)) - 1;
   if (rows[asked]) choose(asked);
   list();

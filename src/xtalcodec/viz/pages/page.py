@@ -5,7 +5,7 @@ import json
 import math
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import VACANCY, Crystal
 from xtalcodec.evaluation.reconstruction import DISPLACED, Reconstruction
 from xtalcodec.geometry.elements import radius, symbol
 from xtalcodec.io.atomic import atomic
@@ -37,7 +37,7 @@ def write_page(rows: Sequence[Reconstruction], path: str | Path, title: str, not
     """
     texts = {"title": title, "notes": notes}
     data = {"elements": elements(_numbers(rows)), "rows": [_row(row) for row in rows]}
-    fill_page(path, "page.html", ["page.css"], ["scene.js", "page.js"], texts, {"summary": _summary(rows)}, data)
+    fill_page(path, "page.html", ["page.css"], ["sectors.js", "scene.js", "page.js"], texts, {"summary": _summary(rows)}, data)
 
 
 def fill_page(
@@ -119,7 +119,16 @@ def _summary(rows: Sequence[Reconstruction]) -> str:
         ("Composition right", _percent(composition, n), f"{composition:,} of {n:,}"),
         ("Not decoded", f"{failed:,}", "counted as unmatched"),
     )
-    return tiles_html(tiles)
+    return tiles_html((*tiles, *_disorder(rows)))
+
+
+def _disorder(rows: Sequence[Reconstruction]) -> Iterator[tuple[str, str, str]]:
+    """Tile of the disordered crystals, where there are any."""
+    disordered = sum(not row.original.is_ordered for row in rows)
+    if disordered:
+        off = [row.occupancy_error for row in rows if row.occupancy_error is not None]
+        mean = f"{sum(off) / len(off):.3f}" if off else "—"
+        yield "Occupancies off by", mean, f"over {len(off):,} of {disordered:,} disordered"
 
 
 def tiles_html(tiles: Iterable[tuple[str, str, str]]) -> str:
@@ -135,7 +144,12 @@ def _percent(part: int, whole: int) -> str:
 def _numbers(rows: Iterable[Reconstruction]) -> set[int]:
     """Elements in the rows, by Z."""
     crystals = (crystal for row in rows for crystal in (row.original, row.decoded) if crystal is not None)
-    return {int(z) for crystal in crystals for z in crystal.numbers}
+    return {z for crystal in crystals for z in species(crystal)}
+
+
+def species(crystal: Crystal) -> list[int]:
+    """Elements of a crystal, by Z."""
+    return [int(z) + 1 for z in np.flatnonzero(crystal.content[1:])]
 
 
 def elements(numbers: Iterable[int]) -> dict[str, tuple[str, str, float]]:
@@ -168,6 +182,7 @@ def _row(row: Reconstruction) -> dict[str, Any]:
         "largest": _number(row.largest_angstrom),
         "displaced": row.displaced,
         "composition": row.same_composition,
+        "occupancy": _number(row.occupancy_error),
         "confidence": _number(row.confidence),
         "reason": row.reason,
     }
@@ -181,7 +196,20 @@ def _crystal(crystal: Crystal) -> dict[str, Any]:
         "lattice": np.round(crystal.lattice, 4).tolist(),
         "numbers": crystal.numbers.tolist(),
         "sites": wrapped.tolist(),
+        "shares": sectors(crystal.occupancies),
     }
+
+
+def sectors(occupancies: Float[np.ndarray, "sites 119"] | None) -> list[list[tuple[int, float]]] | None:
+    """Pairs of Z and share of every site, the largest first; what is empty has Z 0 and comes last.
+
+    They sum to one within their four decimals; a full site is one pair. None where no site is shared.
+    """
+    if occupancies is None:
+        return None
+    shares = np.round(occupancies, 4)
+    sites = [sorted(np.flatnonzero(row).tolist(), key=lambda z, row=row: (z == VACANCY, -row[z])) for row in shares]
+    return [[(z, float(row[z])) for z in site] for site, row in zip(sites, shares, strict=True)]
 
 
 def _number(x: float | None) -> float | None:

@@ -51,28 +51,51 @@ const Scene = (() => {
     };
   })();
 
-  /** Traces of atoms {z, at, text}, one mesh for each element; `elements` has symbol, colour and radius of each Z. */
-  const spheres = (all, elements) => {
-    const { points, faces } = sphere(all.length <= 40 ? 3 : all.length <= 220 ? 2 : 1);
-    const byElement = new Map();
-    for (const { z, at, text } of all) {
-      if (!byElement.has(z)) byElement.set(z, { x: [], y: [], z: [], i: [], j: [], k: [], text: [] });
-      const mesh = byElement.get(z);
-      const [symbol, , radius] = elements[z];
-      const first = mesh.x.length;
-      for (const p of points) {
-        mesh.x.push(at[0] + SPHERE * radius * p[0]);
-        mesh.y.push(at[1] + SPHERE * radius * p[1]);
-        mesh.z.push(at[2] + SPHERE * radius * p[2]);
-        mesh.text.push(`<b>${symbol}</b>  ${text}`);
+  /** Unit vectors of a camera: to the reader's right, up, and towards the reader. */
+  const facing = ({ eye, up }) => {
+    const unit = (u) => u.map((x) => x / norm(u));
+    const pole = unit([eye.x, eye.y, eye.z]);
+    const right = unit(cross([up.x, up.y, up.z], pole));
+    return [right, cross(pole, right), pole];
+  };
+
+  /**
+   * Traces of atoms {z, at, text, shares}: one mesh for each element, and the lines of sites that elements share, whose
+   * pies face the camera. `shares` is [[z, share], …], and `elements` has symbol, colour and radius in Å of each Z.
+   */
+  const spheres = (all, elements, camera, colors) => {
+    const fineness = all.length <= 40 ? 3 : all.length <= 220 ? 2 : 1;
+    const [round, step, axes] = [sphere(fineness), Math.PI / (8 * fineness), facing(camera)];
+    const meshes = new Map();
+    const outline = { x: [], y: [], z: [] };
+    for (const { z, at, text, shares } of all) {
+      const shared = shares && shares.length > 1;
+      const size = SPHERE * (shared ? Sectors.radius(shares, elements) : elements[z][2]);
+      const place = (p) => p.map((x, k) => at[k] + size * x);
+      const what = `<b>${shared ? Sectors.label(shares, elements) : elements[z][0]}</b>  ${text}`;
+      for (const { z: one, points, faces } of shared ? Sectors.surfaces(shares, axes, step) : [{ z, ...round }]) {
+        if (!meshes.has(one)) meshes.set(one, { x: [], y: [], z: [], i: [], j: [], k: [], text: [] });
+        const mesh = meshes.get(one);
+        const first = mesh.x.length;
+        for (const p of points) {
+          const [x, y, height] = place(p);
+          mesh.x.push(x); mesh.y.push(y); mesh.z.push(height); mesh.text.push(what);
+        }
+        for (const [i, j, k] of faces) { mesh.i.push(first + i); mesh.j.push(first + j); mesh.k.push(first + k); }
       }
-      for (const [i, j, k] of faces) { mesh.i.push(first + i); mesh.j.push(first + j); mesh.k.push(first + k); }
+      for (const line of shared ? Sectors.lines(shares, axes, step) : []) {
+        for (const p of [...line.map(place), [null, null, null]]) ["x", "y", "z"].forEach((axis, k) => outline[axis].push(p[k]));
+      }
     }
-    return [...byElement].map(([z, mesh]) => ({
+    const surfaces = [...meshes].map(([z, mesh]) => ({
       type: "mesh3d", ...mesh, color: elements[z][1], hovertemplate: "%{text}<extra></extra>", flatshading: false,
       lighting: { ambient: 0.34, diffuse: 0.68, specular: 0.1, roughness: 0.5, fresnel: 0.1, facenormalsepsilon: 0 },
       lightposition: { x: -2e4, y: 3e4, z: -2e4 }, // an orthographic scene takes it relative to the viewer
     }));
+    if (!outline.x.length) return surfaces;
+    return [...surfaces, {
+      type: "scatter3d", mode: "lines", ...outline, line: { color: colors.edge, width: 2 }, hoverinfo: "skip",
+    }];
   };
 
   /** Trace of the edges of a cell whose corners `place` puts into space. */
@@ -88,7 +111,8 @@ const Scene = (() => {
   };
 
   /**
-   * Views with one camera: `draw(side, traces, radius)` fills one, null empties it; `reset()` turns all back.
+   * Views with one camera: `draw(side, traces, radius)` fills one with `traces(colors, camera)`, null empties it;
+   * `reset()` turns all back. What is `facing` the camera is made again when the reader has turned a view.
    * The sphere that holds what is drawn fills `fill` of a view: its rim is never all in use.
    */
   const linked = (views, fill) => {
@@ -96,6 +120,7 @@ const Scene = (() => {
     const listening = new Set();
     let pose = structuredClone(START);
     let following = false;
+    const turned = new Map(); // side → draws again what faces the camera
     const follow = (from) => (event) => {
       const changes = Object.keys(START).filter((key) => event[`scene.${key}`]);
       if (!changes.length || following) return;
@@ -106,10 +131,18 @@ const Scene = (() => {
       const update = () => Object.fromEntries(changes.map((key) => [`scene.${key}`, structuredClone(pose[key])]));
       Promise.all(others.map((other) => Plotly.relayout(other, update()))).finally(() => { following = false; });
     };
-    const draw = (side, traces, radius) => {
+    let settling = null;
+    const settle = (event) => {
+      if (!event["scene.camera"]) return;
+      clearTimeout(settling); // the views that follow tell of it too
+      settling = setTimeout(() => [...turned.values()].forEach((again) => again()), 60);
+    };
+    const draw = (side, traces, radius, facing = false) => {
       const view = views[side];
       view.hidden = !traces;
+      turned.delete(side);
       if (!traces) return;
+      if (facing) turned.set(side, () => draw(side, traces, radius, facing));
       const css = getComputedStyle(document.documentElement);
       const colors = Object.fromEntries(["edge", "label", "card", "line"].map((name) => [name, css.getPropertyValue(`--${name}`).trim()]));
       const axis = { visible: false, showspikes: false, range: [-radius, radius], autorange: false };
@@ -121,11 +154,12 @@ const Scene = (() => {
         margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)", showlegend: false,
         hoverlabel: { bgcolor: colors.card, bordercolor: colors.line, font: { color: colors.label, size: 13 } },
       };
-      Plotly.react(view, traces(colors), layout, { displayModeBar: false, displaylogo: false, responsive: true, scrollZoom: true });
+      Plotly.react(view, traces(colors, pose.camera), layout, { displayModeBar: false, displaylogo: false, responsive: true, scrollZoom: true });
       if (listening.has(view)) return;
       listening.add(view);
       view.on("plotly_relayouting", follow(side));
       view.on("plotly_relayout", follow(side));
+      view.on("plotly_relayout", settle);
     };
     return { draw, reset: () => { pose = structuredClone(START); } };
   };
