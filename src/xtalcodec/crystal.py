@@ -181,9 +181,9 @@ class Crystal:
 
     @property
     def formula(self) -> str:
-        """Reduced formula in the field's usual order of elements, such as MgAl2O4; amounts to 0.001, as Sr0.15La1.85CuO4.
+        """Reduced formula in the field's usual order of elements, such as MgAl2O4.
 
-        Of a disordered crystal the unit is the largest that divides the number of sites of every kind.
+        Of a disordered crystal, Sr0.15La1.85CuO4: of the largest unit that divides the number of sites of every kind.
         """
         from ase.data import chemical_symbols
         from pymatgen.core import Composition

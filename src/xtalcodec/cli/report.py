@@ -29,13 +29,16 @@ def print_table(rows: Sequence[Reconstruction], cycle: bool, count: int) -> None
         How many crystals there are in all.
     """
     columns = ["crystal", "formula", "space group", "decoded", "sites", "decoded", "matched", "RMS (Å)"]
-    columns += ["largest (Å)", "confidence"]
     rows_of_cells, lost = [], any(r.reason for r in rows)
+    disordered = any(not r.original.is_ordered for r in rows)
+    columns += ["largest (Å)", *["occupancies off"] * disordered, "confidence"]
     for r in rows:
         cells = [r.original.name, r.original.formula, r.space_group, r.space_group_decoded, str(len(r.original))]
         cells += [str(len(r.decoded)) if r.decoded else "–", "yes" if r.matched else "no"]
         cells += ["–" if x is None else f"{x:.4f}" for x in (r.rms_angstrom, r.largest_angstrom)]
         cells[-1] += " !" * r.displaced
+        if disordered:
+            cells.append("–" if r.occupancy_error is None else f"{r.occupancy_error:.3f}")
         cells.append(f"{r.confidence:.2f}")
         if cycle:
             cells.append("–" if r.cycle_consistency is None else f"{r.cycle_consistency:.3f}")

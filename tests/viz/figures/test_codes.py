@@ -1,5 +1,7 @@
 """Pictures of codes: density and atoms against sums over the crystal's atoms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,20 @@ def test_a_periodic_codec_shows_a_window_on_the_decoded_crystal(mp):
         assert shown.density[i, j, k] == pytest.approx(expected, rel=1e-4)
     assert not len(empty.numbers)
     assert not empty.density.any()
+
+
+def test_a_shared_site_weighs_what_is_on_it_and_is_shown_as_shared(mp):
+    mixed = Crystal.of_shares(CSCL.lattice, CSCL.frac_coords, [[(55, 0.6), (37, 0.3)], [(17, 1.0)]], "mixed")
+    codes = mp.encode([CSCL], refine=False)
+    (found,) = mp.decode_crystals(codes)
+    (shown,) = frames(mp, codes, [replace(found, crystal=mixed)], ["mixed"])
+    around, site = window_of(mixed.lattice, mixed.frac_coords, np.array([1, 2]), 22.0, origin=np.full(3, -6.0))
+    weights = np.where(site == 1, 0.6 * 55 + 0.3 * 37, 17)
+    for i, j, k in ((0, 0, 0), (15, 15, 15)):
+        expected = density(np.array([i, j, k]) * 10 / 29, around - 6, weights)
+        assert shown.density[i, j, k] == pytest.approx(expected, rel=1e-4)
+    assert shown.elements.tolist() == [17, 37, 55]
+    np.testing.assert_allclose(shown.occupancies[shown.numbers == 55][:, [0, 37, 55]], [[0.1, 0.3, 0.6]] * 27)
 
 
 def test_a_codec_of_windows_shows_the_atoms_as_read():

@@ -54,9 +54,22 @@ def test_frames_come_out_of_the_page_as_they_went_in(page, frames):
     assert set(kept["elements"]) == {"38", "56", "8"}
     for row, frame in zip(kept["rows"], frames, strict=True):
         assert (row["title"], row["edge"]) == (frame.title, 10.0)
-        assert row["atoms"] == {"numbers": frame.numbers.tolist(), "positions": frame.positions.tolist()}
+        assert row["atoms"] == {
+            "numbers": frame.numbers.tolist(),
+            "positions": frame.positions.tolist(),
+            "shares": None,
+        }
         assert row["highest"] == frame.density.max()
         np.testing.assert_allclose(unpacked(row["density"]), frame.density, rtol=0, atol=np.ptp(frame.density) / 65535)
+
+
+def test_a_frame_with_shared_sites_has_their_sectors(page):
+    table = np.zeros((1, 119))
+    table[0, [0, 29, 79]] = 0.1, 0.5, 0.4
+    nothing = np.zeros((4, 4, 4))
+    kept = data(page([Frame(nothing, np.full((1, 3), 5.0), np.array([29]), 10.0, occupancies=table)]))
+    assert kept["rows"][0]["atoms"]["shares"] == [[[29, 0.5], [79, 0.4], [0, 0.1]]]
+    assert set(kept["elements"]) == {"29", "79"}
 
 
 @given(arrays(np.float64, (3, 3, 3), elements=st.floats(-1e3, 1e3)))

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.reconstruction import Reconstruction
-from xtalcodec.viz.pages.page import write_page
+from xtalcodec.viz.pages.page import sectors, write_page
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & {{plotly}} <!-- \u2028 \udc80"
 
@@ -157,6 +159,42 @@ def test_sites_lie_in_the_cell_and_unknown_numbers_are_null(page):
     assert kept["rows"][0]["confidence"] is None
     assert kept["rows"][0]["rms"] is None
     assert kept["elements"]["100"][2] > 1, "an element without a tabulated radius is still an atom's size"
+
+
+def mixed(name="mixed"):
+    """A salt with a mixed anion site and, in one place of two, vacancies among the cations."""
+    sites = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0], [0, 0.5, 0]]
+    shares = [[(11, 0.9)], [(11, 1.0)], [(17, 0.2), (53, 0.7999999)], [(35, 1.0)]]
+    return Crystal.of_shares(4 * np.eye(3), np.array(sites), shares, name)
+
+
+def test_sectors_of_a_shared_site_sum_to_one_largest_first_and_empty_last(page):
+    data = page([row(original=mixed(), decoded=mixed(), occupancy_error=0.01234567)]).data
+    kept = data["rows"][0]["crystals"][0]["shares"]
+    assert kept == [[[11, 0.9], [0, 0.1]], [[11, 1]], [[53, 0.8], [17, 0.2]], [[35, 1]]]
+    assert set(data["elements"]) == {"11", "17", "35", "53"}, "also of those that no site is named by"
+    assert data["rows"][0]["occupancy"] == 0.0123457
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=1, max_size=8), st.floats(0, 0.99))
+def test_sectors_of_any_site_sum_to_one(parts, empty):
+    table = np.zeros((1, 119))
+    table[0, 1 : len(parts) + 1] = np.array(parts) / sum(parts) * (1 - empty)
+    table[0, 0] = 1 - table[0, 1:].sum()
+    (site,) = sectors(table)
+    assert sum(share for _, share in site) == pytest.approx(1, abs=5e-5 * 9)
+    filled = [share for z, share in site if z]
+    assert filled == sorted(filled, reverse=True)
+    assert 0 not in [z for z, _ in site[:-1]]
+
+
+def test_ordered_crystals_have_no_sectors_and_no_tile(page):
+    made = page([row()])
+    assert made.data["rows"][0]["crystals"][0]["shares"] is None
+    assert made.data["rows"][0]["occupancy"] is None
+    assert "Occupancies off by" not in made.text
+    disordered = page([row(), row(original=mixed(), occupancy_error=0.02), failed(), row(original=mixed())])
+    assert "Occupancies off by0.020 over 1 of 2 disordered" in disordered.text
 
 
 def test_page_is_replaced_whole(page, tmp_path, monkeypatch):

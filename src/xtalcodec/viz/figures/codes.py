@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.codecs.windows import decode_densities, decode_windows
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import HEAVIEST, Crystal
 from xtalcodec.representations.repeating import RepeatingConfig
+from xtalcodec.representations.window_field import View, WindowConfig, paint
 from xtalcodec.viz.figures.frames import Frame
 
 if TYPE_CHECKING:
@@ -55,4 +57,18 @@ def _look(crystal: Crystal | None, title: str) -> Frame:
         return Frame(window.density_of(*nothing), *nothing, edge, title)
     view = window.shown(crystal, window.field.reach)
     inside = view.inside(edge)
-    return Frame(window.true_density(crystal), view.positions[inside], view.numbers[inside], edge, title)
+    atoms = view.positions[inside], view.numbers[inside]
+    if crystal.occupancies is None:
+        return Frame(window.true_density(crystal), *atoms, edge, title)
+    return Frame(
+        _mean_density(crystal, view, window.field), *atoms, edge, title, crystal.occupancies[view.site[inside]]
+    )
+
+
+def _mean_density(crystal: Crystal, view: View, field: WindowConfig) -> Float[np.ndarray, "n n n"]:
+    """Density in e/Å³ of a crystal whose sites are shared: each weighs Σ occupancy · Z."""
+    import torch
+
+    weights = (crystal.shares() @ np.arange(HEAVIEST + 1))[view.site]
+    positions = torch.from_numpy(view.positions).float()
+    return paint(positions[None], torch.from_numpy(weights).float()[None, :, None], field)[0, ..., 0].numpy()

@@ -45,6 +45,15 @@ class Frame:
     edge: float
     """Å: length of the cube's edges."""
     title: str = ""
+    occupancies: Float[np.ndarray, "atoms 119"] | None = None
+    """Of each atom's site by Z, in column 0 of what is empty; None where no site is shared."""
+
+    @property
+    def elements(self) -> Int[np.ndarray, " elements"]:
+        """Atomic numbers of what is shown, each once."""
+        if self.occupancies is None:
+            return np.unique(self.numbers)
+        return np.flatnonzero(self.occupancies[:, 1:].sum(0)) + 1
 
 
 def strip(frames: Sequence[Frame], titles: Sequence[str], caption: str = "") -> "Figure":
@@ -81,7 +90,7 @@ def strip(frames: Sequence[Frame], titles: Sequence[str], caption: str = "") -> 
             axes.text(-0.12, 0.5, label, rotation=90, transform=axes.transAxes, ha="center", va="center")
         bar = figure.colorbar(image, ax=grid[2:], fraction=0.03, pad=0.01, aspect=35)
         bar.set_label("density (e/Å³)")
-        name_elements(figure, np.concatenate([frame.numbers for frame in frames]))
+        name_elements(figure, np.concatenate([frame.elements for frame in frames]))
     return figure
 
 
@@ -127,7 +136,7 @@ def draw_structure(axes: "Axes", frame: Frame, camera: Camera | None = None) -> 
     camera = camera or Camera()
     frame_axes(axes, frame.edge)
     draw_cube(axes, frame.edge, camera)
-    draw_atoms(axes, frame.positions, frame.numbers, frame.edge, camera)
+    draw_atoms(axes, frame.positions, frame.numbers, frame.edge, camera, frame.occupancies)
 
 
 def draw_slice(
@@ -267,7 +276,7 @@ def _pictures(
         canvas = FigureCanvasAgg(figure)
         panels = figure.subplots(1, 2)
         caption = figure.suptitle(" ", fontsize=13, color=INK)
-        name_elements(figure, np.concatenate([frame.numbers for frame in frames]), 12.0)
+        name_elements(figure, np.concatenate([frame.elements for frame in frames]), 12.0)
         canvas.draw()
         figure.set_layout_engine("none")  # nothing moves but what is turned
         for k in range(count):
@@ -279,7 +288,7 @@ def _pictures(
                 frame_axes(axes, frame.edge)
                 draw_cube(axes, frame.edge, camera)
             draw_surfaces(panels[0], found[which], frame.edge, camera)
-            draw_atoms(panels[1], frame.positions, frame.numbers, frame.edge, camera)
+            draw_atoms(panels[1], frame.positions, frame.numbers, frame.edge, camera, frame.occupancies)
             caption.set_text(frame.title or " ")
             canvas.draw()
             yield np.asarray(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").reduce(2))

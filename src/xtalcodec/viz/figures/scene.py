@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from xtalcodec.geometry.elements import radii
 from xtalcodec.viz.elements import colors
+from xtalcodec.viz.figures.pies import draw_pies, site_radii
 from xtalcodec.viz.figures.style import ORANGE
 
 if TYPE_CHECKING:
@@ -198,8 +199,9 @@ def draw_atoms(
     numbers: Int[np.ndarray, " atoms"],
     edge: float,
     camera: Camera,
+    occupancies: Float[np.ndarray, "atoms 119"] | None = None,
 ) -> None:
-    """Atoms as spheres: discs with a glint, the farthest first, paler the farther they are.
+    """Atoms as spheres: discs with a glint, the farthest first, paler the farther they are; shared sites as pies.
 
     Parameters
     ----------
@@ -213,6 +215,8 @@ def draw_atoms(
         Of the cube, Å.
     camera
         Where it is seen from.
+    occupancies
+        Of each atom's site by Z, in column 0 what is empty; None where none is shared.
     """
     from matplotlib.collections import EllipseCollection
 
@@ -220,8 +224,12 @@ def draw_atoms(
         return
     seen = camera.project(positions, edge)
     order = seen[:, 2].argsort()
+    haze = np.clip(0.25 - 0.3 * seen[order, 2:] / edge, 0, 0.5)
+    if occupancies is not None:
+        shares = occupancies[order]
+        draw_pies(axes, seen[order, :2], shares, SPHERE * site_radii(shares), haze[:, 0])
+        return
     seen, size, rgb = seen[order], SPHERE * radii(numbers)[order], colors(numbers)[order]
-    haze = np.clip(0.25 - 0.3 * seen[:, 2:] / edge, 0, 0.5)
     rgb = rgb + (1 - rgb) * haze
     # Disc and glint of one atom after another: one collection, so that a near disc hides a far glint.
     place = np.stack([seen[:, :2], seen[:, :2] + 0.32 * size[:, None] * LIGHT[:2]], 1).reshape(-1, 2)

@@ -35,7 +35,7 @@
     at("name").textContent = title;
     at("caption0").textContent = `at most ${highest.toFixed(2)} e/Å³`;
     at("caption1").textContent = `${atoms.numbers.length} in the window of ${edge} Å`;
-    legend(atoms.numbers, elements);
+    legend(atoms.shares ? atoms.shares.flat().map(([z]) => z).filter((z) => z !== Sectors.EMPTY) : atoms.numbers, elements);
     paint();
   };
   const choose = list(lines, show, { ...STEPS, ArrowRight: 1, ArrowLeft: -1 });

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from xtalcodec.viz.figures.frames import Frame
-from xtalcodec.viz.pages.page import elements, fill_page, packed_density, placed_atoms, tiles_html
+from xtalcodec.viz.pages.page import elements, fill_page, packed_density, placed_atoms, sectors, tiles_html
 
 
 def write_frames_page(frames: Sequence[Frame], path: str | Path, title: str, notes: str) -> None:
@@ -34,11 +34,14 @@ def write_frames_page(frames: Sequence[Frame], path: str | Path, title: str, not
         ("Density", f"{high:.2f} e/Å³", "largest of all frames"),
     )
     data = {
-        "elements": elements({int(z) for frame in frames for z in frame.numbers}),
+        "elements": elements({int(z) for frame in frames for z in frame.elements}),
         "range": [low, high if high > low else low + 1.0],
         "rows": [_row(frame, k) for k, frame in enumerate(frames, 1)],
     }
-    styles, scripts = ["page.css", "window_page.css", "frames_page.css"], ["sectors.js", "scene.js", "cube.js", "frames_page.js"]
+    styles, scripts = (
+        ["page.css", "window_page.css", "frames_page.css"],
+        ["sectors.js", "scene.js", "cube.js", "frames_page.js"],
+    )
     texts = {"title": title, "notes": notes}
     fill_page(path, "frames_page.html", styles, scripts, texts, {"summary": tiles_html(tiles)}, data)
 
@@ -49,5 +52,5 @@ def _row(frame: Frame, place: int) -> dict[str, Any]:
         "edge": frame.edge,
         "density": packed_density(frame.density),
         "highest": float(frame.density.max()),
-        "atoms": placed_atoms(frame.positions, frame.numbers),
+        "atoms": placed_atoms(frame.positions, frame.numbers) | {"shares": sectors(frame.occupancies)},
     }

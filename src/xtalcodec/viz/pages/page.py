@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import VACANCY, Crystal
+from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.reconstruction import DISPLACED, Reconstruction
 from xtalcodec.geometry.elements import radius, symbol
 from xtalcodec.io.atomic import atomic
-from xtalcodec.viz.elements import hex_color
+from xtalcodec.viz.elements import hex_color, in_order
 
 
 def write_page(rows: Sequence[Reconstruction], path: str | Path, title: str, notes: str) -> None:
@@ -37,7 +37,9 @@ def write_page(rows: Sequence[Reconstruction], path: str | Path, title: str, not
     """
     texts = {"title": title, "notes": notes}
     data = {"elements": elements(_numbers(rows)), "rows": [_row(row) for row in rows]}
-    fill_page(path, "page.html", ["page.css"], ["sectors.js", "scene.js", "page.js"], texts, {"summary": _summary(rows)}, data)
+    fill_page(
+        path, "page.html", ["page.css"], ["sectors.js", "scene.js", "page.js"], texts, {"summary": _summary(rows)}, data
+    )
 
 
 def fill_page(
@@ -207,9 +209,7 @@ def sectors(occupancies: Float[np.ndarray, "sites 119"] | None) -> list[list[tup
     """
     if occupancies is None:
         return None
-    shares = np.round(occupancies, 4)
-    sites = [sorted(np.flatnonzero(row).tolist(), key=lambda z, row=row: (z == VACANCY, -row[z])) for row in shares]
-    return [[(z, float(row[z])) for z in site] for site, row in zip(sites, shares, strict=True)]
+    return [[(z, round(float(row[z]), 4)) for z in in_order(row)] for row in occupancies.round(4)]
 
 
 def _number(x: float | None) -> float | None:
