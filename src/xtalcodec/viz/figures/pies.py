@@ -74,7 +74,7 @@ def _patches(
     for z, start, end in parts:
         rgb = np.ones(3) if z == VACANCY else colors(np.array([z]))[0]
         rgb = rgb + (1 - rgb) * haze
-        style = {"facecolor": CLEAR if z == VACANCY else rgb, "edgecolor": 0.45 * rgb, "linewidth": 0.4}
+        style: dict[str, Any] = {"facecolor": CLEAR if z == VACANCY else rgb, "edgecolor": 0.45 * rgb, "linewidth": 0.4}
         if len(parts) == 1:
             yield Circle(tuple(place), size, **style)
             yield Circle(tuple(place + GLINT * size), 0.35 * size, facecolor=rgb + (1 - rgb) * 0.55, linewidth=0)
