@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from xtalcodec.crystal import CrystalError
 from xtalcodec.io.limits import MAX_BYTES
@@ -88,7 +88,7 @@ def _encoding(data: bytes) -> str:
     return next((encoding for mark, encoding in _MARKS if data.startswith(mark)), _USUAL)
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> io.BufferedIOBase:
     """Open a file for its bytes after decompression."""
     import bz2
     import gzip

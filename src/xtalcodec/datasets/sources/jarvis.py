@@ -50,7 +50,8 @@ class Jarvis(Source):
                 if not path.exists():
                     web.download(url, path, progress)
         for done, record in enumerate(_records(path, member), start=1):
-            yield self.item(name_of(record) or f"{self.dataset}#{done}", record, max_sites)
+            own = name_of(record) if isinstance(record, dict) else None
+            yield self.item(own or f"{self.dataset}#{done}", record, max_sites)
             progress(done, None)
 
     def _file(self) -> tuple[str, str]:
@@ -64,7 +65,7 @@ class Jarvis(Source):
         return url, member
 
 
-def _records(path: Path, member: str) -> Iterator[dict[str, Any]]:
+def _records(path: Path, member: str) -> Iterator[Any]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
             text = JsonText(io.TextIOWrapper(file, encoding="utf-8").read)
