@@ -1,16 +1,13 @@
 """JARVIS, through the list of jarvis-tools, against a file that we wrote."""
 
 import io
+import zipfile
 
 import pytest
 import recorded
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from xtalcodec.datasets import load, source_of, stream
 from xtalcodec.datasets.source import SourceError
-from xtalcodec.datasets.sources import jarvis as module
-from xtalcodec.datasets.sources.jarvis import objects
 
 
 def test_the_file_is_fetched_once_and_read_in_order(jarvis, metals):
@@ -59,6 +56,25 @@ def test_pickle_and_other_files_are_not_read(jarvis, metals):
         load("jarvis:metals")
 
 
+@pytest.mark.parametrize("content", [b'{"a": 1}', b'[{"a": 1}', b"<html>", b"[] \xff"])
+def test_a_file_that_is_no_list_is_refused(jarvis, content):
+    jarvis(recorded.one_file(zipped(content)))
+    with pytest.raises(SourceError, match=r"holds no m\.json with a list of crystals"):
+        load("jarvis:metals")
+
+
+def test_a_record_that_is_no_crystal_costs_only_itself(jarvis):
+    jarvis(recorded.one_file(zipped(b'[1, {"jid": "a"}]')))
+    assert [item.reason for item in load("jarvis:metals")[1]] == ["it holds no structure"] * 2
+
+
+def zipped(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("m.json", content)
+    return file.getvalue()
+
+
 def test_a_data_set_that_is_not_listed_gets_the_list(jarvis):
     jarvis(recorded.one_file(b""))
     with pytest.raises(SourceError, match=r"no data set 'metal'; have metals\. Did you mean 'metals'"):
@@ -66,29 +82,3 @@ def test_a_data_set_that_is_not_listed_gets_the_list(jarvis):
     for query in ("", "dft-3d", "../x", "dft_3d:JVASP-1"):
         with pytest.raises(SourceError, match="needs the name of a data set"):
             source_of(f"jarvis:{query}")
-
-
-TEXT = st.text(max_size=9)
-VALUES = st.integers() | st.floats(allow_nan=False) | TEXT
-RECORDS = st.lists(st.dictionaries(TEXT, VALUES | st.dictionaries(TEXT, VALUES, max_size=2), max_size=3), max_size=5)
-
-
-@settings(max_examples=25)
-@given(RECORDS, st.integers(3, 50), st.sampled_from([None, 1]))
-def test_objects_are_those_of_the_whole_array(records, piece, indent):
-    import json
-
-    before, module._PIECE = module._PIECE, piece
-    try:
-        text = json.dumps(records, ensure_ascii=False, indent=indent).encode("utf-8", "surrogatepass")
-        assert list(objects(io.BytesIO(text.decode("utf-8", "replace").encode()).read)) == json.loads(
-            text.decode("utf-8", "replace")
-        )
-    finally:
-        module._PIECE = before
-
-
-@pytest.mark.parametrize("text", ["", "[", '[{"a": 1}', '[{"a": 1}, {"b"', '{"a": 1}', "[1]", '["a"]', "<html>"])
-def test_what_is_no_array_of_objects_is_refused(text):
-    with pytest.raises(ValueError, match=r"no JSON array|too early|delimiter"):
-        list(objects(io.BytesIO(text.encode()).read))

@@ -1,6 +1,7 @@
 """Pieces of a file, read by one worker or shared among several, are what the file holds."""
 
 import csv
+import gzip
 import io
 import json
 import tarfile
@@ -11,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.io import pieces
+from xtalcodec.io import json_text, pieces, structure_json
 from xtalcodec.io.files import FileNames, find
 from xtalcodec.io.pieces import Cutter, PieceError
 from xtalcodec.io.read import Unusable, count, read
@@ -67,6 +70,20 @@ def make_jsonl(path):
     )
 
 
+def make_list(path):
+    path.write_text(json.dumps([json.loads(t) for _, t in texts(7, "json", path.parent)]))
+
+
+def make_split(path):
+    rows = [[json.loads(t), 1.0] for _, t in texts(7, "json", path.parent)]
+    path.write_text(json.dumps({"index": [f"m{k}" for k in range(7)], "columns": ["structure", "e"], "data": rows}))
+
+
+def make_packed_csv(path):
+    make_csv(path.with_name("y.csv"))
+    path.write_bytes(gzip.compress(path.with_name("y.csv").read_bytes()))
+
+
 def make_zip(path):
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in texts(9, "cif", path.parent):
@@ -95,6 +112,9 @@ KINDS = {
     "x.csv": make_csv,
     "x.extxyz": make_extxyz,
     "x.jsonl": make_jsonl,
+    "list.json": make_list,
+    "split.json": make_split,
+    "x.csv.gz": make_packed_csv,
     "x.zip": make_zip,
     "x.tar.gz": make_tar,
     "cut.zip": make_broken_zip,
@@ -122,6 +142,27 @@ def test_pieces_are_the_file(tmp_path, monkeypatch, name, length):
     apart = {k: [plain(x) for x in found[k].read()] for k in [*range(0, len(found), 2), *range(1, len(found), 2)]}
     assert list(chain.from_iterable(apart[k] for k in range(len(found)))) == whole
     assert any(isinstance(item, Unusable) for item in whole)
+
+
+@pytest.fixture(params=["x.csv", "x.extxyz", "x.jsonl", "split.json"])
+def long_file(request, tmp_path, monkeypatch):
+    path = tmp_path / request.param
+    KINDS[request.param](path)
+    monkeypatch.setattr(pieces, "_ONE", -1)
+    monkeypatch.setattr(pieces, "_SEVERAL", -1)
+    monkeypatch.setattr(structure_json, "_SMALL", 100)
+    monkeypatch.setattr(json_text, "_PIECE", 200)
+    return path, [plain(item) for item in read(path, max_sites=10)]
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])  # it is only read
+@given(st.integers(1, 12), st.randoms(use_true_random=False))
+def test_pieces_of_any_length_read_in_any_order_are_the_file(long_file, length, order):
+    path, whole = long_file
+    found = list(Cutter(length, max_sites=10).pieces(lambda: [path]))
+    turns = order.sample(range(len(found)), len(found))
+    apart = {k: [plain(item) for item in found[k].read()] for k in turns}
+    assert list(chain.from_iterable(apart[k] for k in range(len(found)))) == whole
 
 
 def test_small_files_stay_whole_and_missing_ones_say_so(tmp_path):

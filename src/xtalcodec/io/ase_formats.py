@@ -10,7 +10,7 @@ from typing import Any
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.carried import carrying
-from xtalcodec.io.found import Found, check_size, numbered
+from xtalcodec.io.found import Found, check_size, named
 
 ASE_FORMATS = {
     ".cfg": "cfg",
@@ -55,8 +55,7 @@ def read_ase(path: Path, name: str, max_sites: int, kind: str) -> Iterator[Found
         if kind == "traj" and not file.read(8).startswith(b"- of Ulm"):
             raise CrystalError("it is no ASE trajectory, or one so old that it holds pickled data")
     frames = list(ase.io.iread(str(path), index=":", format=kind))
-    for k, atoms in enumerate(frames):
-        yield numbered(name, k, len(frames)), partial(_crystal, atoms, max_sites)
+    yield from named(name, (("", partial(_crystal, atoms, max_sites)) for atoms in frames))
 
 
 def _crystal(atoms: Any, max_sites: int) -> Crystal:

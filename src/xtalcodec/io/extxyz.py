@@ -8,14 +8,17 @@ import json
 import re
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.carried import carrying, columns
-from xtalcodec.io.found import Found, check_size, numbered
+from xtalcodec.io.found import Found, check_size, named
 from xtalcodec.io.records import atomic_numbers, from_positions
+from xtalcodec.io.text import lines_of, opened_text
+from xtalcodec.io.xyz_frames import frames
 
 _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
 _VALUE = r"""(?:^|[\s,])["']?{key}["']?\s*=\s*(?:"([^"]*)"|'([^']*)'|\{{([^}}]*)\}}|(\[.*?\](?=\s|$))|(\S+))"""
@@ -35,55 +38,23 @@ _POSITIONS = ("pos", "positions", "position")
 TAKEN = frozenset(("lattice", "properties", "pbc", EXTXYZ_KEY, *_SPECIES, *_POSITIONS))
 """Names, in lower case, that mean something else than a property."""
 
-Frame = tuple[list[str], str]
-"""The lines of a frame, and why it cannot be used ("" where nothing is known against it)."""
 
-
-def read_extxyz(text: str, name: str, max_sites: int) -> Iterator[Found]:
-    """Yield every frame of an (extended) XYZ file; a bad frame costs only itself.
+def read_extxyz(path: Path, name: str, max_sites: int) -> Iterator[Found]:
+    """Yield every frame of an (extended) XYZ file, one at a time; a bad frame costs only itself.
 
     Parameters
     ----------
-    text
+    path
         Of the file.
     name
         What its crystals are called.
     max_sites
         Larger crystals are refused.
     """
-    frames = _frames(text.splitlines())
-    for k, (lines, reason) in enumerate(frames):
-        yield numbered(name, k, len(frames)), partial(_crystal, lines, reason, max_sites)
-
-
-def _frames(lines: list[str]) -> list[Frame]:
-    """Cut into frames; where a number of sites is wrong, go on at the next line that gives a lattice."""
-    heads = [k - 1 for k, line in enumerate(lines) if k and re.search(r"(?i)\blattice\W*=", line)]
-    heads.append(len(lines))
-    frames: list[Frame] = []
-    start, following = 0, 0
-    while start < len(lines):
-        while heads[following] <= start < heads[-1]:
-            following += 1
-        following_head = heads[following]
-        count = lines[start].strip()
-        if not count:
-            start += 1
-        elif count.isascii() and count.isdecimal() and len(count) <= 12:
-            end = min(start + int(count) + 2, following_head)
-            frames.append((lines[start:end], ""))
-            start = end
-        else:
-            wrong = f"line {start + 1} is {count[:30]!r}, not a number of sites"
-            after = bool(frames) and not frames[-1][1] and start not in heads
-            if after:  # the frame before has more rows than it says
-                frames[-1] = (frames[-1][0], wrong)
-            else:
-                frames.append(([], wrong))
-            start = following_head
-    if not frames:
-        raise CrystalError("it has no frames")
-    return frames
+    with opened_text(path) as text:
+        lines = (part for line in lines_of(text) for part in line.splitlines())
+        found = frames(lines, max_sites + 2)
+        yield from named(name, (("", partial(_crystal, rows, reason, max_sites)) for rows, reason in found))
 
 
 def _crystal(frame: list[str], reason: str, max_sites: int) -> Crystal:

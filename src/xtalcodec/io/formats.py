@@ -15,15 +15,11 @@ from xtalcodec.io.structure_json import read_json
 from xtalcodec.io.tables import count_parquet, read_csv, read_parquet
 from xtalcodec.io.text import COMPRESSED
 
-TEXT_READERS = {
-    "cif": read_cif,
-    "poscar": read_poscar,
-    "extxyz": read_extxyz,
-    "shelx": read_shelx,
-    "json": read_json,
-    "csv": read_csv,
-}
-PATH_READERS = {"db": read_database, "parquet": read_parquet}
+TEXT_READERS = {"cif": read_cif, "poscar": read_poscar, "shelx": read_shelx}
+"""Readers of a text that is read whole."""
+STREAM_READERS = {"extxyz": read_extxyz, "csv": read_csv, "json": read_json}
+"""Readers of texts of any length."""
+PATH_READERS = {"db": read_database, "parquet": read_parquet, **STREAM_READERS}
 ARCHIVE = "archive"
 COUNTERS = {"parquet": count_parquet}
 """How to count what is in a file without reading it."""
@@ -58,7 +54,7 @@ def kind_of(path: Path) -> str | None:
     suffix = Path(name).suffix
     if suffix in COMPRESSED:
         inner = kind_of(Path(name.removesuffix(suffix)))
-        return inner if inner in TEXT_READERS else None
+        return inner if inner in TEXT_READERS or inner in STREAM_READERS else None
     if _VASP.fullmatch(name) and suffix not in _KINDS:
         return "poscar"
     return _KINDS.get(suffix) or ASE_FORMATS.get(suffix) or ASE_FORMATS.get(name)

@@ -1,6 +1,7 @@
 """What every reader of a format yields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 
 from xtalcodec.crystal import Crystal, CrystalError
 
@@ -14,16 +15,19 @@ def check_size(sites: int, max_sites: int) -> None:
         raise CrystalError(f"it has {sites} sites; the limit is {max_sites}")
 
 
-def numbered(name: str, index: int, count: int) -> str:
-    """Name the crystal `index` (from 0) of `count` in one file.
+def named(name: str, crystals: Iterable[Found]) -> Iterator[Found]:
+    """Name the crystals of one file: by the file alone where it holds one, else also by their names in it or numbers.
+
+    One crystal is looked ahead, no more.
 
     Parameters
     ----------
     name
         Of the file.
-    index
-        Of the crystal, from 0.
-    count
-        Crystals in the file.
+    crystals
+        Each with what it is called in the file; "" where it has no name.
     """
-    return name if count == 1 else f"{name}#{index + 1}"
+    ahead = iter(crystals)
+    first = list(islice(ahead, 2))
+    for k, (own, build) in enumerate(chain(first, ahead), start=1):
+        yield (name if len(first) == 1 else f"{name}#{own or k}"), build

@@ -274,6 +274,8 @@ def _from_the_first(path: Path, name: str, max_sites: int, kind: str | None) -> 
     kind = kind or formats.sniff(path, text)
     if kind in formats.TEXT_READERS:
         return formats.TEXT_READERS[kind](text, name, max_sites)
+    if kind in formats.STREAM_READERS:
+        return formats.STREAM_READERS[kind](path, name, max_sites)
     return read_ase(path, name, max_sites, kind)
 
 

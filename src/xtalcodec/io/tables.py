@@ -1,16 +1,18 @@
 """Tables with a crystal in each row: CSV and parquet, of any of the columns that `records` knows."""
 
 import csv
-import io
 from collections.abc import Iterator
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xtalcodec.crystal import CrystalError
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.carried import cell_value
 from xtalcodec.io.found import Found
+from xtalcodec.io.limits import MAX_BYTES
 from xtalcodec.io.records import columns_of, crystal_of, holders_of, name_of, without_name
+from xtalcodec.io.text import lines_of, opened_text
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -23,12 +25,12 @@ _OURS = ("numbers", "frac_coords", "lattice")
 _KNOWN = "cif, structure, poscar, atoms, or arrays as of OPTIMADE or ASE"
 
 
-def read_csv(text: str, name: str, max_sites: int) -> Iterator[Found]:
+def read_csv(path: Path, name: str, max_sites: int) -> Iterator[Found]:
     """Yield every row of a CSV with a column `cif`, `structure` or `poscar` in any case, as CDVAE's data sets.
 
     Parameters
     ----------
-    text
+    path
         Of the file.
     name
         What its crystals are called.
@@ -36,19 +38,43 @@ def read_csv(text: str, name: str, max_sites: int) -> Iterator[Found]:
         Larger crystals are refused.
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    columns = columns_of([column for column in rows.fieldnames or [] if column])
-    if not columns:
-        raise CrystalError(f"it has no column of crystals ({_KNOWN})")
-    holders = holders_of(columns)
-    count = 0
-    for count, row in enumerate(rows, start=1):
-        record = {column: row.get(column) or "" for column in columns}
-        own = name_of(record) or f"{name}#{count}"
-        record = {k: v if k in holders else cell_value(v) for k, v in without_name(record).items()}
-        yield own, partial(crystal_of, record, max_sites)
-    if not count:
-        raise CrystalError("it has no rows")
+    with opened_text(path) as text:
+        rows = _rows_of(text)
+        header = next(rows, [])
+        columns = columns_of([column for column in header if column])
+        if not columns:
+            raise CrystalError(f"it has no column of crystals ({_KNOWN})")
+        count = 0
+        for count, row in enumerate(filter(None, rows), start=1):
+            here = dict(zip(header, row, strict=False))
+            record = {column: here.get(column, "") for column in columns}
+            yield name_of(record) or f"{name}#{count}", partial(_of_cells, record, max_sites)
+        if not count:
+            raise CrystalError("it has no rows")
+
+
+def _rows_of(text: TextIOWrapper) -> Iterator[list[str]]:
+    """Yield the rows of a CSV; refuse one of more than `MAX_BYTES`, as one is whose quote is never closed."""
+    size = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal size
+        for line in lines_of(text):
+            size += len(line)
+            if size > MAX_BYTES:
+                raise CrystalError(f"one of its rows holds more than {MAX_BYTES >> 20} MiB")
+            yield line
+
+    for row in csv.reader(lines()):
+        size = 0
+        yield row
+
+
+def _of_cells(record: dict[str, str], max_sites: int) -> Crystal:
+    """Build the crystal of a row of text."""
+    holders = holders_of(list(record))
+    values = {k: v if k in holders else cell_value(v) for k, v in without_name(record).items()}
+    return crystal_of(values, max_sites)
 
 
 def read_parquet(path: Path, name: str, max_sites: int, start: int = 0) -> Iterator[Found]:

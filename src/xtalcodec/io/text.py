@@ -1,5 +1,8 @@
-"""The text of a file: decompressed, decoded, bounded."""
+"""The text of a file, decompressed and decoded: whole and bounded, or of any length, a line at a time."""
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,9 @@ COMPRESSED = (".gz", ".bz2", ".xz")
 
 _MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 """Byte order marks; UTF-8 with its mark is read as UTF-8."""
+_USUAL = "utf-8-sig"
+_PIECE = 1 << 20
+"""Bytes read at a time: what is wrong with a small file is known before anything of it is used."""
 
 
 def read_text(path: Path, head: int | None = None) -> str:
@@ -21,14 +27,9 @@ def read_text(path: Path, head: int | None = None) -> str:
     CrystalError
         An empty or binary file, or one of more than `MAX_BYTES` after decompression.
     """
-    import bz2
-    import gzip
-    import lzma
-
     check_not_empty(path)
-    opener: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(path.suffix.lower(), open)
     limit = MAX_BYTES if head is None else head
-    with opener(path, "rb") as file:
+    with _opened(path) as file:
         data = file.read(limit + 1)
     if head is None and len(data) > limit:
         raise CrystalError(f"it holds more than {limit >> 20} MiB of text")
@@ -38,14 +39,63 @@ def read_text(path: Path, head: int | None = None) -> str:
     return text
 
 
+@contextmanager
+def opened_text(path: Path) -> Iterator[io.TextIOWrapper]:
+    """Open a text of any length as `read_text` decodes it, its ends of lines as they are.
+
+    Raises
+    ------
+    CrystalError
+        A file that is empty, or binary as far as its first MiB tells.
+    """
+    check_not_empty(path)
+    with _opened(path) as file:
+        head = file.read(_PIECE)
+        if not decoded(head).strip() and len(head) < _PIECE:
+            raise CrystalError("it is empty")
+        file.seek(0)
+        buffered = io.BufferedReader(file, _PIECE)  # type: ignore[type-var] # typeshed knows no IO that is raw
+        with io.TextIOWrapper(buffered, _encoding(head), errors="replace", newline="") as text:
+            yield text
+
+
+def lines_of(text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield the lines of a text with their ends.
+
+    Raises
+    ------
+    CrystalError
+        A line of more than `MAX_BYTES`, or one that is no text.
+    """
+    while line := text.readline(MAX_BYTES + 1):
+        if len(line) > MAX_BYTES:
+            raise CrystalError(f"one of its lines holds more than {MAX_BYTES >> 20} MiB")
+        if "\0" in line:
+            raise CrystalError("it is a binary file, not text")
+        yield line
+
+
 def decoded(data: bytes) -> str:
     """Decode UTF-8, or UTF-16 and UTF-32 that begin with their byte order mark."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
-    if b"\0" in data:
+    encoding = _encoding(data)
+    if encoding == _USUAL and b"\0" in data:
         raise CrystalError("it is a binary file, not text")
-    return data.decode("utf-8-sig", errors="replace")
+    return data.decode(encoding, errors="replace")
+
+
+def _encoding(data: bytes) -> str:
+    """Tell the encoding by the byte order mark."""
+    return next((encoding for mark, encoding in _MARKS if data.startswith(mark)), _USUAL)
+
+
+def _opened(path: Path) -> io.BufferedIOBase:
+    """Open a file for its bytes after decompression."""
+    import bz2
+    import gzip
+    import lzma
+
+    opener: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(path.suffix.lower(), open)
+    return opener(path, "rb")  # type: ignore[no-any-return]
 
 
 def check_not_empty(path: Path) -> None:

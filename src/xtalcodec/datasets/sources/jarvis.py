@@ -1,10 +1,10 @@
 """JARVIS of NIST: the data sets that jarvis-tools lists, one file each at figshare; JSON, never pickle."""
 
-import json
+import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets import kept, web
 from xtalcodec.datasets.source import Progress, Source, SourceError, silent
+from xtalcodec.io.json_text import JsonText
 from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.read import Unusable
 from xtalcodec.io.records import name_of
-
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,8 @@ class Jarvis(Source):
                 if not path.exists():
                     web.download(url, path, progress)
         for done, record in enumerate(_records(path, member), start=1):
-            yield self.item(name_of(record) or f"{self.dataset}#{done}", record, max_sites)
+            own = name_of(record) if isinstance(record, dict) else None
+            yield self.item(own or f"{self.dataset}#{done}", record, max_sites)
             progress(done, None)
 
     def _file(self) -> tuple[str, str]:
@@ -65,53 +65,17 @@ class Jarvis(Source):
         return url, member
 
 
-def _records(path: Path, member: str) -> Iterator[dict[str, Any]]:
+def _records(path: Path, member: str) -> Iterator[Any]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-            yield from objects(file.read)
+            text = JsonText(io.TextIOWrapper(file, encoding="utf-8").read)
+            yield from text.elements()
+            text.end()
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         path.unlink(missing_ok=True)
         raise SourceError(f"{path} is damaged ({error}) and was removed; the same line fetches it again") from error
     except (KeyError, ValueError) as error:
         raise SourceError(f"{path} holds no {member} with a list of crystals: {error}") from error
-
-
-def objects(read: Callable[[int], bytes]) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON array one at a time, in Python's dialect, which knows NaN, as jarvis-tools writes it.
-
-    Raises
-    ------
-    ValueError
-        A file that is no array of objects, or ends too early.
-    """
-    import codecs
-
-    decode, parse = codecs.getincrementaldecoder("utf-8")(), json.JSONDecoder().raw_decode
-    text, at, opened, ended = "", 0, False, False
-    while True:
-        at = re.compile(r"[\s,]*").match(text, at).end()  # type: ignore[union-attr] # it matches nothing at least
-        sign = text[at : at + 1]
-        if not opened and sign == "[":
-            opened, at = True, at + 1
-            continue
-        if opened and sign == "]":
-            return
-        if sign and not (opened and sign == "{"):
-            raise ValueError("it is no JSON array of objects")
-        if sign:
-            try:
-                found, at = parse(text, at)
-            except json.JSONDecodeError:
-                if ended:
-                    raise
-            else:
-                yield found
-                continue
-        if ended:
-            raise ValueError("it ends too early")
-        piece = read(_PIECE)
-        ended = not piece
-        text, at = text[at:] + decode.decode(piece, final=ended), 0
 
 
 SOURCE = Jarvis
