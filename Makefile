@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: demo paper test lint format docs pictures benchmarks clean
 
 demo: .venv/product ## reconstruct 288 AFLOW prototypes and 11 disordered crystals: table, CIFs and a page to look at
-	$(BIN)/xtalcodec reconstruct aflow-prototypes disordered-examples --out demo/cifs --json demo/summary.json --html demo/index.html --workers 2
+	$(BIN)/xtalcodec reconstruct aflow-prototypes --out demo/cifs --json demo/summary.json --html demo/index.html --workers 2
 
 # The paper's system, small: fields to disk (locally and on MPI ranks), its networks trained for a while, its figures.
 PAPER_MINUTES ?= 2

@@ -191,7 +191,7 @@ def test_bad_cifs_are_told(tmp_path, content, want):
 def test_shared_and_partly_occupied_sites(tmp_path):
     text = rock_salt()
     partly = text.replace("0.5 1", "0.5 0.5")
-    assert "its sites make Na2Cl, its formula says Na1 Cl1" in reason(tmp_path, partly)
+    assert "its sites make NaCl0.5, its formula says Na1 Cl1" in reason(tmp_path, partly)
     assert read_one(tmp_path, partly.replace("Na1 Cl1'", "Na2 Cl1'")).sites_shares()[-1] == [(17, 0.5)]
     assert "site Cl1" in reason(tmp_path, text.replace("0.5 1", "0.5 nan"))
     assert "same place" in reason(tmp_path, text + "Br1 Br- 0.5 0.5 0.5 1\n")
