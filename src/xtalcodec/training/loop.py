@@ -35,8 +35,9 @@ from xtalcodec.training.start import calibrate, take_over
 CHECKPOINT, RECIPE = "checkpoint.safetensors", "recipe.yaml"
 """Files of a training's folder, beside the codec's own."""
 
-PRIMITIVES = "20000"
-"""oneDNN keeps a compiled product per shape; 200 grids need far more than its 1,024 places."""
+PRIMITIVES = "4000"
+"""oneDNN keeps a compiled product per shape; hundreds of grids need more than its 1,024 places, but not all at once:
+with 20,000 a training grew to 12 GB."""
 
 
 class TrainingError(ValueError):
