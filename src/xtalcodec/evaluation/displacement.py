@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.disorder import disordered_matcher
+from xtalcodec.io.read import quiet
 
 if TYPE_CHECKING:
     from pymatgen.core import Lattice
@@ -74,8 +75,8 @@ def displacement(a: Crystal, b: Crystal) -> Displacement | None:
     Sites of disordered crystals are alike where their occupancies are within `disorder.TOLERANCE`.
     """
     if not (a.is_ordered and b.is_ordered):
-        matcher = disordered_matcher(STOL, ANGLE_TOL, LTOL)
-        found = matcher.get_rms_dist(a.to_pymatgen(), b.to_pymatgen())
+        with quiet():  # noble gases have no electronegativity to sort the elements of a site by
+            found = disordered_matcher(STOL, ANGLE_TOL, LTOL).get_rms_dist(a.to_pymatgen(), b.to_pymatgen())
         return None if found is None else Displacement(float(found[0]), float(found[1]))
     if not _same_ratios(a.numbers, b.numbers):
         return None
