@@ -44,6 +44,11 @@ def minimum_image(apart: Float[np.ndarray, "*pairs 3"]) -> Float[np.ndarray, "*p
     return apart - np.round(apart)
 
 
+def alone(numbers: Int[np.ndarray, " sites"]) -> Float[np.ndarray, "sites 119"]:
+    """Return the occupancies of sites that are each one element's."""
+    return np.eye(HEAVIEST + 1)[numbers]
+
+
 def nearest(
     places: Float[np.ndarray, "n 3"],
     among: Float[np.ndarray, "m 3"],
@@ -168,11 +173,14 @@ class Crystal:
             return self.occupancies.sum(0)
         return np.bincount(self.numbers, minlength=HEAVIEST + 1).astype(np.float64)
 
+    @property
+    def elements(self) -> list[int]:
+        """Atomic numbers of what is in the cell, each once, ascending."""
+        return [int(z) + 1 for z in np.flatnonzero(self.content[1:])]
+
     def shares(self) -> Float[np.ndarray, "sites 119"]:
         """Occupancies of the sites, of an ordered crystal too."""
-        if self.occupancies is not None:
-            return self.occupancies
-        return np.eye(HEAVIEST + 1)[self.numbers]
+        return alone(self.numbers) if self.occupancies is None else self.occupancies
 
     @property
     def volume(self) -> float:
@@ -191,17 +199,20 @@ class Crystal:
         content = (self.content / self._formula_units()).round(3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # helium, neon and argon have no electronegativity to sort them by
-            composition = Composition({chemical_symbols[z]: float(content[z]) for z in np.flatnonzero(content[1:]) + 1})
+            composition = Composition({chemical_symbols[z]: float(content[z]) for z in self.elements if content[z]})
             if self.is_ordered:
                 return composition.reduced_formula
             return re.sub(r"(?<![\d.])1(?= |$)| ", "", composition.formula)
 
     def _formula_units(self) -> int:
-        """Formula units in the cell, of a disordered crystal; sites whose occupancies agree to 0.01 are of one kind."""
+        """Formula units in the cell, of a disordered crystal."""
+        return 1 if self.is_ordered else int(np.gcd.reduce(np.bincount(self.site_kinds())))
+
+    def site_kinds(self) -> Int[np.ndarray, " sites"]:
+        """Return the same number, from 0, for sites that hold the same; occupancies within 0.005 are the same."""
         if self.occupancies is None:
-            return 1
-        _, sites = np.unique(self.occupancies.round(2), axis=0, return_counts=True)
-        return int(np.gcd.reduce(sites))
+            return np.unique(self.numbers, return_inverse=True)[1]
+        return np.unique(np.round(self.occupancies, 2), axis=0, return_inverse=True)[1]
 
     @property
     def symbols(self) -> list[str]:

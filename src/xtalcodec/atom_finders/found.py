@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,10 +40,11 @@ class FoundAtoms:
     def within(self, edge: float, margin: float = 0.0) -> "FoundAtoms":
         """Return the atoms in a window of `edge` Å, or in one wider by `margin` Å on every side."""
         k = ((self.positions >= -margin) & (self.positions <= edge + margin)).all(1)
-        return self.only(np.asarray(k))
-
-    def only(self, k: Bool[np.ndarray, " atoms"]) -> "FoundAtoms":
-        """Return some of the atoms."""
         shares = None if self.occupancies is None else self.occupancies[k]
-        some = self.positions[k], self.numbers[k], self.confidence[k]
-        return replace(self, positions=some[0], numbers=some[1], confidence=some[2], occupancies=shares)
+        return replace(
+            self,
+            positions=self.positions[k],
+            numbers=self.numbers[k],
+            confidence=self.confidence[k],
+            occupancies=shares,
+        )

@@ -67,7 +67,7 @@ def data_show(files: Inputs, max_sites: MaxSites = MAX_SITES) -> None:
         crystals, unusable = load_crystals(files, max_sites, None)
     if crystals:
         sites = np.array([len(c) for c in crystals])
-        symbols = sorted({chemical_symbols[z] for c in crystals for z in np.flatnonzero(c.content[1:]) + 1})
+        symbols = sorted({chemical_symbols[z] for c in crystals for z in c.elements})
         typer.echo(f"crystals  {len(crystals)}")
         typer.echo(f"sites     {sites.min()} to {sites.max()}, median {np.median(sites):g}, {sites.sum()} in all")
         typer.echo(f"elements  {len(symbols)}: {' '.join(symbols)}")

@@ -98,7 +98,7 @@ class Codec(Stored):
                 f"the codec {self.config.name!r} knows ordered crystals only, and site {k} ({crystal.label(k)}) is "
                 "disordered or partly occupied"
             )
-        strange = sorted({int(z) + 1 for z in np.flatnonzero(crystal.content[1:])} - set(self.config.elements))
+        strange = sorted({*crystal.elements} - {*self.config.elements})
         if strange:
             from ase.data import chemical_symbols
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.config import Count, NotNegative, Positive, settings
-from xtalcodec.crystal import HEAVIEST, Crystal, nearest
+from xtalcodec.crystal import Crystal, alone, nearest
 
 LossOf = Callable[[Sequence[Crystal]], Callable[[Tensor], Tensor]]
 """Crystals → the loss of their latents."""
@@ -56,7 +56,7 @@ def _same(crystal: Crystal, sites: FoundAtoms, index: Int[np.ndarray, " sites"])
     """Whether each site of the crystal holds what the found site of its index does."""
     if crystal.is_ordered and sites.occupancies is None:
         return bool((crystal.numbers == sites.numbers[index]).all())
-    found = np.eye(HEAVIEST + 1)[sites.numbers] if sites.occupancies is None else sites.occupancies
+    found = alone(sites.numbers) if sites.occupancies is None else sites.occupancies
     return bool((abs(crystal.shares() - found[index]) <= SAME_SHARE).all())
 
 
@@ -93,11 +93,12 @@ def refine(
     errors = [deviation(c, s) for c, s in zip(crystals, read(z, lattice), strict=True)]
     best = z.clone()
     chosen = [k for k, error in enumerate(errors) if error > config.tolerance]
-    latent, descent = z[chosen].clone(), Descent(config.learning_rate)
-    loss = loss_of([crystals[k] for k in chosen]) if chosen else None
+    if not chosen:
+        return best, errors
+    latent = z[chosen].clone()
+    descent = Descent(latent, config.learning_rate)
+    loss = loss_of([crystals[k] for k in chosen])
     for step in range(1, config.steps + 1):
-        if loss is None:
-            break
         latent = descent.step(latent, loss)
         if step % config.check and step < config.steps:
             continue
@@ -106,21 +107,22 @@ def refine(
             if error < errors[k]:
                 errors[k], best[k] = error, latent[row]
         left = [row for row, k in enumerate(chosen) if errors[k] > config.tolerance]
+        if not left:
+            break
         if len(left) < len(chosen):
             chosen = [chosen[row] for row in left]
             latent = descent.keep(latent, left)
-            loss = loss_of([crystals[k] for k in chosen]) if chosen else None
+            loss = loss_of([crystals[k] for k in chosen])
     return best, errors
 
 
 class Descent:
     """Adam (Kingma & Ba 2015, algorithm 1) on rows that leave one by one, each with its own averages."""
 
-    def __init__(self, rate: float) -> None:
-        """Begin with averages of nothing."""
+    def __init__(self, latent: Tensor, rate: float) -> None:
+        """Begin with averages of nothing, for rows like those of `latent`."""
         self.rate, self.steps = rate, 0
-        self.mean: Tensor | float = 0.0
-        self.square: Tensor | float = 0.0
+        self.mean, self.square = torch.zeros_like(latent), torch.zeros_like(latent)
 
     def step(self, latent: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
         """Take one step down."""
@@ -134,6 +136,5 @@ class Descent:
 
     def keep(self, latent: Tensor, rows: list[int]) -> Tensor:
         """Go on with some of the rows."""
-        if isinstance(self.mean, Tensor) and isinstance(self.square, Tensor):
-            self.mean, self.square = self.mean[rows], self.square[rows]
+        self.mean, self.square = self.mean[rows], self.square[rows]
         return latent[rows]

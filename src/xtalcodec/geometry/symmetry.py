@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import moyopy
 import numpy as np
-from jaxtyping import Int
 
 from xtalcodec.crystal import Crystal, wrapped
 
@@ -58,7 +57,7 @@ def primitive(crystal: Crystal, symprec: float = 0.01) -> Crystal:
 
 def _on_cell(crystal: Crystal, cell: moyopy.Cell) -> Crystal:
     """Return the crystal on a cell that moyopy found, whose numbers are kinds of sites."""
-    _, first = np.unique(site_kinds(crystal), return_index=True)
+    _, first = np.unique(crystal.site_kinds(), return_index=True)
     site = first[np.array(cell.numbers)]  # one of the crystal's own that holds the same
     shares = None if crystal.occupancies is None else crystal.occupancies[site]
     return replace(
@@ -70,17 +69,10 @@ def _on_cell(crystal: Crystal, cell: moyopy.Cell) -> Crystal:
     )
 
 
-def site_kinds(crystal: Crystal) -> Int[np.ndarray, " sites"]:
-    """Return the same number, from 0, for sites that hold the same; occupancies within 0.005 are the same."""
-    if crystal.occupancies is None:
-        return np.unique(crystal.numbers, return_inverse=True)[1]
-    return np.unique(np.round(crystal.occupancies, 2), axis=0, return_inverse=True)[1]
-
-
 def _dataset(crystal: Crystal, symprec: float) -> moyopy.MoyoDataset | None:
     """What moyopy finds, in the standard setting; None where it finds no symmetry, not even the identity."""
     crystal = right_handed(crystal)
-    cell = moyopy.Cell(crystal.lattice.tolist(), crystal.frac_coords.tolist(), site_kinds(crystal).tolist())
+    cell = moyopy.Cell(crystal.lattice.tolist(), crystal.frac_coords.tolist(), crystal.site_kinds().tolist())
     try:
         return moyopy.MoyoDataset(cell, symprec=symprec, setting=moyopy.Setting.standard())
     except ValueError:  # two sites nearer than symprec, for one

@@ -81,8 +81,8 @@ def contents(crystal: Crystal) -> dict[str, float]:
     """Return how many atoms of each element are in the cell."""
     from pymatgen.core import Element
 
-    amounts = crystal.content[1:]
-    return {Element.from_Z(int(z) + 1).symbol: float(amounts[z]) for z in np.flatnonzero(amounts)}
+    amounts = crystal.content
+    return {Element.from_Z(z).symbol: float(amounts[z]) for z in crystal.elements}
 
 
 def _nearly_same(found: dict[str, float], formula: dict[str, float]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from xtalcodec.crystal import Crystal, wrapped
-from xtalcodec.geometry.symmetry import conventional, right_handed, site_kinds, symmetrised
+from xtalcodec.geometry.symmetry import conventional, right_handed, symmetrised
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.carried_text import cif_beside, cif_symbols, extxyz_beside
 from xtalcodec.io.read import Unusable, quiet
@@ -207,7 +207,7 @@ def _sum_formula(crystal: Crystal) -> str:
     """Atoms of the cell by element, in the order of their symbols."""
     from ase.data import chemical_symbols
 
-    elements = sorted(np.flatnonzero(crystal.content[1:]) + 1, key=lambda z: chemical_symbols[z])
+    elements = sorted(crystal.elements, key=lambda z: chemical_symbols[z])
     return " ".join(f"{chemical_symbols[z]}{crystal.content[z].round(8):g}" for z in elements)
 
 
@@ -250,7 +250,7 @@ def _orbits(
 ) -> tuple[Int[np.ndarray, " orbits"], Int[np.ndarray, " orbits"]] | None:
     """Return the first site and the number of sites of every orbit; None if an image meets no site."""
     first, sizes = [], []
-    kinds = site_kinds(crystal)
+    kinds = crystal.site_kinds()
     left = np.ones(len(crystal), dtype=bool)
     while left.any():
         k = int(left.argmax())

@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 from torch import Tensor, nn
@@ -196,15 +195,14 @@ def _source(
 
 def _known(data: Sequence[Crystal], last: int) -> tuple[list[Crystal], list[tuple[str, str]]]:
     """Crystals of elements that the network can tell, and the others with the reason."""
-    good = [c for c in data if _heaviest(c) <= last]
-    strange = [
-        (c.name, f"holds Z = {_heaviest(c)}; codec.network.species ends at {last}") for c in data if _heaviest(c) > last
-    ]
+    good: list[Crystal] = []
+    strange: list[tuple[str, str]] = []
+    for crystal in data:
+        if (heaviest := crystal.elements[-1]) <= last:
+            good.append(crystal)
+        else:
+            strange.append((crystal.name, f"holds Z = {heaviest}; codec.network.species ends at {last}"))
     return good, strange
-
-
-def _heaviest(crystal: Crystal) -> int:
-    return int(np.flatnonzero(crystal.content)[-1])
 
 
 def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
@@ -212,7 +210,7 @@ def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
     last = recipe.codec.network.species
     if not class_of(recipe.codec).trainable:
         return replace(recipe, codec=replace(recipe.codec, elements=tuple(range(1, last + 1))))
-    seen = {int(z) + 1 for crystal in data for z in np.flatnonzero(crystal.content[1:])}
+    seen = {z for crystal in data for z in crystal.elements}
     if recipe.augment.substitute > 0:
         seen |= set(range(1, recipe.augment.species + 1))
     if max(seen, default=0) > last:

@@ -146,12 +146,7 @@ def _percent(part: int, whole: int) -> str:
 def _numbers(rows: Iterable[Reconstruction]) -> set[int]:
     """Elements in the rows, by Z."""
     crystals = (crystal for row in rows for crystal in (row.original, row.decoded) if crystal is not None)
-    return {z for crystal in crystals for z in species(crystal)}
-
-
-def species(crystal: Crystal) -> list[int]:
-    """Elements of a crystal, by Z."""
-    return [int(z) + 1 for z in np.flatnonzero(crystal.content[1:])]
+    return {z for crystal in crystals for z in crystal.elements}
 
 
 def elements(numbers: Iterable[int]) -> dict[str, tuple[str, str, float]]:
