@@ -109,7 +109,7 @@ def test_training_lowers_the_loss_of_a_shared_site():
 
 def test_a_decoder_is_told_the_noise_and_none_is_no_noise():
     model = codec(noise=0.5)
-    torch.nn.init.normal_(model.network.level[2].weight)  # as after training
+    torch.nn.init.normal_(model.network.level.mlp[2].weight)  # as after training
     z, lattice = torch.randn(2, 8, 3), torch.eye(3).expand(2, 3, 3) * 4
 
     def heat(noise):

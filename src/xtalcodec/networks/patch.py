@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from xtalcodec.config import Count, NotNegative, settings
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
-from xtalcodec.networks.torus_transformer import Block, TorusBias, lattice_features
+from xtalcodec.networks.torus_transformer import Block, Modulation, TorusBias, lattice_features
 from xtalcodec.representations.base import Patches, Targets
 
 FIELD_SCALE = 10.0
@@ -87,6 +87,24 @@ class SpeciesLogits:
     """That the occupancies are right within `RIGHT`."""
 
 
+class NoiseLevel(nn.Module):
+    """What the decoder is told of the noise: added to its input, and scaling and moving what its layers normalise."""
+
+    def __init__(self, width: int, layers: int) -> None:
+        """Make a small network that says nothing yet."""
+        super().__init__()
+        self.width, self.layers = width, layers
+        self.mlp = nn.Sequential(nn.Linear(2, 64), nn.GELU(), nn.Linear(64, (1 + 4 * layers) * width))
+        nn.init.zeros_(self.mlp[2].weight)
+        nn.init.zeros_(self.mlp[2].bias)
+
+    def forward(self, noise: Float[Tensor, " b"]) -> tuple[Float[Tensor, "b 1 width"], list[Modulation]]:
+        """Level → what is added, and the modulation of every layer."""
+        said = self.mlp(torch.stack([noise, (noise + 0.01).log()], -1))
+        added, *rest = said.view(len(noise), 1, 1 + 4 * self.layers, self.width).unbind(2)
+        return added, [Modulation(*rest[4 * k : 4 * k + 4]) for k in range(self.layers)]
+
+
 class PatchNetwork(Network):
     """Compresses a periodic field of voxels to `latent` numbers per patch and back."""
 
@@ -111,10 +129,7 @@ class PatchNetwork(Network):
         if c.noise:
             self.register_buffer("latent_mean", torch.zeros(c.latent))
             self.register_buffer("latent_deviation", torch.ones(c.latent))
-            last = nn.Linear(c.width, c.width)
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
-            self.level = nn.Sequential(nn.Linear(2, c.width), nn.GELU(), last)
+            self.level = NoiseLevel(c.width, c.decoder_layers)
         self.geometry = nn.Linear(c.width, voxels * 4)
         self.appearance = nn.Linear(c.width, voxels * c.features)
         self.species_head = nn.Sequential(nn.Linear(c.features, 128), nn.GELU(), nn.Linear(128, c.species + 1))
@@ -185,14 +200,15 @@ class PatchNetwork(Network):
             Noise, and a network that does not know of it.
         """
         x = self.from_latent(z) + self.lattice_out(lattice_features(lattice, patches))[:, None]
+        modulation: list[Modulation | None] = [None] * len(self.decoder)
         if self.config.noise:
-            level = z.new_zeros(len(z)) if noise is None else noise
-            x = x + self.level(torch.stack([level, (level + 0.01).log()], -1))[:, None]
+            added, modulation = self.level(z.new_zeros(len(z)) if noise is None else noise)
+            x = x + added
         elif noise is not None and bool(noise.any()):
             raise ValueError("this network has not learnt to decode latents with noise")
         bias = self.bias(patches)
         for k, block in enumerate(self.decoder):
-            x = block(x, bias[len(self.encoder) + k])
+            x = block(x, bias[len(self.encoder) + k], modulation[k])
         x = self.norm_out(x)
         geometry = self.spread(self.geometry(x).float(), patches)
         return DecodedField(geometry[..., 0], geometry[..., 1:], self.spread(self.appearance(x).float(), patches))

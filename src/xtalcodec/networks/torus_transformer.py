@@ -65,6 +65,16 @@ class Attention(nn.Module):
         return score.softmax(-1) @ v
 
 
+@dataclass(frozen=True, slots=True)
+class Modulation:
+    """How a layer's two normalised inputs are scaled and moved, for each crystal of a batch."""
+
+    scale1: Float[Tensor, "b 1 width"]
+    shift1: Float[Tensor, "b 1 width"]
+    scale2: Float[Tensor, "b 1 width"]
+    shift2: Float[Tensor, "b 1 width"]
+
+
 class Block(nn.Module):
     """A pre-norm transformer layer."""
 
@@ -75,10 +85,18 @@ class Block(nn.Module):
         self.attention = Attention(width, heads)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(self, x: Float[Tensor, "b t width"], bias: LayerBias) -> Float[Tensor, "b t width"]:
+    def forward(
+        self, x: Float[Tensor, "b t width"], bias: LayerBias, modulation: Modulation | None = None
+    ) -> Float[Tensor, "b t width"]:
         """Attention, then the MLP, each added to what comes in."""
-        x = x + self.attention(self.norm1(x), bias)
-        return x + self.mlp(self.norm2(x))
+        mixed, changed = self.norm1(x), modulation
+        if changed is not None:
+            mixed = torch.addcmul(changed.shift1, mixed, 1 + changed.scale1)
+        x = x + self.attention(mixed, bias)
+        each = self.norm2(x)
+        if changed is not None:
+            each = torch.addcmul(changed.shift2, each, 1 + changed.scale2)
+        return x + self.mlp(each)
 
 
 @lru_cache(maxsize=512)
