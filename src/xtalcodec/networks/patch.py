@@ -94,9 +94,10 @@ class NoiseLevel(nn.Module):
         """Make a small network that says nothing yet."""
         super().__init__()
         self.width, self.layers = width, layers
-        self.mlp = nn.Sequential(nn.Linear(2, 64), nn.GELU(), nn.Linear(64, (1 + 4 * layers) * width))
-        nn.init.zeros_(self.mlp[2].weight)
-        nn.init.zeros_(self.mlp[2].bias)
+        last = nn.Linear(64, (1 + 4 * layers) * width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.mlp = nn.Sequential(nn.Linear(2, 64), nn.GELU(), last)
 
     def forward(self, noise: Float[Tensor, " b"]) -> tuple[Float[Tensor, "b 1 width"], list[Modulation]]:
         """Level → what is added, and the modulation of every layer."""
