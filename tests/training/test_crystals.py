@@ -38,7 +38,7 @@ def boxes():
 
 def test_crystals_are_grouped_by_grid():
     crystals = TrainingCrystals(boxes(), REPRESENTATION, AUGMENT, largest=50, batch_patches=64)
-    assert {shape: len(group) for shape, group in crystals.groups.items()} == {
+    assert {shape: len(group) for shape, group in crystals.grids.groups.items()} == {
         (2, 2, 2): 10,
         (2, 2, 3): 24,
         (3, 3, 3): 6,
@@ -49,7 +49,7 @@ def test_crystals_are_grouped_by_grid():
 
 def test_crystals_are_reduced():
     crystals = TrainingCrystals([box(6, 4, 4, "long first")], REPRESENTATION, AUGMENT, largest=50, batch_patches=64)
-    ((reduced,),) = crystals.groups.values()
+    ((reduced,),) = crystals.grids.groups.values()
     np.testing.assert_allclose(np.linalg.norm(reduced.lattice, axis=1), [4, 4, 6])
     assert reduced.name == "long first"
 
@@ -146,7 +146,7 @@ def test_a_batch_has_one_grid_and_about_the_patches_asked_for():
     crystals = TrainingCrystals(boxes(), REPRESENTATION, AUGMENT, largest=50, batch_patches=160)
     for step in range(50):
         batch, patches = crystals.draw([0, step])
-        group = {c.name for c in crystals.groups[patches]}
+        group = {c.name for c in crystals.grids.groups[patches]}
         assert {c.name for c in batch} <= group
         assert 160 - np.prod(patches) < len(batch) * np.prod(patches) <= 160
 

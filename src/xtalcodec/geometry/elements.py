@@ -1,7 +1,12 @@
-"""Names and sizes of the elements."""
+"""Names, sizes and masses of the elements."""
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from xtalcodec.crystal import Crystal
+
+G_PER_CM3 = 1.66053906660
+"""Of 1 u/Å³ (CODATA 2018)."""
 
 
 def symbol(z: int) -> str:
@@ -24,3 +29,11 @@ def radius(z: int) -> float:
 def radii(numbers: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"]:
     """Covalent radius of every atom, Å."""
     return np.array([radius(int(z)) for z in numbers], dtype=np.float64)
+
+
+def density(crystal: Crystal) -> float:
+    """Mass density in g/cm³."""
+    from ase.data import atomic_masses
+
+    masses = atomic_masses[1 : len(crystal.content)]
+    return G_PER_CM3 * float(crystal.content[1 : len(masses) + 1] @ masses) / crystal.volume

@@ -8,6 +8,17 @@ import numpy as np
 
 from xtalcodec.crystal import Crystal, wrapped
 
+SYSTEMS = (
+    (2, "triclinic"),
+    (15, "monoclinic"),
+    (74, "orthorhombic"),
+    (142, "tetragonal"),
+    (167, "trigonal"),
+    (194, "hexagonal"),
+    (230, "cubic"),
+)
+"""Last space group of each crystal system (International Tables A)."""
+
 logging.getLogger("moyo").setLevel(logging.ERROR)  # its notices are about operations that are not used here
 
 
@@ -20,6 +31,17 @@ def space_group(crystal: Crystal, symprec: float = 0.01) -> str:
     """Hermann-Mauguin symbol, or "?" where symmetry cannot be determined (atoms that coincide)."""
     data = _dataset(crystal, symprec)
     return "?" if data is None else moyopy.SpaceGroupType(data.number).hm_short.replace(" ", "")
+
+
+def space_group_number(crystal: Crystal, symprec: float = 0.01) -> int:
+    """Number of the space group, or 0 where symmetry cannot be determined."""
+    data = _dataset(crystal, symprec)
+    return 0 if data is None else data.number
+
+
+def crystal_system(number: int) -> str:
+    """Crystal system of a space group, or "?" of none."""
+    return "?" if not number else next(name for last, name in SYSTEMS if number <= last)
 
 
 def symmetrised(crystal: Crystal, symprec: float) -> Crystal:

@@ -7,6 +7,10 @@ from typing import Any
 from xtalcodec.codecs.latents import LatentSet
 
 
+class PriorError(ValueError):
+    """A prior that cannot do what is asked of it: the message says why, and what would do."""
+
+
 class Prior(ABC):
     """A distribution over the codes of one codec."""
 

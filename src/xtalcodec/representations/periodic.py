@@ -7,6 +7,7 @@ Each axis of the Niggli-reduced cell is cut into patches of about `pitch` Å and
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 
 from xtalcodec.config import Count, NotNegative, Positive, settings
 from xtalcodec.crystal import Crystal, CrystalError
@@ -45,7 +46,11 @@ class Periodic(Representation):
         self.patch, self.sigma, self.heat_sigma = config.patch, config.sigma, config.heat_sigma
 
     def patches(self, crystal: Crystal) -> Patches:
-        """Patches along a, b and c of a reduced crystal.
+        """Patches along a, b and c of a reduced crystal, see `grid_of`."""
+        return self.grid_of(crystal.lattice, len(crystal))
+
+    def grid_of(self, lattice: Float[np.ndarray, "3 3"], sites: int) -> Patches:
+        """Patches along a, b and c of a reduced cell of so many sites.
 
         max(1, round(length / pitch)) along each axis, then one more along the axis with the longest
         patches until every site has its `patches_per_site`. A code says which grid it is on.
@@ -55,9 +60,9 @@ class Periodic(Representation):
         CrystalError
             More than `max_patches` patches in all.
         """
-        length = np.linalg.norm(crystal.lattice, axis=1)
+        length = np.linalg.norm(lattice, axis=1)
         n = np.maximum(1, np.round(length / self.config.pitch)).astype(int)
-        while n.prod() < self.config.patches_per_site * len(crystal):
+        while n.prod() < self.config.patches_per_site * sites:
             n[np.argmax(np.round(length / n, 3))] += 1  # rounded: axes of one length are equal in any order
         if n.prod() > self.config.max_patches:
             raise CrystalError(

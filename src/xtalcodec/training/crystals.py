@@ -9,6 +9,7 @@ import torch
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.representations.base import Patches, Representation
 from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.grid_groups import GridGroups
 from xtalcodec.training.augment import AugmentConfig, augment
 from xtalcodec.training.derived import derive
 
@@ -47,49 +48,41 @@ class TrainingCrystals:
         CrystalError
             None of them can be used.
         """
-        self.representation, self.config, self.batch_patches = representation, config, batch_patches
-        self.groups: dict[Patches, list[Crystal]] = {}
+        self.representation, self.config = representation, config
         self.left_out: list[tuple[str, str]] = []
+        kept: list[tuple[Patches, Crystal]] = []
         for crystal in crystals:
-            if reason := self._add(crystal, largest):
-                self.left_out.append((crystal.name, reason))
-        self.given = sum(len(group) for group in self.groups.values())
+            placed = self._placed(crystal, largest)
+            if isinstance(placed, str):
+                self.left_out.append((crystal.name, placed))
+            else:
+                kept.append(placed)
+        self.given = len(kept)
         for crystal in derive(crystals, config.derived, seed):
-            self._add(crystal, largest)  # one that is too large is not missed
-        if not self.groups:
+            placed = self._placed(crystal, largest)
+            if not isinstance(placed, str):  # one that is too large is not missed
+                kept.append(placed)
+        if not kept:
             raise CrystalError("no crystal to train on")
-        self.shapes = sorted(self.groups)
-        weight = np.array([len(self.groups[s]) / self._size(s) for s in self.shapes])
-        self.odds = weight / weight.sum()
+        self.grids = GridGroups(kept, batch_patches)
 
-    def _add(self, crystal: Crystal, largest: int) -> str:
-        """Place a crystal and keep it; return why it cannot be used, "" where it can."""
+    def _placed(self, crystal: Crystal, largest: int) -> tuple[Patches, Crystal] | str:
+        """Place a crystal; where it cannot be used, return why."""
         try:
             placed = self.representation.place(crystal)
         except CrystalError as error:
             return str(error)
         if prod(placed.patches) > largest:
             return f"{prod(placed.patches)} patches, more than {largest}"
-        self.groups.setdefault(placed.patches, []).append(placed.crystal)
-        return ""
-
-    def _size(self, shape: Patches) -> int:
-        """Crystals in a batch: as many as fit, but of a small group each not often."""
-        return min(max(4, self.batch_patches // prod(shape)), 4 * len(self.groups[shape]))
+        return placed.patches, placed.crystal
 
     def __len__(self) -> int:
         """Return the number of crystals in use, without those that are derived from them."""
         return self.given
 
     def draw(self, seed: Sequence[int]) -> tuple[list[Crystal], Patches]:
-        """Draw crystals of one grid, about `batch_patches` patches in all.
-
-        Grids are drawn such that every crystal is seen equally often.
-        """
-        rng = np.random.default_rng(list(seed))
-        shape = self.shapes[rng.choice(len(self.shapes), p=self.odds)]
-        group = self.groups[shape]
-        return [group[k] for k in rng.integers(0, len(group), self._size(shape))], shape
+        """Draw crystals of one grid, about as many patches in all as a step has."""
+        return self.grids.draw(np.random.default_rng(list(seed)))
 
     def batch(self, seed: Sequence[int]) -> tuple[CrystalBatch, Patches]:
         """Draw crystals of a step, alter them and put them on their grid."""

@@ -11,19 +11,8 @@ from xtalcodec.evaluation.generation.fingerprints import composition_fingerprint
 from xtalcodec.evaluation.generation.memo import with_versions
 from xtalcodec.evaluation.generation.validity import composition_valid, structure_valid
 from xtalcodec.evaluation.reconstruction import SYMPREC
-from xtalcodec.geometry.symmetry import conventional
+from xtalcodec.geometry.symmetry import conventional, crystal_system
 from xtalcodec.io.read import quiet
-
-SYSTEMS = (
-    (2, "triclinic"),
-    (15, "monoclinic"),
-    (74, "orthorhombic"),
-    (142, "tetragonal"),
-    (167, "trigonal"),
-    (194, "hexagonal"),
-    (230, "cubic"),
-)
-"""Last space group of each crystal system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +46,7 @@ class Description:
     @property
     def crystal_system(self) -> str:
         """One of seven, or "?" where no symmetry could be determined."""
-        if self.space_group is None:
-            return "?"
-        return next(name for last, name in SYSTEMS if self.space_group <= last)
+        return crystal_system(self.space_group or 0)
 
 
 def what_describes() -> str:

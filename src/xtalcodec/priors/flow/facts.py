@@ -1,0 +1,129 @@
+"""What is known of crystals, as tensors: what a flow is told of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.elements import density
+from xtalcodec.geometry.symmetry import SYSTEMS, crystal_system, space_group_number
+
+NAMES = tuple(name for _, name in SYSTEMS)
+"""Crystal systems, in the order of their numbers, which begin with 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is said of each crystal of a batch; 0, and NaN of a property, say nothing."""
+
+    elements: Int[Tensor, "b e"]
+    """Atomic numbers, ascending; 0 after the last."""
+    counts: Int[Tensor, "b e"]
+    """Sites of each element in the cell."""
+    sites: Int[Tensor, " b"]
+    space_group: Int[Tensor, " b"]
+    """Number in International Tables A."""
+    system: Int[Tensor, " b"]
+    """1 to 7: triclinic to cubic."""
+    properties: Float[Tensor, "b p"]
+    """In the order of the settings and the units of the data."""
+
+    def __len__(self) -> int:
+        """Return the number of crystals."""
+        return len(self.sites)
+
+    def __getitem__(self, rows: "Tensor | slice | list[int]") -> "Facts":
+        """Return some of the crystals."""
+        return Facts(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    def to(self, device: torch.device) -> "Facts":
+        """Return the same on a device."""
+        return Facts(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    @classmethod
+    def cat(cls, parts: "Sequence[Facts]") -> "Facts":
+        """Join batches."""
+        return cls(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
+    @classmethod
+    def nothing(cls, n: int, elements: int, properties: int) -> "Facts":
+        """Say nothing of so many crystals.
+
+        Parameters
+        ----------
+        n
+            Crystals.
+        elements
+            Most elements of one.
+        properties
+            How many properties there are.
+        """
+        table, row = torch.zeros(n, elements, dtype=torch.long), torch.zeros(n, dtype=torch.long)
+        return cls(table, table, row, row, row, torch.full((n, properties), torch.nan))
+
+    @classmethod
+    def of(cls, crystals: Sequence[Crystal], elements: int, properties: Sequence[str]) -> "Facts":
+        """Measure ordered crystals, and look up what is known of them.
+
+        Parameters
+        ----------
+        crystals
+            Of at most so many elements.
+        elements
+            Columns of the table.
+        properties
+            Names of what is looked up in `Crystal.properties`; `density` is computed.
+        """
+        said = cls.nothing(len(crystals), elements, len(properties))
+        for k, crystal in enumerate(crystals):
+            z, counts = np.unique(crystal.numbers, return_counts=True)
+            said.elements[k, : len(z)] = torch.from_numpy(z)
+            said.counts[k, : len(z)] = torch.from_numpy(counts)
+            said.sites[k] = len(crystal)
+            said.space_group[k] = number = space_group_number(crystal)
+            said.system[k] = 1 + NAMES.index(crystal_system(number)) if number else 0
+            said.properties[k] = torch.tensor([_known(crystal, name) for name in properties])
+        return said
+
+    def hidden(self, dice: torch.Generator, unknown: float) -> "Facts":
+        """Return part of the facts, at random: what training tells.
+
+        Of a share of the crystals nothing is said; of the others, of symmetry, of the number of sites and of each
+        property something in half of the cases. Compositions are always told.
+
+        Parameters
+        ----------
+        dice
+            Random numbers.
+        unknown
+            Share of the crystals of which nothing is said.
+        """
+        some = torch.rand(len(self), generator=dice) >= unknown
+        told = torch.rand(len(self), 3 + self.properties.shape[1], generator=dice) < 0.5
+        group, system = some & told[:, 0] & told[:, 1], some & told[:, 0]
+        return Facts(
+            self.elements * some[:, None],
+            self.counts * some[:, None],
+            self.sites * (some & told[:, 2]),
+            self.space_group * group,
+            self.system * system,
+            torch.where(some[:, None] & told[:, 3:], self.properties, torch.nan),
+        )
+
+    @property
+    def asked(self) -> Bool[Tensor, " b"]:
+        """Of which crystals anything is said."""
+        numbers = (self.elements > 0).any(1) | (self.sites > 0) | (self.system > 0)
+        return numbers | self.properties.isfinite().any(1)
+
+
+def _known(crystal: Crystal, name: str) -> float:
+    """A property, NaN where it is not known."""
+    if name == "density":
+        return density(crystal)
+    value = crystal.properties.get(name)
+    return float(value) if isinstance(value, int | float) and np.isfinite(value) else float("nan")

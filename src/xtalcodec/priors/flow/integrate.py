@@ -1,0 +1,50 @@
+"""Following a flow from noise to data."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from xtalcodec.priors.flow.settings import SamplerConfig
+
+Field = Callable[[Tensor, Tensor], Tensor]
+"""x (b, t, numbers) and time (b) → dx/dt."""
+
+
+def follow(
+    velocity: Field,
+    x: Float[Tensor, "b t numbers"],
+    config: SamplerConfig,
+    fresh: Callable[[], Float[Tensor, "b t numbers"]],
+    since: float = 0.0,
+    until: float = 1.0,
+) -> Float[Tensor, "b t numbers"]:
+    """Go from one time to another in Euler's steps, or back; with churn, noise is put back before each step forward.
+
+    Back from t to s < t: x(s) = (s/t) x(t) + √((1 − s)² − (s/t)² (1 − t)²) noise, which keeps the distribution of
+    (1 − t) noise + t data (as Karras et al. 2022, arXiv 2206.00364, algorithm 2, do for added noise).
+
+    Parameters
+    ----------
+    velocity
+        Of the flow.
+    x
+        Where it begins.
+    config
+        Steps and churn.
+    fresh
+        Makes noise.
+    since, until
+        Times; `steps` are those of the whole way.
+    """
+    steps = max(1, round(config.steps * abs(until - since)))
+    times = torch.linspace(since, until, steps + 1).tolist()
+    for now, then in zip(times[:-1], times[1:], strict=True):
+        start = now
+        if config.churn and then > now > 0:
+            start = max(0.0, now - config.churn * (then - now))
+            kept = start / now
+            x = kept * x + ((1 - start) ** 2 - (kept * (1 - now)) ** 2) ** 0.5 * fresh()
+        x = x + (then - start) * velocity(x, x.new_full((len(x),), start))
+    return x

@@ -1,0 +1,139 @@
+"""The networks of a flow prior: compositions, then cells, then latents, each told what came before."""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from xtalcodec.networks.base import Network
+from xtalcodec.priors.flow.compositions import Compositions
+from xtalcodec.priors.flow.facts import Facts
+from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.flow.velocity import Velocity
+from xtalcodec.representations.base import Patches
+
+CELL = 6
+"""Numbers of the shape of a cell."""
+ONE: Patches = (1, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowBatch:
+    """What a step of training learns from: crystals of one grid, and cells of any."""
+
+    latent: Float[Tensor, "b patches latent"]
+    lattice: Float[Tensor, "b 3 3"]
+    patches: Patches
+    facts: Facts
+    part: Float[Tensor, "b patches latent"]
+    """Latent of what is given of each crystal."""
+    given: Bool[Tensor, " b"]
+    """Of which crystals a part is given."""
+    cells: Float[Tensor, "n 6"]
+    """Shapes of other crystals' cells, as `cell_numbers` gives them."""
+    cell_facts: Facts
+
+    def __len__(self) -> int:
+        """Return the number of crystals of the grid."""
+        return len(self.latent)
+
+
+class FlowNetwork(Network):
+    """Losses and velocities; numbers are standardised inside, so that all are about 1."""
+
+    hidden = ("latents.blocks", "cells.blocks", "compositions.layers")
+    latent_mean: Tensor
+    latent_deviation: Tensor
+    cell_mean: Tensor
+    cell_deviation: Tensor
+    property_mean: Tensor
+    property_deviation: Tensor
+
+    def __init__(self, config: FlowConfig, latent: int) -> None:
+        """Make the layers.
+
+        Parameters
+        ----------
+        config
+            Sizes.
+        latent
+            Latent numbers per patch of the codec.
+        """
+        super().__init__()
+        self.config = c = config
+        self.compositions = Compositions(c)
+        self.cells = Velocity(c, CELL, c.cell_width, c.cell_layers, 4)
+        self.latents = Velocity(c, latent, c.width, c.layers, c.heads)
+        for name, size in (("latent", latent), ("cell", CELL), ("property", len(c.properties))):
+            self.register_buffer(f"{name}_mean", torch.zeros(size))
+            self.register_buffer(f"{name}_deviation", torch.ones(size))
+
+    @torch.no_grad()
+    def standardise(
+        self, latents: Float[Tensor, "n latent"], cells: Float[Tensor, "m 6"], properties: Float[Tensor, "m p"]
+    ) -> None:
+        """Take the scales from a sample of the training crystals.
+
+        Parameters
+        ----------
+        latents
+            Of patches.
+        cells
+            Shapes of cells.
+        properties
+            NaN where not known.
+        """
+        self.latent_mean.copy_(latents.mean(0))
+        self.latent_deviation.copy_(latents.std(0).clamp_min(1e-3))
+        self.cell_mean.copy_(cells.mean(0))
+        self.cell_deviation.copy_(cells.std(0).clamp_min(1e-3))
+        known = properties.isfinite()
+        count = known.sum(0).clamp_min(1)
+        mean = properties.nan_to_num(0).sum(0) / count
+        square = (properties - mean).square().nan_to_num(0).sum(0) / count
+        self.property_mean.copy_(mean)
+        self.property_deviation.copy_(torch.where(count > 1, square.sqrt().clamp_min(1e-3), 1.0))
+
+    def scaled(self, facts: Facts) -> Facts:
+        """Facts with standardised properties: what the networks are told."""
+        return replace(facts, properties=(facts.properties - self.property_mean) / self.property_deviation)
+
+    def loss(self, batch: FlowBatch, dice: torch.Generator) -> dict[str, Tensor]:
+        """Flow matching of latents and of cells, and the cross-entropy of compositions; their sum is what falls.
+
+        x(t) = (1 − t) noise + t data, and the velocity is to be data − noise (Lipman et al. 2023, arXiv 2210.02747,
+        eq. 23 with σ = 0); t is logistic normal (Esser et al. 2024, arXiv 2403.03206, eq. 19).
+
+        Parameters
+        ----------
+        batch
+            Of one grid.
+        dice
+            What is told, noise and times.
+        """
+        c, told = self.config, self.scaled(batch.facts.hidden(dice, self.config.unknown))
+        z = (batch.latent - self.latent_mean) / self.latent_deviation
+        part = (batch.part - self.latent_mean) / self.latent_deviation
+        x, time, target = _on_the_way(z, dice)
+        way = self.latents(x, time, batch.patches, told, batch.lattice, part, batch.given)
+        cells = (batch.cells - self.cell_mean) / self.cell_deviation
+        cell_told = self.scaled(batch.cell_facts.hidden(dice, c.unknown))
+        cell_x, cell_time, cell_target = _on_the_way(cells[:, None], dice)
+        cell_way = self.cells(cell_x, cell_time, ONE, cell_told)
+        return {
+            "latents": F.mse_loss(way, target),
+            "cells": 0.2 * F.mse_loss(cell_way, cell_target),
+            "compositions": 0.1 * self.compositions.loss(batch.cell_facts, cell_told),
+        }
+
+
+def _on_the_way(
+    data: Float[Tensor, "b t numbers"], dice: torch.Generator
+) -> tuple[Float[Tensor, "b t numbers"], Float[Tensor, " b"], Float[Tensor, "b t numbers"]]:
+    """Numbers somewhere between noise and data, when that is, and the velocity there."""
+    noise = torch.randn(data.shape, generator=dice).to(data)
+    time = torch.randn(len(data), generator=dice).sigmoid().to(data)
+    share = time[:, None, None]
+    return (1 - share) * noise + share * data, time, data - noise

@@ -1,0 +1,340 @@
+"""The flow prior: compositions, cells and latents of crystals, one after the other."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.latents import CrystalCode, LatentSet
+from xtalcodec.config import SettingsError, build
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.atomic import atomic_folder, settle
+from xtalcodec.priors.base import Prior, PriorError
+from xtalcodec.priors.flow.cells import cell_of
+from xtalcodec.priors.flow.compositions import Composition
+from xtalcodec.priors.flow.conditions import Conditions
+from xtalcodec.priors.flow.crystals import FlowCrystals
+from xtalcodec.priors.flow.facts import NAMES, Facts
+from xtalcodec.priors.flow.integrate import follow
+from xtalcodec.priors.flow.network import ONE, FlowNetwork
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
+from xtalcodec.representations.base import Patches, grouped
+from xtalcodec.representations.periodic import PeriodicConfig
+
+FORMAT = "xtalcodec-flow-prior-1"
+ABOUT, WEIGHTS = "prior.json", "prior.safetensors"
+"""Files of a prior's folder."""
+SCALES = 40
+"""Batches from which the scales of numbers are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a flow belongs to, and what it was fitted to."""
+
+    codec: str
+    """Identity of the codec."""
+    latent: int
+    """Latent numbers per patch."""
+    grid: PeriodicConfig
+    """The codec's."""
+    elements: tuple[int, ...]
+    """Atomic numbers that the training crystals hold."""
+    most_noise: float
+    """What the codec's decoder can be told."""
+    crystals: int
+    config: FlowConfig
+    format: str = FORMAT
+
+    @classmethod
+    def of(cls, source: FlowCrystals) -> "About":
+        """Describe what is to be learnt."""
+        codec = source.codec
+        if not isinstance(codec.config.representation, PeriodicConfig):
+            raise PriorError(f"the codec {codec.config.name!r} is one of windows; a flow is of a periodic codec's latents")
+        elements = sorted({z for crystal in source.crystals for z in crystal.elements})
+        settings = codec.config.network.latent, codec.config.representation, tuple(elements), codec.most_noise
+        return cls(codec.identity, *settings, len(source), source.config)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A cell that is to be filled."""
+
+    name: str
+    composition: Composition
+    lattice: Float[np.ndarray, "3 3"]
+    patches: Patches
+    number: int
+    """Which sample it is: with the seed, all that its random numbers follow from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlowPrior(Prior):
+    """Compositions by an autoregressive network, cells and latents by flow matching."""
+
+    about: About
+    network: FlowNetwork
+    conditions: Conditions = field(default_factory=Conditions)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+
+    @property
+    def codec(self) -> str:
+        """Identity of the codec."""
+        return self.about.codec
+
+    @property
+    def crystals(self) -> int:
+        """How many crystals it was fitted to."""
+        return self.about.crystals
+
+    @property
+    def description(self) -> str:
+        """Sizes."""
+        count = sum(p.numel() for p in self.network.parameters())
+        return f"flow of {count / 1e6:.1f} M weights, fitted to {self.crystals} crystals of up to {self._most} sites"
+
+    @property
+    def _most(self) -> int:
+        return self.about.config.most_sites
+
+    @property
+    def _device(self) -> torch.device:
+        return self.network.latent_mean.device
+
+    @classmethod
+    def untrained(cls, source: FlowCrystals, seed: int) -> "FlowPrior":
+        """Make networks that have learnt nothing but the scales of what they are to make."""
+        about = About.of(source)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            network = FlowNetwork(about.config, about.latent).to(source.codec.device)
+        latents = [source.batch([seed, k, 3]).latent.flatten(0, 1) for k in range(SCALES)]
+        network.standardise(
+            torch.cat(latents), source.cells.to(source.codec.device), source.facts.properties.to(source.codec.device)
+        )
+        return cls(about, network)
+
+    @classmethod
+    def fit(  # type: ignore[override] # its own settings
+        cls,
+        codec: Codec,
+        crystals: Sequence[Crystal],
+        config: FlowConfig | None = None,
+        *,
+        steps: int = 1000,
+        rate: float = 1e-3,
+        batch_patches: int = 2048,
+        seed: int = 0,
+    ) -> "FlowPrior":
+        """Fit crystals by plain AdamW; `xtalcodec train-prior` does long trainings, with checkpoints.
+
+        Parameters
+        ----------
+        codec
+            Whose latents the prior is of.
+        crystals
+            To fit.
+        config
+            Sizes.
+        steps, rate, batch_patches
+            Of the optimiser.
+        seed
+            The same seed gives the same prior.
+
+        Raises
+        ------
+        PriorError
+            A codec of windows; no crystal that can be used.
+        """
+        source = FlowCrystals(codec, crystals, config or FlowConfig(), batch_patches)
+        prior = cls.untrained(source, seed)
+        optimiser = torch.optim.AdamW(prior.network.parameters(), lr=rate)
+        for step in range(steps):
+            terms = prior.network.loss(source.batch([seed, step]), torch.Generator().manual_seed(seed + step))
+            optimiser.zero_grad()
+            torch.stack([*terms.values()]).sum().backward()
+            optimiser.step()
+        prior.network.eval()
+        return prior
+
+    # Sampling
+
+    def condition(self, conditions: Conditions) -> "FlowPrior":
+        """Return the prior of crystals that are as asked.
+
+        Raises
+        ------
+        PriorError
+            Conditions that contradict each other, or that this prior cannot obey.
+        """
+        conditions.check(self.about.config, set(self.about.elements))
+        return replace(self, conditions=conditions)
+
+    def sampled_by(self, sampler: SamplerConfig) -> "FlowPrior":
+        """Return the same prior with another sampler."""
+        return replace(self, sampler=sampler)
+
+    def sample(self, n: int, seed: int = 0, temperature: float = 1.0, first: int = 0) -> LatentSet:
+        """Draw codes: compositions, cells, latents. A sample follows from the seed and its number alone.
+
+        Parameters
+        ----------
+        n
+            How many.
+        seed
+            Another gives other samples.
+        temperature
+            What the noise is multiplied by that the flows begin with.
+        first
+            Number of the first one.
+        """
+        return self.filled(self.plan(n, seed, temperature, first), seed, temperature)
+
+    @torch.no_grad()
+    def plan(self, n: int, seed: int = 0, temperature: float = 1.0, first: int = 0) -> list[Plan]:
+        """Draw compositions and cells, see `sample`."""
+        if n < 1 or not temperature >= 0:
+            raise PriorError(f"cannot draw {n} samples at the temperature {temperature:g}")
+        config, numbers = self.about.config, range(first, first + n)
+        rngs = [np.random.default_rng([seed, k]) for k in numbers]
+        told = self._told(n)
+        dice = np.stack([rng.random(2 * config.most_elements + 1) for rng in rngs])
+        made = self.network.compositions.draw(told, self.conditions, np.array(self.about.elements), dice)
+        facts = self._with(told, made)
+        start = torch.from_numpy(np.stack([rng.standard_normal((1, 6)) for rng in rngs])).float().to(self._device)
+        shapes = self._follow(self.network.cells, temperature * start, ONE, facts, rngs)[:, 0]
+        shapes = shapes * self.network.cell_deviation + self.network.cell_mean
+        plans = []
+        for k, composition, shape in zip(numbers, made, shapes.double().cpu().numpy(), strict=True):
+            lattice = cell_of(shape, composition.sites)
+            try:
+                patches = self.about.grid.open().grid_of(lattice, composition.sites)
+            except CrystalError as error:
+                raise PriorError(f"sample {k + 1}: {error}") from error
+            plans.append(Plan(f"sample-{k + 1}", composition, lattice, patches, k))
+        return plans
+
+    @torch.no_grad()
+    def filled(self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0) -> LatentSet:
+        """Draw the latents of planned cells, see `sample`."""
+        codes: dict[int, CrystalCode] = {}
+        noise = min(self.sampler.noise, self.about.most_noise)
+        for patches, rows in grouped([plan.patches for plan in plans]):
+            own = [plans[k] for k in rows]
+            rngs = [np.random.default_rng([seed, plan.number, 1]) for plan in own]
+            facts = self._with(self._told(len(own)), [plan.composition for plan in own])
+            shape = int(np.prod(patches)), self.about.latent
+            start = torch.from_numpy(np.stack([rng.standard_normal(shape) for rng in rngs])).float().to(self._device)
+            lattice = torch.from_numpy(np.stack([plan.lattice for plan in own])).float().to(self._device)
+            z = self._follow(self.network.latents, temperature * start, patches, facts, rngs, lattice=lattice)
+            z = z * self.network.latent_deviation + self.network.latent_mean
+            for k, plan, row in zip(rows, own, z.cpu().numpy(), strict=True):
+                basis = np.eye(3, dtype=np.int64)
+                codes[k] = CrystalCode(plan.name, row, patches, plan.lattice, basis, noise=noise)
+        return LatentSet(tuple(codes[k] for k in range(len(plans))), self.codec)
+
+    def _told(self, n: int) -> Facts:
+        """What is asked, of so many crystals: symmetry and properties."""
+        config, asked = self.about.config, self.conditions
+        facts = Facts.nothing(n, config.most_elements, len(config.properties))
+        facts.space_group[:] = asked.space_group
+        if asked.space_group or asked.system:
+            from xtalcodec.geometry.symmetry import crystal_system
+
+            facts.system[:] = 1 + NAMES.index(asked.system or crystal_system(asked.space_group))
+        for name, value in asked.properties.items():
+            facts.properties[:, config.properties.index(name)] = value
+        return self.network.scaled(facts.to(self._device))
+
+    def _with(self, told: Facts, compositions: Sequence[Composition]) -> Facts:
+        """The same, and what the cells hold."""
+        elements, counts = torch.zeros_like(told.elements).cpu(), torch.zeros_like(told.elements).cpu()
+        for k, one in enumerate(compositions):
+            elements[k, : len(one.elements)] = torch.tensor(one.elements)
+            counts[k, : len(one.counts)] = torch.tensor(one.counts)
+        device = self._device
+        return replace(told, elements=elements.to(device), counts=counts.to(device), sites=counts.sum(1).to(device))
+
+    def _follow(
+        self,
+        network: Callable[..., Tensor],
+        start: Float[Tensor, "b t numbers"],
+        patches: Patches,
+        facts: Facts,
+        rngs: Sequence[np.random.Generator],
+        **about: Any,
+    ) -> Float[Tensor, "b t numbers"]:
+        """Follow a network's flow from noise, guided, with each crystal's own random numbers."""
+        config = self.about.config
+        nothing = Facts.nothing(len(start), config.most_elements, len(config.properties)).to(start.device)
+        guidance = self.sampler.guidance
+
+        def velocity(x: Tensor, time: Tensor) -> Tensor:
+            if guidance == 1:
+                return network(x, time, patches, facts, **about)
+            free = network(x, time, patches, nothing, **about)
+            return free if guidance == 0 else free + guidance * (network(x, time, patches, facts, **about) - free)
+
+        def fresh() -> Tensor:
+            drawn = np.stack([rng.standard_normal(start.shape[1:]) for rng in rngs])
+            return torch.from_numpy(drawn).to(start)
+
+        with _reduced(start.device):
+            return follow(velocity, start, self.sampler, fresh)
+
+    # Files
+
+    def save(self, folder: str | Path) -> None:
+        """Write the prior to a folder: all of it, or the folder stays as it was."""
+        with atomic_folder(folder) as temporary:
+            state = {k: v.half() if v.is_floating_point() else v for k, v in self.network.state_dict().items()}
+            save_file({k: v.contiguous().cpu() for k, v in state.items()}, temporary / WEIGHTS)
+            (temporary / ABOUT).write_text(json.dumps(asdict(self.about), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "FlowPrior":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        PriorError
+            A folder without a prior, or with one that is broken.
+        """
+        folder = Path(folder)
+        try:
+            settle(folder)
+            values = json.loads((folder / ABOUT).read_text())
+            if values.get("format") != FORMAT:
+                raise PriorError(f"its format is {values.get('format')!r}, not {FORMAT!r}")
+            about = About(
+                **{
+                    **values,
+                    "elements": tuple(values["elements"]),
+                    "grid": build(PeriodicConfig, values["grid"], "grid"),
+                    "config": build(FlowConfig, values["config"], "config"),
+                }
+            )
+            network = FlowNetwork(about.config, about.latent)
+            state = load_file(folder / WEIGHTS)
+            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, SettingsError) as error:
+            raise PriorError(f"{folder} holds no prior that can be read: {error}") from error
+        if not all(torch.isfinite(x).all() for x in network.state_dict().values()):
+            raise PriorError(f"{folder}: a number is not finite")
+        return cls(about, network.eval())
+
+
+def _reduced(device: torch.device) -> torch.autocast:
+    """Bfloat16 where the processor multiplies it natively."""
+    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+    return torch.autocast(device.type, torch.bfloat16, enabled=native)

@@ -1,0 +1,90 @@
+"""What is known of crystals as tokens, which patches attend to: one for each element, for symmetry, for each number."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from xtalcodec.crystal import HEAVIEST
+from xtalcodec.networks.torus_transformer import LayerBias
+from xtalcodec.priors.flow.facts import NAMES, Facts
+from xtalcodec.priors.flow.settings import FlowConfig
+
+SPACE_GROUPS = 230
+WAVES = 8
+"""Sines, and as many cosines, that a property's value is given as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Of a batch."""
+
+    values: Float[Tensor, "b m width"]
+    known: Bool[Tensor, "b m"]
+    """Which of them say anything; the others are not looked at."""
+
+
+class ConditionTokens(nn.Module):
+    """Facts → tokens."""
+
+    def __init__(self, config: FlowConfig, width: int) -> None:
+        """Make the tables."""
+        super().__init__()
+        self.most_sites = config.most_sites
+        self.element = nn.Embedding(HEAVIEST + 1, width)
+        self.count = nn.Embedding(config.most_sites + 1, width)
+        self.share = nn.Linear(1, width)
+        self.sites = nn.Embedding(config.most_sites + 1, width)
+        self.space_group = nn.Embedding(SPACE_GROUPS + 1, width)
+        self.system = nn.Embedding(len(NAMES) + 1, width)
+        self.property = nn.Embedding(max(1, len(config.properties)), width)
+        self.value = nn.Sequential(nn.Linear(2 * WAVES + 1, width), nn.GELU(), nn.Linear(width, width))
+
+    def forward(self, facts: Facts) -> Tokens:
+        """Embed what is known; columns of which nothing is known in the batch are left out.
+
+        Parameters
+        ----------
+        facts
+            Properties standardised.
+        """
+        share = facts.counts / facts.counts.sum(1, keepdim=True).clamp_min(1)
+        elements = self.element(facts.elements) + self.count(facts.counts.clamp_max(self.most_sites))
+        elements = elements + self.share(share[..., None].to(elements.dtype))
+        symmetry = self.space_group(facts.space_group) + self.system(facts.system)
+        values = facts.properties.nan_to_num(0.0)[..., None]
+        waves = values * torch.arange(1, WAVES + 1, device=values.device) * (math.pi / 8)
+        described = self.value(torch.cat([values, waves.sin(), waves.cos()], -1))
+        numbers = described + self.property.weight[: values.shape[1]]
+        sites = self.sites(facts.sites.clamp_max(self.most_sites))
+        every = torch.cat([elements, sites[:, None], symmetry[:, None], numbers], 1)
+        known = torch.cat(
+            [
+                facts.elements > 0,
+                (facts.sites > 0)[:, None],
+                (facts.system > 0)[:, None],
+                facts.properties.isfinite(),
+            ],
+            1,
+        )
+        used = known.any(0)
+        return Tokens(every[:, used], known[:, used])
+
+
+@dataclass(frozen=True, slots=True)
+class JointBias:
+    """Attention bias of one layer among tokens, which come first, and patches."""
+
+    patches: LayerBias
+    known: Bool[Tensor, "b m"]
+
+    def rows(self, start: int, stop: int) -> Float[Tensor, "b heads queries m+t"]:
+        """Bias between some of the rows and all: tokens have no place, and those that say nothing are not seen."""
+        m = self.known.shape[1]
+        t = math.prod(self.patches.patches)
+        near = self.patches.rows(max(0, start - m), max(0, stop - m))
+        among = nn.functional.pad(near, (m, 0, min(m, stop) - min(m, start), 0))
+        unseen = nn.functional.pad(~self.known, (0, t))
+        return among.masked_fill(unseen[:, None, None], -torch.inf)
