@@ -25,6 +25,7 @@ ABOUT, NUMBERS = "prior.json", "prior.safetensors"
 
 ARRAYS = ("mean", "scale", "axes", "spread", "remainder")
 
+
 @dataclass(frozen=True, slots=True)
 class About:
     """Codec, sizes and number of the codes that a prior was fitted to."""

@@ -1,12 +1,10 @@
 """Recipes: everything that decides a training, one YAML file each, `key=value` on top."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import field
-from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-import yaml
 from pydantic import Field
 
 from xtalcodec.codecs.hub import pretrained
@@ -19,13 +17,14 @@ from xtalcodec.config import (
     SettingsError,
     Share,
     build,
-    override,
     renamed,
     settings,
-    unknown,
 )
 from xtalcodec.training.augment import AugmentConfig
 from xtalcodec.training.optimisers import OptimiserConfig
+from xtalcodec.training.recipe_files import overridden, shipped, values_of
+
+FOLDER = "recipes"
 
 
 @settings
@@ -54,7 +53,7 @@ class Recipe:
 
 def available() -> list[str]:
     """Names of the recipes that ship with the package."""
-    return sorted(p.name.removesuffix(".yaml") for p in files("xtalcodec.training").joinpath("recipes").iterdir())
+    return shipped(FOLDER)
 
 
 def load(name: str, overrides: Sequence[str] = (), note: Note | None = None) -> Recipe:
@@ -76,20 +75,12 @@ def load(name: str, overrides: Sequence[str] = (), note: Note | None = None) -> 
     FileNotFoundError
         No such recipe; the message lists those there are.
     """
-    if name in available():
-        text = files("xtalcodec.training").joinpath("recipes", f"{name}.yaml").read_text()
-    elif Path(name).is_file():
-        text = Path(name).read_text()
-    else:
-        raise FileNotFoundError(unknown("recipe", name, available()) + " A YAML file will do too.")
-    values = yaml.safe_load(text) or {}
-    if not isinstance(values, dict):
-        raise SettingsError(f"{name} holds no settings, but {values!r}")
+    values = values_of(FOLDER, name)
     classes()  # the kinds of networks and representations
     values = renamed(Recipe, values, note=note)
     _check_start(name, str(values.get("start", "")))
     for word in overrides:
-        values = _laid_over(values, renamed(Recipe, override({}, [word]), note=note))
+        values = overridden(Recipe, values, word, note)
     return build(Recipe, values)
 
 
@@ -99,12 +90,3 @@ def _check_start(recipe: str, start: str) -> None:
         raise SettingsError(
             f"{recipe} starts from {start!r}, which is not on this machine: give start={start} to fetch it"
         )
-
-
-def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay nested settings over others."""
-    result = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = _laid_over(result[key], value) if both else value
-    return result

@@ -133,7 +133,9 @@ class Compositions(nn.Module):
         for k in range(self.config.most_elements):
             if not any(left):
                 break
-            rules = [Rule(conditions, unit, known, e, total, self.config) for e, total in zip(elements, left, strict=True)]
+            rules = [
+                Rule(conditions, unit, known, e, total, self.config) for e, total in zip(elements, left, strict=True)
+            ]
             may = torch.from_numpy(np.stack([rule.elements() for rule in rules])).to(sequence.device)
             next_element = _pick(self.to_element(self.hidden(sequence, facts)[:, -1]), may, dice[:, 1 + 2 * k])
             sequence = torch.cat([sequence, next_element[:, None]], 1)

@@ -1,7 +1,7 @@
 """What is known of crystals, as tensors: what a flow is told of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -38,16 +38,15 @@ class Facts:
 
     def __getitem__(self, rows: "Tensor | slice | list[int]") -> "Facts":
         """Return some of the crystals."""
-        return Facts(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return self._each(lambda values: values[rows])
 
     def to(self, device: torch.device) -> "Facts":
         """Return the same on a device."""
-        return Facts(*(getattr(self, f.name).to(device) for f in fields(self)))
+        return self._each(lambda values: values.to(device))
 
-    @classmethod
-    def cat(cls, parts: "Sequence[Facts]") -> "Facts":
-        """Join batches."""
-        return cls(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Facts":
+        """Change every table in the same way."""
+        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
 
     @classmethod
     def nothing(cls, n: int, elements: int, properties: int) -> "Facts":
@@ -63,7 +62,8 @@ class Facts:
             How many properties there are.
         """
         table, row = torch.zeros(n, elements, dtype=torch.long), torch.zeros(n, dtype=torch.long)
-        return cls(table, table, row, row, row, torch.full((n, properties), torch.nan))
+        unknown = torch.full((n, properties), torch.nan)
+        return cls(table, table.clone(), row, row.clone(), row.clone(), unknown)
 
     @classmethod
     def of(cls, crystals: Sequence[Crystal], elements: int, properties: Sequence[str]) -> "Facts":

@@ -1,6 +1,7 @@
 """Following a flow from noise to data."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -40,7 +41,7 @@ def follow(
     """
     steps = max(1, round(config.steps * abs(until - since)))
     times = torch.linspace(since, until, steps + 1).tolist()
-    for now, then in zip(times[:-1], times[1:], strict=True):
+    for now, then in pairwise(times):
         start = now
         if config.churn and then > now > 0:
             start = max(0.0, now - config.churn * (then - now))

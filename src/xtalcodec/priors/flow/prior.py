@@ -1,7 +1,7 @@
 """The flow prior: compositions, cells and latents of crystals, one after the other."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from xtalcodec.representations.base import Patches, grouped
 from xtalcodec.representations.periodic import PeriodicConfig
 
 FORMAT = "xtalcodec-flow-prior-1"
-ABOUT, WEIGHTS = "prior.json", "prior.safetensors"
+ABOUT, WEIGHTS, TRAINING = "prior.json", "prior.safetensors", "training.json"
 """Files of a prior's folder."""
 SCALES = 40
 """Batches from which the scales of numbers are taken."""
@@ -60,7 +60,9 @@ class About:
         """Describe what is to be learnt."""
         codec = source.codec
         if not isinstance(codec.config.representation, PeriodicConfig):
-            raise PriorError(f"the codec {codec.config.name!r} is one of windows; a flow is of a periodic codec's latents")
+            raise PriorError(
+                f"the codec {codec.config.name!r} is one of windows; a flow is of a periodic codec's latents"
+            )
         elements = sorted({z for crystal in source.crystals for z in crystal.elements})
         settings = codec.config.network.latent, codec.config.representation, tuple(elements), codec.most_noise
         return cls(codec.identity, *settings, len(source), source.config)
@@ -294,9 +296,19 @@ class FlowPrior(Prior):
 
     # Files
 
-    def save(self, folder: str | Path) -> None:
-        """Write the prior to a folder: all of it, or the folder stays as it was."""
+    def save(self, folder: str | Path, training: Mapping[str, Any] | None = None) -> None:
+        """Write the prior to a folder: all of it, or the folder stays as it was.
+
+        Parameters
+        ----------
+        folder
+            Made if it is not there.
+        training
+            How it was trained, for its card.
+        """
         with atomic_folder(folder) as temporary:
+            if training:
+                (temporary / TRAINING).write_text(json.dumps(training, indent=2) + "\n")
             state = {k: v.half() if v.is_floating_point() else v for k, v in self.network.state_dict().items()}
             save_file({k: v.contiguous().cpu() for k, v in state.items()}, temporary / WEIGHTS)
             (temporary / ABOUT).write_text(json.dumps(asdict(self.about), indent=2) + "\n")

@@ -1,0 +1,73 @@
+"""Crystals that nobody has seen: codes of a prior, decoded."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from xtalcodec.codecs.base import Codec, DecodedCrystal
+from xtalcodec.codecs.latents import CrystalCode
+from xtalcodec.priors.flow.prior import FlowPrior, Plan
+
+TOGETHER = 256
+"""Samples at a time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """A sample of a flow."""
+
+    plan: Plan
+    """What its cell was to hold."""
+    code: CrystalCode
+    decoded: DecodedCrystal | None
+    """None where its field holds no atom."""
+
+    @property
+    def as_planned(self) -> bool:
+        """Whether the crystal holds just the atoms that its cell was to hold."""
+        if self.decoded is None or not self.decoded.crystal.is_ordered:
+            return False
+        z, counts = np.unique(self.decoded.crystal.numbers, return_counts=True)
+        wanted = self.plan.composition
+        return (tuple(z.tolist()), tuple(counts.tolist())) == (wanted.elements, wanted.counts)
+
+
+def draw(
+    codec: Codec,
+    prior: FlowPrior,
+    n: int,
+    seed: int = 0,
+    temperature: float = 1.0,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Sampled]:
+    """Yield samples as they come; one follows from the seed and its number alone.
+
+    Parameters
+    ----------
+    codec
+        That decodes them.
+    prior
+        That is sampled, perhaps with conditions.
+    n
+        How many.
+    seed
+        Another gives other samples.
+    temperature
+        What the noise is multiplied by that the flows begin with.
+    progress
+        Called with the number of samples done since the last call.
+
+    Raises
+    ------
+    LatentsError
+        A prior of another codec.
+    """
+    codec.check_owns(prior.codec)
+    for first in range(0, n, TOGETHER):
+        plans = prior.plan(min(TOGETHER, n - first), seed, temperature, first)
+        codes = prior.filled(plans, seed, temperature)
+        for plan, code, decoded in zip(plans, codes, codec.decode_crystals(codes), strict=True):
+            yield Sampled(plan, code, decoded)
+        if progress:
+            progress(len(plans))

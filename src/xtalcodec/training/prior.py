@@ -1,0 +1,227 @@
+"""Training a flow: the loop with checkpoints that resume exactly, and samples that tell how good it is."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.card import provenance
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.generation.judging import Sample, valid_unique_novel
+from xtalcodec.evaluation.generation.memo import Memo
+from xtalcodec.io.read import Unusable
+from xtalcodec.latent_space.sample import draw
+from xtalcodec.priors.flow.crystals import FlowCrystals
+from xtalcodec.priors.flow.network import FlowBatch, FlowNetwork
+from xtalcodec.priors.flow.prior import FlowPrior
+from xtalcodec.training import checkpoint
+from xtalcodec.training.crystals import torch_seed
+from xtalcodec.training.optimisers import open_optimisers
+from xtalcodec.training.prior_recipe import PriorRecipe
+from xtalcodec.training.progress import Progress, Report
+from xtalcodec.training.stepping import (
+    CHECKPOINT,
+    PRIMITIVES,
+    decided,
+    open_accelerator,
+    prepare,
+    schedule,
+    take_step,
+)
+
+BEST, LAST = "best", "last"
+"""Folders of the prior whose samples were best, and of the last one."""
+SURE = 0.5
+"""Least confidence of a good sample."""
+
+
+class FlowLoss(nn.Module):
+    """Batches → losses, whose sum is to fall: what several processes can wrap."""
+
+    def __init__(self, network: FlowNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: FlowBatch, dice: torch.Generator) -> dict[str, Tensor]:
+        """Return the losses."""
+        return self.network.loss(batch, dice)
+
+
+def train_prior(
+    recipe: PriorRecipe,
+    data: Sequence[Crystal],
+    out: Path,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+    device: str = "auto",
+    facts: Mapping[str, Any] | None = None,
+) -> FlowPrior:
+    """Train a flow and keep it in `out`: the last one, and the one whose samples were most often valid, unique, novel.
+
+    Parameters
+    ----------
+    recipe
+        Everything that decides the training.
+    data
+        Crystals to learn from, and which samples must not be to be novel.
+    out
+        Folder for checkpoints, logs and the priors.
+    resume
+        Go on from the checkpoint in `out`.
+    minutes
+        End the schedule after this much training time instead of the recipe's steps.
+    device
+        "cpu", "cuda", or "auto".
+    facts
+        What else the card should say.
+
+    Raises
+    ------
+    TrainingError
+        `out` already holds a training and `resume` is not set, or holds another recipe.
+    PriorError
+        A codec of windows; no crystal that can be used.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
+    accelerator = open_accelerator(recipe.precision, device)
+    if accelerator.is_main_process:
+        prepare(out, recipe, resume)
+    accelerator.wait_for_everyone()
+    codec = Codec.from_pretrained(recipe.codec, str(accelerator.device))
+    source = FlowCrystals(codec, data, recipe.flow, recipe.optimiser.patches)
+    prior = FlowPrior.untrained(source, recipe.seed)
+    network = prior.network.train()
+    average = AveragedModel(network, multi_avg_fn=_Average(recipe.average))
+    both = nn.ModuleDict({"network": network, "average": average})
+    optimisers = open_optimisers(network, recipe.optimiser)
+    judge, progress = Judge(codec, source, recipe, out), Progress()
+    if resume and (out / CHECKPOINT).is_file():
+        found = checkpoint.load(out / CHECKPOINT, both, optimisers)
+        judge.best = found.pop("best")
+        progress = Progress(**found)
+    report = Report(out, len(source), source.left_out, progress) if accelerator.is_main_process else None
+    about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
+    averaged = replace(prior, network=cast("FlowNetwork", average.module), sampler=recipe.sampler)
+    model = accelerator.prepare(FlowLoss(network))
+
+    def keep(report: Report, *, score: bool) -> None:
+        if score:
+            judge.keep_best(averaged, progress, report, about)
+        averaged.save(out / LAST, training=provenance(**about, **asdict(progress)))
+        checkpoint.save(out / CHECKPOINT, both, optimisers, asdict(progress) | {"best": judge.best})
+
+    saved = time.monotonic()
+    for fraction in schedule(accelerator, progress, recipe.optimiser.length(len(source)), minutes):
+        seed = [recipe.seed, progress.step, accelerator.process_index]
+        batch = source.batch(seed)
+        dice = torch.Generator().manual_seed(torch_seed([*seed, 2]))
+        losses = model(batch, dice)
+        skipped = take_step(losses, model, accelerator, optimisers, recipe.optimiser, progress.step, fraction)
+        average.update_parameters(network)
+        progress.step += 1
+        progress.crystals += len(batch) * accelerator.num_processes
+        if report:
+            report.step(progress, fraction, {**losses, "skipped": skipped})
+        if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
+            if report:
+                keep(report, score=judge.due)
+            saved = time.monotonic()
+            accelerator.wait_for_everyone()
+    if report:
+        keep(report, score=True)
+        report.close()
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
+    network.eval()
+    return averaged
+
+
+class _Average:
+    """Exponential average of the weights that begins as a plain one."""
+
+    def __init__(self, keep: float) -> None:
+        self.keep = keep
+
+    @torch.no_grad()
+    def __call__(self, averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
+        """Move the averages towards the values."""
+        keep = min(self.keep, (1 + int(count)) / (10 + int(count)))
+        for mean, value in zip(averages, values, strict=True):
+            mean.lerp_(value, 1 - keep)
+
+
+class Judge:
+    """Draws samples now and then, says how good they are, and keeps the prior whose samples were best."""
+
+    def __init__(self, codec: Codec, source: FlowCrystals, recipe: PriorRecipe, out: Path) -> None:
+        """Keep what samples are decoded by and compared with.
+
+        Parameters
+        ----------
+        codec
+            That decodes samples.
+        source
+            Training crystals, which samples must not be to be novel.
+        recipe
+            How many samples are drawn, and when.
+        out
+            Where the best prior is kept.
+        """
+        self.codec, self.train, self.recipe, self.out = codec, source.crystals, recipe, out
+        self.memo, self.best, self.last = Memo(), 0.0, time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time."""
+        return time.monotonic() - self.last > 60 * self.recipe.score_minutes
+
+    def keep_best(self, prior: FlowPrior, progress: Progress, report: Report, about: Mapping[str, Any]) -> None:
+        """Note the scores of samples, and save the prior where they are the best so far.
+
+        Parameters
+        ----------
+        prior
+            As it stands.
+        progress, report
+            How far training is, and its log.
+        about
+            What its card says.
+        """
+        self.last = time.monotonic()
+        if not self.recipe.sample:
+            return
+        scores = self.scores(prior)
+        report.note(progress, scores)
+        if scores["good"] > self.best or not (self.out / BEST).exists():
+            prior.save(self.out / BEST, training=provenance(**about, **asdict(progress), samples=scores))
+            self.best = scores["good"]
+
+    def scores(self, prior: FlowPrior) -> dict[str, float]:
+        """Rates among samples. Good ones are valid, unique, novel, sure, and hold what their cell was to hold."""
+        prior.network.eval()
+        drawn = list(draw(self.codec, prior, self.recipe.sample, seed=self.recipe.seed))
+        samples: list[Sample] = [
+            one.decoded.crystal if one.decoded else Unusable(one.plan.name, "no atom found") for one in drawn
+        ]
+        rows = valid_unique_novel(samples, self.train, self.memo)
+        new = [bool(row.valid and row.unique and row.novel) for row in rows]
+        confidence = [one.decoded.confidence if one.decoded else 0.0 for one in drawn]
+        good = [ok and one.as_planned and c >= SURE for ok, one, c in zip(new, drawn, confidence, strict=True)]
+        n = len(rows)
+        return {
+            "good": sum(good) / n,
+            "valid_unique_novel": sum(new) / n,
+            "apart": sum(bool(row.structure_valid) for row in rows) / n,
+            "valid": sum(bool(row.valid) for row in rows) / n,
+            "novel": sum(bool(row.novel) for row in rows) / n,
+            "as_planned": sum(one.as_planned for one in drawn) / n,
+            "confidence": sum(confidence) / n,
+        }

@@ -1,0 +1,58 @@
+"""Recipes of priors: everything that decides a training, one YAML file each, `key=value` on top."""
+
+from collections.abc import Sequence
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from xtalcodec.config import NotNegative, Share, build, settings
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
+from xtalcodec.training.optimisers import OptimiserConfig
+from xtalcodec.training.recipe_files import overridden, shipped, values_of
+
+FOLDER = "prior_recipes"
+
+
+@settings
+class PriorRecipe:
+    """A training of a flow, whole."""
+
+    codec: str = "mp"
+    """Whose latents the prior is of: one that ships, or a folder."""
+    flow: FlowConfig = field(default_factory=FlowConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    """How samples are drawn that tell how far training is."""
+    average: Share = 0.999
+    """Share that the running average of the weights keeps at each step; the average is what samples."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """"bf16", "fp32", or "auto": bf16 where the processor multiplies it natively."""
+    checkpoint_minutes: NotNegative = 5.0
+    """Between checkpoints."""
+    score_minutes: NotNegative = 20.0
+    """Between samples that are judged."""
+    sample: Annotated[int, Field(ge=0)] = 100
+    """How many are drawn and judged."""
+
+
+def available() -> list[str]:
+    """Names of the recipes that ship with the package."""
+    return shipped(FOLDER)
+
+
+def load(name: str, overrides: Sequence[str] = ()) -> PriorRecipe:
+    """Read a recipe by name or path and lay `key=value` words over it.
+
+    Raises
+    ------
+    SettingsError
+        An unknown key or a value of the wrong type.
+    FileNotFoundError
+        No such recipe; the message lists those there are.
+    """
+    values = values_of(FOLDER, name)
+    for word in overrides:
+        values = overridden(PriorRecipe, values, word)
+    return build(PriorRecipe, values)

@@ -1,0 +1,63 @@
+"""Recipes as YAML files: those that ship, one's own, and `key=value` words on top."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xtalcodec.config import Note, SettingsError, override, renamed, unknown
+
+
+def shipped(folder: str) -> list[str]:
+    """Names of the recipes in a folder of this package."""
+    return sorted(p.name.removesuffix(".yaml") for p in files("xtalcodec.training").joinpath(folder).iterdir())
+
+
+def values_of(folder: str, name: str) -> dict[str, Any]:
+    """Read the settings of a recipe that ships, or of a YAML file.
+
+    Raises
+    ------
+    SettingsError
+        No settings in it.
+    FileNotFoundError
+        No such recipe; the message lists those there are.
+    """
+    if name in shipped(folder):
+        text = files("xtalcodec.training").joinpath(folder, f"{name}.yaml").read_text()
+    elif Path(name).is_file():
+        text = Path(name).read_text()
+    else:
+        raise FileNotFoundError(unknown("recipe", name, shipped(folder)) + " A YAML file will do too.")
+    values = yaml.safe_load(text) or {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{name} holds no settings, but {values!r}")
+    return values
+
+
+def overridden(kind: type, values: Mapping[str, Any], word: str, note: Note | None = None) -> dict[str, Any]:
+    """Lay a `key=value` word over settings.
+
+    Parameters
+    ----------
+    kind
+        Class of the settings, which knows what was renamed.
+    values
+        Nested settings.
+    word
+        What the user typed.
+    note
+        Told of keys of earlier releases, which are understood.
+    """
+    return _laid_over(values, renamed(kind, override({}, [word]), note=note))
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay nested settings over others."""
+    result = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _laid_over(result[key], value) if both else value
+    return result

@@ -1,0 +1,132 @@
+"""What trainings of all kinds do: processes, the schedule, a step, a folder that holds one training."""
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from xtalcodec.io.atomic import atomic
+from xtalcodec.training.optimisers import OptimiserConfig
+from xtalcodec.training.progress import Progress
+
+CHECKPOINT, RECIPE = "checkpoint.safetensors", "recipe.yaml"
+"""Files of a training's folder, beside what it makes."""
+
+PRIMITIVES = "4000"
+"""oneDNN keeps a compiled product per shape; hundreds of grids need more than its 1,024 places, but not all at once:
+with 20,000 a training grew to 12 GB."""
+
+
+class TrainingError(ValueError):
+    """A training that cannot start or go on: the message says why."""
+
+
+def open_accelerator(precision: str, device: str) -> Any:
+    """Processes, device and precision, as Accelerate sees them."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("device cuda: no GPU that PyTorch can use")
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    native = _cpu_multiplies_bf16() if cpu else torch.cuda.is_bf16_supported()
+    bf16 = native if precision == "auto" else precision == "bf16"
+    AcceleratorState._reset_state()  # noqa: SLF001 (an earlier training here may have had another precision)
+    return Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether bfloat16 is the processor's own business; emulated, it is slower than float32."""
+    cpu = torch.cpu
+    return cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported()  # noqa: SLF001
+
+
+def prepare(out: Path, recipe: Any, resume: bool) -> None:
+    """Make the folder, or see that it holds this very training."""
+    text = yaml.safe_dump(json.loads(json.dumps(asdict(recipe))), sort_keys=False)
+    if resume and (out / RECIPE).is_file():
+        if (out / RECIPE).read_text() != text:
+            raise TrainingError(f"{out / RECIPE} is another recipe; resume with the same settings and data")
+    elif (out / CHECKPOINT).exists():
+        raise TrainingError(f"{out} already holds a training: --resume goes on, another --out starts afresh")
+    out.mkdir(parents=True, exist_ok=True)
+    with atomic(out / RECIPE) as temporary:
+        temporary.write_text(text)
+
+
+def schedule(accelerator: Any, progress: Progress, steps: int, minutes: float | None) -> Iterator[float]:
+    """Fraction of the training done, before each step: of the steps, or of the time; the same for all processes."""
+    while True:
+        steps_done = progress.step / steps if steps else 1.0
+        done = steps_done if minutes is None else progress.seconds / (60 * minutes)
+        fraction = decided(accelerator, done) if minutes is not None else done
+        if fraction >= 1:
+            return
+        start = time.monotonic()
+        yield fraction
+        progress.seconds += time.monotonic() - start
+
+
+def take_step(
+    losses: Mapping[str, Tensor],
+    model: nn.Module,
+    accelerator: Any,
+    optimisers: dict[str, Optimizer],
+    config: OptimiserConfig,
+    step: int,
+    fraction: float,
+) -> Tensor:
+    """One step of the optimisers down the sum of the losses of a batch per process; return whether it was skipped.
+
+    Reduced precision overflows now and then in the gradient of a convolution: such a step is skipped.
+
+    Parameters
+    ----------
+    losses
+        Of the batch.
+    model
+        Whose gradients are clipped.
+    accelerator
+        Of the processes.
+    optimisers, config
+        By name, and their rates.
+    step, fraction
+        Steps taken, and the share of the schedule that is done.
+    """
+    loss = torch.stack([*losses.values()]).sum()
+    if _somewhere(accelerator, not torch.isfinite(loss)):
+        raise TrainingError(f"the loss of step {step} is {loss.item()}; lower optimiser.lr_muon or optimiser.lr_adamw")
+    accelerator.backward(loss)
+    norm = accelerator.clip_grad_norm_(model.parameters(), config.clip or math.inf)
+    finite = bool(torch.isfinite(norm))
+    for name, optimiser in optimisers.items():
+        for group in optimiser.param_groups:
+            group["lr"] = config.rate(name, step, fraction)
+        if finite:
+            optimiser.step()
+        optimiser.zero_grad()
+    return torch.tensor(float(not finite))
+
+
+def decided(accelerator: Any, value: float) -> float:
+    """The first process's value, for all: of a clock, which every process reads a little differently."""
+    if accelerator.num_processes == 1:
+        return value
+    from accelerate.utils import broadcast
+
+    return float(broadcast(torch.tensor(value, dtype=torch.float64, device=accelerator.device)))
+
+
+def _somewhere(accelerator: Any, flag: bool) -> bool:
+    """Whether a flag is set on any process: what one cannot go on with, none can."""
+    if accelerator.num_processes == 1:
+        return flag
+    return bool(accelerator.reduce(torch.tensor(float(flag), device=accelerator.device)) > 0)
