@@ -5,6 +5,8 @@ from itertools import product
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.linalg import polar
+from scipy.spatial.transform import Rotation
 
 
 @cache
@@ -37,3 +39,38 @@ def orientation(
     equal = misfit <= misfit.min() + 1e-6 * (a**2).sum()
     best = int(np.argmin(np.where(equal, np.round(turned, 6), np.inf)))
     return choices[best], rotations[best]
+
+
+def polar_rotation(a: Float[np.ndarray, "3 3"], b: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """Rotation R that leaves nothing but a stretch between two cells: a⁻¹ b R is symmetric, whatever the basis.
+
+    Parameters
+    ----------
+    a, b
+        Cell vectors in rows, both right-handed.
+    """
+    rotation, _ = polar(np.linalg.solve(a, b), side="left")
+    return rotation.T
+
+
+def cell_between(
+    a: Float[np.ndarray, "3 3"], b: Float[np.ndarray, "3 3"], share: float
+) -> Float[np.ndarray, "3 3"]:
+    """Cell at `share` of the way from a to b: a P^share R^share, where b = a P R, P a stretch and R a rotation.
+
+    Strain grows evenly: it is the logarithm of P that is shared out. The volume goes from one end to the other without
+    a bulge, no cell on the way is flat, from b to a the way is the same, and it is that of any other basis (Arsigny
+    et al., SIAM J. Matrix Anal. Appl. 29, 328, 2007). Straight lines between cell vectors have none of the first two.
+
+    Parameters
+    ----------
+    a, b
+        Cell vectors in rows, both right-handed, in Å.
+    share
+        0 gives a, 1 gives b.
+    """
+    rotation, stretch = polar(np.linalg.solve(a, b), side="left")
+    values, axes = np.linalg.eigh(stretch)
+    turned = Rotation.from_rotvec(share * Rotation.from_matrix(rotation).as_rotvec()).as_matrix()
+    between: Float[np.ndarray, "3 3"] = a @ (axes * values**share) @ axes.T @ turned
+    return between

@@ -37,3 +37,10 @@ def density(crystal: Crystal) -> float:
 
     masses = atomic_masses[1 : len(crystal.content)]
     return G_PER_CM3 * float(crystal.content[1 : len(masses) + 1] @ masses) / crystal.volume
+
+
+def group(z: int) -> int:
+    """Column of the periodic table, 1 to 18; lanthanides and actinides are in the third."""
+    from pymatgen.core import Element
+
+    return int(Element.from_Z(z).group)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import moyopy
 import numpy as np
+from jaxtyping import Int
 
 from xtalcodec.crystal import Crystal, wrapped
 
@@ -75,6 +76,16 @@ def primitive(crystal: Crystal, symprec: float = 0.01) -> Crystal:
     if data is None:
         return crystal
     return _on_cell(crystal, data.prim_std_cell)
+
+
+def rotations(crystal: Crystal, symprec: float = 0.01) -> Int[np.ndarray, "ops 3 3"]:
+    """Rotations of the space group, with those that are improper, on columns of fractional coordinates.
+
+    The identity alone where no symmetry can be found.
+    """
+    data = _dataset(crystal, symprec)
+    found = np.eye(3, dtype=np.int64)[None] if data is None else np.array(data.operations.rotations, dtype=np.int64)
+    return np.unique(found, axis=0)
 
 
 def _on_cell(crystal: Crystal, cell: moyopy.Cell) -> Crystal:
