@@ -280,23 +280,53 @@ class Codec(Stored):
         return result
 
     def decode_crystals(
-        self, latents: LatentSet, progress: Callable[[int], None] | None = None
+        self,
+        latents: LatentSet,
+        progress: Callable[[int], None] | None = None,
+        *,
+        elements: Iterable[int] | None = None,
     ) -> list[DecodedCrystal | None]:
         """Decode latents; None where a field holds no atom.
+
+        Parameters
+        ----------
+        latents
+            Codes of this codec.
+        progress
+            Called with the number of crystals done since the last call.
+        elements
+            Atomic numbers that atoms are read as, where the codec `can_restrict` them; all that it knows if not given.
 
         Raises
         ------
         LatentsError
             Latents of another codec or of another shape.
+        TypeError
+            Elements, and a codec that reads whatever it finds.
+        ValueError
+            No element, or one that the codec does not know.
         """
+        among = None if elements is None else self._among(elements)
         result: list[DecodedCrystal | None] = [None] * len(latents)
         for indices, codes, z, lattice in self.batches(latents):
             noise = torch.tensor([code.noise for code in codes], device=self.device)
-            for k, code, sites in zip(indices, codes, self._sites(z, lattice, codes[0].patches, noise), strict=True):
+            found = self._sites(z, lattice, codes[0].patches, noise, among)
+            for k, code, sites in zip(indices, codes, found, strict=True):
                 result[k] = _decoded(code, sites)
             if progress:
                 progress(len(indices))
         return result
+
+    def _among(self, elements: Iterable[int]) -> list[int]:
+        """Check the elements that atoms are to be read as."""
+        if not self.can_restrict:
+            raise TypeError(f"the codec {self.config.name!r} reads whatever elements it finds: none can be forbidden")
+        among = sorted(set(elements))
+        strange = [z for z in among if z not in self.config.elements]
+        if strange or not among:
+            what = f"does not know the atomic numbers {strange}" if strange else "reads atoms of at least one element"
+            raise ValueError(f"the codec {self.config.name!r} {what}")
+        return among
 
     def batches(self, latents: LatentSet) -> Iterator[tuple[list[int], list[CrystalCode], Tensor, Tensor]]:
         """Indices, codes, latents and lattices of one grid at a time.
@@ -331,10 +361,18 @@ class Codec(Stored):
         return [result[k] for k in range(len(latents))]
 
     @torch.no_grad()
-    def _sites(self, z: Tensor, lattice: Tensor, patches: Patches, noise: Tensor | None = None) -> list[FoundAtoms]:
-        """Latents of one batch, which may be off by noise → sites of the crystals' cells."""
-        if noise is not None and bool(noise.any()):
-            atoms = self.find_atoms_despite(noise, z, lattice, patches)
+    def _sites(
+        self,
+        z: Tensor,
+        lattice: Tensor,
+        patches: Patches,
+        noise: Tensor | None = None,
+        elements: Sequence[int] | None = None,
+    ) -> list[FoundAtoms]:
+        """Latents of one batch, which may be off by noise → sites of the crystals' cells, of some elements or any."""
+        heard = noise if noise is not None and bool(noise.any()) else None
+        if heard is not None or elements is not None:
+            atoms = self.find_atoms_despite(heard, z, lattice, patches, elements)
         else:
             atoms = self.find_atoms(z, lattice, patches)
         cells = lattice.double().cpu().numpy()

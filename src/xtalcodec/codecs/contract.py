@@ -1,6 +1,7 @@
 """The contract of codecs: what each can do, and what each adds to encoding and decoding."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -41,6 +42,8 @@ class Contract(ABC):
     """Whether there is anything to learn."""
     learns_painted: ClassVar[bool] = False
     """Whether it can learn from views that are painted already."""
+    can_restrict: ClassVar[bool] = False
+    """Whether the elements that atoms are read as can be restricted."""
     finders: ClassVar[tuple[str, ...]] = ()
     """Names of the ways in which atoms can be found, where there are several."""
     network: Network
@@ -105,21 +108,24 @@ class Contract(ABC):
 
     def find_atoms_despite(
         self,
-        noise: Float[Tensor, " b"],  # noqa: ARG002
+        noise: Float[Tensor, " b"] | None,  # noqa: ARG002
         z: Float[Tensor, "b patches latent"],  # noqa: ARG002
         lattice: Float[Tensor, "b 3 3"],  # noqa: ARG002
         patches: Patches,  # noqa: ARG002
+        elements: Sequence[int] | None = None,  # noqa: ARG002
     ) -> list[FoundAtoms]:
-        """Atoms on the grid from latents that may be off.
+        """Atoms on the grid from latents that may be off, or whose elements are known in part.
 
         Parameters
         ----------
         noise
-            Standard deviation of the errors of each crystal's latent, at most `most_noise`.
+            Standard deviation of the errors of each crystal's latent, at most `most_noise`; None for none.
         z, lattice, patches
             As of `find_atoms`.
+        elements
+            Atomic numbers to choose from, where the codec `can_restrict` them; None for all that it knows.
         """
-        raise TypeError(f"the codec {self.config.name!r} knows of no noise on its latents")
+        raise TypeError(f"the codec {self.config.name!r} knows of no noise on its latents, and no forbidden elements")
 
     @abstractmethod
     def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:

@@ -30,6 +30,7 @@ class PatchCodec(Codec):
     networks = PatchConfig
     representations = (PeriodicConfig, UnitCellConfig, RepeatingConfig)
     can_refine = True
+    can_restrict = True
     network: PatchNetwork
 
     def __init__(self, config: CodecConfig, device: str | torch.device = "cpu") -> None:
@@ -85,12 +86,14 @@ class PatchCodec(Codec):
         z: Float[Tensor, "b patches latent"],
         lattice: Float[Tensor, "b 3 3"],
         patches: Patches,
+        elements: Sequence[int] | None = None,
     ) -> list[FoundAtoms]:
-        """Decode latents that may be off, and read the heat."""
+        """Decode latents that may be off, and read the heat, with some elements forbidden or none."""
         frame = self.representation.frame(lattice)
         decoded = self.network.decode(z, frame, patches, noise)
+        allowed = self.allowed if elements is None else torch.tensor(sorted(elements), device=self.device)
         finder = self.config.atom_finder
-        return find_by_heat(decoded, self.network, self.representation, frame, patches, self.allowed, finder)
+        return find_by_heat(decoded, self.network, self.representation, frame, patches, allowed, finder)
 
     def improve(
         self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]

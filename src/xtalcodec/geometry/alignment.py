@@ -53,9 +53,7 @@ def polar_rotation(a: Float[np.ndarray, "3 3"], b: Float[np.ndarray, "3 3"]) -> 
     return rotation.T
 
 
-def cell_between(
-    a: Float[np.ndarray, "3 3"], b: Float[np.ndarray, "3 3"], share: float
-) -> Float[np.ndarray, "3 3"]:
+def cell_between(a: Float[np.ndarray, "3 3"], b: Float[np.ndarray, "3 3"], share: float) -> Float[np.ndarray, "3 3"]:
     """Cell at `share` of the way from a to b: a P^share R^share, where b = a P R, P a stretch and R a rotation.
 
     Strain grows evenly: it is the logarithm of P that is shared out. The volume goes from one end to the other without

@@ -19,9 +19,9 @@ MOST_SITES = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CommonCell:
-    """Two crystals, each on a supercell of its own: row by row the cell vectors of one become the other's, site by site
-    its atoms.
+    """Two crystals, each on a supercell of its own.
 
+    Row by row the cell vectors of one become the other's, site by site its atoms.
     The cell half-way is Niggli-reduced. The second is turned so that nothing but a stretch is between the cells, and on
     an origin from which its atoms' mean displacement is none.
     """

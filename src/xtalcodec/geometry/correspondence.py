@@ -1,7 +1,7 @@
 """Which cell vectors of one lattice become which of another: pairs of supercells, those that strain least first.
 
-Supercells by Hermite normal forms, their bases reduced and then changed by small unimodular matrices (Stevanović et al.,
-Phys. Rev. Lett. 116, 075503, 2016). Pairs that symmetry makes the same are one.
+Supercells by Hermite normal forms, their bases reduced and then changed by small unimodular matrices (Stevanović et
+al., Phys. Rev. Lett. 116, 075503, 2016). Pairs that symmetry makes the same are one.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from jaxtyping import Float, Int
 
 from xtalcodec.geometry.alignment import unimodular
 
-CHOSEN = 64
+CHOSEN = 200
 """Pairs of supercells that are kept."""
 
 AT_ONCE = 2_000_000
 """Pairs of bases that are scored together: 16 MB a table."""
 
-LOWEST = 4_000
+LOWEST = 20_000
 """Of those, so many with the least strain are looked at for symmetry."""
 
 MARKS = np.sqrt(np.array([[2.0, 3, 5], [7, 11, 13], [17, 19, 23]]))

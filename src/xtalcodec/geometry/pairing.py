@@ -1,4 +1,4 @@
-"""Which atom of one crystal becomes which of another, on cells that correspond, and where the second one's origin is."""
+"""Which atom of one crystal becomes which of another on cells that correspond, and where the second's origin is."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,7 +16,7 @@ SPECIES_FIRST = 1e6
 UNLIKE = 0.01
 """Of a change of element, what the distance in the periodic table counts: it never outweighs a change."""
 
-ORIGINS = 8
+ORIGINS = 24
 """Of all origins, so many are tried in earnest."""
 
 ROUNDS = 6

@@ -1,22 +1,24 @@
 """What lies between two crystals: codes mixed step by step. Only the decoder says what crystal a code is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
-from xtalcodec.crystal import Crystal, minimum_image
-from xtalcodec.geometry.alignment import orientation, unimodular
+from xtalcodec.codecs.together import encode_together
+from xtalcodec.crystal import Crystal, CrystalError, minimum_image
+from xtalcodec.geometry.alignment import cell_between, orientation
+from xtalcodec.geometry.common_cell import MOST_SITES, common_cell
 from xtalcodec.geometry.niggli import niggli
+from xtalcodec.latent_space.paths import LatentPath, arc, line
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
 
-PARALLEL = 1e-6
-"""Sine of the angle between two latents below which the arc between them is a line."""
+NOISE = 0.3
+"""Noise that a decoder is told of between the ends, in standard deviations of the latent, where it knows of noise."""
 
 
 def interpolate(
@@ -25,26 +27,39 @@ def interpolate(
     b: Crystal,
     steps: int = 5,
     *,
+    path: LatentPath = line,
     spherical: bool = False,
+    noise: float = NOISE,
+    max_sites: int = MOST_SITES,
     refine: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> LatentSet:
-    """Return codes evenly spaced from one crystal to another, both included, on their reduced cells.
+    """Return codes evenly spaced from one crystal to another, both included.
 
-    (1) In a codec of windows b is turned so that its cell lies on a's as nearly as can be (`orientation`);
-    (2) both are encoded; (3) of the equivalent cells of b the nearest to a's is taken; (4) latents, cell
-    vectors and origins are mixed (`between`).
+    In a periodic codec (1) both are brought to a common cell whose atoms move least (`common_cell`); (2) both are
+    encoded on the grid that the cell half-way takes, from one origin. In a codec of windows (1) b is turned so that its
+    cell lies on a's as nearly as can be (`orientation`); (2) both are encoded; (3) of the equivalent cells of b the
+    nearest to a's is taken. Then latents are mixed by `path`, cells by `cell_between`, origins by straight lines.
+
+    Decode with `elements=elements_of(a, b)`, so that nothing is read that neither end has.
 
     Parameters
     ----------
     codec
-        Of windows for any two crystals; a periodic one for crystals of one grid.
+        Of any kind.
     a, b
         Ends of the path.
     steps
         Codes on it, both ends included.
+    path
+        How latents are mixed, as `line` and `arc` do.
     spherical
-        Along the arc between the latents instead of the line.
+        Short for `path=arc`.
+    noise
+        What a decoder that knows of noise is told between the ends, at most its `most_noise`: a mixture is off from the
+        latent of any crystal.
+    max_sites
+        Sites of a common cell, at most.
     refine
         Improve the latents of the ends where they do not decode to their crystals.
     progress
@@ -53,38 +68,69 @@ def interpolate(
     Raises
     ------
     CrystalError
-        One that this codec cannot hold, by name.
+        One that this codec cannot hold, or two without a common cell, by name.
     LatentsError
-        Crystals on different grids, which only codecs of windows can mix; fewer than two steps.
+        Fewer than two steps; noise below 0.
     """
     if steps < 2:
         raise LatentsError(f"a path has at least two steps, its ends, not {steps}")
-    window = codec.window is not None
-    if window:
-        _, rotation = orientation(niggli(a)[0].lattice, niggli(b)[0].lattice)
-        b = replace(b, lattice=b.lattice @ rotation)
-    latents = codec.encode([a, b], refine=refine, progress=progress)
-    start, end = latents[0], latents[1]
-    if start.patches != end.patches:
-        grids = " and ".join(f"{c.name or 'a crystal'} on {'×'.join(map(str, c.patches))}" for c in latents)
-        raise LatentsError(
-            f"latents of different grids cannot be mixed: {grids} patches, for the grid of the codec "
-            f"{codec.config.name!r} follows the cell. Codecs of windows have one grid for all: {_windows()}."
+    if not noise >= 0:
+        raise LatentsError(f"noise is 0 or more standard deviations, not {noise:g}")
+    ends = _in_windows if codec.window is not None else _on_a_common_cell
+    start, end, identity = ends(codec, a, b, max_sites, refine, progress)
+    codes = mixed(start, end, np.linspace(0, 1, steps).tolist(), arc if spherical else path)
+    told = min(noise, codec.most_noise)
+    names = [f"{_name(a)}-{_name(b)}-{k + 1}" for k in range(steps)]
+    codes[1:-1] = [replace(code, noise=told) for code in codes[1:-1]]
+    return LatentSet(tuple(replace(c, name=n) for c, n in zip(codes, names, strict=True)), identity)
+
+
+def elements_of(*crystals: Crystal) -> list[int]:
+    """Atomic numbers of all elements that are in any of the crystals, ascending."""
+    return sorted({z for crystal in crystals for z in crystal.elements})
+
+
+def mixed(a: CrystalCode, b: CrystalCode, shares: Sequence[float], path: LatentPath = line) -> list[CrystalCode]:
+    """Return codes on the way from a to b, in their reduced cells.
+
+    Cells go as `cell_between` has it, origins by the shorter way around the cell.
+
+    Parameters
+    ----------
+    a, b
+        Codes on the same grid; the results take the name and patches of a.
+    shares
+        0 gives a, 1 gives b.
+    path
+        How latents are mixed.
+
+    Raises
+    ------
+    LatentsError
+        Codes on different grids, or a path that returns latents of another shape.
+    """
+    if a.patches != b.patches:
+        grids = " and ".join(f"{c.name or 'a crystal'} on {'×'.join(map(str, c.patches))}" for c in (a, b))
+        raise LatentsError(f"latents of different grids cannot be mixed: {grids} patches")
+    latents = path(a, b, shares)
+    if latents.shape != (len(shares), *a.z.shape):
+        raise LatentsError(f"the path gave latents of shape {latents.shape} for {len(shares)} of {a.z.shape}")
+    apart = minimum_image(b.origin - a.origin)
+    return [
+        CrystalCode(
+            a.name,
+            z.astype(np.float32),
+            a.patches,
+            cell_between(a.lattice, b.lattice, share),
+            np.eye(3, dtype=np.int64),
+            a.origin + share * apart,
         )
-    # A periodic grid belongs to its cell, which may be turned but not replaced by an equivalent one.
-    choices = unimodular() if window else np.eye(3, dtype=np.int64)[None]
-    basis, rotation = orientation(start.lattice, end.lattice, choices)
-    end = _rebased(end, basis, np.eye(3) if window else rotation)
-    codes = [between(start, end, k / (steps - 1), spherical=spherical) for k in range(steps)]
-    names = [f"{a.name or a.formula}-{b.name or b.formula}-{k + 1}" for k in range(steps)]
-    return LatentSet(tuple(replace(c, name=n) for c, n in zip(codes, names, strict=True)), latents.codec)
+        for z, share in zip(latents, shares, strict=True)
+    ]
 
 
 def between(a: CrystalCode, b: CrystalCode, share: float, *, spherical: bool = False) -> CrystalCode:
-    """Return the code at `share` (0 to 1) of the way from a to b, in its reduced cell.
-
-    Cell vectors are mixed linearly, origins too, the shorter way around the cell. Cells that `orientation` has
-    brought together stay right-handed all along: Lₐᵀ Lᵦ is then symmetric and positive, and so is LₐᵀL(share).
+    """Return the code at `share` (0 to 1) of the way from a to b, see `mixed`.
 
     Parameters
     ----------
@@ -93,46 +139,48 @@ def between(a: CrystalCode, b: CrystalCode, share: float, *, spherical: bool = F
     share
         0 gives a, 1 gives b.
     spherical
-        Latents go along the arc between them (Shoemake 1985; White 2016), not along the line.
+        Latents go along the arc between them, not along the line.
     """
-    z = _arc(a.z, b.z, share) if spherical else (1 - share) * a.z + share * b.z
-    apart = b.origin - a.origin
-    return CrystalCode(
-        a.name,
-        z.astype(np.float32),
-        a.patches,
-        (1 - share) * a.lattice + share * b.lattice,
-        np.eye(3, dtype=np.int64),
-        a.origin + share * minimum_image(apart),
-    )
+    return mixed(a, b, [share], arc if spherical else line)[0]
 
 
-def _arc(
-    a: Float[np.ndarray, "patches latent"], b: Float[np.ndarray, "patches latent"], share: float
-) -> Float[np.ndarray, "patches latent"]:
-    """Latents as two long vectors: sin((1−t)ω)/sin ω a + sin(tω)/sin ω b."""
-    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
-    angle = np.arccos(np.clip(float((a * b).sum()) / norms, -1, 1)) if norms else 0.0
-    if np.sin(angle) < PARALLEL:
-        return (1 - share) * a + share * b
-    return (np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)
+Progress = Callable[[int], None] | None
 
 
-def _rebased(code: CrystalCode, basis: Int[np.ndarray, "3 3"], rotation: Float[np.ndarray, "3 3"]) -> CrystalCode:
-    """The same code with its crystal on an equivalent, turned cell."""
+def _on_a_common_cell(
+    codec: "Codec", a: Crystal, b: Crystal, max_sites: int, refine: bool, progress: Progress
+) -> tuple[CrystalCode, CrystalCode, str]:
+    """Codes of both ends on one grid of the common cell, from one origin, and whose they are."""
+    cells = common_cell(a, b, max_sites)
+    for given, crystal in ((a, cells.a), (b, cells.b)):
+        try:
+            codec.place(crystal)
+        except CrystalError as error:
+            raise CrystalError(f"{_name(given)}: {error}") from error
+    patches = codec.representation.patches(cells.at(0.5))
+    start, end = latents = encode_together(codec, [cells.a, cells.b], patches, refine=refine, progress=progress)
+    return start, end, latents.codec
+
+
+def _in_windows(
+    codec: "Codec",
+    a: Crystal,
+    b: Crystal,
+    max_sites: int,  # noqa: ARG001 - a window shows whatever cell
+    refine: bool,
+    progress: Progress,
+) -> tuple[CrystalCode, CrystalCode, str]:
+    """Codes of both ends in their windows, the second turned and on the equivalent cell nearest to the first's."""
+    _, rotation = orientation(niggli(a)[0].lattice, niggli(b)[0].lattice)
+    latents = codec.encode([a, replace(b, lattice=b.lattice @ rotation)], refine=refine, progress=progress)
+    start, end = latents
+    basis, _ = orientation(start.lattice, end.lattice)
     back = np.round(np.linalg.inv(basis))
-    return replace(
-        code,
-        lattice=basis @ code.lattice @ rotation,
-        origin=code.origin @ back,
-        basis=(code.basis @ back).astype(np.int64),
+    turned = replace(
+        end, lattice=basis @ end.lattice, origin=end.origin @ back, basis=(end.basis @ back).astype(np.int64)
     )
+    return start, turned, latents.codec
 
 
-def _windows() -> str:
-    """What codecs of windows there are."""
-    from xtalcodec.codecs.hub import pretrained
-    from xtalcodec.codecs.registry import pretrained_config
-
-    found = [name for name in pretrained() if pretrained_config(name).representation.is_window]
-    return ", ".join([*found, "any that was trained on unit_cell or repeating"])
+def _name(crystal: Crystal) -> str:
+    return crystal.name or crystal.formula

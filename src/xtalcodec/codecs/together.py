@@ -1,0 +1,63 @@
+"""Crystals encoded on one grid from one origin, so that their latents can be mixed patch by patch."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xtalcodec.codecs.latents import CrystalCode, LatentSet
+from xtalcodec.crystal import Crystal
+from xtalcodec.representations.base import Patches
+
+if TYPE_CHECKING:
+    from xtalcodec.codecs.base import Codec
+
+
+def encode_together(
+    codec: "Codec",
+    crystals: Sequence[Crystal],
+    patches: Patches,
+    *,
+    refine: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> LatentSet:
+    """Encode crystals on the cells that they have, all on one grid and all moved by the same shift.
+
+    Parameters
+    ----------
+    codec
+        One whose grid is the crystal's own cell.
+    crystals
+        On right-handed cells that are reduced or nearly so; they are not checked against what the codec can hold.
+    patches
+        Patches of the grid along its axes.
+    refine
+        Improve latents that do not decode to their crystal; where that fails for one, all are tried on other origins.
+    progress
+        Called with the number of crystals done since the last call.
+    """
+    best: tuple[tuple[int, float], torch.Tensor, np.ndarray] | None = None
+    attempts = codec.config.refine.origins if refine and codec.retries else 1
+    for attempt in range(attempts):
+        shift = codec.representation.origin(crystals[0], attempt)
+        moved = [crystal.translated(shift) for crystal in crystals]
+        with torch.no_grad():
+            z = codec.encode_batch(codec.representation.collate(moved, codec.device), patches).mean
+        z, errors = codec.improve(moved, patches, z) if refine else (z, [0.0] * len(moved))
+        lost = [error for error in errors if error == np.inf]
+        score = len(lost), sum(errors) if not lost else 0.0
+        if best is None or score < best[0]:
+            best = score, z, shift
+        if not lost:
+            break
+    assert best is not None  # noqa: S101 - there is at least one attempt
+    _, z, shift = best
+    if progress:
+        progress(len(crystals))
+    unchanged = np.eye(3, dtype=np.int64)
+    rows = z.cpu().numpy()
+    codes = [
+        CrystalCode(c.name, row, patches, c.lattice, unchanged, shift) for c, row in zip(crystals, rows, strict=True)
+    ]
+    return LatentSet(tuple(codes), codec.identity)
