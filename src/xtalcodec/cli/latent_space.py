@@ -1,7 +1,8 @@
 """`interpolate` and `alter`: what lies between two crystals, and what becomes of one that is altered."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,12 +19,22 @@ from xtalcodec.cli.decoded import (
     print_rows,
     write,
 )
+from xtalcodec.cli.hull import Potential
 from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
     from xtalcodec.crystal import Crystal
+    from xtalcodec.evaluation.along_path import Step
+
+
+class Way(StrEnum):
+    """How latents are mixed."""
+
+    line = "line"
+    arc = "arc"
+
 
 One = Annotated[
     str,
@@ -36,7 +47,17 @@ def interpolate(
     b: One,
     codec: CodecName = "mp",
     steps: Annotated[int, typer.Option(help="Crystals on the way, both ends included.", min=2)] = 5,
-    spherical: Annotated[bool, typer.Option("--spherical", help="Along the arc between the latents.")] = False,
+    path: Annotated[Way, typer.Option(help="Latents are mixed on the line between them or along the arc.")] = Way.line,
+    spherical: Annotated[bool, typer.Option("--spherical", help="The same as --path arc.")] = False,
+    noise: Annotated[
+        float | None,
+        typer.Option(help="Noise that a codec which knows of it is told between the ends; 0.3 if not given.", min=0),
+    ] = None,
+    energy: Annotated[bool, typer.Option("--energy", help="Energy of every step, by --potential.")] = False,
+    potential: Annotated[Potential, typer.Option(help="What gives the energies.")] = Potential.sevennet_0,
+    common_sites: Annotated[
+        int | None, typer.Option(help="Sites of the common cell, at most; 64 if not given.", min=1)
+    ] = None,
     out: Out = None,
     fmt: Formatted = Format.cif,
     symprec: Symprec = None,
@@ -48,31 +69,63 @@ def interpolate(
     max_sites: MaxSites = MAX_SITES,
     device: Device = "auto",
 ) -> None:
-    """Decode what lies between two crystals: latents and cell vectors are mixed step by step.
+    """Decode what lies between two crystals: latents and cells are mixed step by step.
 
-    A codec of windows (unit_cell, repeating) mixes any two crystals, b turned so that its cell lies on a's; a
-    periodic one those of one grid.
+    A periodic codec puts both on a common cell, with as few sites, and moves of atoms as short, as can be; one of
+    windows (unit_cell, repeating) turns b so that its cell lies on a's. Nothing is read that neither end has, where the
+    codec can forbid it.
 
-    Example: xtalcodec interpolate SrTiO3.cif BaTiO3.cif --codec mp --steps 7 --out path --strip path.png
+    Example: xtalcodec interpolate NaCl.cif CsCl.cif --steps 9 --energy --out path --strip path.png
     """
     from xtalcodec.cli.report import write_json
+    from xtalcodec.evaluation.along_path import steps_along
+    from xtalcodec.evaluation.generation.potentials import check_potential
+    from xtalcodec.geometry.common_cell import MOST_SITES
+    from xtalcodec.latent_space.interpolate import NOISE, elements_of
     from xtalcodec.latent_space.interpolate import interpolate as mix
+    from xtalcodec.latent_space.paths import PATHS
 
     with clear_errors():
         check_pictures(strip, movie)
+        if energy:
+            check_potential(potential.value)
+        way = Way.arc if spherical else path
         model = load_codec(codec, device)
         ends = _one(a, max_sites), _one(b, max_sites)
         with progress_bar("encoding", 2) as advance:
-            codes = mix(model, *ends, steps, spherical=spherical, refine=not no_refine, progress=advance)
-        found = model.decode_crystals(codes)
-        shares = [k / (steps - 1) for k in range(steps)]
-        rows = [{"share": share, **row} for share, row in zip(shares, abouts(model, codes, found), strict=True)]
+            codes = mix(
+                model,
+                *ends,
+                steps,
+                path=PATHS[way.value],
+                noise=NOISE if noise is None else noise,
+                max_sites=common_sites or MOST_SITES,
+                refine=not no_refine,
+                progress=advance,
+            )
+        with progress_bar("decoding", steps) as advance:
+            asked = potential.value if energy else None
+            found = steps_along(model, codes, elements=elements_of(*ends), potential=asked, progress=advance)
+        rows = [_step(step, energy) for step in found]
         print_rows(rows)
-        write(found, out, fmt, symprec)
-        titles = [f"{100 * share:.0f} %  {row['formula']}" for share, row in zip(shares, rows, strict=True)]
-        draw(model, codes, found, titles, strip, movie, html)
-        write_json(json, {"codec": model.identity, "spherical": spherical, "steps": rows})
+        decoded = [step.decoded for step in found]
+        write(decoded, out, fmt, symprec)
+        titles = [f"{100 * row['share']:.0f} %  {row['formula']}" for row in rows]
+        draw(model, codes, decoded, titles, strip, movie, html)
+        about = {"path": way.value, "spherical": way is Way.arc, "noise": max(code.noise for code in codes)}
+        write_json(json, {"codec": model.identity, **about, "potential": asked, "steps": rows})
     finish(lost(rows))
+
+
+def _step(step: "Step", energy: bool) -> dict[str, Any]:
+    """A step of a path, in a row; what it is not asked for is not in it."""
+    crystal = step.decoded.crystal if step.decoded else None
+    row: dict[str, Any] = {"share": step.share, "name": step.name, "formula": crystal.formula if crystal else "–"}
+    row |= {"sites": len(crystal) if crystal else 0, "confidence": step.confidence, "shortest": step.shortest}
+    row |= {"space_group": step.space_group, "explained": step.explained}
+    if energy:
+        row |= {"energy_per_atom": step.energy, "why_no_energy": step.why_no_energy or None}
+    return row | {"valid": step.valid}
 
 
 def alter(

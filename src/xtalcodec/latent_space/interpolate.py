@@ -157,7 +157,10 @@ def _on_a_common_cell(
             codec.place(crystal)
         except CrystalError as error:
             raise CrystalError(f"{_name(given)}: {error}") from error
-    patches = codec.representation.patches(cells.at(0.5))
+    try:
+        patches = codec.representation.patches(cells.at(0.5))
+    except CrystalError as error:
+        raise CrystalError(f"half-way from {_name(a)} to {_name(b)}: {error}") from error
     start, end = latents = encode_together(codec, [cells.a, cells.b], patches, refine=refine, progress=progress)
     return start, end, latents.codec
 
