@@ -69,11 +69,24 @@ def test_one_crystal_of_several_is_named(run, cifs):
     assert result.exit_code == 0, result.output
 
 
-def test_grids_that_differ_are_told(run, cifs, tmp_path):
+def test_grids_of_any_two_crystals_are_made_one(run, cifs, tmp_path):
     Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]]).to(str(tmp_path / "cu.cif"))
-    result = run("interpolate", tmp_path / "cu.cif", cifs / "SrTiO3.cif", "--no-refine")
+    words = ["interpolate", tmp_path / "cu.cif", cifs / "SrTiO3.cif", "--no-refine", "--steps", 3, "--path", "arc"]
+    result = run(*words, "--json", tmp_path / "s.json")
+    assert result.exit_code == 0, result.output
+    told = json.loads((tmp_path / "s.json").read_text())
+    assert (told["path"], told["spherical"], told["potential"]) == ("arc", True, None)
+    assert [row["formula"] for row in told["steps"]][::2] == ["Cu", "SrTiO3"]
+    assert told["steps"][0]["shortest"] == pytest.approx(3.61 / 2**0.5, abs=0.1)
+    refused = run(*words, "--common-sites", 4)
+    assert refused.exit_code == 2
+    assert "cu and SrTiO3 have no common cell of up to 4 sites" in refused.output
+
+
+def test_no_step_is_no_path(run, cifs):
+    result = run("interpolate", cifs / "SrTiO3.cif", cifs / "BaTiO3.cif", "--steps", 0)
     assert result.exit_code == 2
-    assert "cannot be mixed: cu on" in result.output
+    assert "greater than or equal to 2" in result.output
 
 
 OXIDE = ("--replace", "Sr=Ba")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from xtalcodec.geometry.alignment import orientation, unimodular
+from xtalcodec.geometry.alignment import cell_between, orientation, polar_rotation, unimodular
 from xtalcodec.testing import lattices
 
 seeds = st.integers(0, 10_000)
@@ -58,3 +58,24 @@ def test_of_equivalent_turns_none_is_taken():
     basis, rotation = orientation(4.0 * np.eye(3), 3.9 * np.eye(3))
     assert np.array_equal(basis, np.eye(3))
     assert np.allclose(rotation, np.eye(3))
+
+
+@settings(max_examples=30, deadline=None)
+@given(lattices(), lattices(), st.floats(0, 1), seeds)
+def test_the_way_between_cells_is_even_and_of_no_basis(a, b, share, seed):
+    between = cell_between(a, b, share)
+    assert np.linalg.det(between) == pytest.approx(np.linalg.det(a) ** (1 - share) * np.linalg.det(b) ** share)
+    assert np.allclose(cell_between(b, a, 1 - share) @ cell_between(b, a, 1 - share).T, between @ between.T, atol=1e-6)
+    other = unimodular()[seed % len(unimodular())]
+    assert np.allclose(cell_between(other @ a, other @ b, share), other @ between, atol=1e-6)
+    turned = b @ polar_rotation(a, b)
+    stretch = np.linalg.solve(a, turned)
+    assert np.allclose(stretch, stretch.T, atol=1e-6)
+
+
+def test_a_turned_cell_is_turned_evenly():
+    quarter = Rotation.from_euler("z", 90, degrees=True).as_matrix()
+    half_way = cell_between(np.diag([2.0, 3, 4]), np.diag([2.0, 3, 4]) @ quarter, 0.5)
+    expected = np.diag([2.0, 3, 4]) @ Rotation.from_euler("z", 45, degrees=True).as_matrix()
+    assert np.allclose(half_way, expected)
+    assert np.allclose(cell_between(np.diag([2.0, 3, 4]), np.diag([8.0, 3, 1]), 0.5), np.diag([4.0, 3, 2]))

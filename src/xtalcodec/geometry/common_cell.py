@@ -11,7 +11,7 @@ from xtalcodec.geometry.alignment import cell_between, polar_rotation
 from xtalcodec.geometry.correspondence import Correspondence, correspondences, hermite_forms
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.pairing import Species, paired, species
-from xtalcodec.geometry.symmetry import primitive, right_handed, rotations
+from xtalcodec.geometry.symmetry import primitive, rotations
 
 MOST_SITES = 64
 """Of a common cell, if not said otherwise."""
@@ -111,7 +111,7 @@ def _laid(a: Crystal, b: Crystal, pair: Correspondence, known: Species) -> Commo
 
 def _reduced(crystal: Crystal) -> Crystal:
     """Return the crystal on its primitive, Niggli-reduced, right-handed cell."""
-    return niggli(primitive(right_handed(crystal)))[0]
+    return niggli(primitive(niggli(crystal)[0]))[0]
 
 
 def _supercell(crystal: Crystal, basis: Int[np.ndarray, "3 3"]) -> Crystal:

@@ -1,0 +1,77 @@
+"""Crystals on one grid, and elements that may be read."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
+from xtalcodec.codecs.together import encode_together
+from xtalcodec.crystal import Crystal
+from xtalcodec.networks.hoffmann import HoffmannConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
+
+PLACES = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+
+
+def perovskite(a_site: str, a: float) -> Crystal:
+    structure = Structure.from_spacegroup("Pm-3m", Lattice.cubic(a), [a_site, "Ti", "O"], PLACES)
+    return Crystal.from_pymatgen(structure, f"{a_site}TiO3")
+
+
+ENDS = [perovskite("Sr", 3.905), perovskite("Ba", 4.0)]
+
+
+def test_both_come_back_from_one_grid_and_one_origin(mp):
+    counts = []
+    latents = encode_together(mp, ENDS, (2, 2, 3), progress=counts.append)
+    assert counts == [2]
+    assert [code.patches for code in latents] == [(2, 2, 3)] * 2
+    assert np.array_equal(latents[0].origin, latents[1].origin)
+    for end, found in zip(ENDS, mp.decode_crystals(latents), strict=True):
+        assert np.allclose(found.crystal.lattice, end.lattice)
+        assert found.crystal.formula == end.formula
+
+
+def test_where_one_is_lost_all_are_tried_on_other_origins(mp, monkeypatch):
+    seen = []
+
+    def improve(crystals, patches, z):  # noqa: ARG001
+        seen.append(crystals[0].frac_coords[0])
+        return z, [0.0, np.inf if len(seen) < 3 else 0.01]
+
+    monkeypatch.setattr(mp, "improve", improve)
+    latents = encode_together(mp, ENDS, (2, 2, 3))
+    assert len(seen) == 3
+    for code in latents:
+        assert np.allclose(ENDS[0].frac_coords[0] + code.origin, seen[2])
+    assert len(seen) == 3 == len(np.unique(np.round(seen, 6), axis=0))
+
+
+def test_atoms_are_read_as_the_elements_that_are_allowed(mp):
+    latents = mp.encode(ENDS, refine=False)
+    every = mp.decode_crystals(latents, elements=mp.config.elements)
+    for one, free in zip(every, mp.decode_crystals(latents), strict=True):
+        assert np.array_equal(one.crystal.numbers, free.crystal.numbers)
+        assert one.confidence == free.confidence
+    for found in mp.decode_crystals(latents, elements=[20, 40, 16]):
+        assert found.crystal.formula == "CaZrS3"
+    assert mp.decode_crystals(latents)[0].crystal.formula == "SrTiO3"  # nothing stays forbidden
+
+
+def test_elements_that_make_no_sense_are_told(mp):
+    latents = mp.encode(ENDS[:1], refine=False)
+    with pytest.raises(ValueError, match=r"'mp' does not know the atomic numbers \[101\]"):
+        mp.decode_crystals(latents, elements=[8, 101])
+    with pytest.raises(ValueError, match="at least one element"):
+        mp.decode_crystals(latents, elements=[])
+
+
+def test_a_codec_that_cannot_forbid_says_so():
+    codec = open_codec(CodecConfig("paper", UnitCellConfig(patches=1), HoffmannConfig(width=1, latent=2)))
+    assert not codec.can_restrict
+    latents = replace(codec.encode(ENDS[:1], refine=False))
+    with pytest.raises(TypeError, match="'paper' reads whatever elements it finds"):
+        codec.decode_crystals(latents, elements=[8])
