@@ -19,7 +19,15 @@ PARALLEL = 1e-6
 
 
 def line(a: CrystalCode, b: CrystalCode, shares: Sequence[float]) -> Float[np.ndarray, "steps patches latent"]:
-    """Straight from latent to latent: (1 − t) a + t b."""
+    """Straight from latent to latent: (1 − t) a + t b.
+
+    Parameters
+    ----------
+    a, b
+        Codes on one grid.
+    shares
+        Of the way, 0 (a) to 1 (b).
+    """
     t = np.asarray(shares)[:, None, None]
     straight: Float[np.ndarray, "steps patches latent"] = (1 - t) * a.z + t * b.z
     return straight
@@ -29,6 +37,13 @@ def arc(a: CrystalCode, b: CrystalCode, shares: Sequence[float]) -> Float[np.nda
     """Along the arc between latents as two long vectors: sin((1 − t)ω)/sin ω a + sin(tω)/sin ω b.
 
     Shoemake 1985; White, arXiv:1609.04468. Of parallel latents it is the line.
+
+    Parameters
+    ----------
+    a, b
+        Codes on one grid.
+    shares
+        Of the way, 0 (a) to 1 (b).
     """
     norms = float(np.linalg.norm(a.z) * np.linalg.norm(b.z))
     angle = np.arccos(np.clip(float((a.z * b.z).sum()) / norms, -1, 1)) if norms else 0.0
