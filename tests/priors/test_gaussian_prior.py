@@ -13,8 +13,8 @@ from scipy.linalg import expm, polar
 from scipy.spatial.transform import Rotation
 
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
-from xtalcodec.geometry.cell_numbers import lattice_numbers, lattice_of
 from xtalcodec.priors import available, prior
+from xtalcodec.geometry.cell_numbers import lattice_numbers, lattice_of
 from xtalcodec.priors.gaussian import GaussianPrior
 from xtalcodec.testing import lattices
 
