@@ -43,7 +43,7 @@ def test_latents_that_name_a_repository_are_not_decoded_with_it(run, tmp_path):
 
 
 def test_a_prior_that_names_a_repository_is_not_sampled_with_it(run, tmp_path):
-    GaussianPrior.fit(latents("evil/repository-0123456789ab")).save(tmp_path / "prior")
+    GaussianPrior.of(latents("evil/repository-0123456789ab")).save(tmp_path / "prior")
     result = run("sample", tmp_path / "prior")
     assert result.exit_code == 2, result.output
     assert "prior belongs to the codec 'evil/repository-0123456789ab'" in result.output

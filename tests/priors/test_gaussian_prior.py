@@ -13,8 +13,8 @@ from scipy.linalg import expm, polar
 from scipy.spatial.transform import Rotation
 
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
-from xtalcodec.priors import available, prior
 from xtalcodec.geometry.cell_numbers import lattice_numbers, lattice_of
+from xtalcodec.priors import available, prior
 from xtalcodec.priors.gaussian import GaussianPrior
 from xtalcodec.testing import lattices
 
@@ -51,7 +51,7 @@ def test_samples_have_the_mean_and_covariance_of_what_was_fitted():
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(6, 6))
     z = rng.normal(size=(1500, 6)) @ mixing + np.arange(6)
-    fitted = GaussianPrior.fit(codes(z), variance=1.0)
+    fitted = GaussianPrior.of(codes(z), variance=1.0)
     drawn = flat(fitted.sample(1500, seed=1))
     assert np.allclose(drawn.mean(0), z.mean(0), atol=0.3)
     expected = np.cov(z.T)
@@ -62,7 +62,7 @@ def test_what_the_axes_leave_of_a_number_is_its_own():
     rng = np.random.default_rng(0)
     z = 0.1 * rng.normal(size=(1000, 8))
     z[:, :4] += rng.normal(size=(1000, 1))
-    fitted = GaussianPrior.fit(codes(z), variance=0.45)
+    fitted = GaussianPrior.of(codes(z), variance=0.45)
     assert len(fitted.spread) == 1  # of standardised numbers: half of the variance lies along one axis
     drawn = flat(fitted.sample(1000))
     assert np.allclose(drawn.std(0), z.std(0), rtol=0.1)
@@ -75,7 +75,7 @@ def test_cells_follow_the_latents_they_belong_to():
     size = rng.normal(size=200)
     cells = [np.exp(0.1 * s) * 4 * np.eye(3) for s in size]
     z = size[:, None] * np.ones(4) + 0.01 * rng.normal(size=(200, 4))
-    for code in GaussianPrior.fit(codes(z, cells), variance=0.99).sample(50):
+    for code in GaussianPrior.of(codes(z, cells), variance=0.99).sample(50):
         edge = np.linalg.det(code.lattice) ** (1 / 3)
         assert edge == pytest.approx(4 * np.exp(0.1 * code.z.mean()), rel=0.03)
         assert np.allclose(code.basis, np.eye(3))
@@ -83,7 +83,7 @@ def test_cells_follow_the_latents_they_belong_to():
 
 def test_no_temperature_gives_the_mean_and_seeds_repeat():
     z = np.random.default_rng(0).normal(size=(20, 4))
-    fitted = GaussianPrior.fit(codes(z))
+    fitted = GaussianPrior.of(codes(z))
     assert np.allclose(flat(fitted.sample(2, temperature=0.0)), z.mean(0), atol=1e-6)
     assert np.array_equal(flat(fitted.sample(5, seed=3))[:2], flat(fitted.sample(2, seed=3)))
     assert not np.array_equal(flat(fitted.sample(2, seed=3)), flat(fitted.sample(2, seed=4)))
@@ -93,7 +93,7 @@ def test_no_temperature_gives_the_mean_and_seeds_repeat():
 
 def test_fewer_crystals_than_numbers_will_do():
     z = np.random.default_rng(0).normal(size=(5, 40))
-    fitted = GaussianPrior.fit(codes(z), variance=0.5)
+    fitted = GaussianPrior.of(codes(z), variance=0.5)
     assert (fitted.remainder > 0).any()
     assert np.isfinite(flat(fitted.sample(3))).all()
 
@@ -110,23 +110,23 @@ def test_fewer_crystals_than_numbers_will_do():
 )
 def test_codes_that_cannot_be_fitted(latents, message):
     with pytest.raises(LatentsError, match=message):
-        GaussianPrior.fit(latents)
+        GaussianPrior.of(latents)
 
 
 @pytest.mark.parametrize("words", [{"n": 0}, {"n": 1, "temperature": -1.0}, {"n": 1, "temperature": float("nan")}])
 def test_what_cannot_be_drawn(words):
     with pytest.raises(LatentsError, match="cannot draw"):
-        GaussianPrior.fit(codes(np.eye(4))).sample(**words)
+        GaussianPrior.of(codes(np.eye(4))).sample(**words)
 
 
 @pytest.mark.parametrize("variance", [0.0, 1.5])
 def test_shares_of_variance_that_are_none(variance):
     with pytest.raises(LatentsError, match="between 0 and 1"):
-        GaussianPrior.fit(codes(np.eye(4)), variance)
+        GaussianPrior.of(codes(np.eye(4)), variance)
 
 
 def test_a_saved_prior_draws_the_same(tmp_path):
-    fitted = GaussianPrior.fit(codes(np.random.default_rng(0).normal(size=(9, 6))))
+    fitted = GaussianPrior.of(codes(np.random.default_rng(0).normal(size=(9, 6))))
     fitted.save(tmp_path / "prior")
     again = GaussianPrior.load(tmp_path / "prior")
     assert again.about == fitted.about
@@ -145,7 +145,7 @@ new.save(sys.argv[1])
 
 @pytest.mark.parametrize(("die", "moved"), [("fsync", 0), ("rename", 0), ("replace", 1), ("rmdir", 1)])
 def test_a_save_that_is_killed_leaves_the_old_prior_or_the_new_one(tmp_path, die, moved):
-    fitted = GaussianPrior.fit(codes(np.random.default_rng(0).normal(size=(9, 6))))
+    fitted = GaussianPrior.of(codes(np.random.default_rng(0).normal(size=(9, 6))))
     fitted.save(tmp_path)
     run = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), die], check=False)
     assert run.returncode == -signal.SIGKILL
@@ -153,7 +153,7 @@ def test_a_save_that_is_killed_leaves_the_old_prior_or_the_new_one(tmp_path, die
 
 
 def test_a_prior_that_is_broken_is_named(tmp_path):
-    fitted = GaussianPrior.fit(codes(np.random.default_rng(0).normal(size=(9, 6))))
+    fitted = GaussianPrior.of(codes(np.random.default_rng(0).normal(size=(9, 6))))
     fitted.save(tmp_path)
     about = json.loads((tmp_path / "prior.json").read_text())
     for damage, message in (

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from xtalcodec.codecs.latents import CrystalCode, LatentSet
-from xtalcodec.codecs.registry import classes
+from xtalcodec.codecs.registry import classes, open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.hoffmann import HoffmannConfig
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors import available, prior
+from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.representations.periodic import PeriodicConfig
 from xtalcodec.testing.contracts import check_codec, check_prior, check_representation
 
 SMALL = {
@@ -20,6 +21,9 @@ SMALL = {
     HoffmannConfig: {"scale": 0.03},
 }
 """Sizes for tests; a network that is not listed is taken as it is."""
+
+TINY = {"width": 16, "heads": 2, "layers": 1, "cell_width": 16, "cell_layers": 1, "composition_width": 16}
+"""Sizes of flows for tests."""
 
 WHOLE = {"patches": 1, "skin": 0.0, "reach": 5.7}
 """Settings of windows whose density is encoded."""
@@ -48,11 +52,13 @@ def test_codecs(codec, representation, tmp_path):
     check_codec(CodecConfig("tiny", representation(**settings), network), CRYSTALS, tmp_path)
 
 
+FITS = {"flow": {"config": FlowConfig(**TINY), "steps": 2, "batch_patches": 64}}
+"""Settings of the fits of priors; one that is not listed has none."""
+
+
 @pytest.mark.parametrize("name", available())
 def test_priors(name, tmp_path):
-    rng, basis = np.random.default_rng(0), np.eye(3, dtype=np.int64)
-    codes = [
-        CrystalCode(f"c{k}", rng.normal(size=(2, 4)).astype(np.float32), (2, 1, 1), (4 + 0.1 * k) * np.eye(3), basis)
-        for k in range(8)
-    ]
-    check_prior(prior(name), LatentSet(tuple(codes), "tiny-0"), tmp_path)
+    torch.manual_seed(0)
+    codec = open_codec(CodecConfig("tiny", PeriodicConfig(), PatchConfig(**SMALL[PatchConfig])))
+    crystals = [replace(CRYSTALS[0], lattice=(1 + 0.01 * k) * PRIMITIVE, name=f"salt-{k}") for k in range(8)]
+    check_prior(prior(name), codec, crystals, tmp_path, FITS.get(name, {}))

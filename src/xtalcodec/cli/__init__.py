@@ -11,7 +11,7 @@ from xtalcodec.cli.hull import hull
 from xtalcodec.cli.latent_space import alter, interpolate
 from xtalcodec.cli.reconstruction import evaluate, reconstruct
 from xtalcodec.cli.sampling import sample
-from xtalcodec.cli.training import info, train
+from xtalcodec.cli.training import info, train, train_prior
 
 app = typer.Typer(
     help="Encode crystal structures into latent vectors and decode them back.",
@@ -24,6 +24,7 @@ for verb in (reconstruct, encode, decode, evaluate, train, info, generate, inter
     app.command()(verb)
 app.command()(evaluate_samples)
 app.command()(hull)
+app.command()(train_prior)
 app.add_typer(data_app, name="data")
 
 

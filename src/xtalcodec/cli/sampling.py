@@ -96,7 +96,7 @@ def _prior(source: Path, name: str, variance: float, grid: str | None) -> "Prior
         typer.echo(f"{len(part)} of {len(codes)} codes are on the grid {grid}")
         codes = LatentSet(part, codes.codec)
     try:
-        return kind.fit(codes, variance=variance)
+        return GaussianPrior.of(codes, variance)
     except ValueError as error:
         hint = "; --grid chooses one of them" if len(grids(codes)) > 1 else ""
         raise ValueError(f"{source}: {error}{hint}") from error

@@ -40,6 +40,6 @@ def true_and_sampled(
     placed = [codec.place(crystal) for crystal in crystals]
     codes = codec.encode_placed(placed, refine=False, progress=progress)
     true = [window.true_density(p.crystal.translated(c.origin)) for p, c in zip(placed, codes, strict=True)]
-    samples = GaussianPrior.fit(codes).sample(len(codes), seed)
+    samples = GaussianPrior.of(codes).sample(len(codes), seed)
     sampled = decoded_densities(codec, samples, decode_windows(codec, samples), codec.decode_crystals(samples))
     return np.stack(true).astype(np.float32), np.stack(sampled).astype(np.float32)

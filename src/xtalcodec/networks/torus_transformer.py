@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,14 @@ from xtalcodec.representations.base import Patches
 
 AT_ONCE = 2**21
 """Pairs of patches whose attention is computed together: beyond about 1,400 patches, queries are taken in parts."""
+
+
+@runtime_checkable
+class Bias(Protocol):
+    """What attention adds to the scores of its pairs, a few rows at a time."""
+
+    def rows(self, start: int, stop: int) -> Float[Tensor, "*b heads queries t"]:
+        """Bias between some of the rows and all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Float[Tensor, "b t width"], bias: LayerBias) -> Float[Tensor, "b t width"]:
+    def forward(self, x: Float[Tensor, "b t width"], bias: Bias) -> Float[Tensor, "b t width"]:
         """Mix the patches: all pairs together, or, of a large cell, those of some queries after others."""
         b, t, width = x.shape
         q, k, v = self.qkv(x).view(b, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
@@ -55,7 +64,7 @@ class Attention(nn.Module):
         q: Float[Tensor, "b heads queries c"],
         k: Float[Tensor, "b heads t c"],
         v: Float[Tensor, "b heads t c"],
-        bias: Float[Tensor, "heads queries t"],
+        bias: Float[Tensor, "*same heads queries t"],
     ) -> Float[Tensor, "b heads queries c"]:
         """Attention of some queries to all patches."""
         if q.device.type != "cpu":
@@ -86,7 +95,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(
-        self, x: Float[Tensor, "b t width"], bias: LayerBias, modulation: Modulation | None = None
+        self, x: Float[Tensor, "b t width"], bias: Bias, modulation: Modulation | None = None
     ) -> Float[Tensor, "b t width"]:
         """Attention, then the MLP, each added to what comes in."""
         mixed, changed = self.norm1(x), modulation

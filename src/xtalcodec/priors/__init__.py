@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from xtalcodec.priors.base import Prior
 
 
+NO_PRIORS = "base", "conditions"
+"""Modules that priors are made with."""
+
+
 def available() -> list[str]:
-    """Names of the priors: a module here is one by having a class `Prior` of its own."""
-    return sorted(found.name for found in pkgutil.iter_modules(__path__) if found.name != "base")
+    """Names of the priors: every other module here has one, `PRIOR`."""
+    return sorted(found.name for found in pkgutil.iter_modules(__path__) if found.name not in NO_PRIORS)
 
 
 def prior(name: str) -> "type[Prior]":

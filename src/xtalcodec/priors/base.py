@@ -1,14 +1,14 @@
 """The contract of priors: a distribution of codes that is fitted, sampled and kept."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import LatentSet
-
-
-class PriorError(ValueError):
-    """A prior that cannot do what is asked of it: the message says why, and what would do."""
+from xtalcodec.crystal import Crystal
+from xtalcodec.priors.conditions import Conditions, PriorError
 
 
 class Prior(ABC):
@@ -31,14 +31,24 @@ class Prior(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, latents: LatentSet, **settings: Any) -> "Prior":
-        """Fit codes; settings are the distribution's own.
+    def fit(cls, codec: Codec, crystals: Sequence[Crystal], **settings: Any) -> "Prior":
+        """Fit the codes of crystals; settings are the distribution's own.
 
         Raises
         ------
-        LatentsError
+        LatentsError, PriorError
             Codes that this distribution cannot be of.
         """
+
+    def condition(self, conditions: Conditions) -> "Prior":  # noqa: ARG002
+        """Return the distribution of crystals that are as asked.
+
+        Raises
+        ------
+        PriorError
+            Conditions that contradict each other, or that this distribution cannot obey.
+        """
+        raise PriorError(f"this prior knows no conditions; {self.description}")
 
     @abstractmethod
     def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> LatentSet:

@@ -5,7 +5,7 @@ normal with a mean and a covariance of their own, which are fitted here.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
+from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.cell_numbers import LATTICE, lattice_numbers, lattice_of
 from xtalcodec.io.atomic import atomic_folder, settle
 from xtalcodec.priors.base import Prior
@@ -79,7 +81,14 @@ class GaussianPrior(Prior):
         return f"normal distribution of {self.crystals} codes of {numbers} numbers: {axes} principal axes"
 
     @classmethod
-    def fit(cls, latents: LatentSet, variance: float = 0.95) -> "GaussianPrior":  # type: ignore[override] # its one setting
+    def fit(  # type: ignore[override] # its one setting
+        cls, codec: Codec, crystals: Sequence[Crystal], variance: float = 0.95
+    ) -> "GaussianPrior":
+        """Encode crystals of one grid and fit their codes, see `of`."""
+        return cls.of(codec.encode(list(crystals), refine=False), variance)
+
+    @classmethod
+    def of(cls, latents: LatentSet, variance: float = 0.95) -> "GaussianPrior":
         """Fit codes of one grid. A window's cells should be encoded in one orientation, or it is scattered too.
 
         Parameters

@@ -205,23 +205,27 @@ class Judge:
             self.best = scores["good"]
 
     def scores(self, prior: FlowPrior) -> dict[str, float]:
-        """Rates among samples. Good ones are valid, unique, novel, sure, and hold what their cell was to hold."""
+        """Rates among all samples: those that hold what their cell was to hold, and which of them are what else.
+
+        Good ones are valid, unique, novel and sure. What does not hold what it should may hold hundreds of atoms, and
+        is not looked at further.
+        """
         prior.network.eval()
         drawn = list(draw(self.codec, prior, self.recipe.sample, seed=self.recipe.seed))
         samples: list[Sample] = [
-            one.decoded.crystal if one.decoded else Unusable(one.plan.name, "no atom found") for one in drawn
+            one.decoded.crystal if one.decoded and one.as_planned else Unusable(one.plan.name, "not as planned")
+            for one in drawn
         ]
         rows = valid_unique_novel(samples, self.train, self.memo)
         new = [bool(row.valid and row.unique and row.novel) for row in rows]
         confidence = [one.decoded.confidence if one.decoded else 0.0 for one in drawn]
-        good = [ok and one.as_planned and c >= SURE for ok, one, c in zip(new, drawn, confidence, strict=True)]
+        good = [ok and sure >= SURE for ok, sure in zip(new, confidence, strict=True)]
         n = len(rows)
         return {
             "good": sum(good) / n,
             "valid_unique_novel": sum(new) / n,
-            "apart": sum(bool(row.structure_valid) for row in rows) / n,
+            "as_planned": sum(one.as_planned for one in drawn) / n,
             "valid": sum(bool(row.valid) for row in rows) / n,
             "novel": sum(bool(row.novel) for row in rows) / n,
-            "as_planned": sum(one.as_planned for one in drawn) / n,
             "confidence": sum(confidence) / n,
         }

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from xtalcodec.crystal import HEAVIEST
-from xtalcodec.priors.flow.conditions import Conditions
+from xtalcodec.priors.conditions import Conditions, Limits
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.flow.tokens import ConditionTokens
@@ -107,7 +107,7 @@ class Compositions(nn.Module):
 
     @torch.no_grad()
     def draw(
-        self, facts: Facts, conditions: Conditions, known: Int[np.ndarray, " z"], dice: Float[np.ndarray, "b places"]
+        self, facts: Facts, conditions: Conditions, limits: Limits, dice: Float[np.ndarray, "b places"]
     ) -> list[Composition]:
         """Draw a composition for each row of facts.
 
@@ -117,25 +117,23 @@ class Compositions(nn.Module):
             Of which symmetry and properties are told.
         conditions
             That every composition obeys.
-        known
-            Atomic numbers to choose from, ascending.
+        limits
+            What may be made.
         dice
             Numbers in [0, 1), 2 · most_elements + 1 a row: a row's composition depends on its own alone.
         """
         n, unit = len(facts), conditions.formula_unit
-        numbers = self._numbers(conditions)
+        numbers = self._numbers(conditions, limits)
         sequence = torch.zeros(n, 0, dtype=torch.long, device=self.start.device)
         chosen = _pick(self.to_number(self.hidden(sequence, facts)[:, -1]), numbers.expand(n, -1), dice[:, 0])
         sequence = chosen[:, None]
         elements: list[list[int]] = [[] for _ in range(n)]
         counts: list[list[int]] = [[] for _ in range(n)]
         left = chosen.tolist()
-        for k in range(self.config.most_elements):
+        for k in range(limits.most_elements):
             if not any(left):
                 break
-            rules = [
-                Rule(conditions, unit, known, e, total, self.config) for e, total in zip(elements, left, strict=True)
-            ]
+            rules = [Rule(conditions, unit, limits, e, total) for e, total in zip(elements, left, strict=True)]
             may = torch.from_numpy(np.stack([rule.elements() for rule in rules])).to(sequence.device)
             next_element = _pick(self.to_element(self.hidden(sequence, facts)[:, -1]), may, dice[:, 1 + 2 * k])
             sequence = torch.cat([sequence, next_element[:, None]], 1)
@@ -152,9 +150,9 @@ class Compositions(nn.Module):
                     left[row] -= count
         return [Composition(tuple(e), tuple(c)) for e, c in zip(elements, counts, strict=True)]
 
-    def _numbers(self, conditions: Conditions) -> Bool[Tensor, " n"]:
+    def _numbers(self, conditions: Conditions, limits: Limits) -> Bool[Tensor, " n"]:
         """Which numbers of sites may be."""
-        low, high = conditions.allowed(self.config)
+        low, high = conditions.allowed(limits)
         n = torch.arange(self.config.most_sites + 1, device=self.start.device)
         may = (n >= max(low, len(conditions.elements), 1)) & (n <= high)
         return may & (n % conditions.unit == 0) if conditions.unit else may
@@ -167,12 +165,11 @@ class Rule:
     conditions: Conditions
     unit: dict[int, int]
     """Atoms of each element in a formula unit, where a composition is asked for."""
-    known: Int[np.ndarray, " z"]
+    limits: Limits
     before: list[int]
     """Elements so far."""
     left: int
     """Sites that are not given to an element yet; 0 where the sequence has ended."""
-    config: FlowConfig
 
     def _wanted(self) -> list[int]:
         """Elements still to come, where they are asked for."""
@@ -187,7 +184,8 @@ class Rule:
         elif wanted := self._wanted():
             may[wanted[0]] = True
         else:
-            may[self.known[self.known > (self.before[-1] if self.before else 0)]] = True
+            last = self.before[-1] if self.before else 0
+            may[[z for z in self.limits.elements if z > last]] = True
         return may
 
     def counts(self, element: int, sites: int) -> Bool[np.ndarray, " n"]:
@@ -200,7 +198,7 @@ class Rule:
         sites
             Of the whole cell.
         """
-        may = np.zeros(self.config.most_sites + 1, dtype=bool)
+        may = np.zeros(self.limits.most_sites + 1, dtype=bool)
         if not self.left:
             may[0] = True
         elif self.unit:
@@ -210,7 +208,7 @@ class Rule:
             may[1 : self.left - after + 1] = after > 0
             may[self.left] |= after == 0
         else:
-            last = element >= self.known[-1] or len(self.before) + 1 == self.config.most_elements
+            last = element >= self.limits.elements[-1] or len(self.before) + 1 == self.limits.most_elements
             may[1 : self.left + 1] = not last
             may[self.left] = True
         return may

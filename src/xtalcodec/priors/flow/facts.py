@@ -10,10 +10,8 @@ from torch import Tensor
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.elements import density
-from xtalcodec.geometry.symmetry import SYSTEMS, crystal_system, space_group_number
-
-NAMES = tuple(name for _, name in SYSTEMS)
-"""Crystal systems, in the order of their numbers, which begin with 1."""
+from xtalcodec.geometry.symmetry import crystal_system, space_group_number
+from xtalcodec.priors.conditions import NAMES
 
 
 @dataclass(frozen=True, slots=True)

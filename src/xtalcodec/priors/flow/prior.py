@@ -18,12 +18,12 @@ from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.config import SettingsError, build
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.atomic import atomic_folder, settle
-from xtalcodec.priors.base import Prior, PriorError
+from xtalcodec.priors.base import Prior
+from xtalcodec.priors.conditions import NAMES, Conditions, Limits, PriorError
 from xtalcodec.priors.flow.cells import cell_of
 from xtalcodec.priors.flow.compositions import Composition
-from xtalcodec.priors.flow.conditions import Conditions
 from xtalcodec.priors.flow.crystals import FlowCrystals
-from xtalcodec.priors.flow.facts import NAMES, Facts
+from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.integrate import follow
 from xtalcodec.priors.flow.network import ONE, FlowNetwork
 from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
@@ -54,6 +54,12 @@ class About:
     crystals: int
     config: FlowConfig
     format: str = FORMAT
+
+    @property
+    def limits(self) -> Limits:
+        """What can be asked for."""
+        config = self.config
+        return Limits(self.elements, config.most_elements, config.most_sites, config.properties)
 
     @classmethod
     def of(cls, source: FlowCrystals) -> "About":
@@ -166,7 +172,7 @@ class FlowPrior(Prior):
             optimiser.zero_grad()
             torch.stack([*terms.values()]).sum().backward()
             optimiser.step()
-        prior.network.eval()
+        prior.network.half().float().eval()  # as it is kept
         return prior
 
     # Sampling
@@ -179,7 +185,7 @@ class FlowPrior(Prior):
         PriorError
             Conditions that contradict each other, or that this prior cannot obey.
         """
-        conditions.check(self.about.config, set(self.about.elements))
+        conditions.check(self.about.limits)
         return replace(self, conditions=conditions)
 
     def sampled_by(self, sampler: SamplerConfig) -> "FlowPrior":
@@ -211,7 +217,7 @@ class FlowPrior(Prior):
         rngs = [np.random.default_rng([seed, k]) for k in numbers]
         told = self._told(n)
         dice = np.stack([rng.random(2 * config.most_elements + 1) for rng in rngs])
-        made = self.network.compositions.draw(told, self.conditions, np.array(self.about.elements), dice)
+        made = self.network.compositions.draw(told, self.conditions, self.about.limits, dice)
         facts = self._with(told, made)
         start = torch.from_numpy(np.stack([rng.standard_normal((1, 6)) for rng in rngs])).float().to(self._device)
         shapes = self._follow(self.network.cells, temperature * start, ONE, facts, rngs)[:, 0]

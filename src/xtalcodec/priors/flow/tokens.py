@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from xtalcodec.crystal import HEAVIEST
 from xtalcodec.networks.torus_transformer import LayerBias
-from xtalcodec.priors.flow.facts import NAMES, Facts
+from xtalcodec.priors.conditions import NAMES
+from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.settings import FlowConfig
 
 SPACE_GROUPS = 230
@@ -80,7 +81,7 @@ class JointBias:
     patches: LayerBias
     known: Bool[Tensor, "b m"]
 
-    def rows(self, start: int, stop: int) -> Float[Tensor, "b heads queries m+t"]:
+    def rows(self, start: int, stop: int) -> Float[Tensor, "b heads queries rows"]:
         """Bias between some of the rows and all: tokens have no place, and those that say nothing are not seen."""
         m = self.known.shape[1]
         t = math.prod(self.patches.patches)

@@ -5,10 +5,26 @@ from dataclasses import dataclass, field
 from math import gcd
 
 from xtalcodec.geometry.elements import symbol
-from xtalcodec.geometry.symmetry import crystal_system
-from xtalcodec.priors.base import PriorError
-from xtalcodec.priors.flow.facts import NAMES
-from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.geometry.symmetry import SYSTEMS, crystal_system
+
+NAMES = tuple(name for _, name in SYSTEMS)
+"""Crystal systems, in the order of their numbers, which begin with 1."""
+
+
+class PriorError(ValueError):
+    """A prior that cannot do what is asked of it: the message says why, and what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a prior can make."""
+
+    elements: tuple[int, ...]
+    """Atomic numbers that it has seen, ascending."""
+    most_elements: int
+    most_sites: int
+    properties: tuple[str, ...]
+    """Names of what can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +44,8 @@ class Conditions:
     properties: Mapping[str, float] = field(default_factory=dict)
     """Value by name."""
 
-    def check(self, config: FlowConfig, known: set[int]) -> None:
-        """Refuse what contradicts itself, and what this prior cannot make.
-
-        Parameters
-        ----------
-        config
-            Of the prior.
-        known
-            Atomic numbers that the codec can decode and the prior has seen.
+    def check(self, limits: Limits) -> None:
+        """Refuse what contradicts itself, and what a prior cannot make.
 
         Raises
         ------
@@ -46,42 +55,43 @@ class Conditions:
         if self.composition and self.elements and set(self.elements) != set(self.composition):
             raise PriorError("elements and composition name different elements: give one of them")
         asked = sorted({*self.elements, *self.composition})
-        if strange := [symbol(z) for z in asked if z not in known]:
+        if strange := [symbol(z) for z in asked if z not in limits.elements]:
             raise PriorError(f"the prior never saw {', '.join(strange)} in training")
-        if len(asked) > config.most_elements:
-            raise PriorError(f"{len(asked)} elements are asked for; this prior makes at most {config.most_elements}")
-        self._check_sites(config)
+        if len(asked) > limits.most_elements:
+            raise PriorError(f"{len(asked)} elements are asked for; this prior makes at most {limits.most_elements}")
+        self._check_sites(limits)
+        if not 0 <= self.space_group <= 230:
+            raise PriorError(f"there is no space group {self.space_group}: 1 to 230")
         if self.space_group and self.system and crystal_system(self.space_group) != self.system:
             raise PriorError(f"space group {self.space_group} is {crystal_system(self.space_group)}, not {self.system}")
         if self.system and self.system not in NAMES:
             raise PriorError(f"there is no crystal system {self.system!r}: one of {', '.join(NAMES)}")
-        if not 0 <= self.space_group <= 230:
-            raise PriorError(f"there is no space group {self.space_group}: 1 to 230")
-        for name in self.properties:
-            if name not in config.properties:
-                raise PriorError(f"this prior knows no {name!r}: one of {', '.join(config.properties)}")
 
-    def _check_sites(self, config: FlowConfig) -> None:
-        low, high = self.allowed(config)
+        for name in self.properties:
+            if name not in limits.properties:
+                raise PriorError(f"this prior knows no {name!r}: one of {', '.join(limits.properties)}")
+
+    def _check_sites(self, limits: Limits) -> None:
+        low, high = self.sites or (1, limits.most_sites)
         if low > high:
             raise PriorError(f"from {low} to {high} sites: the first is the larger one")
-        if low > config.most_sites:
-            raise PriorError(f"{low} sites are asked for; this prior makes cells of 1 to {config.most_sites}")
+        if low > limits.most_sites:
+            raise PriorError(f"{low} sites are asked for; this prior makes cells of 1 to {limits.most_sites}")
         if any(count < 1 for count in self.composition.values()):
             raise PriorError("a formula unit holds at least one atom of each of its elements")
         unit = self.unit
-        if unit and not any(low <= n <= high for n in range(unit, config.most_sites + 1, unit)):
+        if unit and not any(low <= n for n in range(unit, min(high, limits.most_sites) + 1, unit)):
             raise PriorError(
                 f"no cell of {low} to {high} sites holds whole formula units of {unit} atoms; this prior makes cells "
-                f"of 1 to {config.most_sites} sites"
+                f"of 1 to {limits.most_sites} sites"
             )
         if self.elements and high < len(self.elements):
             raise PriorError(f"{len(self.elements)} elements do not fit on {high} sites")
 
-    def allowed(self, config: FlowConfig) -> tuple[int, int]:
+    def allowed(self, limits: Limits) -> tuple[int, int]:
         """Least and most sites."""
-        low, high = self.sites or (1, config.most_sites)
-        return low, min(high, config.most_sites) if self.sites is None or high >= low else high
+        low, high = self.sites or (1, limits.most_sites)
+        return low, min(high, limits.most_sites)
 
     @property
     def unit(self) -> int:

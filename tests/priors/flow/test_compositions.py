@@ -1,0 +1,93 @@
+"""Compositions obey whatever is asked, and are learnt."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xtalcodec.priors.conditions import Conditions, Limits
+from xtalcodec.priors.flow.compositions import Compositions
+from xtalcodec.priors.flow.facts import Facts
+from xtalcodec.priors.flow.settings import FlowConfig
+
+CONFIG = FlowConfig(composition_width=16, composition_layers=1, most_sites=12, most_elements=4)
+LIMITS = Limits(tuple(range(1, 51)), 4, 12, CONFIG.properties)
+
+
+def network():
+    torch.manual_seed(0)
+    return Compositions(CONFIG).eval()
+
+
+def nothing(n):
+    return Facts.nothing(n, 4, len(CONFIG.properties))
+
+
+NETWORK = network()
+ELEMENTS = st.sets(st.sampled_from(LIMITS.elements), min_size=1, max_size=4)
+
+
+def drawn(conditions, n=5, seed=0):
+    dice = np.random.default_rng(seed).random((n, 9))
+    return NETWORK.draw(nothing(n), conditions, LIMITS, dice)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.integers(0, 11), st.integers(0, 99))
+def test_cells_hold_as_many_sites_as_asked_of_known_elements(low, more, seed):
+    high = min(12, low + more)
+    for one in drawn(Conditions(sites=(low, high)), seed=seed):
+        assert low <= sum(one.counts) <= high
+        assert min(one.counts) >= 1
+        assert list(one.elements) == sorted({*one.elements})
+        assert {*one.elements} <= {*LIMITS.elements}
+        assert len(one.elements) <= 4
+
+
+@settings(max_examples=40, deadline=None)
+@given(ELEMENTS, st.integers(0, 99))
+def test_cells_hold_just_the_elements_asked_for(elements, seed):
+    for one in drawn(Conditions(elements=tuple(elements)), seed=seed):
+        assert one.elements == tuple(sorted(elements))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(st.sampled_from(LIMITS.elements), st.integers(1, 3), min_size=1, max_size=4), st.integers(0, 99))
+def test_cells_hold_whole_formula_units(unit, seed):
+    for one in drawn(Conditions(composition=unit), seed=seed):
+        ratio = {z: n / unit[z] for z, n in zip(one.elements, one.counts, strict=True)}
+        assert ratio.keys() == unit.keys()
+        assert len({*ratio.values()}) == 1
+
+
+def test_a_row_depends_on_its_own_numbers_alone():
+    dice = np.random.default_rng(3).random((6, 9))
+    every = NETWORK.draw(nothing(6), Conditions(), LIMITS, dice)
+    assert NETWORK.draw(nothing(1), Conditions(), LIMITS, dice[4:5]) == every[4:5]
+
+
+def test_what_is_seen_is_learnt():
+    model = network().train()
+    facts = nothing(3)
+    facts.elements[:, :2], facts.counts[:, :2], facts.sites[:] = torch.tensor([8, 22]), torch.tensor([4, 2]), 6
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(50):
+        loss = model.loss(facts, nothing(3))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.5
+    made = model.eval().draw(nothing(8), Conditions(), LIMITS, np.random.default_rng(0).random((8, 9)))
+    assert sum((one.elements, one.counts) == ((8, 22), (4, 2)) for one in made) >= 6
+
+
+def test_an_untrained_loss_is_that_of_equal_odds():
+    """ln 13 for the number of sites, and ln 119 + ln 13 for each of two elements, within what random weights differ."""
+    facts = nothing(1)
+    facts.elements[:, :2], facts.counts[:, :2], facts.sites[:] = torch.tensor([8, 22]), torch.tensor([4, 2]), 6
+    model = network()
+    for head in (model.to_number, model.to_element, model.to_count):
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+    expected = 3 * np.log(13) + 2 * np.log(119)
+    torch.testing.assert_close(model.loss(facts, nothing(1)).item(), expected, atol=1e-4, rtol=0)

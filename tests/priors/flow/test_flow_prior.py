@@ -1,0 +1,122 @@
+"""Flows of crystals: batches, samples, files."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
+from xtalcodec.crystal import Crystal
+from xtalcodec.latent_space.sample import draw
+from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.priors.flow.crystals import FlowCrystals
+from xtalcodec.priors.flow.prior import FlowPrior
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
+from xtalcodec.representations.periodic import PeriodicConfig
+from xtalcodec.representations.unit_cell import UnitCellConfig
+
+SIZES = {"width": 16, "heads": 2, "layers": 1, "cell_width": 16, "cell_layers": 1, "composition_width": 16}
+CONFIG = FlowConfig(**SIZES, composition_layers=1, most_sites=6, most_elements=3)
+CELL = 4 * (np.ones((3, 3)) - np.eye(3)) / np.sqrt(2)
+SALTS = [
+    Crystal((1 + 0.02 * k) * CELL, np.array([[0.1, 0, 0], [0.6, 0.5, 0.5]]), np.array([a, x]), f"{a}-{x}")
+    for k, (a, x) in enumerate([(11, 17), (19, 35), (3, 9), (37, 53)])
+]
+
+
+@pytest.fixture(scope="module")
+def codec():
+    torch.manual_seed(0)
+    network = PatchConfig(width=24, heads=2, encoder_layers=1, decoder_layers=1, noise=0.5)
+    return open_codec(CodecConfig("tiny", PeriodicConfig(), network))
+
+
+@pytest.fixture(scope="module")
+def flow(codec):
+    return FlowPrior.fit(codec, SALTS, CONFIG, steps=3, batch_patches=64)
+
+
+def test_a_batch_follows_from_its_seed_and_shows_crystals_and_parts(codec):
+    source = FlowCrystals(codec, SALTS, CONFIG, 64)
+    batch, again, other = source.batch([0, 1]), source.batch([0, 1]), source.batch([0, 2])
+    torch.testing.assert_close(batch.latent, again.latent)
+    torch.testing.assert_close(batch.part, again.part)
+    assert abs(batch.latent - other.latent).max() > 0
+    assert (batch.part[~batch.given] == 0).all()
+    assert (batch.facts.elements.sort().values[:, 1:] > 0).all()
+
+
+def test_the_origin_is_on_an_atom_where_it_should_be(codec):
+    on_atom = FlowCrystals(codec, SALTS[:1], CONFIG, 64)._moved(SALTS[0], np.random.default_rng(0))
+    assert abs((on_atom.frac_coords + 0.5) % 1 - 0.5).max(1).min() < 1e-12
+    random = FlowCrystals(codec, SALTS[:1], replace(CONFIG, origin="random"), 64)
+    moved = random._moved(SALTS[0], np.random.default_rng(0))
+    assert abs((moved.frac_coords + 0.5) % 1 - 0.5).max(1).min() > 1e-3
+
+
+def test_crystals_that_are_too_large_are_left_out_with_the_reason(codec):
+    large = Crystal(3 * CELL, np.random.default_rng(0).random((9, 3)), np.full(9, 14), "large")
+    four = Crystal(CELL, np.array([[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]), np.array([3, 8, 9, 11]), "four")
+    source = FlowCrystals(codec, [large, four, *SALTS], CONFIG, 64)
+    assert len(source) == 4
+    assert source.left_out == [("large", "9 sites, more than 6"), ("four", "4 elements, more than 3")]
+    with pytest.raises(PriorError, match="no crystal to fit"):
+        FlowCrystals(codec, [large], CONFIG, 64)
+
+
+def test_a_sample_depends_on_the_seed_and_its_number_alone(codec, flow):
+    every = flow.sample(6, seed=4)
+    tail = flow.sample(2, seed=4, first=4)
+    for a, b in zip(every[4:], tail, strict=True):
+        assert a.name == b.name
+        assert a.patches == b.patches
+        np.testing.assert_allclose(a.z, b.z, atol=0.05)  # bfloat16 in batches of other shapes
+    assert {code.noise for code in every} == {0.2}
+    drawn = list(draw(codec, flow, 6, seed=4))
+    assert [one.plan.name for one in drawn] == [f"sample-{k + 1}" for k in range(6)]
+    np.testing.assert_allclose(drawn[3].code.z, every[3].z, atol=0.05)
+
+
+def test_conditions_are_obeyed_by_the_cells(flow):
+    asked = flow.condition(Conditions(composition={11: 1, 17: 1}, sites=(3, 6), system="cubic"))
+    for plan in asked.plan(5):
+        assert plan.composition.elements == (11, 17)
+        assert plan.composition.counts in {(2, 2), (3, 3)}
+    with pytest.raises(PriorError, match="never saw U"):
+        flow.condition(Conditions(elements=(92,)))
+
+
+def test_guidance_of_one_asks_and_of_none_does_not(flow):
+    def latents(guidance, **asked):
+        prior = flow.condition(Conditions(**asked)).sampled_by(SamplerConfig(steps=4, guidance=guidance))
+        return prior.filled(flow.plan(1, seed=1), seed=1)[0].z
+
+    torch.nn.init.normal_(flow.network.latents.out.weight)
+    assert (latents(0.0, system="cubic") == latents(0.0)).all()
+    assert (latents(1.0, system="cubic") != latents(1.0)).any()
+    assert (latents(2.0) != latents(1.0)).any()
+
+
+def test_a_codec_of_windows_has_no_flow():
+    windows = open_codec(CodecConfig("windows", UnitCellConfig(), PatchConfig(width=24, heads=2)))
+    with pytest.raises(PriorError, match="is one of windows"):
+        FlowPrior.fit(windows, SALTS, CONFIG, steps=1)
+
+
+def test_broken_files_are_told(flow, tmp_path):
+    flow.save(tmp_path / "prior", training={"step": 3})
+    assert json.loads((tmp_path / "prior/training.json").read_text()) == {"step": 3}
+    about = tmp_path / "prior/prior.json"
+    text = about.read_text()
+    about.write_text(text.replace("flow-prior-1", "flow-prior-9"))
+    with pytest.raises(PriorError, match="its format is 'xtalcodec-flow-prior-9'"):
+        FlowPrior.load(tmp_path / "prior")
+    about.write_text(text.replace('"layers": 1', '"layers": 2'))
+    with pytest.raises(PriorError, match="holds no prior that can be read"):
+        FlowPrior.load(tmp_path / "prior")
+    with pytest.raises(PriorError, match="nowhere holds no prior"):
+        FlowPrior.load(tmp_path / "nowhere")

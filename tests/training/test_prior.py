@@ -1,0 +1,77 @@
+"""Training of flows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
+from xtalcodec.config import SettingsError
+from xtalcodec.crystal import Crystal
+from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.priors.flow.prior import FlowPrior
+from xtalcodec.representations.periodic import PeriodicConfig
+from xtalcodec.training.optimisers import OptimiserConfig
+from xtalcodec.training.prior import train_prior
+from xtalcodec.training.prior_recipe import available, load
+from xtalcodec.training.stepping import TrainingError
+
+CELL = 4 * (np.ones((3, 3)) - np.eye(3)) / np.sqrt(2)
+SALTS = [
+    Crystal((1 + 0.02 * k) * CELL, np.array([[0.1, 0, 0], [0.6, 0.5, 0.5]]), np.array([a, x]), f"{a}-{x}")
+    for k, (a, x) in enumerate([(11, 17), (19, 35), (3, 9), (37, 53)])
+]
+WORDS = ["flow.width=16", "flow.heads=2", "flow.layers=1", "flow.cell_width=16", "flow.cell_layers=1"]
+WORDS += ["flow.composition_width=16", "flow.composition_layers=1", "optimiser.patches=64", "optimiser.warmup=1"]
+
+
+@pytest.fixture(scope="module")
+def codec(tmp_path_factory):
+    torch.manual_seed(0)
+    network = PatchConfig(width=24, heads=2, encoder_layers=1, decoder_layers=1, noise=0.5)
+    folder = tmp_path_factory.mktemp("codec")
+    open_codec(CodecConfig("tiny", PeriodicConfig(), network)).save_pretrained(folder)
+    return folder
+
+
+def recipe(codec, *words):
+    return load("mp", [*WORDS, f"codec={codec}", "precision=fp32", "sample=0", *words])
+
+
+def same(a: FlowPrior, b: FlowPrior) -> bool:
+    other = b.network.state_dict()
+    return all(torch.equal(value, other[name]) for name, value in a.network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", available())
+def test_recipes_that_ship_are_read(name):
+    assert load(name).flow.most_sites > 0
+    with pytest.raises(SettingsError, match=r"flow\.widht"):
+        load(name, ["flow.widht=3"])
+
+
+def test_a_training_that_is_resumed_ends_where_one_does_that_is_not(codec, tmp_path):
+    whole = train_prior(recipe(codec, "optimiser.steps=4", "optimiser.decay=false"), SALTS, tmp_path / "whole")
+    again = train_prior(recipe(codec, "optimiser.steps=4", "optimiser.decay=false"), SALTS, tmp_path / "again")
+    assert same(whole, again)
+    short = recipe(codec, "optimiser.steps=2", "optimiser.decay=false")
+    train_prior(short, SALTS, tmp_path / "parts")
+    text = (tmp_path / "parts/recipe.yaml").read_text().replace("steps: 2\n", "steps: 4\n")
+    (tmp_path / "parts/recipe.yaml").write_text(text)
+    longer = replace(short, optimiser=replace(short.optimiser, steps=4))
+    assert isinstance(longer.optimiser, OptimiserConfig)
+    resumed = train_prior(longer, SALTS, tmp_path / "parts", resume=True)
+    assert same(resumed, whole)
+    assert FlowPrior.load(tmp_path / "parts/last").crystals == 4
+    with pytest.raises(TrainingError, match="already holds a training"):
+        train_prior(longer, SALTS, tmp_path / "parts")
+
+
+def test_samples_are_judged_and_the_best_prior_kept(codec, tmp_path):
+    train_prior(recipe(codec, "optimiser.steps=1", "sample=3"), SALTS, tmp_path / "run")
+    best = FlowPrior.load(tmp_path / "run/best")
+    assert len(best.sample(2)) == 2
+    assert '"good"' in (tmp_path / "run/best/training.json").read_text()
+    assert "samples/as_planned" in (tmp_path / "run/curve.jsonl").read_text()
