@@ -66,7 +66,9 @@ def read(network, decoded, patches, allowed=ALLOWED, edge=6.0):
 
 
 def read_on(space, network, decoded, lattice, patches, allowed=ALLOWED):
-    return find_by_heat(decoded, network, space, lattice, patches, allowed, HeatFinderConfig())
+    table = torch.zeros(len(lattice), network.config.species + 1, dtype=torch.bool)
+    table[:, allowed] = True
+    return find_by_heat(decoded, network, space, lattice, patches, table, HeatFinderConfig())
 
 
 def lattices(crystals):

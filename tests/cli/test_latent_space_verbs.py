@@ -169,3 +169,25 @@ def test_an_unknown_prior_gets_the_list(run, tmp_path):
     result = run("sample", tmp_path, "--prior", "gausian")
     assert result.exit_code == 2
     assert "Did you mean 'gaussian'" in result.output
+
+
+def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path):
+    small = ["flow.width=16", "flow.heads=2", "flow.layers=1", "flow.cell_width=16", "flow.cell_layers=1"]
+    small += ["flow.composition_width=16", "flow.composition_layers=1", "optimiser.patches=64", "optimiser.steps=2"]
+    words = ["sample=0", "--data", cifs, "--out", tmp_path / "flow"]
+    result = run("train-prior", "mp", *small, *words)
+    assert result.exit_code == 0, result.output
+    flow = tmp_path / "flow/last"
+    result = run("sample", flow, "-n", 3, "--composition", "SrTiO3", "--steps", 2, "--json", tmp_path / "told.json")
+    assert result.exit_code == 0, result.output
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert told["n"] == 3
+    assert all(isinstance(row["as_planned"], bool) for row in told["samples"])
+    for words, message in (
+        (["--elements", "U"], "the prior never saw U in training"),
+        (["--composition", "SrTiO3", "--sites", "6-7"], "no cell of 6 to 7 sites holds whole formula units of 5 atoms"),
+        (["--property", "colour=3"], "this prior knows no 'colour'"),
+    ):
+        result = run("sample", flow, *words)
+        assert result.exit_code == 2
+        assert message in result.output

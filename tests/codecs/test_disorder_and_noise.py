@@ -21,7 +21,8 @@ SALT = Crystal.of_shares(
     4.2 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), [[(11, 0.6), (19, 0.3)], [(17, 1.0)]], "salt"
 )
 ORDERED = Crystal(SALT.lattice, SALT.frac_coords, SALT.numbers, "ordered")
-ALLOWED = torch.tensor([11, 17, 19])
+ALLOWED = torch.zeros(1, 101, dtype=torch.bool)
+ALLOWED[0, [11, 17, 19]] = True
 
 
 def codec(**settings):

@@ -116,7 +116,8 @@ def reader(network):
     def read(z, lattice):
         with torch.no_grad():
             decoded = network.decode(z, lattice, PATCHES)
-            return find_by_heat(decoded, network, SPACE, lattice, PATCHES, torch.arange(1, 21), HeatFinderConfig())
+            every = torch.ones(len(z), TINY.species + 1, dtype=torch.bool)
+            return find_by_heat(decoded, network, SPACE, lattice, PATCHES, every, HeatFinderConfig())
 
     return read
 

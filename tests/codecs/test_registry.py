@@ -10,6 +10,7 @@ import torch
 from xtalcodec import config
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.contract import NOTHING
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.refine import deviation
 from xtalcodec.codecs.registry import class_of, classes, load_config, open_codec, pretrained_config
@@ -90,7 +91,7 @@ def test_a_new_network_is_two_classes_and_a_dictionary():
             z[:, 0, :3], z[:, 0, 3] = batch.frac_coords[:, 0], batch.numbers[:, 0].float()
             return DiagonalGaussian(z, torch.zeros_like(z))
 
-        def find_atoms(self, z, lattice, patches):  # noqa: ARG002
+        def find_atoms(self, z, lattice, patches, known=NOTHING):  # noqa: ARG002
             return [FoundAtoms.known(row[:1, :3].double().numpy(), row[:1, 3].long().numpy()) for row in z]
 
         def loss(self, batch, patches, config):  # noqa: ARG002

@@ -81,8 +81,10 @@ def find_by_heat(
     representation: Representation,
     lattice: Float[Tensor, "b 3 3"],
     patches: Patches,
-    allowed: Int[Tensor, " species"],
+    allowed: Bool[Tensor, "b z"],
     config: HeatFinderConfig,
+    *,
+    ordered: bool = False,
 ) -> list[FoundAtoms]:
     """Read the atoms of every crystal of a batch.
 
@@ -104,16 +106,19 @@ def find_by_heat(
     patches
         Patches of the grid along its axes.
     allowed
-        Atomic numbers to choose from.
+        Which elements each crystal may hold, by Z.
     config
         How atoms are read off the field.
+    ordered
+        Whether every site is one element's.
     """
     grid = representation.grid(patches)
     heat = decoded.heat.sigmoid()
     found = _apart(
         _candidates(heat, decoded.offset, representation, grid, config), representation, lattice, grid, config
     )
-    species = read_species(network.species(interpolate(decoded.features, found.which, found.position, grid)), allowed)
+    logits = network.species(interpolate(decoded.features, found.which, found.position, grid))
+    species = read_species(logits, allowed[found.which], ordered=ordered)
     frac = (found.position / torch.tensor(grid, device=heat.device)).remainder(1)
     cuts = torch.bincount(found.which, minlength=len(heat)).cumsum(0)[:-1].tolist()
     sure = species.confidence * found.likeness
@@ -145,7 +150,7 @@ class Species:
     """Occupancies by Z, in column 0 what is empty; None from a network that knows no shared sites."""
 
 
-def read_species(logits: SpeciesLogits, allowed: Int[Tensor, " species"]) -> Species:
+def read_species(logits: SpeciesLogits, allowed: Bool[Tensor, "n z"], *, ordered: bool = False) -> Species:
     """Choose the element of each site, or, of a site that is likely shared, the elements and their occupancies.
 
     Parameters
@@ -153,21 +158,23 @@ def read_species(logits: SpeciesLogits, allowed: Int[Tensor, " species"]) -> Spe
     logits
         What the network says of the sites.
     allowed
-        Atomic numbers to choose from.
+        Which elements each site may hold, by Z; column 0 says nothing.
+    ordered
+        Whether every site is one element's.
     """
-    probability, best = logits.element[:, allowed].softmax(-1).max(-1)
-    if logits.shared is None or logits.sure is None:
-        return Species(allowed[best], probability)
-    columns = torch.cat([allowed.new_tensor([VACANCY]), allowed])
-    share = logits.element[:, columns].softmax(-1)
+    element = logits.element.masked_fill(~allowed, -torch.inf)
+    element[:, VACANCY] = logits.element[:, VACANCY]
+    probability, best = element[:, 1:].softmax(-1).max(-1)
+    if ordered or logits.shared is None or logits.sure is None:
+        return Species(best + 1, probability)
+    share = element.softmax(-1)
     share = torch.where(share < LEAST_SHARE, 0.0, share)
     share = share / share.sum(-1, keepdim=True)
     shared = logits.shared.sigmoid()
     is_shared = (shared > 0.5) & (share.amax(-1) <= FULL) & (share[:, 1:].amax(-1) > 0)
-    alone = F.one_hot(best + 1, len(columns)).to(share)
+    alone = F.one_hot(best + 1, share.shape[1]).to(share)
     share = torch.where(is_shared[:, None], share, alone).double()
-    table = share.new_zeros(len(share), HEAVIEST + 1)
-    table[:, columns] = share / share.sum(-1, keepdim=True)
+    table = F.pad(share / share.sum(-1, keepdim=True), (0, HEAVIEST + 1 - share.shape[1]))
     confidence = torch.where(is_shared, shared * logits.sure.sigmoid(), (1 - shared) * probability)
     return Species(table[:, 1:].argmax(-1) + 1, confidence, table)
 

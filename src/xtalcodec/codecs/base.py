@@ -6,7 +6,7 @@ A codec owns a representation, a network, a finder of atoms and a loss.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs import hub
+from xtalcodec.codecs.contract import Known
 from xtalcodec.codecs.hub import CONFIG
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.refine import deviation
@@ -284,7 +285,8 @@ class Codec(Stored):
         latents: LatentSet,
         progress: Callable[[int], None] | None = None,
         *,
-        elements: Iterable[int] | None = None,
+        elements: Iterable[int] | Sequence[Iterable[int]] | None = None,
+        ordered: bool = False,
     ) -> list[DecodedCrystal | None]:
         """Decode latents; None where a field holds no atom.
 
@@ -295,7 +297,10 @@ class Codec(Stored):
         progress
             Called with the number of crystals done since the last call.
         elements
-            Atomic numbers that atoms are read as, where the codec `can_restrict` them; all that it knows if not given.
+            Atomic numbers that atoms are read as, where the codec `can_restrict` them: of all codes, or for each code
+            its own; all that it knows if not given.
+        ordered
+            Whether every site is to be one element's.
 
         Raises
         ------
@@ -306,26 +311,33 @@ class Codec(Stored):
         ValueError
             No element, or one that the codec does not know.
         """
-        among = None if elements is None else self._among(elements)
+        among = None if elements is None else self._among(elements, len(latents))
         result: list[DecodedCrystal | None] = [None] * len(latents)
         for indices, codes, z, lattice in self.batches(latents):
             noise = torch.tensor([code.noise for code in codes], device=self.device)
-            found = self._sites(z, lattice, codes[0].patches, noise, among)
+            own = None if among is None else [among[k] for k in indices]
+            known = Known(noise if bool(noise.any()) else None, own, ordered)
+            found = self._sites(z, lattice, codes[0].patches, known)
             for k, code, sites in zip(indices, codes, found, strict=True):
                 result[k] = _decoded(code, sites)
             if progress:
                 progress(len(indices))
         return result
 
-    def _among(self, elements: Iterable[int]) -> list[int]:
-        """Check the elements that atoms are to be read as."""
+    def _among(self, elements: Iterable[int] | Sequence[Iterable[int]], codes: int) -> list[list[int]]:
+        """Check the elements that the atoms of each code are to be read as."""
         if not self.can_restrict:
             raise TypeError(f"the codec {self.config.name!r} reads whatever elements it finds: none can be forbidden")
-        among = sorted(set(elements))
-        strange = [z for z in among if z not in self.config.elements]
-        if strange or not among:
-            what = f"does not know the atomic numbers {strange}" if strange else "reads atoms of at least one element"
-            raise ValueError(f"the codec {self.config.name!r} {what}")
+        given = list(elements)
+        each = given if given and isinstance(given[0], Iterable) else [given] * codes
+        among = [sorted({*own}) for own in cast("list[list[int]]", each)]
+        for known in among:
+            if strange := [z for z in known if z not in self.config.elements]:
+                raise ValueError(f"the codec {self.config.name!r} does not know the atomic numbers {strange}")
+            if not known:
+                raise ValueError(f"the codec {self.config.name!r} reads atoms of at least one element")
+        if len(among) != codes:
+            raise ValueError(f"elements are given for {len(among)} codes of {codes}")
         return among
 
     def batches(self, latents: LatentSet) -> Iterator[tuple[list[int], list[CrystalCode], Tensor, Tensor]]:
@@ -361,20 +373,9 @@ class Codec(Stored):
         return [result[k] for k in range(len(latents))]
 
     @torch.no_grad()
-    def _sites(
-        self,
-        z: Tensor,
-        lattice: Tensor,
-        patches: Patches,
-        noise: Tensor | None = None,
-        elements: Sequence[int] | None = None,
-    ) -> list[FoundAtoms]:
-        """Latents of one batch, which may be off by noise → sites of the crystals' cells, of some elements or any."""
-        heard = noise if noise is not None and bool(noise.any()) else None
-        if heard is not None or elements is not None:
-            atoms = self.find_atoms_despite(heard, z, lattice, patches, elements)
-        else:
-            atoms = self.find_atoms(z, lattice, patches)
+    def _sites(self, z: Tensor, lattice: Tensor, patches: Patches, known: Known | None = None) -> list[FoundAtoms]:
+        """Latents of one batch, of which something may be known → sites of the crystals' cells."""
+        atoms = self.find_atoms(z, lattice, patches, known or Known())
         cells = lattice.double().cpu().numpy()
         sites = []
         for found, cell in zip(atoms, cells, strict=True):

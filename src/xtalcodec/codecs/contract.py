@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -20,6 +21,21 @@ from xtalcodec.representations.window_field import PaintedBatch
 
 Terms = dict[str, Tensor]
 """Named numbers of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of latents, and of the crystals that they decode to."""
+
+    noise: Float[Tensor, " b"] | None = None
+    """Standard deviation of the errors of each latent, at most the codec's `most_noise`; None for none."""
+    elements: Sequence[Sequence[int]] | None = None
+    """Atomic numbers that the atoms of each crystal are among; None for all that the codec knows."""
+    ordered: bool = False
+    """Whether every site is one element's."""
+
+
+NOTHING = Known()
 
 
 class Contract(ABC):
@@ -92,7 +108,11 @@ class Contract(ABC):
 
     @abstractmethod
     def find_atoms(
-        self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
+        self,
+        z: Float[Tensor, "b patches latent"],
+        lattice: Float[Tensor, "b 3 3"],
+        patches: Patches,
+        known: Known = NOTHING,
     ) -> list[FoundAtoms]:
         """Atoms on the grid, in fractions of its axes.
 
@@ -104,28 +124,10 @@ class Contract(ABC):
             Niggli-reduced cells of the crystals, rows in Å.
         patches
             Patches of the grid along its axes.
+        known
+            Of the latents and the crystals; a codec that knows of no noise is given none, and one that cannot restrict
+            elements reads what it finds.
         """
-
-    def find_atoms_despite(
-        self,
-        noise: Float[Tensor, " b"] | None,  # noqa: ARG002
-        z: Float[Tensor, "b patches latent"],  # noqa: ARG002
-        lattice: Float[Tensor, "b 3 3"],  # noqa: ARG002
-        patches: Patches,  # noqa: ARG002
-        elements: Sequence[int] | None = None,  # noqa: ARG002
-    ) -> list[FoundAtoms]:
-        """Atoms on the grid from latents that may be off, or whose elements are known in part.
-
-        Parameters
-        ----------
-        noise
-            Standard deviation of the errors of each crystal's latent, at most `most_noise`; None for none.
-        z, lattice, patches
-            As of `find_atoms`.
-        elements
-            Atomic numbers to choose from, where the codec `can_restrict` them; None for all that it knows.
-        """
-        raise TypeError(f"the codec {self.config.name!r} knows of no noise on its latents, and no forbidden elements")
 
     @abstractmethod
     def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from xtalcodec.atom_finders.density import DensityConfig, read_density
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.segmentation import SegmentationConfig, read_segmentation
-from xtalcodec.codecs.contract import Terms
+from xtalcodec.codecs.contract import NOTHING, Known, Terms
 from xtalcodec.codecs.density_codec import DensityCodec
 from xtalcodec.codecs.settings import LossConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
@@ -64,6 +64,7 @@ class HoffmannCodec(DensityCodec):
         z: Float[Tensor, "b 1 latent"],
         lattice: Float[Tensor, "b 3 3"],  # noqa: ARG002
         patches: Patches,  # noqa: ARG002
+        known: Known = NOTHING,  # noqa: ARG002
     ) -> list[FoundAtoms]:
         """Decode the density and read it, or its segmentation."""
         return [self._on_torus(atoms) for atoms in self._in_window(self.decode_density(z))]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from xtalcodec.atom_finders.density import DensityConfig, read_modes
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs.contract import Terms
+from xtalcodec.codecs.contract import NOTHING, Known, Terms
 from xtalcodec.codecs.density_codec import DensityCodec
 from xtalcodec.codecs.settings import LossConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
@@ -45,6 +45,7 @@ class LinearCodec(DensityCodec):
         z: Float[Tensor, "b 1 latent"],
         lattice: Float[Tensor, "b 3 3"],  # noqa: ARG002
         patches: Patches,  # noqa: ARG002
+        known: Known = NOTHING,  # noqa: ARG002
     ) -> list[FoundAtoms]:
         """Fit atoms to the modes."""
         cubes = self.network.coefficients(z[:, 0])

@@ -4,15 +4,15 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat import find_by_heat, interpolate
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.contract import Terms
+from xtalcodec.codecs.contract import NOTHING, Known, Terms
 from xtalcodec.codecs.refine import refine
-from xtalcodec.codecs.settings import CodecConfig, LossConfig
+from xtalcodec.codecs.settings import LossConfig
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
@@ -32,11 +32,6 @@ class PatchCodec(Codec):
     can_refine = True
     can_restrict = True
     network: PatchNetwork
-
-    def __init__(self, config: CodecConfig, device: str | torch.device = "cpu") -> None:
-        """Make an untrained codec."""
-        super().__init__(config, device)
-        self.allowed = torch.tensor(config.elements, device=self.device)
 
     def _open_network(self) -> PatchNetwork:
         """Make the network, for patches of as many voxels as the representation's."""
@@ -75,25 +70,27 @@ class PatchCodec(Codec):
         return self.network.config.noise
 
     def find_atoms(
-        self, z: Float[Tensor, "b patches latent"], lattice: Float[Tensor, "b 3 3"], patches: Patches
-    ) -> list[FoundAtoms]:
-        """Decode and read the heat."""
-        return self.find_atoms_despite(None, z, lattice, patches)
-
-    def find_atoms_despite(
         self,
-        noise: Float[Tensor, " b"] | None,
         z: Float[Tensor, "b patches latent"],
         lattice: Float[Tensor, "b 3 3"],
         patches: Patches,
-        elements: Sequence[int] | None = None,
+        known: Known = NOTHING,
     ) -> list[FoundAtoms]:
-        """Decode latents that may be off, and read the heat, with some elements forbidden or none."""
+        """Decode, and read the heat."""
         frame = self.representation.frame(lattice)
-        decoded = self.network.decode(z, frame, patches, noise)
-        allowed = self.allowed if elements is None else torch.tensor(sorted(elements), device=self.device)
+        decoded = self.network.decode(z, frame, patches, known.noise)
+        allowed = self._allowed(len(z), known.elements)
         finder = self.config.atom_finder
-        return find_by_heat(decoded, self.network, self.representation, frame, patches, allowed, finder)
+        return find_by_heat(
+            decoded, self.network, self.representation, frame, patches, allowed, finder, ordered=known.ordered
+        )
+
+    def _allowed(self, crystals: int, elements: Sequence[Sequence[int]] | None) -> Bool[Tensor, "b z"]:
+        """Which elements the atoms of each crystal may be, by Z."""
+        table = torch.zeros(crystals, self.network.config.species + 1, dtype=torch.bool)
+        for row, own in zip(table, elements or [self.config.elements] * crystals, strict=True):
+            row[list(own)] = True
+        return table.to(self.device)
 
     def improve(
         self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]

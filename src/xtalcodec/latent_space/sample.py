@@ -7,7 +7,8 @@ import numpy as np
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode
-from xtalcodec.priors.flow.prior import FlowPrior, Plan
+from xtalcodec.priors.base import Prior
+from xtalcodec.priors.plan import Plan
 
 TOGETHER = 256
 """Samples at a time."""
@@ -26,7 +27,7 @@ class Sampled:
     @property
     def as_planned(self) -> bool:
         """Whether the crystal holds just the atoms that its cell was to hold."""
-        if self.decoded is None or not self.decoded.crystal.is_ordered:
+        if self.decoded is None:
             return False
         z, counts = np.unique(self.decoded.crystal.numbers, return_counts=True)
         wanted = self.plan.composition
@@ -35,7 +36,7 @@ class Sampled:
 
 def draw(
     codec: Codec,
-    prior: FlowPrior,
+    prior: Prior,
     n: int,
     seed: int = 0,
     temperature: float = 1.0,
@@ -48,7 +49,7 @@ def draw(
     codec
         That decodes them.
     prior
-        That is sampled, perhaps with conditions.
+        That plans, perhaps with conditions.
     n
         How many.
     seed
@@ -67,7 +68,9 @@ def draw(
     for first in range(0, n, TOGETHER):
         plans = prior.plan(min(TOGETHER, n - first), seed, temperature, first)
         codes = prior.filled(plans, seed, temperature)
-        for plan, code, decoded in zip(plans, codes, codec.decode_crystals(codes), strict=True):
+        elements = [plan.composition.elements for plan in plans]
+        found = codec.decode_crystals(codes, elements=elements, ordered=True)
+        for plan, code, decoded in zip(plans, codes, found, strict=True):
             yield Sampled(plan, code, decoded)
         if progress:
             progress(len(plans))

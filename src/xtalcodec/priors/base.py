@@ -3,16 +3,22 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.crystal import Crystal
 from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.priors.plan import Plan, SamplerConfig
 
 
 class Prior(ABC):
     """A distribution over the codes of one codec."""
+
+    format: ClassVar[str]
+    """Of its files, as they say it."""
+    plans: ClassVar[bool] = False
+    """Whether what cells hold is decided before their latents, by `plan` and `filled`."""
 
     @property
     @abstractmethod
@@ -49,6 +55,24 @@ class Prior(ABC):
             Conditions that contradict each other, or that this distribution cannot obey.
         """
         raise PriorError(f"this prior knows no conditions; {self.description}")
+
+    def sampled_by(self, sampler: SamplerConfig) -> "Prior":  # noqa: ARG002
+        """Return the same distribution, sampled in another way.
+
+        Raises
+        ------
+        PriorError
+            There is one way to sample it.
+        """
+        raise PriorError(f"steps, guidance and churn are for flows; this is a {self.description}")
+
+    def plan(self, n: int, seed: int = 0, temperature: float = 1.0, first: int = 0) -> list[Plan]:  # noqa: ARG002
+        """Draw what cells hold and their shapes, where the prior `plans`; see `sample`."""
+        raise PriorError(f"nothing is planned by a {self.description}")
+
+    def filled(self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0) -> LatentSet:  # noqa: ARG002
+        """Draw the latents of planned cells, where the prior `plans`; see `sample`."""
+        raise PriorError(f"nothing is planned by a {self.description}")
 
     @abstractmethod
     def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> LatentSet:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -53,6 +54,7 @@ class GaussianPrior(Prior):
     So every number has the variance measured, and there is a density also where crystals are fewer than numbers.
     """
 
+    format: ClassVar[str] = FORMAT
     about: About
     mean: Float[np.ndarray, " numbers"]
     scale: Float[np.ndarray, " numbers"]

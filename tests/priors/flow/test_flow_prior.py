@@ -15,7 +15,8 @@ from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors.conditions import Conditions, PriorError
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.prior import FlowPrior
-from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
+from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.periodic import PeriodicConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
 

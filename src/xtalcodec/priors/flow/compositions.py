@@ -17,21 +17,7 @@ from xtalcodec.priors.conditions import Conditions, Limits
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.flow.tokens import ConditionTokens
-
-
-@dataclass(frozen=True, slots=True)
-class Composition:
-    """Atoms of a cell."""
-
-    elements: tuple[int, ...]
-    """Atomic numbers, ascending."""
-    counts: tuple[int, ...]
-    """Sites of each."""
-
-    @property
-    def sites(self) -> int:
-        """All of them."""
-        return sum(self.counts)
+from xtalcodec.priors.plan import Composition
 
 
 class Compositions(nn.Module):

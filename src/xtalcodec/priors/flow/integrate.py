@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xtalcodec.priors.flow.settings import SamplerConfig
+from xtalcodec.priors.plan import SamplerConfig
 
 Field = Callable[[Tensor, Tensor], Tensor]
 """x (b, t, numbers) and time (b) → dx/dt."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,12 +21,12 @@ from xtalcodec.io.atomic import atomic_folder, settle
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import NAMES, Conditions, Limits, PriorError
 from xtalcodec.priors.flow.cells import cell_of
-from xtalcodec.priors.flow.compositions import Composition
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.integrate import follow
 from xtalcodec.priors.flow.network import ONE, FlowNetwork
-from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
+from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
 from xtalcodec.representations.base import Patches, grouped
 from xtalcodec.representations.periodic import PeriodicConfig
 
@@ -74,22 +74,12 @@ class About:
         return cls(codec.identity, *settings, len(source), source.config)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A cell that is to be filled."""
-
-    name: str
-    composition: Composition
-    lattice: Float[np.ndarray, "3 3"]
-    patches: Patches
-    number: int
-    """Which sample it is: with the seed, all that its random numbers follow from."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowPrior(Prior):
     """Compositions by an autoregressive network, cells and latents by flow matching."""
 
+    format: ClassVar[str] = FORMAT
+    plans: ClassVar[bool] = True
     about: About
     network: FlowNetwork
     conditions: Conditions = field(default_factory=Conditions)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from xtalcodec.config import Count, NotNegative, Share, settings
+from xtalcodec.config import Count, Share, settings
 
 
 @settings
@@ -31,18 +31,3 @@ class FlowConfig:
     """Share of the training crystals of which a part is given."""
     unknown: Share = 0.1
     """Share of the training crystals of which nothing is said: what guidance starts from."""
-
-
-@settings
-class SamplerConfig:
-    """How the flow is followed."""
-
-    steps: Count = 32
-    """Evaluations of the velocity from noise to latents, without guidance."""
-    guidance: NotNegative = 1.0
-    """How far the velocity goes from what nothing is said of to what is asked (Ho & Salimans 2022): 0 does not ask, 1
-    asks, more asks louder and costs a second evaluation."""
-    churn: NotNegative = 0.0
-    """Noise that is put back at every step, in steps: 0 follows the flow, more is a stochastic sampler."""
-    noise: NotNegative = 0.2
-    """What the decoder is told of the errors of the latents, in their standard deviations."""

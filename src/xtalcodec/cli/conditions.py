@@ -1,0 +1,94 @@
+"""What `sample` is asked for, in words."""
+
+from collections.abc import Sequence
+
+from xtalcodec.priors.conditions import Conditions, PriorError
+
+
+def conditions(
+    elements: str | None,
+    composition: str | None,
+    sites: str | None,
+    space_group: str | None,
+    crystal_system: str | None,
+    properties: Sequence[str],
+) -> Conditions:
+    """Read what is asked for.
+
+    Parameters
+    ----------
+    elements
+        "Ti,O".
+    composition
+        "TiO2".
+    sites
+        "6-20", or "6".
+    space_group
+        A number, or a symbol as "Fm-3m".
+    crystal_system
+        "cubic".
+    properties
+        "band_gap=1.5".
+
+    Raises
+    ------
+    PriorError
+        A word that means nothing.
+    """
+    return Conditions(
+        _elements(elements) if elements else (),
+        _composition(composition) if composition else {},
+        _sites(sites) if sites else None,
+        _space_group(space_group) if space_group else 0,
+        (crystal_system or "").lower(),
+        dict(_property(word) for word in properties),
+    )
+
+
+def _elements(text: str) -> tuple[int, ...]:
+    from ase.data import atomic_numbers
+
+    symbols = [part.strip() for part in text.replace("-", ",").split(",") if part.strip()]
+    for symbol in symbols:
+        if not atomic_numbers.get(symbol, 0):
+            raise PriorError(f"--elements {text}: there is no element {symbol!r}")
+    return tuple(sorted({atomic_numbers[symbol] for symbol in symbols}))
+
+
+def _composition(text: str) -> dict[int, int]:
+    from pymatgen.core import Composition
+
+    try:
+        amounts = Composition(text)
+    except ValueError as error:
+        raise PriorError(f"--composition {text}: no formula ({error})") from error
+    counts = {element.Z: float(amount) for element, amount in amounts.items() if hasattr(element, "Z")}
+    if len(counts) != len(amounts) or not counts or any(count % 1 for count in counts.values()):
+        raise PriorError(f"--composition {text}: no formula of whole numbers, such as TiO2")
+    return {z: int(count) for z, count in counts.items()}
+
+
+def _sites(text: str) -> tuple[int, int]:
+    low, dash, high = text.partition("-")
+    if not low.strip().isdigit() or (dash and not high.strip().isdigit()):
+        raise PriorError(f"--sites {text}: write a number, or a range as 6-20")
+    return int(low), int(high if dash else low)
+
+
+def _space_group(text: str) -> int:
+    import moyopy
+
+    if text.isdigit():
+        return int(text)
+    for number in range(1, 231):
+        if moyopy.SpaceGroupType(number).hm_short.replace(" ", "") == text.replace(" ", ""):
+            return number
+    raise PriorError(f"--space-group {text}: no number from 1 to 230, and no symbol as Fm-3m")
+
+
+def _property(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise PriorError(f"--property {text}: write name=number, as in band_gap=1.5") from None

@@ -1,0 +1,51 @@
+"""Cells that are to be filled, and how a flow is followed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from xtalcodec.config import Count, NotNegative, settings
+from xtalcodec.representations.base import Patches
+
+
+@settings
+class SamplerConfig:
+    """How the flow is followed."""
+
+    steps: Count = 32
+    """Evaluations of the velocity from noise to latents, without guidance."""
+    guidance: NotNegative = 1.0
+    """How far the velocity goes from what nothing is said of to what is asked (Ho & Salimans 2022): 0 does not ask, 1
+    asks, more asks louder and costs a second evaluation."""
+    churn: NotNegative = 0.0
+    """Noise that is put back at every step, in steps: 0 follows the flow, more is a stochastic sampler."""
+    noise: NotNegative = 0.2
+    """What the decoder is told of the errors of the latents, in their standard deviations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Atoms of a cell."""
+
+    elements: tuple[int, ...]
+    """Atomic numbers, ascending."""
+    counts: tuple[int, ...]
+    """Sites of each."""
+
+    @property
+    def sites(self) -> int:
+        """All of them."""
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A cell that is to be filled."""
+
+    name: str
+    composition: Composition
+    lattice: Float[np.ndarray, "3 3"]
+    patches: Patches
+    number: int
+    """Which sample it is: with the seed, all that its random numbers follow from."""

@@ -1,0 +1,41 @@
+"""Words of `sample`."""
+
+import pytest
+
+from xtalcodec.cli.conditions import conditions
+from xtalcodec.priors.conditions import Conditions, PriorError
+
+NOTHING = (None, None, None, None, None, ())
+
+
+def asked(**words):
+    order = ("elements", "composition", "sites", "space_group", "crystal_system", "properties")
+    return conditions(*(words.get(name, default) for name, default in zip(order, NOTHING, strict=True)))
+
+
+def test_words_are_conditions():
+    assert asked() == Conditions()
+    assert asked(elements="Ti, O", sites="6-20", crystal_system="Cubic") == Conditions(
+        elements=(8, 22), sites=(6, 20), system="cubic"
+    )
+    assert asked(composition="TiO2", sites="6").composition == {22: 1, 8: 2}
+    assert asked(sites="6").sites == (6, 6)
+    assert asked(space_group="Fm-3m").space_group == asked(space_group="225").space_group == 225
+    assert asked(space_group="P6_3/mmc").space_group == 194
+    assert asked(properties=["band_gap=1.5"]).properties == {"band_gap": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"elements": "Ti,Xx"}, "--elements Ti,Xx: there is no element 'Xx'"),
+        ({"composition": "TiO2.5"}, r"--composition TiO2\.5: no formula of whole numbers"),
+        ({"composition": "??"}, r"--composition \?\?: no formula"),
+        ({"sites": "six"}, "--sites six: write a number, or a range as 6-20"),
+        ({"space_group": "Fm3m3"}, "--space-group Fm3m3: no number"),
+        ({"properties": ["band_gap"]}, "--property band_gap: write name=number"),
+    ],
+)
+def test_words_that_mean_nothing_are_told(words, message):
+    with pytest.raises(PriorError, match=message):
+        asked(**words)
