@@ -191,3 +191,18 @@ def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path):
         result = run("sample", flow, *words)
         assert result.exit_code == 2
         assert message in result.output
+
+    titanate = cifs / "SrTiO3.cif"
+    words = ["--prior", flow, "-n", 3, "--remove-species", "O", "--out", tmp_path / "completed"]
+    result = run("complete", titanate, *words)
+    assert result.exit_code == 0, result.output
+    assert "of 3 decoded; 2 sites of SrTiO3 are kept" in result.output
+    for words, message in (
+        (["--remove-species", "Li"], "has no Li to take out"),
+        (["--region", "z>2"], "has no site in z>2"),
+        ([], "nothing is taken out and nothing is to be added"),
+        (["--add", "Xx2"], "--add Xx2: there is no element 'Xx'"),
+    ):
+        result = run("complete", titanate, "--prior", flow, *words)
+        assert result.exit_code == 2
+        assert message in result.output

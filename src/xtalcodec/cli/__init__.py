@@ -3,6 +3,7 @@
 import typer
 
 from xtalcodec.cli.coding import decode, encode
+from xtalcodec.cli.completing import complete
 from xtalcodec.cli.data import data_app
 from xtalcodec.cli.evaluate_samples import evaluate_samples
 from xtalcodec.cli.figures import figures
@@ -25,6 +26,7 @@ for verb in (reconstruct, encode, decode, evaluate, train, info, generate, inter
 app.command()(evaluate_samples)
 app.command()(hull)
 app.command()(train_prior)
+app.command()(complete)
 app.add_typer(data_app, name="data")
 
 

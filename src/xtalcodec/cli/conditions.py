@@ -37,11 +37,11 @@ def conditions(
     """
     return Conditions(
         _elements(elements) if elements else (),
-        _composition(composition) if composition else {},
-        _sites(sites) if sites else None,
-        _space_group(space_group) if space_group else 0,
-        (crystal_system or "").lower(),
-        dict(_property(word) for word in properties),
+        composition_of(composition) if composition else {},
+        sites=_sites(sites) if sites else None,
+        space_group=_space_group(space_group) if space_group else 0,
+        system=(crystal_system or "").lower(),
+        properties=dict(_property(word) for word in properties),
     )
 
 
@@ -55,17 +55,26 @@ def _elements(text: str) -> tuple[int, ...]:
     return tuple(sorted({atomic_numbers[symbol] for symbol in symbols}))
 
 
-def _composition(text: str) -> dict[int, int]:
-    from pymatgen.core import Composition
+def composition_of(text: str, option: str = "--composition") -> dict[int, int]:
+    """Read a formula of whole numbers: atoms of each element, by atomic number.
+
+    Raises
+    ------
+    PriorError
+        Another text.
+    """
+    from ase.data import atomic_numbers
+    from ase.formula import Formula
 
     try:
-        amounts = Composition(text)
+        counts = Formula(text).count()
     except ValueError as error:
-        raise PriorError(f"--composition {text}: no formula ({error})") from error
-    counts = {element.Z: float(amount) for element, amount in amounts.items() if hasattr(element, "Z")}
-    if len(counts) != len(amounts) or not counts or any(count % 1 for count in counts.values()):
-        raise PriorError(f"--composition {text}: no formula of whole numbers, such as TiO2")
-    return {z: int(count) for z, count in counts.items()}
+        raise PriorError(f"{option} {text}: no formula of whole numbers, such as TiO2") from error
+    if strange := [symbol for symbol in counts if not atomic_numbers.get(symbol, 0)]:
+        raise PriorError(f"{option} {text}: there is no element {strange[0]!r}")
+    if not counts:
+        raise PriorError(f"{option} {text}: no formula of whole numbers, such as TiO2")
+    return {atomic_numbers[symbol]: count for symbol, count in counts.items()}
 
 
 def _sites(text: str) -> tuple[int, int]:

@@ -91,7 +91,7 @@ def interpolate(
             check_potential(potential.value)
         way = Way.arc if spherical else path
         model = load_codec(codec, device)
-        ends = _one(a, max_sites), _one(b, max_sites)
+        ends = one(a, max_sites), one(b, max_sites)
         with progress_bar("encoding", 2) as advance:
             codes = mix(
                 model,
@@ -165,7 +165,7 @@ def alter(
             raise ValueError("nothing to alter: give --replace Old=New or --scale-density X")
         changes = [Replacement.parse(text) for text in replace or []]
         model = load_codec(codec, device)
-        given = _one(crystal, max_sites)
+        given = one(crystal, max_sites)
         asked = replaced(given, changes)
         if scale_density:
             codes = with_density(model, asked, scale_density)
@@ -190,7 +190,7 @@ def alter(
     finish(lost(rows))
 
 
-def _one(text: str, max_sites: int) -> "Crystal":
+def one(text: str, max_sites: int) -> "Crystal":
     """The crystal of a file, or the one of that name in a file or a source of several."""
     import difflib
 

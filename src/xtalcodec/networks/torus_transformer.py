@@ -97,7 +97,17 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "b t width"], bias: Bias, modulation: Modulation | None = None
     ) -> Float[Tensor, "b t width"]:
-        """Attention, then the MLP, each added to what comes in."""
+        """Attention, then the MLP, each added to what comes in.
+
+        Parameters
+        ----------
+        x
+            One row a patch.
+        bias
+            What attention adds to its scores.
+        modulation
+            Of what goes into both; None for none.
+        """
         mixed, changed = self.norm1(x), modulation
         if changed is not None:
             mixed = torch.addcmul(changed.shift1, mixed, 1 + changed.scale1)

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+from jaxtyping import Float
+
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.latents import LatentSet
+from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.crystal import Crystal
 from xtalcodec.priors.conditions import Conditions, PriorError
 from xtalcodec.priors.plan import Plan, SamplerConfig
+from xtalcodec.representations.base import Patches
 
 
 class Prior(ABC):
@@ -38,7 +42,16 @@ class Prior(ABC):
     @classmethod
     @abstractmethod
     def fit(cls, codec: Codec, crystals: Sequence[Crystal], **settings: Any) -> "Prior":
-        """Fit the codes of crystals; settings are the distribution's own.
+        """Fit the codes of crystals.
+
+        Parameters
+        ----------
+        codec
+            That encodes them.
+        crystals
+            To fit.
+        settings
+            The distribution's own.
 
         Raises
         ------
@@ -67,11 +80,56 @@ class Prior(ABC):
         raise PriorError(f"steps, guidance and churn are for flows; this is a {self.description}")
 
     def plan(self, n: int, seed: int = 0, temperature: float = 1.0, first: int = 0) -> list[Plan]:  # noqa: ARG002
-        """Draw what cells hold and their shapes, where the prior `plans`; see `sample`."""
+        """Draw what cells hold and their shapes, where the prior `plans`.
+
+        Parameters
+        ----------
+        n, seed, temperature
+            As of `sample`.
+        first
+            Number of the first one: a plan follows from the seed and its number alone.
+        """
         raise PriorError(f"nothing is planned by a {self.description}")
 
-    def filled(self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0) -> LatentSet:  # noqa: ARG002
-        """Draw the latents of planned cells, where the prior `plans`; see `sample`."""
+    def plan_in(
+        self,
+        lattice: Float[np.ndarray, "3 3"],  # noqa: ARG002
+        patches: Patches,  # noqa: ARG002
+        n: int,  # noqa: ARG002
+        seed: int = 0,  # noqa: ARG002
+        first: int = 0,  # noqa: ARG002
+    ) -> list[Plan]:
+        """Draw what a cell holds that is there already, where the prior `plans`.
+
+        Parameters
+        ----------
+        lattice
+            Cell vectors, rows in Å.
+        patches
+            Of its grid.
+        n, seed, first
+            As of `plan`.
+        """
+        raise PriorError(f"nothing is planned by a {self.description}")
+
+    def filled(
+        self,
+        plans: Sequence[Plan],  # noqa: ARG002
+        seed: int = 0,  # noqa: ARG002
+        temperature: float = 1.0,  # noqa: ARG002
+        part: CrystalCode | None = None,  # noqa: ARG002
+    ) -> LatentSet:
+        """Draw the latents of planned cells, where the prior `plans`.
+
+        Parameters
+        ----------
+        plans
+            Cells.
+        seed, temperature
+            As of `sample`.
+        part
+            Code of what is there already, on the grid of all plans; None for nothing.
+        """
         raise PriorError(f"nothing is planned by a {self.description}")
 
     @abstractmethod

@@ -35,6 +35,8 @@ class Conditions:
     """Atomic numbers: just these elements, each at least once."""
     composition: Mapping[int, int] = field(default_factory=dict)
     """Atoms of each element in a formula unit, by atomic number: cells hold a whole number of units."""
+    holding: Mapping[int, int] = field(default_factory=dict)
+    """Atoms of each element that every cell holds at least, by atomic number: those that are there already."""
     sites: tuple[int, int] | None = None
     """Least and most sites in the primitive cell."""
     space_group: int = 0
@@ -54,7 +56,7 @@ class Conditions:
         """
         if self.composition and self.elements and set(self.elements) != set(self.composition):
             raise PriorError("elements and composition name different elements: give one of them")
-        asked = sorted({*self.elements, *self.composition})
+        asked = sorted({*self.elements, *self.composition, *self.holding})
         if strange := [symbol(z) for z in asked if z not in limits.elements]:
             raise PriorError(f"the prior never saw {', '.join(strange)} in training")
         if len(asked) > limits.most_elements:
@@ -85,13 +87,19 @@ class Conditions:
                 f"no cell of {low} to {high} sites holds whole formula units of {unit} atoms; this prior makes cells "
                 f"of 1 to {limits.most_sites} sites"
             )
-        if self.elements and high < len(self.elements):
-            raise PriorError(f"{len(self.elements)} elements do not fit on {high} sites")
+        if (least := sum(self.least.values())) > high:
+            raise PriorError(f"{least} atoms do not fit on {high} sites")
 
     def allowed(self, limits: Limits) -> tuple[int, int]:
         """Least and most sites."""
         low, high = self.sites or (1, limits.most_sites)
         return low, min(high, limits.most_sites)
+
+    @property
+    def least(self) -> dict[int, int]:
+        """Atoms of each element that a cell holds at least, ascending by atomic number."""
+        wanted = {z: max(1, self.holding.get(z, 0)) for z in self.elements} | dict(self.holding)
+        return {z: wanted[z] for z in sorted(wanted)}
 
     @property
     def unit(self) -> int:

@@ -50,7 +50,22 @@ def _cpu_multiplies_bf16() -> bool:
 
 
 def prepare(out: Path, recipe: Any, resume: bool) -> None:
-    """Make the folder, or see that it holds this very training."""
+    """Make the folder, or see that it holds this very training.
+
+    Parameters
+    ----------
+    out
+        The folder.
+    recipe
+        Settings, which are written to it.
+    resume
+        Whether it may hold a training already.
+
+    Raises
+    ------
+    TrainingError
+        It holds another one.
+    """
     text = yaml.safe_dump(json.loads(json.dumps(asdict(recipe))), sort_keys=False)
     if resume and (out / RECIPE).is_file():
         if (out / RECIPE).read_text() != text:
@@ -63,7 +78,19 @@ def prepare(out: Path, recipe: Any, resume: bool) -> None:
 
 
 def schedule(accelerator: Any, progress: Progress, steps: int, minutes: float | None) -> Iterator[float]:
-    """Fraction of the training done, before each step: of the steps, or of the time; the same for all processes."""
+    """Yield the fraction of the training that is done, before each step; the same for all processes.
+
+    Parameters
+    ----------
+    accelerator
+        Of the processes.
+    progress
+        Whose seconds are counted.
+    steps
+        Of the whole training.
+    minutes
+        Of the whole training, instead of steps.
+    """
     while True:
         steps_done = progress.step / steps if steps else 1.0
         done = steps_done if minutes is None else progress.seconds / (60 * minutes)

@@ -60,6 +60,31 @@ def test_cells_hold_whole_formula_units(unit, seed):
         assert len({*ratio.values()}) == 1
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(LIMITS.elements), st.integers(1, 3), min_size=1, max_size=3),
+    st.integers(0, 3),
+    st.integers(0, 99),
+)
+def test_cells_hold_what_is_there_already(holding, more, seed):
+    sites = sum(holding.values()) + more
+    for one in drawn(Conditions(holding=holding, sites=(sites, sites)), seed=seed):
+        counts = dict(zip(one.elements, one.counts, strict=True))
+        assert sum(counts.values()) == sites
+        assert all(counts.get(z, 0) >= n for z, n in holding.items())
+        assert len(counts) <= 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(ELEMENTS, st.integers(0, 99))
+def test_what_is_added_can_be_of_some_elements_alone(elements, seed):
+    holding = {min(elements): 2}
+    asked = Conditions(elements=tuple(elements), holding=holding, sites=(6, 8))
+    for one in drawn(asked, seed=seed):
+        assert one.elements == tuple(sorted(elements))
+        assert one.counts[0] >= 2
+
+
 def test_a_row_depends_on_its_own_numbers_alone():
     dice = np.random.default_rng(3).random((6, 9))
     every = NETWORK.draw(nothing(6), Conditions(), LIMITS, dice)

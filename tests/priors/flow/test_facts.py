@@ -88,7 +88,7 @@ LIMITS = Limits((3, 8, 11, 17, 22), 3, 12, ("density",))
         ({"sites": (5, 4)}, "from 5 to 4 sites: the first is the larger one"),
         ({"sites": (40, 50)}, "40 sites are asked for; this prior makes cells of 1 to 12"),
         ({"elements": (3, 8, 11, 17)}, "4 elements are asked for; this prior makes at most 3"),
-        ({"elements": (3, 8, 11), "sites": (1, 2)}, "3 elements do not fit on 2 sites"),
+        ({"elements": (3, 8, 11), "sites": (1, 2)}, "3 atoms do not fit on 2 sites"),
         ({"space_group": 225, "system": "hexagonal"}, "space group 225 is cubic, not hexagonal"),
         ({"space_group": 231}, "there is no space group 231"),
         ({"system": "round"}, "there is no crystal system 'round'"),

@@ -4,7 +4,7 @@ A sequence is: start, number of sites, first element, its sites, second element,
 atomic number. What is asked for is obeyed by what may follow at every place.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -108,39 +108,32 @@ class Compositions(nn.Module):
         dice
             Numbers in [0, 1), 2 · most_elements + 1 a row: a row's composition depends on its own alone.
         """
-        n, unit = len(facts), conditions.formula_unit
+        n = len(facts)
         numbers = self._numbers(conditions, limits)
         sequence = torch.zeros(n, 0, dtype=torch.long, device=self.start.device)
-        chosen = _pick(self.to_number(self.hidden(sequence, facts)[:, -1]), numbers.expand(n, -1), dice[:, 0])
-        sequence = chosen[:, None]
-        elements: list[list[int]] = [[] for _ in range(n)]
-        counts: list[list[int]] = [[] for _ in range(n)]
-        left = chosen.tolist()
+        sites = _pick(self.to_number(self.hidden(sequence, facts)[:, -1]), numbers.expand(n, -1), dice[:, 0])
+        sequence = sites[:, None]
+        rules = [Rule.of(conditions, limits, total) for total in sites.tolist()]
         for k in range(limits.most_elements):
-            if not any(left):
+            if not any(rule.left for rule in rules):
                 break
-            rules = [Rule(conditions, unit, limits, e, total) for e, total in zip(elements, left, strict=True)]
             may = torch.from_numpy(np.stack([rule.elements() for rule in rules])).to(sequence.device)
-            next_element = _pick(self.to_element(self.hidden(sequence, facts)[:, -1]), may, dice[:, 1 + 2 * k])
-            sequence = torch.cat([sequence, next_element[:, None]], 1)
-            total = chosen.tolist()
-            may = torch.from_numpy(
-                np.stack([r.counts(z, t) for r, z, t in zip(rules, next_element.tolist(), total, strict=True)])
-            ).to(sequence.device)
-            next_count = _pick(self.to_count(self.hidden(sequence, facts)[:, -1]), may, dice[:, 2 + 2 * k])
-            sequence = torch.cat([sequence, next_count[:, None]], 1)
-            for row, (z, count) in enumerate(zip(next_element.tolist(), next_count.tolist(), strict=True)):
-                if left[row]:
-                    elements[row].append(z)
-                    counts[row].append(count)
-                    left[row] -= count
-        return [Composition(tuple(e), tuple(c)) for e, c in zip(elements, counts, strict=True)]
+            element = _pick(self.to_element(self.hidden(sequence, facts)[:, -1]), may, dice[:, 1 + 2 * k])
+            sequence = torch.cat([sequence, element[:, None]], 1)
+            may = torch.from_numpy(np.stack([r.counts(z) for r, z in zip(rules, element.tolist(), strict=True)]))
+            count = _pick(
+                self.to_count(self.hidden(sequence, facts)[:, -1]), may.to(sequence.device), dice[:, 2 + 2 * k]
+            )
+            sequence = torch.cat([sequence, count[:, None]], 1)
+            pairs = zip(element.tolist(), count.tolist(), strict=True)
+            rules = [rule.after(z, c) for rule, (z, c) in zip(rules, pairs, strict=True)]
+        return [Composition(tuple(rule.made), tuple(rule.made.values())) for rule in rules]
 
     def _numbers(self, conditions: Conditions, limits: Limits) -> Bool[Tensor, " n"]:
         """Which numbers of sites may be."""
         low, high = conditions.allowed(limits)
         n = torch.arange(self.config.most_sites + 1, device=self.start.device)
-        may = (n >= max(low, len(conditions.elements), 1)) & (n <= high)
+        may = (n >= max(low, sum(conditions.least.values()), 1)) & (n <= high)
         return may & (n % conditions.unit == 0) if conditions.unit else may
 
 
@@ -148,55 +141,75 @@ class Compositions(nn.Module):
 class Rule:
     """What may follow in the sequence of one cell."""
 
-    conditions: Conditions
-    unit: dict[int, int]
-    """Atoms of each element in a formula unit, where a composition is asked for."""
     limits: Limits
-    before: list[int]
-    """Elements so far."""
+    least: dict[int, int]
+    """Atoms of each element that the cell is to hold at least."""
+    only: tuple[int, ...]
+    """Elements that it may hold, ascending."""
     left: int
     """Sites that are not given to an element yet; 0 where the sequence has ended."""
+    made: dict[int, int]
+    """Sites of each element so far."""
 
-    def _wanted(self) -> list[int]:
-        """Elements still to come, where they are asked for."""
-        asked = sorted({*self.conditions.elements, *self.unit})
-        return asked[len(self.before) :]
-
-    def elements(self) -> Bool[np.ndarray, "119"]:
-        """Which element may be next."""
-        may = np.zeros(HEAVIEST + 1, dtype=bool)
-        if not self.left:
-            may[0] = True
-        elif wanted := self._wanted():
-            may[wanted[0]] = True
-        else:
-            last = self.before[-1] if self.before else 0
-            may[[z for z in self.limits.elements if z > last]] = True
-        return may
-
-    def counts(self, element: int, sites: int) -> Bool[np.ndarray, " n"]:
-        """How many sites the element may have.
+    @classmethod
+    def of(cls, conditions: Conditions, limits: Limits, sites: int) -> "Rule":
+        """Begin the sequence of a cell.
 
         Parameters
         ----------
-        element
-            That is next.
+        conditions
+            What is asked.
+        limits
+            What may be made.
         sites
-            Of the whole cell.
+            Of the cell.
         """
+        least, only = conditions.least, conditions.elements
+        if unit := conditions.formula_unit:
+            least = {z: count * sites // conditions.unit for z, count in unit.items()}
+            only = tuple(least)
+        return cls(limits, least, tuple(sorted(only)) or limits.elements, sites, {})
+
+    def after(self, element: int, count: int) -> "Rule":
+        """Go on after an element and its sites; where the sequence has ended, nothing changes."""
+        if not self.left:
+            return self
+        return replace(self, left=self.left - count, made=self.made | {element: count})
+
+    def _wanted(self, element: int = 0) -> dict[int, int]:
+        """What is still to come, after an element: atomic number and least count."""
+        return {z: count for z, count in self.least.items() if z not in self.made and z > element}
+
+    def _free(self) -> int:
+        """Sites that no element is to have."""
+        return self.left - sum(self._wanted().values())
+
+    def elements(self) -> Bool[np.ndarray, "119"]:
+        """Which element may be next: none may be passed over that is wanted."""
+        may = np.zeros(HEAVIEST + 1, dtype=bool)
+        if not self.left:
+            may[0] = True
+            return may
+        wanted, last = self._wanted(), max(self.made, default=0)
+        others = self._free() and len(self.made) + len(wanted) < self.limits.most_elements
+        first = min(wanted, default=HEAVIEST + 1)
+        if wanted:
+            may[first] = True
+        if others:
+            may[[z for z in self.only if last < z < first]] = True
+        return may
+
+    def counts(self, element: int) -> Bool[np.ndarray, " n"]:
+        """How many sites the element may have: at least its own, all that are left where nothing can follow."""
         may = np.zeros(self.limits.most_sites + 1, dtype=bool)
         if not self.left:
             may[0] = True
-        elif self.unit:
-            may[self.unit[element] * sites // self.conditions.unit] = True
-        elif self.conditions.elements:
-            after = len(self._wanted()) - 1
-            may[1 : self.left - after + 1] = after > 0
-            may[self.left] |= after == 0
-        else:
-            last = element >= self.limits.elements[-1] or len(self.before) + 1 == self.limits.most_elements
-            may[1 : self.left + 1] = not last
-            may[self.left] = True
+            return may
+        wanted = self._wanted(element)
+        most = self.left - sum(wanted.values())
+        slots = len(self.made) + 1 + len(wanted) < self.limits.most_elements
+        more = wanted or (slots and any(z > element for z in self.only))
+        may[self.least.get(element, 1) if more else most : most + 1] = True
         return may
 
 

@@ -203,12 +203,10 @@ class FlowPrior(Prior):
         """Draw compositions and cells, see `sample`."""
         if n < 1 or not temperature >= 0:
             raise PriorError(f"cannot draw {n} samples at the temperature {temperature:g}")
-        config, numbers = self.about.config, range(first, first + n)
+        numbers = range(first, first + n)
         rngs = [np.random.default_rng([seed, k]) for k in numbers]
-        told = self._told(n)
-        dice = np.stack([rng.random(2 * config.most_elements + 1) for rng in rngs])
-        made = self.network.compositions.draw(told, self.conditions, self.about.limits, dice)
-        facts = self._with(told, made)
+        made = self._composed(rngs)
+        facts = self._with(self._told(n), made)
         start = torch.from_numpy(np.stack([rng.standard_normal((1, 6)) for rng in rngs])).float().to(self._device)
         shapes = self._follow(self.network.cells, temperature * start, ONE, facts, rngs)[:, 0]
         shapes = shapes * self.network.cell_deviation + self.network.cell_mean
@@ -223,8 +221,44 @@ class FlowPrior(Prior):
         return plans
 
     @torch.no_grad()
-    def filled(self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0) -> LatentSet:
-        """Draw the latents of planned cells, see `sample`."""
+    def plan_in(
+        self, lattice: Float[np.ndarray, "3 3"], patches: Patches, n: int, seed: int = 0, first: int = 0
+    ) -> list[Plan]:
+        """Draw compositions for a cell that is there already.
+
+        Parameters
+        ----------
+        lattice
+            Cell vectors, rows in Å.
+        patches
+            Of its grid.
+        n, seed, first
+            As of `plan`.
+        """
+        numbers = range(first, first + n)
+        made = self._composed([np.random.default_rng([seed, k]) for k in numbers])
+        return [Plan(f"sample-{k + 1}", one, lattice, patches, k) for k, one in zip(numbers, made, strict=True)]
+
+    def _composed(self, rngs: Sequence[np.random.Generator]) -> list[Composition]:
+        """Draw compositions that are as asked."""
+        dice = np.stack([rng.random(2 * self.about.config.most_elements + 1) for rng in rngs])
+        return self.network.compositions.draw(self._told(len(rngs)), self.conditions, self.about.limits, dice)
+
+    @torch.no_grad()
+    def filled(
+        self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0, part: CrystalCode | None = None
+    ) -> LatentSet:
+        """Draw the latents of planned cells, see `sample`.
+
+        Parameters
+        ----------
+        plans
+            Cells.
+        seed, temperature
+            As of `sample`.
+        part
+            Code of what is there already, on the grid of all plans; None for nothing.
+        """
         codes: dict[int, CrystalCode] = {}
         noise = min(self.sampler.noise, self.about.most_noise)
         for patches, rows in grouped([plan.patches for plan in plans]):
@@ -234,12 +268,19 @@ class FlowPrior(Prior):
             shape = int(np.prod(patches)), self.about.latent
             start = torch.from_numpy(np.stack([rng.standard_normal(shape) for rng in rngs])).float().to(self._device)
             lattice = torch.from_numpy(np.stack([plan.lattice for plan in own])).float().to(self._device)
-            z = self._follow(self.network.latents, temperature * start, patches, facts, rngs, lattice=lattice)
+            given = {} if part is None else self._given(part, len(own))
+            about = {"lattice": lattice, **given}
+            z = self._follow(self.network.latents, temperature * start, patches, facts, rngs, **about)
             z = z * self.network.latent_deviation + self.network.latent_mean
             for k, plan, row in zip(rows, own, z.cpu().numpy(), strict=True):
                 basis = np.eye(3, dtype=np.int64)
                 codes[k] = CrystalCode(plan.name, row, patches, plan.lattice, basis, noise=noise)
         return LatentSet(tuple(codes[k] for k in range(len(plans))), self.codec)
+
+    def _given(self, part: CrystalCode, n: int) -> dict[str, Tensor]:
+        """What is there already, for each of so many cells."""
+        z = (torch.from_numpy(part.z).to(self._device) - self.network.latent_mean) / self.network.latent_deviation
+        return {"part": z.expand(n, -1, -1), "given": torch.ones(n, dtype=torch.bool, device=self._device)}
 
     def _told(self, n: int) -> Facts:
         """What is asked, of so many crystals: symmetry and properties."""

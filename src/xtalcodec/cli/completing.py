@@ -1,0 +1,83 @@
+"""`complete`: known sites are kept, the rest is drawn from a prior."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xtalcodec.cli.decoded import Formatted, Out, print_rows
+from xtalcodec.cli.latent_space import One, one
+from xtalcodec.cli.options import Device, Format, Json, MaxSites
+from xtalcodec.cli.running import clear_errors, load_codec, write_each
+from xtalcodec.io.limits import MAX_SITES
+
+
+def complete(
+    crystal: One,
+    prior: Annotated[Path, typer.Option(help="Folder of a flow (`xtalcodec train-prior`).")],
+    codec: Annotated[str | None, typer.Option(help="The codec, where the prior's own is not one that ships.")] = None,
+    remove_species: Annotated[
+        list[str] | None, typer.Option(help="Take out an element, as in Li; may be repeated.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Take out what is there, as in 0.2<z<0.5 (fractions of the cell).")
+    ] = None,
+    around: Annotated[
+        str | None, typer.Option(help="Take out what is near an element, as in Ti:2.5 (Å); the element stays.")
+    ] = None,
+    add: Annotated[
+        str | None,
+        typer.Option(help="Add so many atoms of any element, as in 4, or these, as in Li4; else what was taken out."),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", "--number", help="Ways to complete it.", min=1)] = 20,
+    seed: Annotated[int, typer.Option(help="Another gives other ways.")] = 0,
+    out: Out = None,
+    fmt: Formatted = Format.cif,
+    json: Json = None,
+    max_sites: MaxSites = MAX_SITES,
+    device: Device = "auto",
+) -> None:
+    """Complete a crystal: keep its known sites, and draw what may be where others are missing; the surest first.
+
+    Example: xtalcodec complete LiFePO4.cif --prior runs/mp/best --remove-species Li -n 20 --out completed
+    """
+    from dataclasses import replace
+
+    from xtalcodec.cli.conditions import composition_of
+    from xtalcodec.cli.report import write_json
+    from xtalcodec.codecs.hub import named_in
+    from xtalcodec.latent_space import holes
+    from xtalcodec.latent_space.complete import complete as draw
+    from xtalcodec.priors import open_prior
+
+    with clear_errors():
+        fitted = open_prior(prior)
+        given = one(crystal, max_sites)
+        gone = given.numbers < 0
+        for element in remove_species or []:
+            gone |= holes.of_species(given, element)
+        if region:
+            gone |= holes.in_region(given, region)
+        if around:
+            gone |= holes.around(given, around)
+        added = None if add is None else int(add) if add.isdigit() else composition_of(add, "--add")
+        model = load_codec(codec or named_in(prior, fitted.codec), device)
+        ways = draw(model, fitted, given, gone, n, added=added, seed=seed)
+        called = given.name or given.formula
+        rows: list[dict[str, Any]] = [
+            {
+                "name": f"{given.name or given.formula}-{k + 1}",
+                "formula": way.crystal.formula,
+                "sites": len(way.crystal),
+            }
+            | {"added": way.added, "known_found": way.found, "confidence": way.confidence}
+            for k, way in enumerate(ways)
+        ]
+        if rows:
+            print_rows(rows)
+        typer.echo(f"{len(ways)} of {n} decoded; {int((~gone).sum())} sites of {called} are kept")
+        if out:
+            named = (replace(way.crystal, name=row["name"]) for way, row in zip(ways, rows, strict=True))
+            written, _ = write_each(named, out, fmt.value, None)
+            typer.echo(f"{written} crystals are in {out}")
+        write_json(json, {"codec": model.identity, "seed": seed, "asked": n, "ways": rows})

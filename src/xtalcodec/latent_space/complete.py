@@ -1,0 +1,153 @@
+"""Crystals that are completed: known sites are kept, the rest is drawn from a prior."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.optimize import linear_sum_assignment
+
+from xtalcodec.codecs.base import Codec, DecodedCrystal
+from xtalcodec.codecs.together import encode_together
+from xtalcodec.crystal import Crystal, CrystalError, minimum_image
+from xtalcodec.geometry.niggli import niggli
+from xtalcodec.priors.base import Prior
+from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.representations.periodic import PeriodicConfig
+
+FOUND = 0.5
+"""Å: a decoded site this near to a known one of its element is that site."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Completed:
+    """A way to complete a crystal."""
+
+    crystal: Crystal
+    """In the cell that was given: the known sites as they were, then the new ones."""
+    added: int
+    """Of the sites, how many are new: the last ones."""
+    found: float
+    """Share of the known sites that decoding gave back of itself."""
+    confidence: float
+    """The decoder's, times the share of the known sites that were found."""
+
+
+def complete(
+    codec: Codec,
+    prior: Prior,
+    crystal: Crystal,
+    gone: Bool[np.ndarray, " sites"],
+    n: int = 20,
+    *,
+    added: Mapping[int, int] | int | None = None,
+    seed: int = 0,
+) -> list[Completed]:
+    """Take sites out of a crystal, and draw what may be there; the surest first.
+
+    Known sites stay where they are. What is decoded beside them is new.
+
+    Parameters
+    ----------
+    codec
+        A periodic one.
+    prior
+        Of its codes, that has learnt crystals of which a part is given.
+    crystal
+        Ordered.
+    gone
+        Which of its sites are taken out; the others are known.
+    n
+        Ways to draw.
+    added
+        Atoms of each element to add, by atomic number, or how many of any; what was taken out if not given.
+    seed
+        Another gives other ways.
+
+    Raises
+    ------
+    CrystalError
+        A crystal that the codec cannot hold; nothing left, nothing to add.
+    PriorError
+        Atoms that the prior cannot add.
+    """
+    codec.check_owns(prior.codec)
+    known = _known(crystal, gone)
+    wanted = _wanted(crystal, gone, added)
+    reduced, basis = niggli(known)
+    if not isinstance(codec.config.representation, PeriodicConfig):
+        raise PriorError(f"the codec {codec.config.name!r} is one of windows; crystals are completed by periodic ones")
+    holding = Counter(known.numbers.tolist())
+    sites = len(known) + (wanted if isinstance(wanted, int) else sum(wanted.values()))
+    patches = codec.config.representation.open().grid_of(reduced.lattice, sites)
+    on_atom = reduced.translated(-reduced.frac_coords[0])
+    (code,) = encode_together(codec, [on_atom], patches, refine=False)
+    asked = Conditions(holding=dict(holding), sites=(sites, sites))
+    if not isinstance(wanted, int):
+        asked = Conditions(composition=_unit(holding + Counter(wanted)), sites=(sites, sites))
+    planned = prior.condition(asked)
+    plans = planned.plan_in(reduced.lattice, patches, n, seed)
+    codes = planned.filled(plans, seed, part=code)
+    back = -reduced.frac_coords[0] + code.origin
+    codes = replace(codes, codes=tuple(replace(c, basis=basis, origin=back, name=known.name) for c in codes))
+    elements = [plan.composition.elements for plan in plans]
+    found = codec.decode_crystals(codes, elements=elements, ordered=True)
+    ways = [_completed(known, decoded) for decoded in found if decoded is not None]
+    return sorted(ways, key=lambda way: -way.confidence)
+
+
+def _unit(content: Counter) -> dict[int, int]:
+    return {z: content[z] for z in sorted(content)}
+
+
+def _known(crystal: Crystal, gone: Bool[np.ndarray, " sites"]) -> Crystal:
+    """The sites that stay."""
+    if not crystal.is_ordered:
+        raise CrystalError(
+            f"{crystal.name or crystal.formula}: sites are shared or partly empty; completed are ordered"
+        )
+    if gone.all():
+        raise CrystalError(
+            f"all of {crystal.name or crystal.formula} would be taken out: `sample` makes whole crystals"
+        )
+    plain = crystal.without_properties()
+    return replace(plain, frac_coords=plain.frac_coords[~gone], numbers=plain.numbers[~gone])
+
+
+def _wanted(
+    crystal: Crystal, gone: Bool[np.ndarray, " sites"], added: Mapping[int, int] | int | None
+) -> Mapping[int, int] | int:
+    """What is to be added."""
+    wanted = Counter(crystal.numbers[gone].tolist()) if added is None else added
+    if (
+        not wanted
+        or (not isinstance(wanted, int) and sum(wanted.values()) < 1)
+        or (isinstance(wanted, int) and wanted < 1)
+    ):
+        raise CrystalError("nothing is taken out and nothing is to be added")
+    return wanted
+
+
+def _completed(known: Crystal, decoded: DecodedCrystal) -> Completed:
+    """Known sites as they were, and what was decoded beside them."""
+    made = decoded.crystal
+    far = _distances(known, made)
+    pairs = [(i, j) for i, j in zip(*linear_sum_assignment(np.minimum(far, 1e3)), strict=True) if far[i, j] <= FOUND]
+    new = np.ones(len(made), dtype=bool)
+    new[[j for _, j in pairs]] = False
+    share = len(pairs) / len(known)
+    crystal = replace(
+        known,
+        frac_coords=np.concatenate([known.frac_coords, made.frac_coords[new]]),
+        numbers=np.concatenate([known.numbers, made.numbers[new]]),
+    )
+    return Completed(crystal, int(new.sum()), share, decoded.confidence * share)
+
+
+def _distances(known: Crystal, made: Crystal) -> Float[np.ndarray, "known made"]:
+    """Å from each known site to each decoded one of its element; infinite to others."""
+    images = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
+    apart = minimum_image(known.frac_coords[:, None] - made.frac_coords)
+    far = np.linalg.norm((apart[:, :, None] + images) @ known.lattice, axis=-1).min(-1)
+    return np.where(known.numbers[:, None] == made.numbers, far, np.inf)

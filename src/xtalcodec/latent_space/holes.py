@@ -1,0 +1,94 @@
+"""What is taken out of a crystal before it is completed."""
+
+import operator
+import re
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool
+
+from xtalcodec.crystal import Crystal, CrystalError, minimum_image
+from xtalcodec.geometry.elements import symbol
+
+_RANGE = re.compile(r"(?:([-\d.]+)\s*(<=?)\s*)?([abcxyz])\s*(?:(<=?|>=?)\s*([-\d.]+))?")
+_AXES = {"a": 0, "x": 0, "b": 1, "y": 1, "c": 2, "z": 2}
+_COMPARE: dict[str, Callable] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def of_species(crystal: Crystal, element: str) -> Bool[np.ndarray, " sites"]:
+    """Sites of an element.
+
+    Raises
+    ------
+    CrystalError
+        The crystal has none.
+    """
+    there = crystal.numbers == _number(element)
+    if not there.any():
+        names = ", ".join(symbol(z) for z in crystal.elements)
+        raise CrystalError(f"{_called(crystal)} has no {element} to take out; it has {names}")
+    return there
+
+
+def in_region(crystal: Crystal, region: str) -> Bool[np.ndarray, " sites"]:
+    """Sites in a region, such as `0.2<z<0.5`, in fractional coordinates of the cell as given; `x<0.5, z>0.1` for both.
+
+    Raises
+    ------
+    CrystalError
+        No region in the text, or no site in the region.
+    """
+    inside = np.ones(len(crystal), dtype=bool)
+    frac = crystal.frac_coords % 1
+    for part in region.split(","):
+        found = _RANGE.fullmatch(part.strip())
+        if found is None or (found[2] is None and found[4] is None):
+            raise CrystalError(f"{part.strip()!r} is no region: write 0.2<z<0.5, or x>0.5")
+        along = frac[:, _AXES[found[3]]]
+        try:
+            if found[2]:
+                inside &= _COMPARE[found[2]](float(found[1]), along)
+            if found[4]:
+                inside &= _COMPARE[found[4]](along, float(found[5]))
+        except ValueError as error:
+            raise CrystalError(f"{part.strip()!r} is no region: {error}") from error
+    if not inside.any():
+        raise CrystalError(f"{_called(crystal)} has no site in {region}")
+    return inside
+
+
+def around(crystal: Crystal, text: str) -> Bool[np.ndarray, " sites"]:
+    """Sites near an element, such as `Ti:2.5` for those up to 2.5 Å from a Ti, which stays.
+
+    Raises
+    ------
+    CrystalError
+        Not an element and a distance, or nothing that near.
+    """
+    element, colon, distance = text.partition(":")
+    try:
+        reach = float(distance)
+    except ValueError:
+        reach = -1.0
+    if not colon or not reach > 0:
+        raise CrystalError(f"{text!r} is no neighbourhood: write element:distance in Å, as in Ti:2.5")
+    centres = of_species(crystal, element)
+    apart = minimum_image(crystal.frac_coords[:, None] - crystal.frac_coords[centres])
+    images = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
+    nearest = np.linalg.norm((apart[:, :, None] + images) @ crystal.lattice, axis=-1).min((1, 2))
+    near = (nearest <= reach) & ~centres
+    if not near.any():
+        raise CrystalError(f"{_called(crystal)} has nothing up to {reach:g} Å from its {element}")
+    return near
+
+
+def _called(crystal: Crystal) -> str:
+    return crystal.name or crystal.formula
+
+
+def _number(element: str) -> int:
+    from ase.data import atomic_numbers
+
+    if not atomic_numbers.get(element, 0):
+        raise CrystalError(f"there is no element {element!r}")
+    return atomic_numbers[element]

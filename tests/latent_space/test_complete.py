@@ -1,0 +1,87 @@
+"""Completed crystals keep what is known, whatever the prior says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from xtalcodec.codecs.base import DecodedCrystal
+from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.latent_space.complete import _completed, complete
+from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.priors.conditions import PriorError
+from xtalcodec.priors.flow.prior import FlowPrior
+from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.plan import SamplerConfig
+from xtalcodec.representations.periodic import PeriodicConfig
+
+SITES = np.array([[0.1, 0, 0], [0.6, 0.5, 0.5], [0.6, 0.5, 0], [0.6, 0, 0.5], [0.1, 0.5, 0.5]])
+TITANATES = [
+    Crystal(a * np.eye(3), SITES, np.array([z, 22, 8, 8, 8]), name)
+    for z, a, name in ((38, 3.905, "SrTiO3"), (56, 4.0, "BaTiO3"), (20, 3.84, "CaTiO3"))
+]
+OXYGEN = np.array([False, False, True, True, True])
+
+
+@pytest.fixture(scope="module")
+def codec():
+    torch.manual_seed(0)
+    return open_codec(CodecConfig("tiny", PeriodicConfig(), PatchConfig(width=24, heads=2, noise=0.5)))
+
+
+@pytest.fixture(scope="module")
+def flow(codec):
+    sizes = {"width": 16, "heads": 2, "layers": 1, "cell_width": 16, "cell_layers": 1, "composition_width": 16}
+    config = FlowConfig(**sizes, composition_layers=1, most_sites=8, most_elements=4)
+    return FlowPrior.fit(codec, TITANATES, config, steps=2, batch_patches=64).sampled_by(SamplerConfig(steps=2))
+
+
+def test_known_sites_stay_where_they_are_in_the_cell_that_was_given(codec, flow):
+    shear = np.array([[1, 0, 0], [1, 1, 0], [0, 2, 1]])
+    given = TITANATES[0].in_basis(shear)
+    gone = given.numbers == 8
+    ways = complete(codec, flow, given, gone, 4, seed=1)
+    assert 0 < len(ways) <= 4
+    assert [way.confidence for way in ways] == sorted((way.confidence for way in ways), reverse=True)
+    for way in ways:
+        np.testing.assert_allclose(way.crystal.lattice, given.lattice)
+        np.testing.assert_allclose(way.crystal.frac_coords[:2], given.frac_coords[~gone])
+        assert way.crystal.numbers[:2].tolist() == [38, 22]
+        assert len(way.crystal) == 2 + way.added
+        assert set(way.crystal.elements) <= {8, 22, 38}
+    again = complete(codec, flow, given, gone, 4, seed=1)
+    np.testing.assert_allclose(again[0].crystal.frac_coords, ways[0].crystal.frac_coords, atol=1e-6)
+
+
+def test_what_is_decoded_is_told_from_what_is_known():
+    """Decoded perfectly but for one known site: two of three are found, and the oxygens are new."""
+    known = replace(TITANATES[0], frac_coords=SITES[:3], numbers=np.array([38, 22, 8]))
+    moved = SITES + np.array([0.01, 0, 1.0])
+    moved[0] += 0.4
+    way = _completed(known, DecodedCrystal(replace(TITANATES[0], frac_coords=moved), np.ones(5), 0.9))
+    assert way.found == pytest.approx(2 / 3)
+    assert way.confidence == pytest.approx(0.6)
+    assert way.added == 3
+    np.testing.assert_allclose(way.crystal.frac_coords, np.concatenate([SITES[:3], moved[[0, 3, 4]]]))
+    assert way.crystal.numbers.tolist() == [38, 22, 8, 38, 8, 8]
+
+
+def test_atoms_can_be_added(codec, flow):
+    for added, formula in (({8: 1}, {8, 22, 38}), (2, None)):
+        (way, *_) = complete(codec, flow, TITANATES[0], np.zeros(5, dtype=bool), 2, added=added)
+        assert formula is None or set(way.crystal.elements) <= formula
+
+
+def test_requests_that_make_no_sense_are_told(codec, flow):
+    nothing, everything = np.zeros(5, dtype=bool), np.ones(5, dtype=bool)
+    with pytest.raises(CrystalError, match="nothing is taken out and nothing is to be added"):
+        complete(codec, flow, TITANATES[0], nothing)
+    with pytest.raises(CrystalError, match="all of SrTiO3 would be taken out"):
+        complete(codec, flow, TITANATES[0], everything)
+    with pytest.raises(PriorError, match="never saw U in training"):
+        complete(codec, flow, TITANATES[0], OXYGEN, added={92: 1})
+    with pytest.raises(PriorError, match="15 sites are asked for; this prior makes cells of 1 to 8"):
+        complete(codec, flow, TITANATES[0], nothing, added=10)
