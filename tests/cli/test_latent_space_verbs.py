@@ -206,3 +206,17 @@ def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path):
         result = run("complete", titanate, "--prior", flow, *words)
         assert result.exit_code == 2
         assert message in result.output
+
+    result = run("alter", titanate, "--noise", 0.2, "--prior", flow, "-n", 3, "--json", tmp_path / "altered.json")
+    assert result.exit_code in {0, 3}, result.output
+    assert len(json.loads((tmp_path / "altered.json").read_text())["crystals"]) == 3
+    result = run("alter", titanate, "--noise", 0.2)
+    assert result.exit_code == 2
+    assert "--noise goes with --prior" in result.output
+    words = [titanate, cifs / "BaTiO3.cif", "--steps", 3]
+    result = run("interpolate", *words, "--prior", flow, "--json", tmp_path / "path.json")
+    assert result.exit_code in {0, 3}, result.output
+    assert json.loads((tmp_path / "path.json").read_text())["path"] == "flow"
+    result = run("interpolate", *words, "--path", "flow")
+    assert result.exit_code == 2
+    assert "--path flow needs --prior" in result.output

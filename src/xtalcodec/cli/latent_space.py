@@ -34,6 +34,7 @@ class Way(StrEnum):
 
     line = "line"
     arc = "arc"
+    flow = "flow"
 
 
 One = Annotated[
@@ -47,7 +48,11 @@ def interpolate(
     b: One,
     codec: CodecName = "mp",
     steps: Annotated[int, typer.Option(help="Crystals on the way, both ends included.", min=2)] = 5,
-    path: Annotated[Way, typer.Option(help="Latents are mixed on the line between them or along the arc.")] = Way.line,
+    path: Annotated[
+        Way,
+        typer.Option(help="Latents are mixed on the line between them, along the arc, or along the flow of --prior."),
+    ] = Way.line,
+    prior: Annotated[Path | None, typer.Option(help="Folder of a flow; the same as --path flow.")] = None,
     spherical: Annotated[bool, typer.Option("--spherical", help="The same as --path arc.")] = False,
     noise: Annotated[
         float | None,
@@ -81,23 +86,28 @@ def interpolate(
     from xtalcodec.evaluation.along_path import steps_along
     from xtalcodec.evaluation.generation.potentials import check_potential
     from xtalcodec.geometry.common_cell import MOST_SITES
+    from xtalcodec.latent_space.flows import along
     from xtalcodec.latent_space.interpolate import NOISE, elements_of
     from xtalcodec.latent_space.interpolate import interpolate as mix
     from xtalcodec.latent_space.paths import PATHS
+    from xtalcodec.priors import open_prior
 
     with clear_errors():
         check_pictures(strip, movie)
         if energy:
             check_potential(potential.value)
-        way = Way.arc if spherical else path
+        way = Way.arc if spherical else Way.flow if prior else path
+        if way is Way.flow and prior is None:
+            raise ValueError("--path flow needs --prior, the folder of a flow")
         model = load_codec(codec, device)
+        path_of = along(open_prior(prior)) if prior else PATHS[way.value]
         ends = one(a, max_sites), one(b, max_sites)
         with progress_bar("encoding", 2) as advance:
             codes = mix(
                 model,
                 *ends,
                 steps,
-                path=PATHS[way.value],
+                path=path_of,
                 noise=NOISE if noise is None else noise,
                 max_sites=common_sites or MOST_SITES,
                 refine=not no_refine,
@@ -138,6 +148,12 @@ def alter(
         list[float] | None,
         typer.Option(help="Multiply the painted field before encoding; several values give a series."),
     ] = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Vary it: noise its latent so far, up to 1, and denoise it by --prior.")
+    ] = None,
+    prior: Annotated[Path | None, typer.Option(help="Folder of a flow (`xtalcodec train-prior`), for --noise.")] = None,
+    n: Annotated[int, typer.Option("-n", "--number", help="Variations.", min=1)] = 20,
+    seed: Annotated[int, typer.Option(help="Another gives other variations.")] = 0,
     out: Out = None,
     fmt: Formatted = Format.cif,
     symprec: Symprec = None,
@@ -149,7 +165,7 @@ def alter(
     max_sites: MaxSites = MAX_SITES,
     device: Device = "auto",
 ) -> None:
-    """Alter what the encoder sees, and show what decodes: other elements, or a denser field.
+    """Alter a crystal, and show what decodes: other elements, a denser field, or variations near it by a flow.
 
     "asked" is the crystal that was painted; a scaled field is encoded without refinement, as no crystal has it.
 
@@ -158,23 +174,31 @@ def alter(
     from xtalcodec.cli.report import write_json
     from xtalcodec.evaluation.displacement import rms_displacement
     from xtalcodec.latent_space.alter import Replacement, replaced, with_density
+    from xtalcodec.latent_space.flows import variations
+    from xtalcodec.priors import open_prior
 
     with clear_errors():
         check_pictures(strip, movie)
-        if not replace and not scale_density:
-            raise ValueError("nothing to alter: give --replace Old=New or --scale-density X")
+        if not replace and not scale_density and noise is None:
+            raise ValueError("nothing to alter: give --replace Old=New, --scale-density X or --noise X")
+        if noise is not None and (scale_density or prior is None):
+            raise ValueError("--noise goes with --prior, and without --scale-density")
         changes = [Replacement.parse(text) for text in replace or []]
         model = load_codec(codec, device)
         given = one(crystal, max_sites)
         asked = replaced(given, changes)
+        elements = None
         if scale_density:
             codes = with_density(model, asked, scale_density)
             targets = [asked] * len(scale_density)
+        elif noise is not None and prior is not None:
+            codes = variations(model, open_prior(prior), asked, noise, n, seed)
+            targets, elements = [asked] * n, asked.elements
         else:
             targets = [given, asked]
             with progress_bar("encoding", len(targets)) as advance:
                 codes = model.encode(targets, refine=not no_refine, progress=advance)
-        found = model.decode_crystals(codes)
+        found = model.decode_crystals(codes, elements=elements, ordered=elements is not None)
         rows = []
         for row, target, decoded in zip(abouts(model, codes, found), targets, found, strict=True):
             rms = rms_displacement(target, decoded.crystal) if decoded else None
@@ -185,7 +209,7 @@ def alter(
         if scale_density:
             titles = [f"× {scale:g}  {title}" for scale, title in zip(scale_density, titles, strict=True)]
         draw(model, codes, found, titles, strip, movie, html)
-        settings = {"replace": replace or [], "scale_density": scale_density or []}
+        settings = {"replace": replace or [], "scale_density": scale_density or [], "noise": noise, "seed": seed}
         write_json(json, {"codec": model.identity, **settings, "crystals": rows})
     finish(lost(rows))
 

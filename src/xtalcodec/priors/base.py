@@ -12,7 +12,7 @@ from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.crystal import Crystal
 from xtalcodec.priors.conditions import Conditions, PriorError
-from xtalcodec.priors.plan import Plan, SamplerConfig
+from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
 from xtalcodec.representations.base import Patches
 
 
@@ -131,6 +131,54 @@ class Prior(ABC):
             Code of what is there already, on the grid of all plans; None for nothing.
         """
         raise PriorError(f"nothing is planned by a {self.description}")
+
+    def noised(
+        self,
+        z: Float[np.ndarray, "patches latent"],  # noqa: ARG002
+        noise: float,  # noqa: ARG002
+        n: int,  # noqa: ARG002
+        seed: int = 0,  # noqa: ARG002
+    ) -> Float[np.ndarray, "n patches latent"]:
+        """Bring a latent part of the way to noise, n times: where a flow is at the time 1 − noise.
+
+        Parameters
+        ----------
+        z
+            A latent.
+        noise
+            0 leaves it as it is, 1 leaves nothing of it.
+        n
+            How many.
+        seed
+            Of the noise.
+        """
+        raise PriorError(f"nothing flows in a {self.description}")
+
+    def carried(
+        self,
+        z: Float[np.ndarray, "n patches latent"],  # noqa: ARG002
+        lattices: Float[np.ndarray, "n 3 3"],  # noqa: ARG002
+        patches: Patches,  # noqa: ARG002
+        since: float,  # noqa: ARG002
+        until: float,  # noqa: ARG002
+        holding: Sequence[Composition] | None = None,  # noqa: ARG002
+    ) -> Float[np.ndarray, "n patches latent"]:
+        """Carry latents along a flow from one time to another: to noise (1 to 0) and back (0 to 1).
+
+        Parameters
+        ----------
+        z
+            Latents of one grid; at time 0 noise.
+        lattices
+            Cell of each, rows in Å.
+        patches
+            Of the grid.
+        since, until
+            Times.
+        holding
+            What each cell holds; None where that is not said.
+        """
+        raise PriorError(f"nothing flows in a {self.description}")
 
     @abstractmethod
     def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> LatentSet:

@@ -208,7 +208,7 @@ class FlowPrior(Prior):
         made = self._composed(rngs)
         facts = self._with(self._told(n), made)
         start = torch.from_numpy(np.stack([rng.standard_normal((1, 6)) for rng in rngs])).float().to(self._device)
-        shapes = self._follow(self.network.cells, temperature * start, ONE, facts, rngs)[:, 0]
+        shapes = self._follow(self.network.cells, temperature * start, ONE, facts, rngs, {})[:, 0]
         shapes = shapes * self.network.cell_deviation + self.network.cell_mean
         plans = []
         for k, composition, shape in zip(numbers, made, shapes.double().cpu().numpy(), strict=True):
@@ -270,12 +270,68 @@ class FlowPrior(Prior):
             lattice = torch.from_numpy(np.stack([plan.lattice for plan in own])).float().to(self._device)
             given = {} if part is None else self._given(part, len(own))
             about = {"lattice": lattice, **given}
-            z = self._follow(self.network.latents, temperature * start, patches, facts, rngs, **about)
+            z = self._follow(self.network.latents, temperature * start, patches, facts, rngs, about)
             z = z * self.network.latent_deviation + self.network.latent_mean
             for k, plan, row in zip(rows, own, z.cpu().numpy(), strict=True):
                 basis = np.eye(3, dtype=np.int64)
                 codes[k] = CrystalCode(plan.name, row, patches, plan.lattice, basis, noise=noise)
         return LatentSet(tuple(codes[k] for k in range(len(plans))), self.codec)
+
+    def noised(
+        self, z: Float[np.ndarray, "patches latent"], noise: float, n: int, seed: int = 0
+    ) -> Float[np.ndarray, "n patches latent"]:
+        """Bring a latent part of the way to noise, n times: where the flow is at the time 1 − noise.
+
+        Parameters
+        ----------
+        z
+            A latent.
+        noise
+            0 leaves it as it is, 1 leaves nothing of it.
+        n
+            How many.
+        seed
+            Of the noise.
+        """
+        mean, deviation = (x.double().cpu().numpy() for x in (self.network.latent_mean, self.network.latent_deviation))
+        drawn = np.stack([np.random.default_rng([seed, k]).standard_normal(z.shape) for k in range(n)])
+        return ((1 - noise) * z + noise * (mean + deviation * drawn)).astype(np.float32)
+
+    @torch.no_grad()
+    def carried(
+        self,
+        z: Float[np.ndarray, "n patches latent"],
+        lattices: Float[np.ndarray, "n 3 3"],
+        patches: Patches,
+        since: float,
+        until: float,
+        holding: Sequence[Composition] | None = None,
+    ) -> Float[np.ndarray, "n patches latent"]:
+        """Carry latents along the flow from one time to another: to noise (1 to 0) and back (0 to 1).
+
+        Parameters
+        ----------
+        z
+            Latents of one grid; at time 0 noise, which has no scale of its own.
+        lattices
+            Cell of each, rows in Å.
+        patches
+            Of the grid.
+        since, until
+            Times.
+        holding
+            What each cell holds; None where that is not said.
+        """
+        x = torch.from_numpy(z.astype(np.float32)).to(self._device)
+        mean, deviation = self.network.latent_mean, self.network.latent_deviation
+        if since:
+            x = (x - mean) / deviation
+        facts = self._told(len(z))
+        facts = facts if holding is None else self._with(facts, holding)
+        lattice = torch.from_numpy(lattices).float().to(self._device)
+        rngs = [np.random.default_rng(k) for k in range(len(z))]
+        x = self._follow(self.network.latents, x, patches, facts, rngs, {"lattice": lattice}, since, until)
+        return (x * deviation + mean if until else x).cpu().numpy()
 
     def _given(self, part: CrystalCode, n: int) -> dict[str, Tensor]:
         """What is there already, for each of so many cells."""
@@ -311,9 +367,11 @@ class FlowPrior(Prior):
         patches: Patches,
         facts: Facts,
         rngs: Sequence[np.random.Generator],
-        **about: Any,
+        about: Mapping[str, Tensor],
+        since: float = 0.0,
+        until: float = 1.0,
     ) -> Float[Tensor, "b t numbers"]:
-        """Follow a network's flow from noise, guided, with each crystal's own random numbers."""
+        """Follow a network's flow, guided, with each crystal's own random numbers."""
         config = self.about.config
         nothing = Facts.nothing(len(start), config.most_elements, len(config.properties)).to(start.device)
         guidance = self.sampler.guidance
@@ -329,7 +387,7 @@ class FlowPrior(Prior):
             return torch.from_numpy(drawn).to(start)
 
         with _reduced(start.device):
-            return follow(velocity, start, self.sampler, fresh)
+            return follow(velocity, start, self.sampler, fresh, since, until)
 
     # Files
 

@@ -1,0 +1,88 @@
+"""Along a flow: paths between latents through noise, and variations of a crystal that are noised and denoised."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.latents import CrystalCode, LatentSet
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.alignment import cell_between
+from xtalcodec.latent_space.paths import LatentPath, arc
+from xtalcodec.priors.base import Prior
+from xtalcodec.priors.conditions import PriorError
+from xtalcodec.priors.plan import Composition
+
+
+def along(prior: Prior) -> LatentPath:
+    """Return the path along a flow: both ends are carried to noise, mixed there along the arc, and carried back.
+
+    What comes back is on the flow, and so like what the prior was fitted to; Song et al. 2021 (arXiv 2011.13456) carry
+    images to noise and back in this way.
+    """
+
+    def path(a: CrystalCode, b: CrystalCode, shares: Sequence[float]) -> Float[np.ndarray, "steps patches latent"]:
+        ends = np.stack([a.z, b.z])
+        noise = prior.carried(ends, np.stack([a.lattice, b.lattice]), a.patches, 1.0, 0.0)
+        mixed = arc(replace(a, z=noise[0]), replace(b, z=noise[1]), shares)
+        cells = np.stack([cell_between(a.lattice, b.lattice, share) for share in shares])
+        back = prior.carried(mixed, cells, a.patches, 0.0, 1.0)
+        for k, share in enumerate(shares):
+            if share in (0, 1):
+                back[k] = ends[int(share)]
+        return back
+
+    return path
+
+
+def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: int, seed: int = 0) -> LatentSet:
+    """Noise the latent of a crystal in part and carry it back along the flow: crystals near it.
+
+    Parameters
+    ----------
+    codec
+        That encodes it.
+    prior
+        Of the codec's codes.
+    crystal
+        Ordered.
+    noise
+        How far towards noise: above 0, which is the crystal itself, to 1, which leaves its cell and composition alone.
+    n
+        How many.
+    seed
+        Another gives other variations.
+
+    Raises
+    ------
+    PriorError
+        Noise outside of its range; a crystal that the prior cannot know.
+    """
+    codec.check_owns(prior.codec)
+    if not 0 < noise <= 1:
+        raise PriorError(f"noise is above 0 and at most 1, not {noise:g}")
+    if not crystal.is_ordered:
+        raise PriorError(
+            f"{crystal.name or crystal.formula} has shared or partly empty sites; a flow knows ordered ones"
+        )
+    code = _on_an_atom(codec, crystal)
+    start = prior.noised(code.z, noise, n, seed)
+    z, counts = np.unique(crystal.numbers, return_counts=True)
+    holding = [Composition(tuple(z.tolist()), tuple(counts.tolist()))] * n
+    lattices = np.broadcast_to(code.lattice, (n, 3, 3)).copy()
+    made = prior.carried(start, lattices, code.patches, 1.0 - noise, 1.0, holding)
+    name = crystal.name or crystal.formula
+    told = min(0.2, codec.most_noise)
+    codes = [replace(code, name=f"{name}-{k + 1}", z=row, noise=told) for k, row in enumerate(made)]
+    return LatentSet(tuple(codes), codec.identity)
+
+
+def _on_an_atom(codec: Codec, crystal: Crystal) -> CrystalCode:
+    """Encode a crystal with the origin on its first atom, where flows are used to have one."""
+    placed = codec.place(crystal)
+    shift = -placed.crystal.frac_coords[0]
+    moved = replace(placed, crystal=placed.crystal.translated(shift))
+    (code,) = codec.encode_placed([moved])
+    return replace(code, origin=code.origin + shift)
