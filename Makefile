@@ -15,9 +15,9 @@ OR_SOME_DO_NOT_FIT := || test $$? -eq 3
 paper: .venv/development ## from crystals to the figures of Hoffmann et al. 2019, on the prototypes
 	mkdir -p paper
 	$(BIN)/xtalcodec data split aflow-prototypes --train paper/train.parquet --val paper/val.parquet
-	$(BIN)/xtalcodec generate paper/train.parquet --representation unit_cell --views 3 --out paper/unit_cell.zarr --workers 2 $(OR_SOME_DO_NOT_FIT)
+	$(BIN)/xtalcodec generate paper/train.parquet --representation unit_cell --points 16 --label-radius 0.9 --views 3 --out paper/unit_cell.zarr --workers 2 $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/mpiexec -n 3 $(BIN)/xtalcodec generate paper/val.parquet --representation repeating --views 3 --out paper/repeating.zarr --executor mpi $(OR_SOME_DO_NOT_FIT)
-	$(BIN)/xtalcodec train hoffmann-narrow checkpoint_minutes=0.4 sample=30 --data paper/train.parquet --store paper/unit_cell.zarr --val paper/val.parquet --out paper/run --minutes $(PAPER_MINUTES) --resume $(OR_SOME_DO_NOT_FIT)
+	$(BIN)/xtalcodec train hoffmann-unit-cell optimiser.warmup=20 checkpoint_minutes=0.4 sample=30 --data paper/train.parquet --store paper/unit_cell.zarr --val paper/val.parquet --out paper/run --minutes $(PAPER_MINUTES) --resume $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec evaluate paper/val.parquet --codec paper/run --discriminator --json paper/scores.json $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec evaluate paper/val.parquet --codec mp-unit-cell --json paper/mp-unit-cell.json $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec evaluate paper/val.parquet --codec linear-unit-cell --json paper/linear-unit-cell.json $(OR_SOME_DO_NOT_FIT)

@@ -11,21 +11,25 @@ def nearest(weights: Float[np.ndarray, " atoms"]) -> Int[np.ndarray, " atoms"]:
     return np.clip(np.round(weights), 1, HEAVIEST).astype(np.int64)
 
 
-def certainty(
-    weights: Float[np.ndarray, " atoms"], numbers: Int[np.ndarray, " atoms"], spread: Float[np.ndarray, " atoms"]
-) -> Float[np.ndarray, " atoms"]:
-    """Probability of each number among all there are, for a normal error of the weight.
+def likeliest(
+    weights: Float[np.ndarray, " atoms"],
+    spread: Float[np.ndarray, " atoms"],
+    known: Float[np.ndarray, "atoms 118"] | None = None,
+) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, " atoms"]]:
+    """Likeliest atomic numbers for a normal error of the weights, and the probability of each among all there are.
 
     Parameters
     ----------
     weights
         What a fit gave, before it is made whole.
-    numbers
-        The atomic numbers in question.
     spread
         Standard deviations of the weights.
+    known
+        Logarithms of probabilities that are known beforehand; None for all numbers alike.
     """
     scale = np.maximum(spread, 0.05)[:, None]  # below it no other number competes
-    distance = (np.arange(1, HEAVIEST + 1) - weights[:, None]) / scale
-    likelihood = np.exp(-0.5 * (distance**2 - (distance**2).min(1, keepdims=True)))
-    return likelihood[np.arange(len(weights)), numbers - 1] / likelihood.sum(1)
+    score = -0.5 * ((np.arange(1, HEAVIEST + 1) - weights[:, None]) / scale) ** 2
+    score = score if known is None else score + known
+    numbers = score.argmax(1) + 1 if known is not None else nearest(weights)
+    likelihood = np.exp(score - score.max(1, keepdims=True))
+    return numbers, likelihood[np.arange(len(weights)), numbers - 1] / likelihood.sum(1)

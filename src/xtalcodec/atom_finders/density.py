@@ -10,7 +10,7 @@ What lies more than some 3 Å outside of the cube shows too faintly to be told a
 Where these show a lattice, it says what lies there (`continuation.py`), and the field whether that is true.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,13 +19,16 @@ from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from xtalcodec.atom_finders.atomic_numbers import HEAVIEST, certainty, nearest
+from xtalcodec.atom_finders.atomic_numbers import HEAVIEST, likeliest, nearest
 from xtalcodec.atom_finders.continuation import continued
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.least_squares import Effort, Fit, refine, weight_spread
 from xtalcodec.atom_finders.superposition import Atomic, Coefficients, Superposition
 from xtalcodec.representations.modes import Modes, apply, modes
 from xtalcodec.representations.window_field import WindowConfig
+
+Prior = Callable[[Float[np.ndarray, "atoms 3"]], Float[np.ndarray, "atoms 118"]]
+"""Positions in Å → logarithms of the probabilities of Z = 1…118 there, before the density is asked."""
 
 ROUND = Effort(5, 0.01)
 """Of a fit between two looks at what is left."""
@@ -70,6 +73,10 @@ class DensityConfig:
     """Stages: mean squared weight, per Å³, of the atoms not yet found, which a mode's misfit is weighed against."""
     rounds: int = 12
     """At most so many in each stage."""
+    modes: int = 0
+    """So many of the largest modes are compared, where a code holds those best; 0 for all that show above the noise."""
+    spread: float = 0.0
+    """Å: standard deviation of the atoms about the window's middle that those modes are for; 0 for atoms everywhere."""
 
 
 CLOSED = DensityConfig()
@@ -108,15 +115,27 @@ def read_density(
     broken = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))
     if len(broken):
         raise ValueError(f"the density of window {broken[0]} is not finite")
-    basis = modes(window, above=config.noise**2 / 10)
+    basis = visible(window, config)
     starts = start if start is not None else [np.zeros((0, 3))] * len(values)
     return [
-        read_modes(basis.project(n.astype(np.float64)), basis, config, s) for n, s in zip(values, starts, strict=True)
+        read_modes(basis.project(n.astype(np.float64)), basis, config, Atomic(np.asarray(s, float), np.zeros(len(s))))
+        for n, s in zip(values, starts, strict=True)
     ]
 
 
+def visible(window: WindowConfig, config: DensityConfig) -> Modes:
+    """Modes of a window in which the density is compared: those in which atoms show above the noise, or the largest."""
+    if config.modes:
+        return modes(window, count=config.modes, spread=config.spread or np.inf)
+    return modes(window, above=config.noise**2 / 10)
+
+
 def read_modes(
-    field: Coefficients, basis: Modes, config: DensityConfig, start: Float[np.ndarray, "atoms 3"] | None = None
+    field: Coefficients,
+    basis: Modes,
+    config: DensityConfig,
+    start: Atomic | None = None,
+    prior: Prior | None = None,
 ) -> FoundAtoms:
     """Read the atoms of one window from the coefficients of its modes.
 
@@ -134,12 +153,14 @@ def read_modes(
     config
         How atoms are searched.
     start
-        Positions in Å to begin with, as a network may know them.
+        Atoms to begin with, as a network may know them; those of weight 0 get one from the field.
+    prior
+        What else is known of the species at given positions.
     """
-    search = _Search(basis, field, config)
+    search = _Search(basis, field, config, prior)
     begin = Atomic(np.zeros((0, 3)), np.zeros(0))
     if start is not None and len(start):
-        begin = search.begin(np.asarray(start, dtype=np.float64))
+        begin = search.begin(start)
     if config.outside:
         return _open(search, begin)
     best, least = begin, np.inf
@@ -190,8 +211,8 @@ def _repeating(search: "_Search", atoms: Atomic) -> FoundAtoms | None:
 class _Search:
     """The rounds of the search in one window."""
 
-    def __init__(self, basis: Modes, field: Coefficients, config: DensityConfig) -> None:
-        self.basis, self.field, self.config = basis, field * basis.kept, config
+    def __init__(self, basis: Modes, field: Coefficients, config: DensityConfig, prior: Prior | None = None) -> None:
+        self.basis, self.field, self.config, self.prior = basis, field * basis.kept, config, prior
         reach = config.outside
         self.grid = np.linspace(
             -reach, (edge := basis.config.edge) + reach, round((edge + 2 * reach) / config.pitch) + 1
@@ -208,12 +229,13 @@ class _Search:
         """Residual of the field after the atoms are subtracted."""
         return self.field - Superposition(self.basis, atoms).field if len(atoms) else self.field
 
-    def begin(self, positions: Float[np.ndarray, "atoms 3"]) -> Atomic:
-        """Atoms at known positions, their weights fitted."""
+    def begin(self, start: Atomic) -> Atomic:
+        """Atoms at known positions, fitted; weights that are not known are first those of each atom alone."""
         metric = self.metric(self.config.missing[0])
-        single = Superposition(self.basis, Atomic(positions, np.ones(len(positions))))
-        weights = np.maximum(single.adjoint(metric * self.field)[0] / single.norms(metric)[0], 1.0)
-        return self.fit(Atomic(positions, weights), metric, ROUND, 0.0).atoms
+        single = Superposition(self.basis, Atomic(start.positions, np.ones(len(start))))
+        alone = np.maximum(single.adjoint(metric * self.field)[0] / single.norms(metric)[0], 1.0)
+        weights = np.where(start.weights > 0, start.weights, alone)
+        return self.fit(Atomic(start.positions, weights), metric, ROUND, 0.0).atoms
 
     def fit(self, atoms: Atomic, metric: Coefficients | float, effort: Effort, lightest: float) -> Fit:
         """Fit; atoms that become one are joined, those that vanish are dropped."""
@@ -245,7 +267,7 @@ class _Search:
 
     def without(self, atoms: Atomic) -> "_Search":
         """Return the search in what known atoms leave."""
-        return _Search(self.basis, self.left(atoms), self.config)
+        return _Search(self.basis, self.left(atoms), self.config, self.prior)
 
     def _peaks(self, atoms: Atomic, residual: Coefficients, metric: Coefficients, share: float) -> Atomic:
         """Peaks of what is left that stand out and keep away from atoms and from each other."""
@@ -290,8 +312,8 @@ def _whole(search: _Search, atoms: Atomic, held: Bool[np.ndarray, " atoms"] | No
         return replace(FoundAtoms.none(), residual=_rms(basis, search.field))
     noise = max(search.config.noise, float(np.sqrt((search.left(atoms) ** 2).sum() / len(basis))))
     spread = weight_spread(basis, atoms, 1 / noise**2, held)
-    numbers = nearest(atoms.weights)
-    confidence = certainty(atoms.weights, numbers, spread)
+    known = search.prior(atoms.positions) if search.prior else None
+    numbers, confidence = likeliest(atoms.weights, spread, known)
     sure = confidence > CERTAIN
     settled = Atomic(atoms.positions, np.where(sure, numbers, atoms.weights))
     fit = refine(basis, search.field, settled, search.white, SETTLE, search.reach, sure)

@@ -56,6 +56,7 @@ class Reader(StrEnum):
 
     density = "density"
     segmentation = "segmentation"
+    both = "both"
 
 
 class Where(StrEnum):

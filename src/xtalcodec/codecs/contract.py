@@ -86,6 +86,11 @@ class Contract(ABC):
         """The representation where it is a window; None where the grid is the crystal's own cell."""
         return self.representation.window
 
+    @property
+    def canvas(self) -> Window | None:
+        """The window as painted views for training show it, see `learns_painted`; its points may be the network's."""
+        return self.window
+
     # What each class adds
 
     @abstractmethod

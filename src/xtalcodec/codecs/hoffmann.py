@@ -1,63 +1,83 @@
 """The paper's networks on its windows: density to one latent vector, decoded density to a segmentation to atoms."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xtalcodec.atom_finders.density import DensityConfig, read_density
+from xtalcodec.atom_finders.density import CLOSED, OPEN, DensityConfig, read_density
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.segmentation import SegmentationConfig, read_segmentation
+from xtalcodec.atom_finders.segmented_density import read_both
 from xtalcodec.codecs.contract import NOTHING, Known, Terms
 from xtalcodec.codecs.density_codec import DensityCodec
-from xtalcodec.codecs.settings import LossConfig
+from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.hoffmann import Hoffmann, HoffmannConfig
 from xtalcodec.representations.base import Patches
 from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.interpolation import DECODED, exact, resampled
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
+from xtalcodec.representations.window import Window
 from xtalcodec.representations.window_field import PaintedBatch, species_map
-
-DECODED = DensityConfig(noise=0.1, shares=(0.2,))
-"""For densities that a network decodes: a good one is off by 0.1 e/Å³."""
 
 AT_ONCE = 16
 """Windows that go through the networks together: their activations are large."""
 
 
 class HoffmannCodec(DensityCodec):
-    """Atoms are read off the segmentation, or, where that is asked for, off the decoded density itself."""
+    """Atoms are read off the segmentation, the decoded density or both, see `HoffmannConfig.reader`.
+
+    The networks see the window on their own points; what goes in and comes out as a density is on the window's.
+    """
 
     networks = HoffmannConfig
     representations = (UnitCellConfig, RepeatingConfig)
     retries = False
     learns_painted = True
-    finders = ("segmentation", "density")
+    finders = get_args(HoffmannConfig.__annotations__["reader"])
     network: Hoffmann
-    finder = "segmentation"
+
+    def __init__(self, config: CodecConfig, device: str | torch.device = "cpu") -> None:
+        """Make an untrained codec."""
+        super().__init__(config, device)
+        self.finder = config.network.reader  # type: ignore[attr-defined] # as `networks` says
+
+    @property
+    def canvas(self) -> Window:
+        """The window on the networks' own points, as training sees it."""
+        return replace(self.view.config, window=self.network.window).open()
 
     def find_by(self, name: str) -> None:
-        """Have atoms found by the segmentation or by the density."""
+        """Have atoms found by the segmentation, by the density or by both."""
         if name not in self.finders:
             super().find_by(name)
         self.finder = name
 
     def _open_network(self) -> Hoffmann:
         """Make the networks, channels last: a quarter faster."""
-        network = Hoffmann(self.config.network)  # type: ignore[arg-type] # as `networks` says
+        network = Hoffmann(self.config.network, self.config.representation.window)  # type: ignore[arg-type,attr-defined]
         return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def encode_density(self, density: Float[Tensor, "b n n n"]) -> DiagonalGaussian:
-        """Encode densities."""
+        """Encode densities on the window's points."""
+        density = resampled(density, self.view.field, self.network.window.points)
         parts = [self.network.vae.encode(n) for n in density.split(AT_ONCE)]
         mean, log_var = (torch.cat([getattr(p, name) for p in parts])[:, None] for name in ("mean", "log_var"))
         return DiagonalGaussian(mean, log_var)
 
     def decode_density(self, z: Float[Tensor, "b 1 latent"]) -> Float[Tensor, "b n n n"]:
-        """Decode the density."""
-        return torch.cat([self.network.vae.decode(part) for part in z[:, 0].split(AT_ONCE)])
+        """Decode the density, on the window's points."""
+        own = torch.cat([self._decoded(part) for part in z[:, 0].split(AT_ONCE)])
+        return resampled(own, self.network.window, self.view.field.points, DECODED).clamp_min(0)
+
+    def _decoded(self, z: Float[Tensor, "b latent"]) -> Float[Tensor, "b n n n"]:
+        """Decode the density on the networks' own points."""
+        return self.network.vae.decode(z)
 
     def find_atoms(
         self,
@@ -66,20 +86,32 @@ class HoffmannCodec(DensityCodec):
         patches: Patches,  # noqa: ARG002
         known: Known = NOTHING,  # noqa: ARG002
     ) -> list[FoundAtoms]:
-        """Decode the density and read it, or its segmentation."""
-        return [self._on_torus(atoms) for atoms in self._in_window(self.decode_density(z))]
+        """Decode the density and read it, its segmentation, or both."""
+        densities = (self._decoded(part) for part in z[:, 0].split(AT_ONCE))
+        return [self._on_torus(atoms) for density in densities for atoms in self._in_window(density)]
 
-    def _in_window(self, densities: Float[Tensor, "b n n n"]) -> Iterator[FoundAtoms]:
+    def _in_window(self, density: Float[Tensor, "b n n n"]) -> Iterator[FoundAtoms]:
         """Atoms of decoded densities, in Å from the window's corner."""
-        for density in densities.split(AT_ONCE):
-            if self.finder == "density":
-                yield from read_density(density, self.view.field, DECODED)
-            else:
-                yield from read_segmentation(self.network.segment(density), self.view.field, SegmentationConfig())
+        window, network = self.network.window, self.network
+        fit = self._fit(network.config)
+        if self.finder == "density":
+            yield from read_density(density, window, fit)
+        elif self.finder == "both":
+            yield from read_both(density, network.logits(density), window, fit, SegmentationConfig())
+        else:
+            yield from read_segmentation(network.logits(density), window, SegmentationConfig())
+
+    def _fit(self, config: HoffmannConfig) -> DensityConfig:
+        """How atoms are searched in a decoded density."""
+        base = CLOSED if self.view.closed else OPEN
+        spread = config.compact.spread
+        return replace(base, noise=config.noise, shares=(0.2,), modes=config.read_modes, spread=spread)
 
     def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:  # noqa: ARG002
-        """(1) Paint, (2) decode, (3) compare."""
-        painted = PaintedBatch(self.view.density(batch), species_map(self.view.atoms(batch), self.view.field))
+        """(1) Paint, in full precision, (2) decode, (3) compare."""
+        canvas = self.canvas
+        with exact(batch.lattice):
+            painted = PaintedBatch(canvas.density(batch), species_map(canvas.atoms(batch), canvas.field))
         return self.loss_of_painted(painted)
 
     def loss_of_painted(self, batch: PaintedBatch) -> tuple[Terms, Terms]:

@@ -48,6 +48,16 @@ DECODING: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
             "window.sigma": 1.0,
             "window.label_radius": 0.65,
         },
+        "network": {
+            "points": 30,
+            "exclusive": False,
+            "reader": "segmentation",
+            "noise": 0.1,
+            "read_modes": 0,
+            "compact.shortcut": "modes",
+            "compact.spread": 2.5,
+            "compact.sharpened": [0.7],
+        },
     },
     ("linear", "window"): {
         "representation": {"gap": 1.0, "window.edge": 10.0, "window.points": 30, "window.sigma": 1.0},

@@ -161,9 +161,9 @@ def _source(
     if store is None:
         crystals = TrainingCrystals(data, codec.representation, recipe.augment, recipe.largest, patches, recipe.seed)
         return crystals, CrystalLoss(codec, recipe.loss)
-    if codec.window is None or not codec.learns_painted:
+    if codec.canvas is None or not codec.learns_painted:
         raise TrainingError("a store of painted views is for the paper's networks: recipes hoffmann…")
-    views = PaintedViews(store, codec.window, recipe.held_out, patches, recipe.codec.network.species)
+    views = PaintedViews(store, codec.canvas, recipe.held_out, patches, recipe.codec.network.species)
     return views, PaintedLoss(codec)
 
 

@@ -1,22 +1,12 @@
-"""`hoffmann`: the networks of Hoffmann et al. 2019 (arXiv 1909.00949), with sizes that fit together.
-
-A variational autoencoder takes a density of 30³ voxels to `latent` numbers and back; an attention
-U-Net tells the species of every voxel of the decoded density; a discriminator (the paper's
-supplementary information) tells true densities from decoded ones.
-"""
-
-from dataclasses import dataclass
-from typing import Annotated, Literal
+"""The autoencoder and the U-Net as published, on 30³ points, with sizes that fit together."""
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, UInt8
-from pydantic import Field
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from xtalcodec.config import Count, NotNegative, Positive, settings
-from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
+from xtalcodec.networks.hoffmann.config import HoffmannConfig
 
 POINTS = 30
 """Voxels along each edge of the cube: kernels and strides below fit no other number."""
@@ -26,48 +16,6 @@ PADDING = 10
 
 DECODER_EPS = 1e-3
 """Added to the variance by the decoder's BatchNorms; the other networks have PyTorch's 1e-5."""
-
-
-@settings
-class HoffmannConfig(NetworkConfig):
-    """Sizes of the networks and weights of their loss; the defaults are the paper's."""
-
-    kind: Literal["hoffmann"] = "hoffmann"
-    scale: Positive = 1.0
-    """Multiplies every width but `latent` and `species`, each rounded to a multiple of 4, at least 4."""
-    latent: Count = 300
-    """Latent numbers per crystal."""
-    species: Count = 95
-    """Atomic numbers 1…species are told apart, one output channel each."""
-    attention: bool = True
-    """Whether the U-Net weighs its skips by additive attention; without, it is a plain U-Net."""
-    kl_weight: NotNegative = 5.0
-    """Of the KL divergence, averaged over latent numbers and crystals; beside the mean square error."""
-    segmentation_weight: NotNegative = 0.1
-    """Of the binary cross-entropy of the segmentation, averaged over crystals, channels and voxels; at 0 the
-    autoencoder learns alone, several times as fast."""
-
-    start_logit: float = 0.0
-    """Where all logits of the segmentation start; far below 0, a network need not first learn that voxels are empty."""
-    empty_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Of the voxels that no atom is near, the share, drawn anew at every step, that the segmentation's loss is taken
-    over in training; they count for the others too. At 1/16 a narrow network learns twice as fast."""
-
-    def width(self, full: int) -> int:
-        """Return the width at this scale of a layer that is `full` wide at scale 1."""
-        return max(4, 4 * round(full * self.scale / 4))
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedDensity:
-    """Output of the autoencoder and the U-Net for a batch of densities."""
-
-    density: Float[Tensor, "b 30 30 30"]
-    """Decoded density, in the units of what was encoded; never negative."""
-    features: Float[Tensor, "b width 30 30 30"] | None
-    """What the U-Net makes of every voxel, to be classified; None where the autoencoder learns alone."""
-    latent: DiagonalGaussian
-    """Distribution of the latent that the density was decoded from."""
 
 
 def convolution(
@@ -248,115 +196,3 @@ class AttentionUNet(nn.Module):
     def classify_some(self, features: Float[Tensor, "voxels width"]) -> Float[Tensor, "voxels species"]:
         """Features of some voxels → their logits, as `forward` has them."""
         return F.linear(features, self.classify.weight.flatten(1), self.classify.bias).float()
-
-
-def segmentation_loss(
-    logits: Float[Tensor, "voxels species"], numbers: UInt8[Tensor, " voxels"], weight: Float[Tensor, " voxels"]
-) -> Float[Tensor, ""]:
-    """Binary cross-entropy of logits with the one-hot species, mean over channels and over voxels by their weight.
-
-    For a target t, −t log σ(x) − (1 − t) log(1 − σ(x)) = softplus(x) − t x: a softplus of every
-    logit, less the one logit of each voxel that is true. The one-hot map is never made.
-
-    Parameters
-    ----------
-    logits
-        Channel k is for atomic number k + 1.
-    numbers
-        Atomic number of the atom that the voxel belongs to; at 0 every channel's target is 0.
-    weight
-        Of each voxel in the mean.
-
-    Raises
-    ------
-    ValueError
-        An atomic number that has no channel.
-    """
-    heaviest, channels = int(numbers.max()), logits.shape[1]
-    if heaviest > channels:
-        raise ValueError(f"the species map holds atomic number {heaviest}; the network tells 1 to {channels} apart")
-    right = logits.gather(1, (numbers.long() - 1).clamp(min=0)[:, None])[:, 0] * (numbers > 0)
-    return (weight * (F.softplus(logits).sum(1) - right)).sum() / (weight.sum() * channels)
-
-
-class Hoffmann(Network):
-    """Autoencoder and U-Net, trained together: the U-Net sees what the autoencoder decodes."""
-
-    hidden = ("vae.", "segment.descent.", "segment.ascent.")
-    head = "segment.classify."
-
-    def __init__(self, config: HoffmannConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.vae, self.segment = VAE(config), AttentionUNet(config)
-        if config.segmentation_weight == 0:
-            self.segment.requires_grad_(False)  # what no loss sees is not waited for by other processes
-
-    def forward(self, density: Float[Tensor, "b 30 30 30"]) -> DecodedDensity:
-        """(1) Encode, (2) sample a latent (in evaluation, take its mean), (3) decode, (4) look at every voxel."""
-        latent = self.vae.encode(density)
-        decoded = self.vae.decode(latent.sample() if self.training else latent.mean)
-        alone = self.training and self.config.segmentation_weight == 0
-        return DecodedDensity(decoded, None if alone else self.segment.features(decoded), latent)
-
-    def loss(
-        self, decoded: DecodedDensity, density: Float[Tensor, "b 30 30 30"], species_map: UInt8[Tensor, "b 30 30 30"]
-    ) -> dict[str, Tensor]:
-        """Named terms of the loss, weighted; their sum is what training lowers.
-
-        The mean square error over crystals and voxels; the KL divergence as the paper takes it,
-        ½ mean(μ² + σ² − 1 − log σ²) over crystals and latent numbers, which is the divergence per
-        crystal divided by `latent`; and the segmentation's cross-entropy, whose gradient reaches
-        the autoencoder through the decoded density.
-
-        Parameters
-        ----------
-        decoded
-            What `forward` returned.
-        density
-            As it was painted, e/Å³.
-        species_map
-            Atomic number of each voxel, 0 where there is no atom.
-        """
-        terms = {
-            "density": F.mse_loss(decoded.density, density),
-            "kl": self.config.kl_weight * decoded.latent.kl().mean() / self.config.latent,
-        }
-        if decoded.features is not None:
-            share = self.config.empty_share
-            near = species_map > 0
-            taken = near | (torch.rand(near.shape, device=near.device) < share)
-            logits = self.segment.classify_some(decoded.features.movedim(1, -1)[taken])
-            loss = segmentation_loss(logits, species_map[taken], torch.where(near[taken], 1.0, 1 / share))
-            terms["segmentation"] = self.config.segmentation_weight * loss
-        return terms
-
-
-class Discriminator(nn.Module):
-    """Tells true densities from decoded ones; no convolution is padded."""
-
-    def __init__(self, config: HoffmannConfig) -> None:
-        super().__init__()
-        a, b, c, d, e, f = (config.width(full) for full in (16, 32, 64, 128, 256, 512))
-        wide, narrow = config.width(1000), config.width(100)
-        leaky = nn.LeakyReLU(inplace=True)
-        self.layers = nn.Sequential(
-            convolution(1, a, 7, leaky),  # 30³ → 24³
-            convolution(a, b, 5, leaky),  # 20³
-            convolution(b, c, 5, leaky),  # 16³
-            convolution(c, d, 3, leaky),  # 14³
-            convolution(d, e, 3, leaky, stride=2),  # 6³
-            convolution(e, f, 3, leaky),  # 4³
-            nn.Flatten(),
-            nn.Sequential(nn.Linear(f * 4**3, wide), leaky),
-            nn.Sequential(nn.Linear(wide, narrow), leaky),
-            nn.Linear(narrow, 2),
-        )
-
-    def forward(self, density: Float[Tensor, "b 30 30 30"]) -> Float[Tensor, "b 2"]:
-        """Density → logits of being (0) decoded, (1) true."""
-        return self.layers(density[:, None]).float()
-
-    def loss(self, density: Float[Tensor, "b 30 30 30"], true: Bool[Tensor, " b"]) -> Float[Tensor, ""]:
-        """Cross-entropy of telling the true densities, mean over the batch."""
-        return F.cross_entropy(self(density), true.long())

@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
-from xtalcodec.networks.hoffmann import (
-    VAE,
-    Ascent,
-    AttentionGate,
-    AttentionUNet,
-    DecodedDensity,
-    Discriminator,
-    Hoffmann,
-    HoffmannConfig,
-    mirrored,
-    segmentation_loss,
-)
+from xtalcodec.networks.hoffmann import DecodedDensity, Discriminator, Hoffmann, HoffmannConfig
+from xtalcodec.networks.hoffmann.losses import segmentation_loss
+from xtalcodec.networks.hoffmann.published import VAE, Ascent, AttentionGate, AttentionUNet, mirrored
 
 few = settings(max_examples=10, deadline=None, derandomize=True)
 
