@@ -23,39 +23,31 @@ const Cube = (() => {
     if (!unpacked.has(density)) unpacked.set(density, unpack(density));
     return unpacked.get(density);
   };
-  const grids = new Map();
-  const grid = (points, edge) => {
-    const key = `${points} ${edge}`;
-    if (!grids.has(key)) {
-      const place = (k) => (edge * k) / (points - 1) - edge / 2;
-      const index = (divisor) => Float32Array.from({ length: points ** 3 }, (_, k) => place(Math.floor(k / divisor) % points));
-      grids.set(key, { x: index(points ** 2), y: index(points), z: index(1) });
-    }
-    return grids.get(key);
-  };
-
   // ---- what is drawn in a cube whose middle is the origin
   /** Å from the middle: half of the cube's diagonal, and an atom's size. */
   const reach = (edge) => 0.87 * edge + 0.9;
   const cube = (edge, colors) => Scene.edges((p) => p.map((x) => (x - 0.5) * edge), colors);
-  /** Traces of where a density is `level`; the colours go from `low` to `high`. */
-  const surface = (density, edge, level, [low, high], colors) => [
-    cube(edge, colors),
-    {
-      type: "isosurface", ...grid(density.points, edge), value: field(density), isomin: level, isomax: high * 1.0001,
-      cmin: low, cmax: high, colorscale: SHADES, showscale: false, surface: { count: 2 },
-      caps: { x: { show: true }, y: { show: true }, z: { show: true } },
-      hovertemplate: "%{value:.2f} e/Å³<extra></extra>",
-      lighting: { ambient: 0.45, diffuse: 0.65, specular: 0.08, roughness: 0.6, fresnel: 0.05 },
-      lightposition: { x: -2e4, y: 3e4, z: -2e4 },
-    },
-  ];
-  /** Traces of atoms. */
-  const structure = ({ numbers, positions, shares }, edge, elements, colors, camera) => {
+  /** Colour of a value between two: "#rrggbb". */
+  const shade = (value, [low, high]) => {
+    const share = Math.max(0, Math.min(1, (value - low) / (high - low)));
+    const next = SHADES.findIndex(([place]) => place >= share);
+    const [[from, a], [to, b]] = [SHADES[Math.max(0, next - 1)], SHADES[next]];
+    const part = to > from ? (share - from) / (to - from) : 0;
+    const channel = (color, k) => parseInt(color.slice(1 + 2 * k, 3 + 2 * k), 16);
+    return `#${[0, 1, 2].map((k) => Math.round(channel(a, k) + part * (channel(b, k) - channel(a, k))).toString(16).padStart(2, "0")).join("")}`;
+  };
+  /** Parts of where a density is `level`; the colours go from `low` to `high`, and show the density on cut faces. */
+  const surface = (density, edge, level, range, colors) => {
+    const { points } = density;
+    const { values, ...rest } = Surface.mesh({ size: [points, points, points], values: field(density) }, level, (p) => p.map((x) => (x - 0.5) * edge));
+    return [cube(edge, colors), Scene.mesh({ ...rest, colors: values.map((value) => shade(value, range)) })];
+  };
+  /** Parts of atoms. */
+  const structure = ({ numbers, positions, shares }, edge, elements, colors, axes) => {
     const all = numbers.map((z, k) => ({
       z, shares: shares && shares[k], at: positions[k].map((x) => x - edge / 2), text: `${positions[k].map((x) => x.toFixed(2)).join("  ")} Å`,
     }));
-    return [cube(edge, colors), ...Scene.spheres(all, elements, camera, colors)];
+    return [cube(edge, colors), Scene.spheres(all, elements, axes, colors)];
   };
   /** Names the elements of all these atomic numbers, lightest first. */
   const legend = (numbers, elements) => {

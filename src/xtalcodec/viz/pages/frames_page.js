@@ -17,7 +17,7 @@
   const paint = () => {
     const { atoms, edge } = rows[chosen];
     paintDensity();
-    draw(1, (colors, camera) => structure(atoms, edge, elements, colors, camera), RADIUS, Boolean(atoms.shares));
+    draw(1, (colors, axes) => structure(atoms, edge, elements, colors, axes), RADIUS, Boolean(atoms.shares));
   };
 
   // ---- the list

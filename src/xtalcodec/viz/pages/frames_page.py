@@ -40,7 +40,7 @@ def write_frames_page(frames: Sequence[Frame], path: str | Path, title: str, not
     }
     styles, scripts = (
         ["page.css", "window_page.css", "frames_page.css"],
-        ["sectors.js", "scene.js", "cube.js", "frames_page.js"],
+        ["sectors.js", "scene.js", "surface.js", "cube.js", "frames_page.js"],
     )
     texts = {"title": title, "notes": notes}
     fill_page(path, "frames_page.html", styles, scripts, texts, {"summary": tiles_html(tiles)}, data)

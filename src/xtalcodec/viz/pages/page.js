@@ -1,46 +1,8 @@
 "use strict";
 (() => {
   const { rows, elements } = JSON.parse(document.getElementById("data").textContent);
-  const { CORNERS, dot, cross, norm, edges, spheres, linked } = Scene;
+  const { make, formula, plainGroup, group } = Cell;
   const at = (id) => document.getElementById(id);
-  const FACE = 0.25; // Å: an atom this near to a face of the cell is drawn on the opposite face too
-  // ---- vectors: arrays of three; rows of a lattice are its cell vectors
-  const cartesian = (x, lattice) => [0, 1, 2].map((k) => x[0] * lattice[0][k] + x[1] * lattice[1][k] + x[2] * lattice[2][k]);
-  const degrees = (u, v) => (Math.acos(Math.max(-1, Math.min(1, dot(u, v) / norm(u) / norm(v)))) * 180) / Math.PI;
-
-  /** The lattice turned so that c points up and a lies in the plane of x and z; handedness stays. */
-  const upright = ([a, b, c]) => {
-    const scaled = (u, by) => u.map((x) => x / by);
-    const up = scaled(c, norm(c));
-    const flat = a.map((x, k) => x - dot(a, up) * up[k]);
-    const front = scaled(flat, norm(flat));
-    const side = cross(up, front);
-    return [a, b, c].map((v) => [dot(v, front), dot(v, side), dot(v, up)]);
-  };
-
-  // ---- text; every string of a crystal reaches the page as text, never as HTML
-  const make = (tag, text, kind) => {
-    const node = document.createElement(tag);
-    if (text !== undefined) node.textContent = text;
-    if (kind) node.className = kind;
-    return node;
-  };
-  const formula = (text, kind) => {
-    const node = make("span", undefined, kind);
-    for (const part of text.split(/(\d+(?:\.\d+)?)/)) if (part) node.append(/^\d/.test(part) ? make("sub", part) : part);
-    return node;
-  };
-  const plainGroup = (text) => text.replace(/[\s_]/g, "");
-  /** P 4_2/m n m and P4_2/mnm alike: screw axes as subscripts, inversion axes overlined. */
-  const group = (text, kind) => {
-    const node = make("span", undefined, kind);
-    for (const part of text.replace(/\s/g, "").split(/(_\d|-\d)/)) {
-      if (/^_\d$/.test(part)) node.append(make("sub", part[1]));
-      else if (/^-\d$/.test(part)) node.append(make("span", part[1], "overline"));
-      else node.append(part);
-    }
-    return node;
-  };
   const fixed = (x, digits) => (x === null ? "—" : x.toFixed(digits));
   const good = (row) => row.matched && !row.displaced;
   const state = (row) => (row.matched ? (row.displaced ? "displaced" : "matched") : row.crystals[1] ? "missed" : "not decoded");
@@ -115,48 +77,9 @@
     else if (chosen >= 0 && lines[chosen].isConnected) lines[chosen].scrollIntoView({ block: "nearest" });
   };
 
-  // ---- a cell's atoms
-  /** Sites of the cell and their images on its faces, edges and corners. */
-  const atoms = ({ lattice, sites, numbers, shares }) => {
-    const volume = Math.abs(dot(lattice[0], cross(lattice[1], lattice[2])));
-    const near = [0, 1, 2].map((k) => Math.min(0.1, (FACE * norm(cross(lattice[(k + 1) % 3], lattice[(k + 2) % 3]))) / volume));
-    const all = [];
-    sites.forEach((site, index) => {
-      const along = site.map((x, k) => (x < near[k] ? [x, x + 1] : x > 1 - near[k] ? [x, x - 1] : [x]));
-      const what = { z: numbers[index], shares: shares && shares[index] };
-      for (const a of along[0]) for (const b of along[1]) for (const c of along[2]) all.push({ ...what, x: [a, b, c] });
-    });
-    return all;
-  };
-
-  const traces = (crystal, colors, camera) => {
-    const lattice = upright(crystal.lattice);
-    const middle = cartesian([0.5, 0.5, 0.5], lattice);
-    const place = (x) => cartesian(x, lattice).map((r, k) => r - middle[k]);
-    const tips = [0, 1, 2].map((k) => {
-      const out = 1.2 / norm(lattice[k]); // Å beyond the end of the vector
-      return place([0, 1, 2].map((l) => (l === k ? 1 + out : 0)));
-    });
-    const all = atoms(crystal).map(({ x, ...what }) => ({ ...what, at: place(x), text: x.map((value) => value.toFixed(4)).join("  ") }));
-    return [
-      edges(place, colors),
-      {
-        type: "scatter3d", mode: "text", text: ["<i>a</i>", "<i>b</i>", "<i>c</i>"], hoverinfo: "skip",
-        x: tips.map((t) => t[0]), y: tips.map((t) => t[1]), z: tips.map((t) => t[2]),
-        textfont: { size: 14, color: colors.label },
-      },
-      ...spheres(all, elements, camera, colors),
-    ];
-  };
-  /** Å from the cell's centre to what is farthest: the same for both views, so that they share a scale. */
-  const reach = (crystals) => Math.max(...crystals.map((crystal) => {
-    const half = CORNERS.map((p) => norm(cartesian(p.map((value) => value - 0.5), crystal.lattice)));
-    return Math.max(...half) + 0.9;
-  }));
-
   // ---- the two views and their common camera
   const views = [at("view0"), at("view1")];
-  const { draw, reset } = linked(views, 1.5);
+  const { draw, reset } = Scene.linked(views, 1.5);
 
   // ---- the selected crystal
   const fact = (term, value) => {
@@ -164,54 +87,19 @@
     pair.append(make("dt", term), make("dd", value));
     return pair;
   };
-  /** What is on each site of a crystal, as [[z, share], …]. */
-  const sharesOf = ({ numbers, shares }) => shares || numbers.map((z) => [[z, 1]]);
-  /** Sites that hold the same: how many, and what. */
-  const sitesText = (crystal) => {
-    const kinds = new Map();
-    for (const shares of sharesOf(crystal)) {
-      const text = Sectors.label(shares, elements);
-      const kind = shares.length > 1 ? `(${text})` : text;
-      kinds.set(kind, (kinds.get(kind) || 0) + 1);
-    }
-    return [...kinds].map(([kind, n]) => `${n} ${kind}`).join(", ");
-  };
-  const cellText = (crystal) => {
-    const [a, b, c] = crystal.lattice;
-    const lengths = [a, b, c].map((v) => norm(v).toFixed(3)).join(", ");
-    const angles = [[b, c], [a, c], [a, b]].map(([u, v]) => degrees(u, v).toFixed(2)).join(", ");
-    return [`a, b, c = ${lengths} Å`, `α, β, γ = ${angles}°`, `${crystal.numbers.length} sites: ${sitesText(crystal)}`];
-  };
-  const named = (background, text) => {
-    const [item, ball] = [make("span"), make("i")];
-    ball.style.background = background;
-    item.append(ball, text);
-    return item;
-  };
-  /** The elements, lightest first, and the pies of the original's shared sites. */
-  const legend = (row) => {
-    const present = new Set(row.crystals.filter(Boolean).flatMap(sharesOf).flat().map(([z]) => z));
-    present.delete(Sectors.EMPTY);
-    const shared = new Map(sharesOf(row.crystals[0]).filter((shares) => shares.length > 1)
-      .map((shares) => [Sectors.label(shares, elements), Sectors.css(shares, elements)]));
-    return [
-      ...[...present].sort((i, j) => i - j).map((z) => named(elements[z][1], elements[z][0])),
-      ...[...shared].map(([text, pie]) => named(pie, text)),
-    ];
-  };
   const describe = (side, crystal, symbol) => {
     at(`caption${side}`).replaceChildren();
     at(`cell${side}`).replaceChildren();
     if (!crystal) return;
     at(`caption${side}`).append(formula(crystal.formula), " · ", group(symbol || "—"));
     at(`caption${side}`).title = crystal.formula;
-    for (const text of cellText(crystal)) at(`cell${side}`).append(text, document.createElement("br"));
+    for (const text of Cell.lines(crystal, elements)) at(`cell${side}`).append(text, document.createElement("br"));
   };
   const paint = () => {
     if (chosen < 0) return;
     const { crystals } = rows[chosen];
-    const radius = reach(crystals.filter(Boolean));
-    crystals.forEach((crystal, side) => draw(side, crystal && ((colors, camera) => traces(crystal, colors, camera)), radius, disordered(crystal)));
+    const radius = Cell.reach(crystals.filter(Boolean));
+    crystals.forEach((crystal, side) => draw(side, crystal && ((colors, axes) => Cell.parts(crystal, elements, colors, axes)), radius, disordered(crystal)));
   };
   const choose = (index) => {
     if (chosen >= 0) lines[chosen].removeAttribute("aria-selected");
@@ -229,7 +117,7 @@
     if (row.crystals[1] && !row.composition) facts.push(fact("composition", "differs"));
     facts.push(fact("confidence", fixed(row.confidence, 2)));
     at("facts").replaceChildren(...facts);
-    at("legend").replaceChildren(...legend(row));
+    at("legend").replaceChildren(...Cell.legend(row.crystals.filter(Boolean), elements));
     row.crystals.forEach((crystal, side) => describe(side, crystal, row.groups[side]));
     at("reason").hidden = Boolean(row.crystals[1]);
     at("reason").replaceChildren(make("b", "Nothing was decoded"), row.reason || "No reason was given.");

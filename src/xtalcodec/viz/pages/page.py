@@ -21,6 +21,10 @@ from xtalcodec.io.atomic import atomic
 from xtalcodec.viz.elements import hex_color, in_order
 
 
+LIBRARY = "vendor/3Dmol.js"
+"""What draws in three dimensions: 3Dmol.js 2.5.5 as its authors built it (BSD-3-Clause, see the file beside it)."""
+
+
 def write_page(rows: Sequence[Reconstruction], path: str | Path, title: str, notes: str) -> None:
     """Write originals and reconstructions side by side as one self-contained HTML file.
 
@@ -37,9 +41,8 @@ def write_page(rows: Sequence[Reconstruction], path: str | Path, title: str, not
     """
     texts = {"title": title, "notes": notes}
     data = {"elements": elements(_numbers(rows)), "rows": [_row(row) for row in rows]}
-    fill_page(
-        path, "page.html", ["page.css"], ["sectors.js", "scene.js", "page.js"], texts, {"summary": _summary(rows)}, data
-    )
+    scripts = ["sectors.js", "scene.js", "cell.js", "page.js"]
+    fill_page(path, "page.html", ["page.css"], scripts, texts, {"summary": _summary(rows)}, data)
 
 
 def fill_page(
@@ -68,27 +71,26 @@ def fill_page(
     data
         For the scripts, as JSON.
     """
-    from plotly.offline import get_plotlyjs
-
-    style, script = ("".join(map(_package_file, names)) for names in (styles, scripts))
-    plotly = get_plotlyjs()
+    style, script = ("".join(map(package_file, names)) for names in (styles, scripts))
+    library = package_file(LIBRARY)
     parts = {
         **{name: html.escape(text) for name, text in texts.items()},
         **markup,
-        "policy": _policy(plotly, script),
+        "policy": _policy(library, script),
         "style": style,
         "data": _json(data),
-        "plotly": plotly,
+        "library": library,
         "script": script,
     }
     # One pass, so that what a part holds is never taken for another placeholder.
-    whole = _package_file("shell.html").replace("{{main}}", _package_file(template))
+    whole = package_file("shell.html").replace("{{main}}", package_file(template))
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], whole)
     with atomic(path) as temporary:
         temporary.write_bytes(page.encode(errors="replace"))
 
 
-def _package_file(name: str) -> str:
+def package_file(name: str) -> str:
+    """Return the text of a file of this folder."""
     return files("xtalcodec.viz.pages").joinpath(name).read_text(encoding="utf-8")
 
 

@@ -1,168 +1,256 @@
 "use strict";
-/* What the pages share: vectors, atoms as spheres, edges of a cell, and views that turn together. */
+/* What the pages share: atoms as spheres, bonds, edges of a cell, surfaces, and views that turn together; by 3Dmol.js. */
 const Scene = (() => {
   const SPHERE = 0.5; // of the covalent radius
+  const BOND = { longest: 1.15, radius: 0.1 }; // of the sum of the covalent radii; Å
+  const EDGE = 0.03; // Å
+  const FIELD = 20; // degrees; half of the view's width over the distance of an orthographic camera is its tangent
+  const STILL = 150; // 3Dmol's camera stands here on the z axis
   const CORNERS = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => [k & 1, (k >> 1) & 1, (k >> 2) & 1]);
-  const start = (fill) => ({
-    camera: {
-      eye: { x: 1.55, y: 0.62, z: 0.42 }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: 0 },
-      projection: { type: "orthographic" },
-    },
-    aspectratio: { x: fill, y: fill, z: fill }, // in an orthographic scene this is the zoom
-  });
+  const TURN = 10; // degrees, of an arrow key
 
   // ---- vectors: arrays of three
   const dot = (u, v) => u[0] * v[0] + u[1] * v[1] + u[2] * v[2];
   const cross = (u, v) => [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]];
   const norm = (u) => Math.sqrt(dot(u, u));
+  const unit = (u) => u.map((x) => x / norm(u));
+  const vector = ([x, y, z]) => ({ x, y, z });
 
-  // ---- atoms as spheres: an icosahedron whose triangles are halved and pushed out to the sphere
-  const sphere = (() => {
-    const made = [];
-    return (level) => {
-      if (made[level]) return made[level];
-      if (level > 0) {
-        const { points, faces } = sphere(level - 1);
-        const [more, finer, middles] = [points.slice(), [], new Map()];
-        const middle = (i, j) => {
-          const key = i < j ? `${i} ${j}` : `${j} ${i}`;
-          if (!middles.has(key)) {
-            const sum = points[i].map((x, k) => x + points[j][k]);
-            middles.set(key, more.push(sum.map((x) => x / norm(sum))) - 1);
-          }
-          return middles.get(key);
-        };
-        for (const [i, j, k] of faces) {
-          const [ij, jk, ki] = [middle(i, j), middle(j, k), middle(k, i)];
-          finer.push([i, ij, ki], [j, jk, ij], [k, ki, jk], [ij, jk, ki]);
-        }
-        return (made[level] = { points: more, faces: finer });
-      }
-      const golden = (1 + Math.sqrt(5)) / 2;
-      const points = [];
-      for (const s of [1, -1]) for (const t of [golden, -golden]) points.push([0, s, t], [s, t, 0], [t, 0, s]);
-      const faces = [];
-      const near = (i, j) => Math.abs(norm(points[i].map((x, k) => x - points[j][k])) - 2) < 1e-9;
-      for (let i = 0; i < 12; i++) for (let j = i + 1; j < 12; j++) for (let k = j + 1; k < 12; k++) {
-        if (!near(i, j) || !near(j, k) || !near(k, i)) continue;
-        faces.push(dot(points[i], cross(points[j], points[k])) > 0 ? [i, j, k] : [i, k, j]);
-      }
-      return (made[0] = { points: points.map((p) => p.map((x) => x / norm(p))), faces });
-    };
+  // ---- poses: a quaternion that turns space into the reader's axes: to the right, up, towards the reader
+  /** The quaternion whose rotation has these rows. */
+  const quaternion = ([right, up, pole]) => {
+    const w = Math.sqrt(Math.max(0, 1 + right[0] + up[1] + pole[2])) / 2;
+    return { x: (pole[1] - up[2]) / (4 * w), y: (right[2] - pole[0]) / (4 * w), z: (up[0] - right[1]) / (4 * w), w };
+  };
+  /** The rows of a quaternion's rotation. */
+  const axesOf = ({ x, y, z, w }) => [
+    [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+    [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+    [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+  ];
+  /** Seen a little from above and from the side, c upwards. */
+  const START = (() => {
+    const pole = unit([1.55, 0.62, 0.42]);
+    const right = unit(cross([0, 0, 1], pole));
+    return { turn: quaternion([right, cross(pole, right), pole]), zoom: 1, shift: [0, 0, 0] };
   })();
 
-  /** Unit vectors of a camera: to the reader's right, up, and towards the reader. */
-  const facing = ({ eye, up }) => {
-    const unit = (u) => u.map((x) => x / norm(u));
-    const pole = unit([eye.x, eye.y, eye.z]);
-    const right = unit(cross([up.x, up.y, up.z], pole));
-    return [right, cross(pole, right), pole];
-  };
+  // ---- parts of a scene: {add(viewer), spots} puts something into a viewer; spots are what the pointer finds
+  /** A mesh; `colors` is one colour, or one for each point. */
+  const mesh = ({ points, faces, colors, opacity = 1 }) => ({
+    add: (viewer) => {
+      const flat = Array.isArray(faces[0]) ? faces.flat() : faces;
+      if (flat.length) viewer.addCustom({ vertexArr: points.map(vector), normalArr: [], faceArr: flat, color: colors, opacity });
+    },
+  });
+  const stick = (viewer, from, to, radius, color) => viewer.addCylinder({
+    start: vector(from), end: vector(to), radius, color, fromCap: 2, toCap: 2,
+  });
 
   /**
-   * Traces of atoms {z, at, text, shares}: one mesh for each element, and the lines of sites that elements share, whose
-   * pies face the camera. `shares` is [[z, share], …], and `elements` has symbol, colour and radius in Å of each Z.
+   * Atoms {z, at, text, shares} and, with `bonds`, sticks between those near enough to be bound. Sites that elements
+   * share are pies that face the reader. `shares` is [[z, share], …]; `elements` has symbol, colour, radius in Å of each Z.
    */
-  const spheres = (all, elements, camera, colors) => {
-    const fineness = all.length <= 40 ? 3 : all.length <= 220 ? 2 : 1;
-    const [round, step, axes] = [sphere(fineness), Math.PI / (8 * fineness), facing(camera)];
-    const meshes = new Map();
-    const outline = { x: [], y: [], z: [] };
-    for (const { z, at, text, shares } of all) {
-      const shared = shares && shares.length > 1;
-      const size = SPHERE * (shared ? Sectors.radius(shares, elements) : elements[z][2]);
-      const place = (p) => p.map((x, k) => at[k] + size * x);
-      const what = `<b>${shared ? Sectors.label(shares, elements) : elements[z][0]}</b>  ${text}`;
-      for (const { z: one, points, faces } of shared ? Sectors.surfaces(shares, axes, step) : [{ z, ...round }]) {
-        if (!meshes.has(one)) meshes.set(one, { x: [], y: [], z: [], i: [], j: [], k: [], text: [] });
-        const mesh = meshes.get(one);
-        const first = mesh.x.length;
-        for (const p of points) {
-          const [x, y, height] = place(p);
-          mesh.x.push(x); mesh.y.push(y); mesh.z.push(height); mesh.text.push(what);
-        }
-        for (const [i, j, k] of faces) { mesh.i.push(first + i); mesh.j.push(first + j); mesh.k.push(first + k); }
-      }
-      for (const line of shared ? Sectors.lines(shares, axes, step) : []) {
-        for (const p of [...line.map(place), [null, null, null]]) ["x", "y", "z"].forEach((axis, k) => outline[axis].push(p[k]));
-      }
-    }
-    const surfaces = [...meshes].map(([z, mesh]) => ({
-      type: "mesh3d", ...mesh, color: elements[z][1], hovertemplate: "%{text}<extra></extra>", flatshading: false,
-      lighting: { ambient: 0.34, diffuse: 0.68, specular: 0.1, roughness: 0.5, fresnel: 0.1, facenormalsepsilon: 0 },
-      lightposition: { x: -2e4, y: 3e4, z: -2e4 }, // an orthographic scene takes it relative to the viewer
+  const spheres = (all, elements, axes, colors, bonds = true) => {
+    const shared = ({ shares }) => Boolean(shares && shares.length > 1);
+    const radius = (atom) => (shared(atom) ? Sectors.radius(atom.shares, elements) : elements[atom.z][2]);
+    const label = (atom) => (shared(atom) ? Sectors.label(atom.shares, elements) : elements[atom.z][0]);
+    const spots = all.map((atom) => ({
+      at: atom.at, radius: (atom.size || 1) * SPHERE * radius(atom), text: `${label(atom)}  ${atom.text || ""}`.trim(), site: atom.site,
     }));
-    if (!outline.x.length) return surfaces;
-    return [...surfaces, {
-      type: "scatter3d", mode: "lines", ...outline, line: { color: colors.edge, width: 2 }, hoverinfo: "skip",
-    }];
+    const add = (viewer) => {
+      const whole = all.map((atom, k) => ({ atom, spot: spots[k], k })).filter(({ atom }) => !shared(atom));
+      const model = viewer.addModel();
+      model.addAtoms(whole.map(({ atom, spot, k }) => ({
+        elem: elements[atom.z][0], ...vector(atom.at), index: k, bonds: [], bondOrder: [], serial: k,
+        style: { sphere: { radius: spot.radius, color: atom.color || elements[atom.z][1], opacity: 1 } },
+      })));
+      model.setStyle({}, {}, true);
+      const step = Math.PI / (all.length <= 60 ? 24 : 12);
+      for (const [k, atom] of all.entries()) if (shared(atom)) {
+        const place = (p) => p.map((x, axis) => atom.at[axis] + spots[k].radius * x);
+        for (const { z, points, faces } of Sectors.surfaces(atom.shares, axes, step)) {
+          mesh({ points: points.map(place), faces, colors: elements[z][1] }).add(viewer);
+        }
+        for (const line of Sectors.lines(atom.shares, axes, step)) {
+          viewer.addCurve({ points: line.map(place).map(vector), radius: 0.015, smooth: 1, color: colors.edge });
+        }
+      }
+      if (bonds) for (const [i, j] of bound(all, all.map(radius))) {
+        const [from, to] = [all[i].at, all[j].at];
+        const half = from.map((x, axis) => (x + to[axis]) / 2);
+        stick(viewer, from, half, BOND.radius, elements[all[i].z][1]);
+        stick(viewer, half, to, BOND.radius, elements[all[j].z][1]);
+      }
+    };
+    return { add, spots };
+  };
+  /** Pairs of atoms that are near enough to be bound; none where there are too many to draw. */
+  const bound = (all, radii) => {
+    const pairs = [];
+    if (all.length > 400) return pairs;
+    for (let i = 0; i < all.length; i++) for (let j = 0; j < i; j++) {
+      const apart = norm(all[i].at.map((x, axis) => x - all[j].at[axis]));
+      if (apart > 0.4 && apart < BOND.longest * (radii[i] + radii[j])) pairs.push([i, j]);
+    }
+    return pairs;
   };
 
-  /** Trace of the edges of a cell whose corners `place` puts into space. */
-  const edges = (place, colors) => {
-    const lines = { x: [], y: [], z: [] };
-    for (const p of CORNERS) for (let k = 0; k < 3; k++) {
-      if (p[k]) continue;
-      const q = p.map((value, l) => (l === k ? 1 : value));
-      const ends = [place(p), place(q)];
-      ["x", "y", "z"].forEach((axis, l) => lines[axis].push(ends[0][l], ends[1][l], null));
+  /** The edges of a cell whose corners `place` puts into space. */
+  const edges = (place, colors) => ({
+    add: (viewer) => {
+      for (const p of CORNERS) for (let k = 0; k < 3; k++) {
+        if (!p[k]) stick(viewer, place(p), place(p.map((value, l) => (l === k ? 1 : value))), EDGE, colors.edge);
+      }
+    },
+  });
+
+  /** Words at places: [[text, at], …]. */
+  const words = (all, colors) => ({
+    add: (viewer) => {
+      for (const [text, at] of all) viewer.addLabel(text, {
+        position: vector(at), fontColor: colors.label, fontSize: 15, showBackground: false, inFront: true, alignment: "center",
+      });
+    },
+  });
+
+  // ---- views
+  const WITHOUT = "This browser draws nothing in three dimensions: WebGL is switched off. Numbers and files are complete.";
+  const open = (view) => {
+    try {
+      const viewer = $3Dmol.createViewer(view, { orthographic: true, disableFog: true, antialias: true });
+      viewer.setBackgroundColor("white", 0);
+      return viewer;
+    } catch {
+      view.textContent = WITHOUT;
+      return null;
     }
-    return { type: "scatter3d", mode: "lines", ...lines, line: { color: colors.edge, width: 2.5 }, hoverinfo: "skip" };
   };
 
   /**
-   * Views with one camera: `draw(side, traces, radius)` fills one with `traces(colors, camera)`, null empties it;
-   * `reset()` turns all back. What is `facing` the camera is made again when the reader has turned a view.
-   * The sphere that holds what is drawn fills `fill` of a view: its rim is never all in use.
+   * Views with one camera: `draw(side, parts, radius, facing)` fills one with `parts(colors, axes)`, null empties it;
+   * `reset()` turns all back. What is `facing` the reader is made again when a view was turned. `picked(spot)` tells
+   * which atom was clicked. The sphere that holds what is drawn fills `fill` of a view: its rim is never all in use.
    */
-  const linked = (views, fill) => {
-    const START = start(fill);
-    const listening = new Set();
+  const linked = (views, fill, picked = () => {}) => {
     let pose = structuredClone(START);
     let following = false;
-    const turned = new Map(); // side → draws again what faces the camera
-    const follow = (from) => (event) => {
-      const changes = Object.keys(START).filter((key) => event[`scene.${key}`]);
-      if (!changes.length || following) return;
-      for (const key of changes) pose[key] = structuredClone(event[`scene.${key}`]);
-      const others = views.filter((view, side) => side !== from && listening.has(view) && !view.hidden);
-      if (!others.length) return;
+    const states = views.map((view) => ({ view, viewer: null, radius: 1, spots: [], again: null }));
+
+    /** Distance of the camera at which the view holds the radius. */
+    const distance = ({ view, radius }) => {
+      const aspect = Math.max(1, view.clientWidth / Math.max(1, view.clientHeight));
+      return (1.5 * radius * aspect) / fill / Math.tan((FIELD * Math.PI) / 180);
+    };
+    const turn = (state) => {
+      if (!state.viewer) return;
+      const { x, y, z, w } = pose.turn;
+      state.set = [...pose.shift, STILL - distance(state) * pose.zoom, x, y, z, w];
       following = true;
-      const update = () => Object.fromEntries(changes.map((key) => [`scene.${key}`, structuredClone(pose[key])]));
-      Promise.all(others.map((other) => Plotly.relayout(other, update()))).finally(() => { following = false; });
+      state.viewer.setView([...state.set, 0, 0], true);
+      following = false;
     };
     let settling = null;
-    const settle = (event) => {
-      if (!event["scene.camera"]) return;
-      clearTimeout(settling); // the views that follow tell of it too
-      settling = setTimeout(() => [...turned.values()].forEach((again) => again()), 60);
+    const follow = (state) => (now) => {
+      // 3Dmol also tells when it draws anew what nobody has turned
+      if (following || !state.parts || !state.set || state.set.every((value, k) => Math.abs(value - now[k]) < 1e-9)) return;
+      const [sx, sy, sz, z, qx, qy, qz, qw] = now;
+      state.set = now.slice(0, 8);
+      pose = { turn: { x: qx, y: qy, z: qz, w: qw }, zoom: (STILL - z) / distance(state), shift: [sx, sy, sz] };
+      for (const other of states) if (other !== state && other.parts) turn(other);
+      if (!states.some(({ facing }) => facing)) return;
+      clearTimeout(settling);
+      settling = setTimeout(() => states.filter(({ facing, parts }) => facing && parts).forEach(fillIn), 80);
     };
-    const draw = (side, traces, radius, facing = false) => {
-      const view = views[side];
-      view.hidden = !traces;
-      turned.delete(side);
-      if (!traces) return;
-      if (facing) turned.set(side, () => draw(side, traces, radius, facing));
-      const css = getComputedStyle(document.documentElement);
-      const colors = Object.fromEntries(["edge", "label", "card", "line"].map((name) => [name, css.getPropertyValue(`--${name}`).trim()]));
-      const axis = { visible: false, showspikes: false, range: [-radius, radius], autorange: false };
-      const layout = {
-        scene: {
-          xaxis: axis, yaxis: axis, zaxis: axis, aspectmode: "manual", dragmode: "orbit", bgcolor: "rgba(0,0,0,0)",
-          ...structuredClone(pose),
-        },
-        margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)", showlegend: false,
-        hoverlabel: { bgcolor: colors.card, bordercolor: colors.line, font: { color: colors.label, size: 13 } },
-      };
-      Plotly.react(view, traces(colors, pose.camera), layout, { displayModeBar: false, displaylogo: false, responsive: true, scrollZoom: true });
-      if (listening.has(view)) return;
-      listening.add(view);
-      view.on("plotly_relayouting", follow(side));
-      view.on("plotly_relayout", follow(side));
-      view.on("plotly_relayout", settle);
+    const colorsNow = (view) => {
+      const css = getComputedStyle(view);
+      return Object.fromEntries(["edge", "label", "card", "line"].map((name) => [name, css.getPropertyValue(`--${name}`).trim()]));
     };
-    return { draw, reset: () => { pose = structuredClone(START); } };
+    const fillIn = (state) => {
+      const { viewer, view } = state;
+      viewer.removeAllModels();
+      viewer.removeAllShapes();
+      viewer.removeAllLabels();
+      const parts = state.parts(colorsNow(view), axesOf(pose.turn));
+      for (const part of parts) part.add(viewer);
+      state.spots = parts.flatMap(({ spots }) => spots || []);
+      following = true;
+      viewer.render();
+      following = false;
+      turn(state);
+    };
+
+    // ---- what is under the pointer
+    const spotAt = (state, event) => {
+      const box = state.view.getBoundingClientRect();
+      const perAngstrom = box.width / 2 / (distance(state) * pose.zoom * Math.tan((FIELD * Math.PI) / 180));
+      const [right, up, pole] = axesOf(pose.turn);
+      const x = (event.clientX - box.left - box.width / 2) / perAngstrom - dot(right, pose.shift);
+      const y = (box.height / 2 - (event.clientY - box.top)) / perAngstrom - dot(up, pose.shift);
+      const under = state.spots.filter(({ at, radius }) => Math.hypot(dot(right, at) - x, dot(up, at) - y) <= radius);
+      return under.sort((a, b) => dot(pole, b.at) - dot(pole, a.at))[0];
+    };
+    const listen = (state) => {
+      const { view } = state;
+      const tip = document.createElement("span");
+      tip.className = "tip";
+      tip.hidden = true;
+      view.append(tip);
+      let pressed = null;
+      view.addEventListener("pointermove", (event) => {
+        const spot = event.buttons ? null : spotAt(state, event);
+        tip.hidden = !spot;
+        if (!spot) return;
+        tip.textContent = spot.text;
+        const box = view.getBoundingClientRect();
+        tip.style.left = `${Math.min(event.clientX - box.left + 12, box.width - tip.offsetWidth - 4)}px`;
+        tip.style.top = `${Math.max(4, event.clientY - box.top - 30)}px`;
+      });
+      view.addEventListener("pointerleave", () => { tip.hidden = true; });
+      view.addEventListener("pointerdown", (event) => { pressed = [event.clientX, event.clientY]; }, true);
+      view.addEventListener("pointerup", (event) => {
+        const still = pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) < 4;
+        const spot = still && spotAt(state, event);
+        if (spot) picked(spot);
+      }, true);
+      view.addEventListener("keydown", (event) => {
+        const turns = { ArrowLeft: [-TURN, "y"], ArrowRight: [TURN, "y"], ArrowUp: [-TURN, "x"], ArrowDown: [TURN, "x"] };
+        const zooms = { "+": 1.15, "-": 1 / 1.15 };
+        if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in turns || event.key in zooms)) return;
+        event.preventDefault();
+        event.stopPropagation();
+        if (event.key in turns) state.viewer.rotate(...turns[event.key]);
+        else state.viewer.zoom(zooms[event.key]);
+      });
+      new ResizeObserver(() => {
+        if (!state.viewer || !view.clientWidth) return;
+        following = true;
+        state.viewer.resize();
+        following = false;
+        turn(state);
+      }).observe(view);
+    };
+
+    const draw = (side, parts, radius, facing = false) => {
+      const state = states[side];
+      state.view.hidden = !parts;
+      Object.assign(state, { parts, radius, facing });
+      if (!parts || state.broken) return;
+      if (!state.viewer) {
+        state.viewer = open(state.view);
+        state.broken = !state.viewer;
+        if (state.broken) return;
+        state.viewer.setViewChangeCallback(follow(state));
+        listen(state);
+      }
+      fillIn(state);
+    };
+    const reset = () => {
+      pose = structuredClone(START);
+      states.filter(({ parts }) => parts).forEach(turn);
+    };
+    return { draw, reset, picture: (side) => states[side].viewer && states[side].viewer.pngURI() };
   };
 
-  return { CORNERS, dot, cross, norm, edges, spheres, linked };
+  return { CORNERS, dot, cross, norm, mesh, edges, spheres, words, linked };
 })();

@@ -29,7 +29,7 @@
     if (chosen < 0) return;
     paintDensities();
     rows[chosen].atoms.forEach((atoms, side) => {
-      draw(2 + side, (colors, camera) => structure(atoms, edge, elements, colors, camera), reach(edge));
+      draw(2 + side, (colors, axes) => structure(atoms, edge, elements, colors, axes), reach(edge));
     });
   };
 
