@@ -156,13 +156,13 @@ def elements(numbers: Iterable[int]) -> dict[str, tuple[str, str, float]]:
     return {str(z): (symbol(z), hex_color(z), radius(z)) for z in sorted(numbers)}
 
 
-def packed_density(field: Float[np.ndarray, "n n n"]) -> dict[str, Any]:
-    """16 bits a point, little-endian, in base64: value = low + step × number."""
+def packed_density(field: Float[np.ndarray, "nx ny nz"]) -> dict[str, Any]:
+    """16 bits a point, little-endian, in base64, the last axis the fastest: value = low + step × number."""
     values = np.asarray(field, dtype=np.float64)
     low = float(values.min())
     step = float(values.max() - low) / 65535 or 1.0
     numbers = np.round((values - low) / step).astype("<u2")
-    return {"points": len(values), "low": low, "step": step, "values": b64encode(numbers.tobytes()).decode()}
+    return {"size": list(values.shape), "low": low, "step": step, "values": b64encode(numbers.tobytes()).decode()}
 
 
 def placed_atoms(positions: Float[np.ndarray, "atoms 3"], numbers: Int[np.ndarray, " atoms"]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _row(row: Reconstruction) -> dict[str, Any]:
     return {
         "name": row.original.name,
         "groups": [row.space_group, row.space_group_decoded],
-        "crystals": [_crystal(row.original), None if decoded is None else _crystal(decoded)],
+        "crystals": [crystal_data(row.original), None if decoded is None else crystal_data(decoded)],
         "matched": row.matched,
         "rms": _number(row.rms_angstrom),
         "largest": _number(row.largest_angstrom),
@@ -187,7 +187,7 @@ def _row(row: Reconstruction) -> dict[str, Any]:
     }
 
 
-def _crystal(crystal: Crystal) -> dict[str, Any]:
+def crystal_data(crystal: Crystal) -> dict[str, Any]:
     """Give a crystal with its sites in the cell; five decimals are 1e-4 Å in a cell of 10 Å."""
     wrapped = np.round(crystal.frac_coords - np.floor(crystal.frac_coords), 5) % 1
     return {

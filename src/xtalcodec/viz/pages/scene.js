@@ -106,20 +106,13 @@ const Scene = (() => {
   });
 
   /** Words at places: [[text, at], …]. */
-  const words = (all, colors) => ({
-    add: (viewer) => {
-      for (const [text, at] of all) viewer.addLabel(text, {
-        position: vector(at), fontColor: colors.label, fontSize: 15, showBackground: false, inFront: true, alignment: "center",
-      });
-    },
-  });
+  const words = (all) => ({ add: () => {}, words: all });
 
   // ---- views
   const WITHOUT = "This browser draws nothing in three dimensions: WebGL is switched off. Numbers and files are complete.";
   const open = (view) => {
     try {
       const viewer = $3Dmol.createViewer(view, { orthographic: true, disableFog: true, antialias: true });
-      viewer.setBackgroundColor("white", 0);
       return viewer;
     } catch {
       view.textContent = WITHOUT;
@@ -135,7 +128,7 @@ const Scene = (() => {
   const linked = (views, fill, picked = () => {}) => {
     let pose = structuredClone(START);
     let following = false;
-    const states = views.map((view) => ({ view, viewer: null, radius: 1, spots: [], again: null }));
+    const states = views.map((view) => ({ view, viewer: null, radius: 1, spots: [], words: [] }));
 
     /** Distance of the camera at which the view holds the radius. */
     const distance = ({ view, radius }) => {
@@ -149,6 +142,18 @@ const Scene = (() => {
       following = true;
       state.viewer.setView([...state.set, 0, 0], true);
       following = false;
+      putWords(state);
+    };
+    /** Points of the screen per Å. */
+    const scaleOf = (state) => state.view.clientWidth / 2 / (distance(state) * pose.zoom * Math.tan((FIELD * Math.PI) / 180));
+    const putWords = (state) => {
+      const perAngstrom = scaleOf(state);
+      const [right, up] = axesOf(pose.turn);
+      for (const { word, at } of state.words) {
+        const moved = at.map((x, k) => x + pose.shift[k]);
+        word.style.left = `${state.view.clientWidth / 2 + perAngstrom * dot(right, moved)}px`;
+        word.style.top = `${state.view.clientHeight / 2 - perAngstrom * dot(up, moved)}px`;
+      }
     };
     let settling = null;
     const follow = (state) => (now) => {
@@ -157,6 +162,7 @@ const Scene = (() => {
       const [sx, sy, sz, z, qx, qy, qz, qw] = now;
       state.set = now.slice(0, 8);
       pose = { turn: { x: qx, y: qy, z: qz, w: qw }, zoom: (STILL - z) / distance(state), shift: [sx, sy, sz] };
+      putWords(state);
       for (const other of states) if (other !== state && other.parts) turn(other);
       if (!states.some(({ facing }) => facing)) return;
       clearTimeout(settling);
@@ -170,10 +176,19 @@ const Scene = (() => {
       const { viewer, view } = state;
       viewer.removeAllModels();
       viewer.removeAllShapes();
-      viewer.removeAllLabels();
-      const parts = state.parts(colorsNow(view), axesOf(pose.turn));
+      const colors = colorsNow(view);
+      viewer.setBackgroundColor(colors.card || "white");
+      const parts = state.parts(colors, axesOf(pose.turn));
       for (const part of parts) part.add(viewer);
       state.spots = parts.flatMap(({ spots }) => spots || []);
+      for (const { word } of state.words) word.remove();
+      state.words = parts.flatMap((part) => part.words || []).map(([text, at]) => {
+        const word = document.createElement("span");
+        word.className = "word";
+        word.textContent = text;
+        view.append(word);
+        return { word, at };
+      });
       following = true;
       viewer.render();
       following = false;
@@ -183,7 +198,7 @@ const Scene = (() => {
     // ---- what is under the pointer
     const spotAt = (state, event) => {
       const box = state.view.getBoundingClientRect();
-      const perAngstrom = box.width / 2 / (distance(state) * pose.zoom * Math.tan((FIELD * Math.PI) / 180));
+      const perAngstrom = scaleOf(state);
       const [right, up, pole] = axesOf(pose.turn);
       const x = (event.clientX - box.left - box.width / 2) / perAngstrom - dot(right, pose.shift);
       const y = (box.height / 2 - (event.clientY - box.top)) / perAngstrom - dot(up, pose.shift);

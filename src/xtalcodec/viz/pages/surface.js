@@ -6,6 +6,32 @@ const Surface = (() => {
   const TETRAHEDRA = [[0, 1, 3, 7], [0, 2, 3, 7], [0, 1, 5, 7], [0, 4, 5, 7], [0, 2, 6, 7], [0, 4, 6, 7]];
   const OUTSIDE = -1e9; // beyond the faces, so that the surface is closed there
 
+  const ORANGES = ["#fbe3d3", "#e8834f", "#8f2d12"];
+  const VIRIDIS = ["#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39", "#fde725"];
+
+  // ---- densities as they are sent: 16 bits a point
+  const kept = new WeakMap();
+  /** A packed density {size, low, step, values} as a field {size, values}. */
+  const unpacked = (density) => {
+    if (!kept.has(density)) {
+      const { size, low, step } = density;
+      const bytes = Uint8Array.from(atob(density.values), (c) => c.charCodeAt(0));
+      const numbers = new DataView(bytes.buffer);
+      const values = Float32Array.from({ length: size[0] * size[1] * size[2] }, (_, k) => low + step * numbers.getUint16(2 * k, true));
+      kept.set(density, { size, values });
+    }
+    return kept.get(density);
+  };
+
+  /** Colour of a value from `low` to `high`: "#rrggbb". */
+  const shade = (value, [low, high], scale = ORANGES) => {
+    const place = Math.max(0, Math.min(1, (value - low) / (high - low || 1))) * (scale.length - 1);
+    const k = Math.min(scale.length - 2, Math.floor(place));
+    const channel = (color, at) => parseInt(color.slice(1 + 2 * at, 3 + 2 * at), 16);
+    const mixed = [0, 1, 2].map((at) => Math.round(channel(scale[k], at) + (place - k) * (channel(scale[k + 1], at) - channel(scale[k], at))));
+    return `#${mixed.map((x) => x.toString(16).padStart(2, "0")).join("")}`;
+  };
+
   const cross = (u, v) => [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]];
   const minus = (u, v) => [u[0] - v[0], u[1] - v[1], u[2] - v[2]];
   const dot = (u, v) => u[0] * v[0] + u[1] * v[1] + u[2] * v[2];
@@ -78,5 +104,24 @@ const Surface = (() => {
     return { points, faces, values: held };
   };
 
-  return { closed, mesh };
+  /** Triangles and values of a plane across an axis of a field with both of its faces, at a share of that axis. */
+  const plane = ({ size, values }, axis, share, place) => {
+    const [u, v] = [0, 1, 2].filter((k) => k !== axis);
+    const strides = [size[1] * size[2], size[2], 1];
+    const layer = share * (size[axis] - 1);
+    const below = Math.min(size[axis] - 2, Math.floor(layer));
+    const [points, held, faces] = [[], [], []];
+    for (let i = 0; i < size[u]; i++) for (let j = 0; j < size[v]; j++) {
+      const p = [0, 0, 0];
+      p[axis] = share; p[u] = i / (size[u] - 1); p[v] = j / (size[v] - 1);
+      points.push(place(p));
+      const first = i * strides[u] + j * strides[v] + below * strides[axis];
+      held.push(values[first] + (layer - below) * (values[first + strides[axis]] - values[first]));
+      const here = i * size[v] + j;
+      if (i + 1 < size[u] && j + 1 < size[v]) faces.push(here, here + 1, here + size[v], here + 1, here + size[v] + 1, here + size[v]);
+    }
+    return { points, faces, values: held };
+  };
+
+  return { VIRIDIS, ORANGES, unpacked, shade, closed, mesh, plane };
 })();
