@@ -253,3 +253,34 @@ def _is_prototype(crystal: Crystal) -> bool:
 
     alike = [one for one in prototypes().values() if np.array_equal(one.elements, crystal.elements)]
     return any(rms_displacement(one, crystal) is not None for one in alike)
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A film of density and atoms along a path, turning."""
+
+    path: Between
+
+    def __call__(self, codec: "Codec", tell: Tell, part: Part) -> bytes:  # noqa: ARG002
+        """Return the bytes of an MP4."""
+        from tempfile import TemporaryDirectory
+
+        from xtalcodec.latent_space.interpolate import interpolate
+        from xtalcodec.viz.figures.codes import frames
+        from xtalcodec.viz.figures.frames import RATE, movie
+
+        steps = self.path.steps
+        codes = interpolate(codec, self.path.a, self.path.b, steps, spherical=self.path.spherical)
+        titles = [f"{100 * k / (steps - 1):.0f} %" for k in range(steps)]
+        shown = frames(codec, codes, codec.decode_crystals(codes), titles)
+        seconds = max(6.0, float(steps))
+        total, done = round(seconds * RATE), 0
+
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            tell(min(done, total), total)
+
+        with TemporaryDirectory(prefix="xtalcodec-") as folder:
+            movie(shown, Path(folder, "film.mp4"), seconds=seconds, progress=advance)
+            return Path(folder, "film.mp4").read_bytes()

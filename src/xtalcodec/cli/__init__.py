@@ -2,6 +2,7 @@
 
 import typer
 
+from xtalcodec.cli.app import app as serve_app
 from xtalcodec.cli.coding import decode, encode
 from xtalcodec.cli.completing import complete
 from xtalcodec.cli.data import data_app
@@ -27,6 +28,7 @@ app.command()(evaluate_samples)
 app.command()(hull)
 app.command()(train_prior)
 app.command()(complete)
+app.command(name="app")(serve_app)
 app.add_typer(data_app, name="data")
 
 

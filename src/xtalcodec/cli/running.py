@@ -28,6 +28,7 @@ EXTRAS = {
     "matminer": "judge",
     "sevenn": "stability",
     "distributed": "dask",
+    "nicegui": "app",
 } | dict.fromkeys(("matplotlib", "skimage", "imageio_ffmpeg"), "figures")
 """Library → the extra of the package that brings it."""
 

@@ -1,0 +1,1 @@
+export default { template: "<span>{{ text }}</span>", props: { text: String } };

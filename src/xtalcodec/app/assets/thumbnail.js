@@ -1,0 +1,11 @@
+export default {
+  template: '<img class="thumbnail" :src="source" :alt="alt" width="150" height="120">',
+  props: { view: Object, elements: Object, alt: String },
+  data: () => ({ source: "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==" }),
+  mounted() {
+    this.make = () => { this.source = Thumbnails.of(Vue.toRaw(this.view), Vue.toRaw(this.elements)) || this.source; };
+    addEventListener("xtalcodec-theme", this.make);
+    requestAnimationFrame(this.make);
+  },
+  unmounted() { removeEventListener("xtalcodec-theme", this.make); },
+};

@@ -1,0 +1,172 @@
+"""Native elements of a page, each with its name for those who hear it: small words for what all pages need."""
+
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nicegui import ui
+
+ASSETS = Path(__file__).parent / "assets"
+
+VALUE = "(event) => emit(event.target.value)"
+
+
+class CrystalsView(ui.element, component=ASSETS / "crystals_view.js"):
+    """Crystals side by side, or along a path."""
+
+    def show(self, shown: dict[str, Any]) -> None:
+        """Draw what a task returned."""
+        self.props["shown"] = shown
+        self.update()
+
+
+class Latent(ui.element, component=ASSETS / "latent.js"):
+    """A latent as a picture."""
+
+    def __init__(self, latent: dict[str, Any]) -> None:
+        """Draw a table of numbers."""
+        super().__init__()
+        self.props["latent"] = latent
+
+
+class Thumbnail(ui.element, component=ASSETS / "thumbnail.js"):
+    """A small picture of a crystal."""
+
+    def __init__(self, view: dict[str, Any], elements: dict[str, Any], alt: str) -> None:
+        """Draw a view.
+
+        Parameters
+        ----------
+        view, elements
+            As `views.view` and `views.table_of` return them.
+        alt
+            What is seen.
+        """
+        super().__init__()
+        self.props.update({"view": {"crystal": view["crystal"]}, "elements": elements, "alt": alt})
+
+
+class Drop(ui.element, component=ASSETS / "drop.js"):
+    """A place to drop files on."""
+
+    def __init__(self, label: str, hint: str, address: str, largest: int) -> None:
+        """Say what is taken.
+
+        Parameters
+        ----------
+        label, hint
+            What it says.
+        address
+            Where files are sent.
+        largest
+            Bytes of one.
+        """
+        super().__init__()
+        self.props.update({"label": label, "hint": hint, "address": address, "largest": largest})
+
+
+def tag(name: str, text: str = "", kind: str = "", **attributes: Any) -> ui.element:
+    """Make an element with text, which is never taken as HTML.
+
+    Parameters
+    ----------
+    name
+        Of the element.
+    text
+        In it.
+    kind
+        Its classes.
+    attributes
+        Its others; _ stands for - in their names.
+    """
+    made = ui.element(name).classes(kind)
+    made.props.update({key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()})
+    if text:
+        with made:
+            Text(text)
+    return made
+
+
+class Text(ui.element, component=ASSETS / "text.js"):
+    """Text alone."""
+
+    def __init__(self, text: str) -> None:
+        """Show it."""
+        super().__init__()
+        self.props["text"] = text
+
+    def set(self, text: str) -> None:
+        """Change it."""
+        self.props["text"] = text
+        self.update()
+
+
+@contextmanager
+def card(title: str, kind: str = "") -> Any:
+    """A part of the page with a heading."""
+    with tag("section", kind=f"card {kind}", aria_label=title) as made:
+        tag("h2", title)
+        yield made
+
+
+def button(text: str, on_click: Callable[[], Any], kind: str = "") -> ui.element:
+    """Make a button.
+
+    Parameters
+    ----------
+    text
+        On it.
+    on_click
+        What it does.
+    kind
+        Its classes.
+    """
+    return tag("button", text, kind, type="button").on("click", lambda: on_click())
+
+
+def field(name: str, on_change: Callable[[str], Any], value: Any = "", **attributes: Any) -> ui.element:
+    """Make an input with its name.
+
+    Parameters
+    ----------
+    name
+        Above it.
+    on_change
+        Called with what was typed.
+    value
+        At first.
+    attributes
+        Of the input.
+    """
+    with tag("label", name, "field"):
+        made = tag("input", **{"type": "text", **attributes}, value=value)
+    return made.on("change", lambda event: on_change(event.args), js_handler=VALUE)
+
+
+def choice(name: str, options: Iterable[tuple[str, str]], on_change: Callable[[str], Any], value: str = "") -> ui.element:
+    """Make a list to choose from.
+
+    Parameters
+    ----------
+    name
+        Above it.
+    options
+        Values and their texts.
+    on_change
+        Called with the chosen value.
+    value
+        At first.
+    """
+    with tag("label", name, "field"), tag("select", value=value) as made:
+        for key, text in options:
+            tag("option", label=text, value=key, **({"selected": True} if key == value else {}))
+    return made.on("change", lambda event: on_change(event.args), js_handler=VALUE)
+
+
+def check(name: str, on_change: Callable[[bool], Any], *, value: bool = False) -> ui.element:
+    """Make a box to tick."""
+    with tag("label", kind="field check"):
+        made = tag("input", type="checkbox", **({"checked": True} if value else {}))
+        Text(name)
+    return made.on("change", lambda event: on_change(event.args), js_handler="(event) => emit(event.target.checked)")

@@ -1,0 +1,178 @@
+"""One reader's open page: its messages, its one job at a time, and the crystals that were dropped on it."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from nicegui import background_tasks, ui
+
+from xtalcodec.app.controls import Drop, Text, button, tag
+from xtalcodec.app.jobs import BusyError, Job, Task, Workers, sentence
+from xtalcodec.app.links import LinkError, crystal_of, word_of
+from xtalcodec.app.uploads import LARGEST
+from xtalcodec.app.work import Read
+from xtalcodec.crystal import Crystal
+
+Taken = Callable[[list[Crystal]], Awaitable[None]]
+
+DROPS: dict[str, Callable[[bytes, str], None]] = {}
+"""Address of each open place for files → what takes them; others' addresses cannot be guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What whoever started the server said."""
+
+    codec: str
+    workers: Workers
+    prior: str | None = None
+    """A file of latents or a folder of a prior, to sample from."""
+
+
+@dataclass(eq=False)
+class Desk:
+    """What belongs to one open page, and ends with it."""
+
+    settings: Settings
+    job: Job | None = None
+    keys: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """End everything when the browser is gone."""
+        ui.context.client.on_delete(self.close)
+
+    def close(self) -> None:
+        """End the reader's work and forget the places for files."""
+        if self.job:
+            self.job.cancel()
+        for key in self.keys:
+            DROPS.pop(key, None)
+
+    # ---- what the reader sees of work
+
+    def messages(self) -> None:
+        """Place sentences here: what went wrong, beside what was asked."""
+        self._messages = tag("div", kind="messages", role="alert")
+
+    def working(self) -> None:
+        """Place the progress and the button that cancels here."""
+        with tag("div", kind="work", role="status") as self._work:
+            self._said = Text("")
+            self._bar = tag("progress", max=1, value=0, aria_label="Progress")
+            button("Cancel", self.cancel)
+        self._work.set_visibility(False)
+
+    def say(self, text: str, kind: str = "error") -> None:
+        """Add a sentence; what a file holds is shown as text."""
+        with self._messages:
+            tag("p", sentence(text), kind)
+
+    def hush(self) -> None:
+        """Take the sentences away."""
+        self._messages.clear()
+
+    def cancel(self) -> None:
+        """End the work."""
+        if self.job:
+            self.job.cancel()
+
+    async def do(self, task: Task, part: Callable[[Any], None] = lambda _: None, what: str = "Working") -> Any:
+        """Have a task done and show how far it is; None where it failed or was cancelled, which is said.
+
+        Parameters
+        ----------
+        task
+            For a worker. One that runs for this page already is cancelled.
+        part
+            Takes the parts of the result as they come.
+        what
+            What it is called meanwhile.
+        """
+        self.cancel()
+        try:
+            job = self.job = self.settings.workers.submit(task)
+        except BusyError as error:
+            self.say(str(error))
+            return None
+        self._work.set_visibility(True)
+        async for news in job.news():
+            if self.job is not job:
+                return None  # another has taken its place
+            if news.kind == "waiting":
+                self._show(f"Waiting: number {news.value} in the queue", None)
+            elif news.kind == "begun":
+                self._show(f"{what} …", None)
+            elif news.kind == "progress":
+                self._show(f"{what} … {news.value[0]} of {news.value[1]}", news.value[0] / max(1, news.value[1]))
+            elif news.kind == "part":
+                part(news.value)
+        self._work.set_visibility(False)
+        self.job = None
+        if news.kind == "failed":
+            self.say(news.value)
+        elif news.kind == "cancelled":
+            self.say("Cancelled.", "note")
+        return news.value if news.kind == "done" else None
+
+    def _show(self, text: str, share: float | None) -> None:
+        self._said.set(text)
+        if share is None:
+            self._bar.props.pop("value", None)
+        else:
+            self._bar.props["value"] = share
+        self._bar.update()
+
+    # ---- crystals that come in
+
+    def drop(self, label: str, taken: Taken) -> Drop:
+        """Place a place for files here; `taken` gets the crystals of each."""
+        key = secrets.token_urlsafe(18)
+        client = ui.context.client
+
+        async def read(data: bytes, name: str) -> None:
+            with client:
+                self.hush()
+                result = await self.do(Read(data, name), what="Reading")
+                if result is None:
+                    return
+                for title, reason in result["unusable"]:
+                    self.say(f"{title}: {reason}")
+                if result["crystals"]:
+                    await taken(result["crystals"])
+
+        DROPS[key] = lambda data, name: background_tasks.create(read(data, name))
+        self.keys.append(key)
+        hint = f"CIF, POSCAR, JSON, extended XYZ, SHELX, or a zip of them; at most {LARGEST >> 20} MiB"
+        place = Drop(label, hint, f"/upload/{key}", LARGEST)
+        place.on("refused", lambda event: self.say(str(event.args)))
+        return place
+
+    def linked(self, word: str | None) -> Crystal | None:
+        """Return the crystal that a link names, if it does; what is wrong with it is said."""
+        if not word:
+            return None
+        try:
+            return crystal_of(word)
+        except LinkError as error:
+            self.say(str(error))
+            return None
+
+    def remember(self, path: str, **words: Any) -> None:
+        """Put what is shown into the address, so that the same link shows it again; nothing where it is too large.
+
+        Parameters
+        ----------
+        path
+            Of the page.
+        words
+            Crystals and settings, by name; None for what is not set.
+        """
+        texts = {key: word_of(value) if isinstance(value, Crystal) else value for key, value in words.items()}
+        if any(texts[key] is None for key, value in words.items() if isinstance(value, Crystal)):
+            address = path
+        else:
+            given = {key: f"{value}" for key, value in texts.items() if value is not None}
+            address = f"{path}?{urlencode(given, safe=':')}"
+        ui.run_javascript(f"history.replaceState(null, '', {address!r})")

@@ -1,0 +1,128 @@
+"""Between two crystals: what the latents on the way decode to."""
+
+from importlib.util import find_spec
+from typing import Any
+
+from nicegui import ui
+
+from xtalcodec.app.controls import CrystalsView, Text, button, card, check, field, tag
+from xtalcodec.app.desk import Desk, Settings
+from xtalcodec.app.pages.crystal_choice import choose
+from xtalcodec.app.pages.frame import page
+from xtalcodec.app.views import files_of
+from xtalcodec.app.work import Between
+from xtalcodec.crystal import Crystal
+
+LEAD = (
+    "Two crystals are encoded, their codes are mixed step by step, and each mixture is decoded. Move the slider along "
+    "the way; the curve says how sure the decoder is of each step."
+)
+MOST_STEPS = 41
+
+
+async def show(settings: Settings, crystal: str | None, to: str | None, steps: str) -> None:
+    """Make the page, with the crystals of a link in it.
+
+    Parameters
+    ----------
+    settings
+        Of the server.
+    crystal, to
+        Words of links.
+    steps
+        As typed.
+    """
+    with page("/between", LEAD, settings) as desk:
+        await Page(desk, steps).open(crystal, to)
+
+
+class Page:
+    """One reader's page."""
+
+    def __init__(self, desk: Desk, steps: str) -> None:
+        """Lay it out."""
+        self.desk, self.steps, self.spherical, self.energies = desk, steps, False, False
+        self.ends: list[Crystal | None] = [None, None]
+        self.rows: list[Any] = []
+        with tag("div", kind="columns"):
+            self.chosen = [self._end(0, "From"), self._end(1, "To")]
+        with card("The way", "input"):
+            with tag("div", kind="line"):
+                field("Steps, both ends included", self._set_steps, steps, type="number", min=2, max=MOST_STEPS)
+                check("Along an arc", lambda yes: setattr(self, "spherical", yes))
+                if find_spec("sevenn"):
+                    check("With energies (SevenNet)", lambda yes: setattr(self, "energies", yes))
+                button("Go", self.go, "first")
+            desk.messages()
+            desk.working()
+        self.result = tag("section", kind="card result", aria_label="Result")
+        with self.result:
+            self.view = CrystalsView()
+            with tag("div", kind="line"):
+                button("Download all CIFs", self.give, "first")
+                if find_spec("matplotlib") and find_spec("imageio_ffmpeg"):
+                    button("Make a film", self.film)
+        self.result.set_visibility(False)
+
+    def _end(self, side: int, title: str) -> Text:
+        with card(title):
+            said = Text("No crystal yet.")
+
+            async def take(crystals: list[Crystal]) -> None:
+                self.ends[side] = crystals[0]
+                said.set(f"{crystals[0].name}: {crystals[0].formula}, {len(crystals[0])} sites")
+                if all(self.ends):
+                    await self.go()
+
+            choose(self.desk, "Drop a crystal here, or click to choose a file", take, kind=title.lower())
+        return said
+
+    def _set_steps(self, text: str) -> None:
+        self.steps = text
+
+    async def open(self, a: str | None, b: str | None) -> None:
+        """Begin with the crystals of a link."""
+        self.ends = [self.desk.linked(a), self.desk.linked(b)]
+        for said, end in zip(self.chosen, self.ends, strict=True):
+            if end is not None:
+                said.set(f"{end.name}: {end.formula}, {len(end)} sites")
+        if all(self.ends):
+            await ui.context.client.connected()
+            await self.go()
+
+    async def go(self) -> None:
+        """Walk."""
+        self.desk.hush()
+        a, b = self.ends
+        if a is None or b is None:
+            self.desk.say("Choose two crystals first")
+            return
+        if not self.steps.isdigit() or not 2 <= int(self.steps) <= MOST_STEPS:
+            self.desk.say(f"The number of steps is a whole number from 2 to {MOST_STEPS}")
+            return
+        steps = int(self.steps)
+        self.desk.remember("/between", crystal=a, to=b, steps=steps)
+        done = await self.desk.do(Between(a, b, steps, self.spherical, self.energies), what="Walking")
+        if done is None:
+            return
+        self.rows = done["rows"]
+        confidence = [row.confidence for row in self.rows]
+        path = {"shares": done["shares"], "confidence": confidence, "energy": done["energies"]}
+        self.result.set_visibility(True)
+        self.view.show({"elements": done["elements"], "views": done["views"], "path": path})
+
+    def give(self) -> None:
+        """Give the crystals away."""
+        name, data = files_of([row.crystal for row in self.rows if row.crystal])
+        ui.download.content(data, name)
+
+    async def film(self) -> None:
+        """Make a film in the background and give it away."""
+        from xtalcodec.app.work import Film
+
+        a, b = self.ends
+        if a is None or b is None:
+            return
+        film = await self.desk.do(Film(Between(a, b, int(self.steps), self.spherical)), what="Filming")
+        if film is not None:
+            ui.download.content(film, "between.mp4")

@@ -1,0 +1,108 @@
+"""The server: NiceGUI's pages behind a guard, workers behind a queue."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import unquote
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from nicegui import ui
+
+from xtalcodec.app.controls import ASSETS
+from xtalcodec.app.desk import DROPS, Settings
+from xtalcodec.app.guard import Guard
+from xtalcodec.app.jobs import Workers
+from xtalcodec.app.pages import alter, between, reconstruct, sample
+from xtalcodec.app.uploads import LARGEST
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+TOGETHER = 20
+"""Uploads that a page may have under way in all of its places for files."""
+
+
+def build(settings: Settings, hosts: tuple[str, ...] | None, token: str | None) -> Guard:
+    """Make the application.
+
+    Parameters
+    ----------
+    settings
+        What whoever starts it says.
+    hosts
+        Names that it is asked by; None for any.
+    token
+        That it asks for; None for none.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        settings.workers.start()
+        yield
+        await settings.workers.stop()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/assets", StaticFiles(directory=ASSETS))
+    app.mount("/scene", StaticFiles(directory=Path(str(files("xtalcodec.viz.pages")))))
+
+    @app.post("/upload/{key}")
+    async def upload(key: str, request: Request) -> PlainTextResponse:
+        take = DROPS.get(key)
+        if take is None:
+            return PlainTextResponse("This page is not open any more: load it again.", 404)
+        take(await request.body(), unquote(request.headers.get("x-name", ""))[:300])
+        return PlainTextResponse("taken")
+
+    @ui.page("/")
+    async def _reconstruct(crystal: str | None = None) -> None:
+        await reconstruct.show(settings, crystal)
+
+    @ui.page("/between")
+    async def _between(crystal: str | None = None, to: str | None = None, steps: str = "7") -> None:
+        await between.show(settings, crystal, to, steps)
+
+    @ui.page("/alter")
+    async def _alter(crystal: str | None = None, replace: str = "", scale: str = "") -> None:
+        await alter.show(settings, crystal, replace, scale)
+
+    @ui.page("/sample")
+    async def _sample(number: str = "", seed: str = "", temperature: str = "") -> None:
+        await sample.show(settings, number, seed, temperature)
+
+    ui.run_with(
+        app,
+        title="xtalcodec",
+        favicon=Path(str(files("xtalcodec.app").joinpath("assets/favicon.svg"))),
+        dark=None,
+        tailwind=False,
+        reconnect_timeout=5.0,
+        show_welcome_message=False,
+    )
+    return Guard(app, hosts, token, LARGEST)
+
+
+def serve(codec: str, port: int, host: str | None = None, prior: str | None = None, workers: int = 1) -> None:
+    """Serve the pages until interrupted.
+
+    Parameters
+    ----------
+    codec
+        Its name or folder.
+    port
+        To listen on.
+    host
+        Address to listen on; this machine alone if not given. With one, a token is asked for, which is in the address that
+        is printed.
+    prior
+        A file of latents or a folder of a prior, to sample from.
+    workers
+        Processes that compute.
+    """
+    token = None if host is None else secrets.token_urlsafe(18)
+    guard = build(Settings(codec, Workers(codec, workers), prior), LOOPBACK if host is None else None, token)
+    shown = "localhost" if host is None else host
+    print(f"xtalcodec is at http://{shown}:{port}/{f'?token={token}' if token else ''}", flush=True)  # noqa: T201
+    uvicorn.run(guard, host=host or "127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=3)
