@@ -210,10 +210,22 @@ def _work(channel: "connection.Connection", name: str) -> None:
     from xtalcodec.codecs.base import Codec
 
     codec = Codec.from_pretrained(name)
+    import_all()
     with contextlib.suppress(EOFError, OSError):
         while True:
             task = channel.recv()
             channel.send(_outcome(task, codec, channel))
+
+
+def import_all() -> None:
+    """Import what the tasks use, before the first reader waits for it."""
+    import pymatgen.analysis.structure_matcher
+    import pymatgen.io.cif
+
+    import xtalcodec.evaluation.generation
+    import xtalcodec.evaluation.reconstruction
+    import xtalcodec.io.read
+    import xtalcodec.latent_space.interpolate  # noqa: F401
 
 
 def _outcome(task: Task, codec: "Codec", channel: "connection.Connection") -> News:

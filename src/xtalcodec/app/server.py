@@ -17,6 +17,7 @@ from xtalcodec.app.controls import ASSETS
 from xtalcodec.app.desk import DROPS, Settings
 from xtalcodec.app.guard import Guard
 from xtalcodec.app.jobs import Workers
+from xtalcodec.app.pages.crystal_choice import names
 from xtalcodec.app.pages import alter, between, reconstruct, sample
 from xtalcodec.app.uploads import LARGEST
 
@@ -76,6 +77,7 @@ def build(settings: Settings, hosts: tuple[str, ...] | None, token: str | None) 
         app,
         title="xtalcodec",
         favicon=Path(str(files("xtalcodec.app").joinpath("assets/favicon.svg"))),
+        language="en-US",
         dark=None,
         tailwind=False,
         reconnect_timeout=5.0,
@@ -103,6 +105,7 @@ def serve(codec: str, port: int, host: str | None = None, prior: str | None = No
     """
     token = None if host is None else secrets.token_urlsafe(18)
     guard = build(Settings(codec, Workers(codec, workers), prior), LOOPBACK if host is None else None, token)
+    names()  # the first page need not wait for them
     shown = "localhost" if host is None else host
     print(f"xtalcodec is at http://{shown}:{port}/{f'?token={token}' if token else ''}", flush=True)  # noqa: T201
     uvicorn.run(guard, host=host or "127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=3)

@@ -4,7 +4,7 @@ class Crystals {
   constructor(root, emit) {
     this.root = root;
     this.emit = emit;
-    this.choice = { density: "off", level: 30, cut: 50, axis: 2, color: "element", bonds: true };
+    this.choice = { density: "off", level: 45, cut: 50, axis: 2, color: "element", bonds: true };
     this.step = 0;
     this.playing = null;
     this.fresh = () => this.paint();
@@ -234,11 +234,12 @@ class Crystals {
     const { density, color } = this.choice;
     const look = (site) => {
       const own = view.sites && view.sites[site];
-      if (!own) return {};
+      const size = density === "off" ? 1 : 0.45; // so that the density is seen
+      if (!own) return { size };
       const text = [own.away === null ? "" : `${own.away.toFixed(3)} Å off`, `confidence ${own.sure.toFixed(2)}`].filter(Boolean).join(", ");
-      return color === "element" ? { text } : { text, color: this.siteColor(own) };
+      return color === "element" ? { text, size } : { text, size, color: this.siteColor(own) };
     };
-    const parts = Cell.parts(view.crystal, this.shown.elements, colors, axes, { bonds: density !== "surface", look });
+    const parts = Cell.parts(view.crystal, this.shown.elements, colors, axes, { bonds: density === "off", look });
     if (!view.density || density === "off") return parts;
     const place = Cell.placing(view.crystal);
     const field = Surface.closed(Surface.unpacked(view.density));

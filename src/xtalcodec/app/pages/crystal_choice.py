@@ -1,6 +1,7 @@
 """A crystal to begin with: dropped as a file, or picked among the prototypes by what people call it."""
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
 from nicegui import ui
 
@@ -10,6 +11,7 @@ from xtalcodec.app.links import prototypes
 from xtalcodec.crystal import Crystal
 
 
+@lru_cache(maxsize=1)
 def names() -> dict[str, str]:
     """Return what each prototype is shown as → its name, in the order of the alphabet."""
     from xtalcodec.datasets.sources.aflow_prototypes import minerals

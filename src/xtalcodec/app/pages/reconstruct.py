@@ -42,7 +42,7 @@ class Page:
             self.list = tag("div", kind="list")
         self.result = tag("div", kind="card result", role="region", aria_label="Result")
         with self.result:
-            self.title = tag("div", role="status")
+            self.title = tag("div", kind="heading", role="status")
             self.view = CrystalsView()
             self.about = tag("div", kind="columns")
         self.result.set_visibility(False)
