@@ -3,10 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo paper test lint format docs pictures benchmarks clean
+.PHONY: app demo paper test lint format docs pictures benchmarks clean
 
 demo: .venv/product ## reconstruct 288 AFLOW prototypes and 11 disordered crystals: table, CIFs and a page to look at
 	$(BIN)/xtalcodec reconstruct aflow-prototypes --out demo/cifs --json demo/summary.json --html demo/index.html --workers 2
+
+app: .venv/app ## the page in the browser, at http://localhost:8050
+	$(BIN)/xtalcodec app
 
 # The paper's system, small: fields to disk (locally and on MPI ranks), its networks trained for a while, its figures.
 PAPER_MINUTES ?= 2
@@ -50,6 +53,10 @@ benchmarks: .venv/development ## throughput and memory of training, encoding and
 .venv/product: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/app: .venv/product
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .[app]
 	@touch $@
 
 .venv/development: .venv/product

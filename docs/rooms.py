@@ -31,6 +31,7 @@ WHAT = {
     "bulk": "any number of crystals on any number of workers, shard by shard",
     "training": "the loop, optimisers, checkpoints, recipes",
     "viz": "figures for print, pages to turn crystals in",
+    "app": "the page in the browser: server, jobs, pages",
     "cli": "the verbs of the command line",
     "testing": "contract suites and hypothesis strategies, for plug-ins too",
 }
@@ -41,7 +42,7 @@ FAMILIES = {
     "#3c5fb0": ("representations", "networks", "atom_finders", "codecs"),
     "#7a4fa3": ("priors", "latent_space"),
     "#2a8f83": ("datasets", "evaluation", "bulk", "training"),
-    "#b8862b": ("viz", "cli", "testing"),
+    "#b8862b": ("viz", "app", "cli", "testing"),
 }
 """Colour → rooms."""
 

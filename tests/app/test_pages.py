@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 CAME_BACK = ".badge.good"
 PEROVSKITE = "aflow:AB3C_cP5_221_a_c_b"
-SECONDS = 10
+SECONDS = 40
 """Bound of a test on a machine that does other things; the aim is 2 s, and what it took is printed."""
 
 
@@ -39,11 +39,15 @@ def download(page, button):
 def drawn(page):
     """Colours in the first view's picture: a picture of nothing has one."""
     return page.evaluate(
-        """() => { const canvas = document.querySelector('.view canvas'); const copy = document.createElement('canvas');
-        [copy.width, copy.height] = [120, 90]; const pen = copy.getContext('2d');
-        return new Promise((done) => requestAnimationFrame(() => { pen.drawImage(canvas, 0, 0, 120, 90);
-        const data = pen.getImageData(0, 0, 120, 90).data; const seen = new Set();
-        for (let k = 0; k < data.length; k += 4) seen.add(`${data[k]} ${data[k + 1]} ${data[k + 2]}`); done(seen.size); })); }"""
+        """() => new Promise((done) => requestAnimationFrame(() => {
+            const copy = Object.assign(document.createElement('canvas'), { width: 120, height: 90 });
+            const pen = copy.getContext('2d');
+            pen.drawImage(document.querySelector('.view canvas'), 0, 0, 120, 90);
+            const data = pen.getImageData(0, 0, 120, 90).data;
+            const seen = new Set();
+            for (let k = 0; k < data.length; k += 4) seen.add(`${data[k]} ${data[k + 1]} ${data[k + 2]}`);
+            done(seen.size);
+        }))"""
     )
 
 
@@ -54,7 +58,7 @@ def test_a_crystal_is_dropped_and_comes_back(reader, cifs, shot, tmp_path):
     begun = time.perf_counter()
     page = reader("/")
     page.wait_for_selector(".drop")
-    print(f"\nfirst load: {time.perf_counter() - begun:.2f} s")
+    print(f"\nfirst load: {time.perf_counter() - begun:.2f} s")  # noqa: T201
     drop(page, cifs / "SrTiO3.cif")
     page.wait_for_selector(CAME_BACK)
     assert page.locator(".figures figure").count() == 2
@@ -70,9 +74,9 @@ def test_a_crystal_is_dropped_and_comes_back(reader, cifs, shot, tmp_path):
     assert back.formula == "SrTiO3"
     assert not serious(page)
     page.locator("select[data-key=density]").select_option("surface")
-    assert "e/Å³" in page.locator(".scale").inner_text()
+    assert "e/Å³" in page.locator(".keys .scale").inner_text()
     page.locator("select[data-key=color]").select_option("sure")
-    assert "confidence" in page.locator(".scale").inner_text()
+    assert "confidence" in page.locator(".keys .scale").inner_text()
     shot(page, "reconstruct-surface", full_page=True)
 
 
@@ -90,10 +94,9 @@ def test_twenty_sites_take_how_long(reader, shot, tmp_path):
         drop(page, tmp_path / "perovskite.cif")
         page.wait_for_selector(".view canvas")
         seen = time.perf_counter() - begun
-        page.locator("tr").nth(0).wait_for(timeout=1) if False else None
         page.wait_for_selector(CAME_BACK)
         took = time.perf_counter() - begun
-        print(f"\n20 sites, {turn} time: picture after {seen:.2f} s, decoded after {took:.2f} s")
+        print(f"\n20 sites, {turn} time: picture after {seen:.2f} s, decoded after {took:.2f} s")  # noqa: T201
         page.wait_for_timeout(300)
         if turn == "first":
             shot(page, "reconstruct")
@@ -231,24 +234,23 @@ def test_two_readers_do_not_disturb_each_other(reader, cifs):
         assert foreign not in page.locator("body").inner_text()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1280, 2560])
-def test_every_page_at_every_width(reader, shot, width, scheme):
-    if width == 2560 and scheme == "light":
-        height = 1440
-    height = {400: 800, 1280: 900, 2560: 1440}[width]
-    page = reader(f"/?crystal={PEROVSKITE}", width, height, color_scheme=scheme)
-    page.wait_for_selector(CAME_BACK)
-    assert drawn(page) > 10
-    shot(page, f"reconstruct-{width}-{scheme}", full_page=True)
-    for name in ("between", "alter", "sample"):
-        page.goto(page.url.split("/", 3)[0] + "//" + urlsplit(page.url).netloc + f"/{name}")
-        page.wait_for_selector("h1")
+@pytest.mark.parametrize("width", [400, 1280, 1920])
+def test_every_page_at_every_width(reader, shot, width):
+    page = reader(f"/?crystal={PEROVSKITE}", width, {400: 800, 1280: 900, 1920: 1080}[width])
+    for name in ("", "between", "alter", "sample"):
+        if name:
+            page.goto(f"http://{urlsplit(page.url).netloc}/{name}")
+            page.wait_for_selector("h1")
+        else:
+            page.wait_for_selector(CAME_BACK)
+            assert drawn(page) > 10
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{name} is {wide} points wide"
-        shot(page, f"{name}-{width}-{scheme}", full_page=True)
-    if width == 400:
-        assert not serious(page)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            shot(page, f"{name or 'reconstruct'}-{width}-{scheme}", full_page=True)
+        if width == 400:
+            assert not serious(page)
 
 
 def test_the_page_turns_dark_and_light_by_its_button(reader):

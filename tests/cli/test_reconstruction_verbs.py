@@ -26,7 +26,7 @@ def test_reconstruct_writes_cifs_table_page_and_json(run, cifs, tmp_path):
     assert summary["n"] == 2
     assert summary["match_rate"] == 1
     assert {row["formula"] for row in summary["crystals"]} == {"Al", "Cu"}
-    assert "plotly" in (tmp_path / "p.html").read_text().lower()
+    assert "3dmol" in (tmp_path / "p.html").read_text().lower()
 
 
 def test_bad_inputs_are_listed_and_the_good_ones_done(run, cifs, tmp_path):

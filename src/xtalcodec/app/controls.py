@@ -122,7 +122,7 @@ def button(text: str, on_click: Callable[[], Any], kind: str = "") -> ui.element
     kind
         Its classes.
     """
-    return tag("button", text, kind, type="button").on("click", lambda: on_click())
+    return tag("button", text, kind, type="button").on("click", on_click, args=[])
 
 
 def field(name: str, on_change: Callable[[str], Any], value: Any = "", **attributes: Any) -> ui.element:
@@ -144,7 +144,9 @@ def field(name: str, on_change: Callable[[str], Any], value: Any = "", **attribu
     return made.on("change", lambda event: on_change(event.args), js_handler=VALUE)
 
 
-def choice(name: str, options: Iterable[tuple[str, str]], on_change: Callable[[str], Any], value: str = "") -> ui.element:
+def choice(
+    name: str, options: Iterable[tuple[str, str]], on_change: Callable[[str], Any], value: str = ""
+) -> ui.element:
     """Make a list to choose from.
 
     Parameters

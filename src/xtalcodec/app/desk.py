@@ -41,7 +41,8 @@ class Desk:
 
     def __post_init__(self) -> None:
         """End everything when the browser is gone."""
-        ui.context.client.on_delete(self.close)
+        self.client = ui.context.client
+        self.client.on_delete(self.close)
 
     def close(self) -> None:
         """End the reader's work and forget the places for files."""
@@ -129,10 +130,9 @@ class Desk:
     def drop(self, label: str, taken: Taken) -> Drop:
         """Place a place for files here; `taken` gets the crystals of each."""
         key = secrets.token_urlsafe(18)
-        client = ui.context.client
 
         async def read(data: bytes, name: str) -> None:
-            with client:
+            with self.client:
                 self.hush()
                 result = await self.do(Read(data, name), what="Reading")
                 if result is None:
@@ -175,4 +175,4 @@ class Desk:
         else:
             given = {key: f"{value}" for key, value in texts.items() if value is not None}
             address = f"{path}?{urlencode(given, safe=':')}"
-        ui.run_javascript(f"history.replaceState(null, '', {address!r})")
+        self.client.run_javascript(f"history.replaceState(null, '', {address!r})")

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import signal
-import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -219,9 +218,6 @@ def _work(channel: "connection.Connection", name: str) -> None:
 
 def import_all() -> None:
     """Import what the tasks use, before the first reader waits for it."""
-    import pymatgen.analysis.structure_matcher
-    import pymatgen.io.cif
-
     import xtalcodec.evaluation.generation
     import xtalcodec.evaluation.reconstruction
     import xtalcodec.io.read
@@ -238,8 +234,8 @@ def _outcome(task: Task, codec: "Codec", channel: "connection.Connection") -> Ne
         )
     except (ValueError, OSError, ModuleNotFoundError) as error:
         return News("failed", sentence(str(error)))
-    except Exception:  # noqa: BLE001 - the page lives on, and whoever runs the server reads the log
-        log.error("a task failed:\n%s", traceback.format_exc())
+    except Exception:
+        log.exception("a task failed")
         return News("failed", "The program itself has failed here; whoever runs it finds the reason in its log.")
     return News("done", result)
 

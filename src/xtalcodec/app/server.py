@@ -1,6 +1,7 @@
 """The server: NiceGUI's pages behind a guard, workers behind a queue."""
 
 import secrets
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -17,13 +18,11 @@ from xtalcodec.app.controls import ASSETS
 from xtalcodec.app.desk import DROPS, Settings
 from xtalcodec.app.guard import Guard
 from xtalcodec.app.jobs import Workers
-from xtalcodec.app.pages.crystal_choice import names
 from xtalcodec.app.pages import alter, between, reconstruct, sample
+from xtalcodec.app.pages.crystal_choice import names
 from xtalcodec.app.uploads import LARGEST
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-TOGETHER = 20
-"""Uploads that a page may have under way in all of its places for files."""
 
 
 def build(settings: Settings, hosts: tuple[str, ...] | None, token: str | None) -> Guard:
@@ -96,15 +95,18 @@ def serve(codec: str, port: int, host: str | None = None, prior: str | None = No
     port
         To listen on.
     host
-        Address to listen on; this machine alone if not given. With one, a token is asked for, which is in the address that
-        is printed.
+        Address to listen on; this machine alone if not given. With one, a token is asked for: it is in the address
+        that is printed.
     prior
         A file of latents or a folder of a prior, to sample from.
     workers
         Processes that compute.
     """
     token = None if host is None else secrets.token_urlsafe(18)
-    guard = build(Settings(codec, Workers(codec, workers), prior), LOOPBACK if host is None else None, token)
+    settings = Settings(codec, Workers(codec, workers), prior)
+    guard = build(settings, LOOPBACK if host is None else None, token)
+    # NiceGUI looks for its server among all objects there are, torch's old names too, which warn when they are looked at.
+    warnings.filterwarnings("ignore", message="`torch.distributed.reduce_op`", category=FutureWarning)
     names()  # the first page need not wait for them
     shown = "localhost" if host is None else host
     print(f"xtalcodec is at http://{shown}:{port}/{f'?token={token}' if token else ''}", flush=True)  # noqa: T201

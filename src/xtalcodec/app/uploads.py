@@ -1,4 +1,4 @@
-"""What a reader dropped on the page → crystals, by the reader of the command line; the format is told by the content."""
+"""Files that were dropped on the page → crystals, by the command line's reader; the content tells the format."""
 
 import re
 from dataclasses import replace
@@ -22,7 +22,7 @@ _BINARY = ((b"PK\x03\x04", ".zip"), (b"PAR1", ".parquet"), (b"SQLite format 3\0"
 def read_upload(data: bytes, name: str) -> tuple[list[Crystal], list[Unusable]]:
     """Read the crystals of an upload.
 
-    It lies for a moment in a folder of its own, under a name of ours: the sender's is what the crystal is called, no more.
+    It lies for a moment in a folder of its own, under a name of ours: the sender's is what the crystal is called.
 
     Parameters
     ----------

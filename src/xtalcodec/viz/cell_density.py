@@ -7,7 +7,7 @@ from xtalcodec.crystal import HEAVIEST, Crystal
 
 WIDTH = 0.5
 """Å: σ of the Gaussian that an atom's electrons are spread by; wider ones melt atoms into each other."""
-SPACING, MOST = 0.35, 36
+SPACING, MOST = 0.25, 40
 """Å between points, and most points along an axis."""
 
 

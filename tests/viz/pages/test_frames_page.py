@@ -14,7 +14,7 @@ from xtalcodec.viz.figures.frames import Frame
 from xtalcodec.viz.pages.frames_page import write_frames_page
 from xtalcodec.viz.pages.page import packed_density
 
-HOSTILE = "</script><script>alert(1)</script><img src=http://x onerror=alert(2)> {{plotly}}"
+HOSTILE = "</script><script>alert(1)</script><img src=http://x onerror=alert(2)> {{library}}"
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def data(text):
 
 
 def unpacked(packed):
-    numbers = np.frombuffer(b64decode(packed["values"]), "<u2").reshape([packed["points"]] * 3)
+    numbers = np.frombuffer(b64decode(packed["values"]), "<u2").reshape(packed["size"])
     return packed["low"] + packed["step"] * numbers
 
 

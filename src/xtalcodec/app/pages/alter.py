@@ -46,8 +46,18 @@ class Page:
                 choose(desk, "Drop a crystal here, or click to choose a file", self.take)
             with card("What changes", "input"):
                 with tag("div", kind="line"):
-                    field("Elements, old=new", lambda text: setattr(self, "replace", text), replace, placeholder="Sr=Ba, Ti=Zr")
-                    field("Density ×, several give a series", lambda text: setattr(self, "scale", text), scale, placeholder="0.8, 0.9, 1.1")
+                    field(
+                        "Elements, old=new",
+                        lambda text: setattr(self, "replace", text),
+                        replace,
+                        placeholder="Sr=Ba, Ti=Zr",
+                    )
+                    field(
+                        "Density ×, several give a series",
+                        lambda text: setattr(self, "scale", text),
+                        scale,
+                        placeholder="0.8, 0.9, 1.1",
+                    )
                     button("Go", self.go, "first")
                 desk.messages()
                 desk.working()
@@ -57,7 +67,9 @@ class Page:
         """Take the first of crystals."""
         self.crystal = crystals[0]
         elements = sorted(set(self.crystal.symbols))
-        self.said.set(f"{self.crystal.name}: {self.crystal.formula}, {len(self.crystal)} sites of {', '.join(elements)}")
+        self.said.set(
+            f"{self.crystal.name}: {self.crystal.formula}, {len(self.crystal)} sites of {', '.join(elements)}"
+        )
         if self.replace or self.scale:
             await self.go()
         else:

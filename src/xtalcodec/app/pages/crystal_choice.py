@@ -17,7 +17,9 @@ def names() -> dict[str, str]:
     from xtalcodec.datasets.sources.aflow_prototypes import minerals
 
     known = minerals()
-    shown = {f"{known[name] or crystal.formula} · {crystal.formula} · {name}": name for name, crystal in prototypes().items()}
+    shown = {
+        f"{known[name] or crystal.formula} · {crystal.formula} · {name}": name for name, crystal in prototypes().items()
+    }
     return dict(sorted(shown.items(), key=lambda pair: pair[0].casefold()))
 
 
@@ -55,7 +57,13 @@ def choose(desk: Desk, label: str, taken: Callable[[list[Crystal]], Awaitable[No
             desk.say(f"No prototype is called {typed[:60]!r}" if wanted else "Type a mineral, a formula or a prototype")
 
     with tag("div", kind="line"):
-        box = field("or a prototype, by mineral or formula", remember, list=f"{kind}-names", placeholder="rutile, NaCl …", size=34)
+        box = field(
+            "or a prototype, by mineral or formula",
+            remember,
+            list=f"{kind}-names",
+            placeholder="rutile, NaCl …",
+            size=34,
+        )
         with tag("datalist", id=f"{kind}-names"):
             for text in shown:
                 ui.element("option").props.update({"value": text})

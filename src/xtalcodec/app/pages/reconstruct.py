@@ -131,7 +131,11 @@ class Page:
             with tag("div", kind="line"):
                 for name, fmt in formats.items():
                     if row.decoded.is_ordered or fmt in ("cif", "json"):
-                        button(f"Download {name}" if fmt == "cif" else name, lambda fmt=fmt: give(fmt), "first" if fmt == "cif" else "")
+                        button(
+                            f"Download {name}" if fmt == "cif" else name,
+                            lambda fmt=fmt: give(fmt),
+                            "first" if fmt == "cif" else "",
+                        )
 
 
 def _verdict(row: Reconstruction) -> tuple[str, bool]:
@@ -183,7 +187,7 @@ def _sites(view: dict[str, Any], crystal: Crystal) -> None:
         return
     with tag("div", kind="scroll", tabindex=0, role="group", aria_label="Table of sites"), tag("table"):
         with tag("thead"), tag("tr"):
-            for name, kind in (("Site", ""), ("x, y, z", ""), ("off, Å", "number"), ("confidence", "number")):
+            for name, kind in (("Site", ""), ("x, y, z", ""), ("off, Å", "number"), ("sure", "number")):
                 tag("th", name, kind, scope="col")
         with tag("tbody"):
             for k, (site, place) in enumerate(zip(view["sites"], view["crystal"]["sites"], strict=True)):
@@ -191,7 +195,7 @@ def _sites(view: dict[str, Any], crystal: Crystal) -> None:
                     break
                 with tag("tr"):
                     tag("td", f"{crystal.label(k)} {k + 1}")
-                    tag("td", "  ".join(f"{x:.4f}" for x in place))
+                    tag("td", "  ".join(f"{x:.3f}" for x in place))
                     tag("td", f"{site['away']:.4f}", "number" + (" bad" if site["away"] > DISPLACED else ""))
                     tag("td", f"{site['sure']:.2f}", "number")
     if len(view["sites"]) > SHOWN:

@@ -54,7 +54,12 @@ class Page:
                     sources = [(desk.settings.prior, Path(desk.settings.prior).name), (PROTOTYPES, "the prototypes")]
                     choice("Learned from", sources, self._from, self.source)
                 field("Number", lambda text: setattr(self, "number", text), number, type="number", min=1, max=MOST)
-                field("Temperature, 0 to 2", lambda text: setattr(self, "temperature", text), temperature, inputmode="decimal")
+                field(
+                    "Temperature, 0 to 2",
+                    lambda text: setattr(self, "temperature", text),
+                    temperature,
+                    inputmode="decimal",
+                )
                 field("Seed", lambda text: setattr(self, "seed", text), seed, inputmode="numeric")
                 button("Draw", self.go, "first")
             desk.messages()
@@ -88,7 +93,9 @@ class Page:
             notes += [(f"same as {part['twin']}", "soft")] if part["twin"] else []
             notes += [("a known prototype", "soft")] if part["known"] else []
             self.strip.add({**part, "place": counts["all"], "notes": notes})
-            self.told.set(f"{counts['all']} drawn, {counts['valid']} valid, {counts['new']} of them different and no prototype")
+            self.told.set(
+                f"{counts['all']} drawn, {counts['valid']} valid, {counts['new']} of them different and no prototype"
+            )
 
         done = await self.desk.do(asked, take, "Drawing")
         if done is not None:

@@ -42,9 +42,7 @@ class AflowPrototypes(Source):
 def minerals() -> dict[str, str]:
     """Return the mineral, or the kind of structure, that each prototype is known as, by its name."""
     entries = _entries()
-    return {
-        name: entry["tags"]["mineral"] or "" for name, entry in zip(_names(entries), entries, strict=True)
-    }
+    return {name: entry["tags"]["mineral"] or "" for name, entry in zip(_names(entries), entries, strict=True)}
 
 
 def _entries() -> list[dict[str, Any]]:

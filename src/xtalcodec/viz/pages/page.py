@@ -20,7 +20,6 @@ from xtalcodec.geometry.elements import radius, symbol
 from xtalcodec.io.atomic import atomic
 from xtalcodec.viz.elements import hex_color, in_order
 
-
 LIBRARY = "vendor/3Dmol.js"
 """What draws in three dimensions: 3Dmol.js 2.5.5 as its authors built it (BSD-3-Clause, see the file beside it)."""
 

@@ -82,9 +82,10 @@ const Surface = (() => {
     const axes = [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map((p, axis) => minus(place(p), origin).map((x) => x / (size[axis] - 1)));
     const direction = (p) => [0, 1, 2].map((x) => p[0] * axes[0][x] + p[1] * axes[1][x] + p[2] * axes[2][x]);
     for (let i = -1; i < nx; i++) for (let j = -1; j < ny; j++) for (let k = -1; k < nz; k++) {
-      const corners = CORNERS.map(([x, y, z]) => ({ p: [i + x, j + y, k + z], value: at(i + x, j + y, k + z) }));
-      const count = corners.filter(({ value }) => value > level).length;
+      let count = 0;
+      for (let c = 0; c < 8; c++) count += at(i + (c & 1), j + ((c >> 1) & 1), k + ((c >> 2) & 1)) > level;
       if (count === 0 || count === 8) continue;
+      const corners = CORNERS.map(([x, y, z]) => ({ p: [i + x, j + y, k + z], value: at(i + x, j + y, k + z) }));
       for (const four of TETRAHEDRA) {
         const high = four.map((c) => corners[c]).filter(({ value }) => value > level);
         const low = four.map((c) => corners[c]).filter(({ value }) => value <= level);

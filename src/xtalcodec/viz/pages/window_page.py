@@ -35,7 +35,10 @@ def write_window_page(rows: Sequence[WindowRow], path: str | Path, edge: float, 
     numbers = {int(z) for row in chosen for atoms in (row.true, row.decoded) for z in atoms.numbers}
     data = {"elements": elements(numbers), "edge": edge, "rows": [_row(row) for row in chosen]}
     texts = {"title": title, "notes": f"{notes} {len(chosen)} crystals are shown, from the best to the worst density."}
-    styles, scripts = ["page.css", "window_page.css"], ["sectors.js", "scene.js", "surface.js", "cube.js", "window_page.js"]
+    styles, scripts = (
+        ["page.css", "window_page.css"],
+        ["sectors.js", "scene.js", "surface.js", "cube.js", "window_page.js"],
+    )
     fill_page(path, "window_page.html", styles, scripts, texts, {"summary": _summary(rows)}, data)
 
 

@@ -1,0 +1,48 @@
+"""Uploads are told by their content, read by the guarded reader, and their names are words alone."""
+
+import io
+import zipfile
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from xtalcodec.app.uploads import name_of, read_upload, suffix_of
+
+SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+@pytest.mark.parametrize(("fmt", "suffix"), [("cif", ".cif"), ("poscar", ".vasp"), ("json", ".json")])
+@pytest.mark.parametrize("name", ["salt.txt", "salt", "salt.exe", "salt.zip"])
+def test_the_content_tells_the_format_whatever_the_name(fmt, suffix, name):
+    data = SALT.to(fmt=fmt).encode()
+    assert suffix_of(data) == suffix
+    crystals, unusable = read_upload(data, name)
+    assert [c.formula for c in crystals] == ["NaCl"]
+    assert not unusable
+
+
+def test_a_zip_is_read_and_what_is_no_crystal_told():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("salt.cif", SALT.to(fmt="cif"))
+        archive.writestr("../../bad.cif", "data_x\n_cell_length_a what\n")
+    crystals, unusable = read_upload(file.getvalue(), "all.zip")
+    assert [c.formula for c in crystals] == ["NaCl"]
+    assert len(unusable) == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\1\2", b"hello", b"PK\x03\x04broken", b"PAR1", b"\xff" * 100])
+def test_anything_else_is_one_reason(data):
+    crystals, unusable = read_upload(data, "x.cif")
+    assert not crystals
+    assert len(unusable) == 1
+    assert "upload" not in unusable[0].reason, "no word of where it lay"
+    assert unusable[0].name == "x"
+
+
+def test_names_are_words():
+    assert name_of("../../etc/passwd") == "passwd"
+    assert name_of("C:\\a\\quartz.cif") == "quartz"
+    assert name_of("<img onerror=x>.cif") == "<img onerror=x>"
+    assert name_of("\0\n.cif") == "crystal"
+    assert len(name_of("x" * 1000)) <= 120
