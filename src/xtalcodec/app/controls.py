@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nicegui import ui
+from nicegui.events import GenericEventArguments
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -141,7 +142,7 @@ def field(name: str, on_change: Callable[[str], Any], value: Any = "", **attribu
     """
     with tag("label", name, "field"):
         made = tag("input", **{"type": "text", **attributes}, value=value)
-    return made.on("change", lambda event: on_change(event.args), js_handler=VALUE)
+    return _told(made, on_change)
 
 
 def choice(
@@ -163,7 +164,18 @@ def choice(
     with tag("label", name, "field"), tag("select", value=value) as made:
         for key, text in options:
             tag("option", label=text, value=key, **({"selected": True} if key == value else {}))
-    return made.on("change", lambda event: on_change(event.args), js_handler=VALUE)
+    return _told(made, on_change)
+
+
+def _told(made: ui.element, on_change: Callable[[str], Any]) -> ui.element:
+    """Have a function called with what an element holds, which it goes on holding when the page is drawn anew."""
+
+    def change(event: GenericEventArguments) -> Any:
+        made.props["value"] = event.args
+        made.update()
+        return on_change(str(event.args))
+
+    return made.on("change", change, js_handler=VALUE)
 
 
 def check(name: str, on_change: Callable[[bool], Any], *, value: bool = False) -> ui.element:

@@ -105,7 +105,7 @@ def serve(codec: str, port: int, host: str | None = None, prior: str | None = No
     token = None if host is None else secrets.token_urlsafe(18)
     settings = Settings(codec, Workers(codec, workers), prior)
     guard = build(settings, LOOPBACK if host is None else None, token)
-    # NiceGUI looks for its server among all objects there are, torch's old names too, which warn when they are looked at.
+    # NiceGUI looks for its server among all objects there are, torch's old names too, which warn when looked at.
     warnings.filterwarnings("ignore", message="`torch.distributed.reduce_op`", category=FutureWarning)
     names()  # the first page need not wait for them
     shown = "localhost" if host is None else host

@@ -140,7 +140,7 @@ class Crystals {
 
   /** Confidence, and the energy where it is known, over the path. */
   curve({ shares, confidence, energy }) {
-    const [width, height, left, right, top, bottom] = [640, 170, 52, energy.length ? 62 : 16, 14, 34];
+    const [width, height, left, right, top, bottom] = [640, 170, 52, energy.length ? 62 : 26, 14, 34];
     const node = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     node.setAttribute("viewBox", `0 0 ${width} ${height}`);
     node.setAttribute("role", "img");

@@ -52,7 +52,7 @@ def page(path: str, lead: str, settings: Settings) -> Iterator[Desk]:
                 tag("a", name, href=address, **({"aria-current": "page"} if address == path else {}))
         tag("span", f"codec {settings.codec}", "codec")
         button("Light or dark", lambda: None).on("click", js_handler="() => Theme.turn()")
-    with tag("main", id="main"):
+    with tag("div", id="main"):  # NiceGUI's own page is the <main>
         with tag("div"):
             tag("h1", PAGES[path])
             tag("p", lead, "lead")

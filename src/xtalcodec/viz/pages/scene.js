@@ -2,7 +2,7 @@
 /* What the pages share: atoms as spheres, bonds, edges of a cell, surfaces, and views that turn together; by 3Dmol.js. */
 const Scene = (() => {
   const SPHERE = 0.5; // of the covalent radius
-  const BOND = { longest: 1.15, radius: 0.1 }; // of the sum of the covalent radii; Å
+  const BOND = { longest: 1.15, shell: 1.15, radius: 0.1 }; // of the covalent radii's sum; of the nearest neighbour; Å
   const EDGE = 0.03; // Å
   const FIELD = 20; // degrees; half of the view's width over the distance of an orthographic camera is its tangent
   const STILL = 150; // 3Dmol's camera stands here on the z axis
@@ -85,15 +85,19 @@ const Scene = (() => {
     };
     return { add, spots };
   };
-  /** Pairs of atoms that are near enough to be bound; none where there are too many to draw. */
+  /** Pairs of atoms that touch, about as near as one's nearest neighbour; none where there are too many to draw. */
   const bound = (all, radii) => {
     const pairs = [];
     if (all.length > 400) return pairs;
+    const near = all.map(() => Infinity);
     for (let i = 0; i < all.length; i++) for (let j = 0; j < i; j++) {
       const apart = norm(all[i].at.map((x, axis) => x - all[j].at[axis]));
-      if (apart > 0.4 && apart < BOND.longest * (radii[i] + radii[j])) pairs.push([i, j]);
+      if (apart < 0.4 || apart > BOND.longest * (radii[i] + radii[j])) continue;
+      pairs.push([i, j, apart]);
+      near[i] = Math.min(near[i], apart);
+      near[j] = Math.min(near[j], apart);
     }
-    return pairs;
+    return pairs.filter(([i, j, apart]) => apart < BOND.shell * Math.max(near[i], near[j]));
   };
 
   /** The edges of a cell whose corners `place` puts into space. */
