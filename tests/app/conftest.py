@@ -26,7 +26,7 @@ FLAGS = [
     "--disable-sync",
 ]
 """Drawn by the processor, and asking nothing of the network."""
-PATIENCE = 20_000
+PATIENCE = 60_000
 """ms; a busy machine is no failure."""
 
 

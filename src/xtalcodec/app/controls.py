@@ -163,8 +163,13 @@ def choice(
     """
     with tag("label", name, "field"), tag("select", value=value) as made:
         for key, text in options:
-            tag("option", label=text, value=key, **({"selected": True} if key == value else {}))
+            tag("option", label=text, value=key, **_flag("selected", key == value))
     return _told(made, on_change)
+
+
+def _flag(name: str, yes: bool) -> dict[str, Any]:
+    """An attribute that is there or not."""
+    return {name: True} if yes else {}
 
 
 def _told(made: ui.element, on_change: Callable[[str], Any]) -> ui.element:
@@ -181,6 +186,6 @@ def _told(made: ui.element, on_change: Callable[[str], Any]) -> ui.element:
 def check(name: str, on_change: Callable[[bool], Any], *, value: bool = False) -> ui.element:
     """Make a box to tick."""
     with tag("label", kind="field check"):
-        made = tag("input", type="checkbox", **({"checked": True} if value else {}))
+        made = tag("input", type="checkbox", **_flag("checked", value))
         Text(name)
     return made.on("change", lambda event: on_change(event.args), js_handler="(event) => emit(event.target.checked)")

@@ -17,7 +17,7 @@ from xtalcodec.crystal import Crystal
 
 Taken = Callable[[list[Crystal]], Awaitable[None]]
 
-DROPS: dict[str, Callable[[bytes, str], None]] = {}
+DROPS: dict[str, Callable[[bytes, str], Any]] = {}
 """Address of each open place for files → what takes them; others' addresses cannot be guessed."""
 
 

@@ -190,7 +190,7 @@ class Sample:
             twin = next((other.name for other in earlier if row.valid and same(row, other)), "")
             if row.valid and not twin:
                 earlier.append(row)
-            known = bool(row.crystal) and _is_prototype(row.crystal)
+            known = row.crystal is not None and _is_prototype(row.crystal)
             picture = views.view(row.crystal, row.name, row.space_group, row.reason)
             table = views.table_of([row.crystal])
             part({"row": row, "twin": twin, "known": known, "view": picture, "elements": table})

@@ -1,5 +1,6 @@
 """Reconstruct: a crystal, what came back, and whether to trust it."""
 
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -32,8 +33,8 @@ class Page:
 
     def __init__(self, desk: Desk) -> None:
         """Lay it out."""
-        self.desk, self.crystals, self.refine = desk, [], True
-        self.results: dict[int, Reconstruction] = {}
+        self.desk, self.refine = desk, True
+        self.crystals: list[Crystal] = []
         with card("Your crystals", "input"):
             choose(desk, "Drop crystals here, or click to choose files", self.take)
             desk.messages()
@@ -76,7 +77,7 @@ class Page:
                     tag("td", crystal.formula)
                     tag("td", f"{len(crystal)} sites", "number")
                     with tag("td"):
-                        button("Show", lambda k=k: self.choose(k)).props.update({"aria-label": f"Show {crystal.name}"})
+                        button("Show", partial(self.choose, k)).props.update({"aria-label": f"Show {crystal.name}"})
 
     async def choose(self, k: int) -> None:
         """Reconstruct one of the list."""
@@ -133,7 +134,7 @@ class Page:
                     if row.decoded.is_ordered or fmt in ("cif", "json"):
                         button(
                             f"Download {name}" if fmt == "cif" else name,
-                            lambda fmt=fmt: give(fmt),
+                            partial(give, fmt),
                             "first" if fmt == "cif" else "",
                         )
 
