@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nicegui import ui
-from nicegui.events import GenericEventArguments
 
 ASSETS = Path(__file__).parent / "assets"
-
-VALUE = "(event) => emit(event.target.value)"
 
 
 class CrystalsView(ui.element, component=ASSETS / "crystals_view.js"):
@@ -126,7 +123,39 @@ def button(text: str, on_click: Callable[[], Any], kind: str = "") -> ui.element
     return tag("button", text, kind, type="button").on("click", on_click, args=[])
 
 
-def field(name: str, on_change: Callable[[str], Any], value: Any = "", **attributes: Any) -> ui.element:
+class Field(ui.element, component=ASSETS / "field.js"):
+    """What can be typed, chosen or ticked, with its name."""
+
+    def __init__(
+        self,
+        name: str,
+        on_change: Callable[[Any], Any],
+        start: Any,
+        options: Iterable[tuple[str, str]] | None = None,
+        **attributes: Any,
+    ) -> None:
+        """Say what it is.
+
+        Parameters
+        ----------
+        name
+            Beside it.
+        on_change
+            Called with what it holds.
+        start
+            What it holds at first.
+        options
+            Values to choose from, and their texts; None for an input.
+        attributes
+            Of the input.
+        """
+        super().__init__()
+        chosen = None if options is None else [list(pair) for pair in options]
+        self.props.update({"name": name, "start": start, "options": chosen, "attributes": attributes})
+        self.on("told", lambda event: on_change(event.args))
+
+
+def field(name: str, on_change: Callable[[str], Any], value: Any = "", **attributes: Any) -> Field:
     """Make an input with its name.
 
     Parameters
@@ -140,14 +169,10 @@ def field(name: str, on_change: Callable[[str], Any], value: Any = "", **attribu
     attributes
         Of the input.
     """
-    with tag("label", name, "field"):
-        made = tag("input", **{"type": "text", **attributes}, value=value)
-    return _told(made, on_change)
+    return Field(name, lambda text: on_change(str(text)), value, **{"type": "text", **attributes})
 
 
-def choice(
-    name: str, options: Iterable[tuple[str, str]], on_change: Callable[[str], Any], value: str = ""
-) -> ui.element:
+def choice(name: str, options: Iterable[tuple[str, str]], on_change: Callable[[str], Any], value: str) -> Field:
     """Make a list to choose from.
 
     Parameters
@@ -161,31 +186,9 @@ def choice(
     value
         At first.
     """
-    with tag("label", name, "field"), tag("select", value=value) as made:
-        for key, text in options:
-            tag("option", label=text, value=key, **_flag("selected", key == value))
-    return _told(made, on_change)
+    return Field(name, lambda text: on_change(str(text)), value, options)
 
 
-def _flag(name: str, yes: bool) -> dict[str, Any]:
-    """An attribute that is there or not."""
-    return {name: True} if yes else {}
-
-
-def _told(made: ui.element, on_change: Callable[[str], Any]) -> ui.element:
-    """Have a function called with what an element holds, which it goes on holding when the page is drawn anew."""
-
-    def change(event: GenericEventArguments) -> Any:
-        made.props["value"] = event.args
-        made.update()
-        return on_change(str(event.args))
-
-    return made.on("change", change, js_handler=VALUE)
-
-
-def check(name: str, on_change: Callable[[bool], Any], *, value: bool = False) -> ui.element:
+def check(name: str, on_change: Callable[[bool], Any], *, value: bool = False) -> Field:
     """Make a box to tick."""
-    with tag("label", kind="field check"):
-        made = tag("input", type="checkbox", **_flag("checked", value))
-        Text(name)
-    return made.on("change", lambda event: on_change(event.args), js_handler="(event) => emit(event.target.checked)")
+    return Field(name, lambda ticked: on_change(bool(ticked)), value, type="checkbox")

@@ -67,5 +67,5 @@ def choose(desk: Desk, label: str, taken: Callable[[list[Crystal]], Awaitable[No
         with tag("datalist", id=f"{kind}-names"):
             for text in shown:
                 ui.element("option").props.update({"value": text})
-        box.on("keydown.enter", take)
+        box.on("entered", take, args=[])
         button("Take it", take)

@@ -67,11 +67,15 @@ class Page:
             self.told = Text("")
         self.strip = Strip(KEYS)
         with self.strip.bar:
-            choice("Sorted by", [(key, key) for key in KEYS], self.strip.sort, "order drawn")
+            choice("Sorted by", [(key, key) for key in KEYS], self._sort, "order drawn")
 
     def _from(self, source: str) -> None:
         if source in (self.desk.settings.prior, PROTOTYPES):  # a browser may send anything
             self.source = source
+
+    def _sort(self, key: str) -> None:
+        if key in KEYS:
+            self.strip.sort(key)
 
     async def go(self) -> None:
         """Draw."""
