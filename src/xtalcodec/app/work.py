@@ -1,6 +1,6 @@
 """What workers do: each task asks the library, and returns crystals and plain data for the page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec, DecodedCrystal
     from xtalcodec.codecs.latents import CrystalCode, LatentSet
     from xtalcodec.priors.base import Prior
+    from xtalcodec.priors.conditions import Conditions
 
 PROTOTYPES = "prototypes"
 """Where a prior learns from if nothing else was given: the AFLOW prototypes that fit the codec."""
@@ -94,8 +95,6 @@ class Between:
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:  # noqa: ARG002
         """Return what each step decodes to."""
-        from xtalcodec.latent_space.interpolate import interpolate
-
         total = 2 + self.steps * (2 if self.energies else 1)
         done = 0
 
@@ -104,15 +103,24 @@ class Between:
             done += more
             tell(min(done, total), total)
 
-        codes = interpolate(codec, self.a, self.b, self.steps, spherical=self.spherical, progress=advance)
-        found = codec.decode_crystals(codes, progress=advance)
+        codes, found = self.decoded(codec, advance)
         shares = [k / (self.steps - 1) for k in range(self.steps)]
         titles = [f"{100 * share:.0f} % of the way" for share in shares]
         energies = [_energy(d, advance) for d in found] if self.energies else []
         return _shown(codec, codes, found, titles) | {"shares": shares, "energies": energies}
 
+    def decoded(
+        self, codec: "Codec", advance: Callable[[int], None]
+    ) -> "tuple[LatentSet, list[DecodedCrystal | None]]":
+        """Return codes along the way and their crystals, of the elements that the ends have, where the codec can."""
+        from xtalcodec.latent_space.interpolate import elements_of, interpolate
 
-def _energy(found: "DecodedCrystal | None", advance: Any) -> float | None:
+        codes = interpolate(codec, self.a, self.b, self.steps, spherical=self.spherical, progress=advance)
+        only = elements_of(self.a, self.b) if codec.can_restrict else None
+        return codes, codec.decode_crystals(codes, progress=advance, elements=only)
+
+
+def _energy(found: "DecodedCrystal | None", advance: Callable[[int], None]) -> float | None:
     """Energy in eV/atom by SevenNet; None where there is no crystal, or it has none."""
     from xtalcodec.evaluation.generation.potentials import relaxation
 
@@ -174,19 +182,25 @@ class Sample:
     temperature: float = 1.0
     source: str = PROTOTYPES
     """`PROTOTYPES`, a file of latents, or the folder of a prior; a path only from who started the server."""
+    elements: str = ""
+    """Just these, as in "Sr, Ti, O"; any where it is empty, as with the next two. Not every prior can be asked."""
+    sites: str = ""
+    """In the primitive cell, as "6" or "6-20"."""
+    space_group: str = ""
+    """Its number."""
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:
         """Return what the prior was fitted to; each sample is a part as it comes."""
+        from xtalcodec.codecs.latents import LatentSet
         from xtalcodec.evaluation.generation import assess, same
 
         prior = _prior(codec, self.source, tell)
+        if asked := self._conditions():
+            prior = prior.condition(asked)
         tell(0, self.count)
-        codes = prior.sample(self.count, self.seed, self.temperature)
         earlier: list[Any] = []
-        for k in range(self.count):
-            one = codes[k : k + 1]
-            (found,) = codec.decode_crystals(one)
-            (row,) = assess(codec, one, [found])
+        for k, (code, found) in enumerate(self._drawn(codec, prior)):
+            (row,) = assess(codec, LatentSet((code,), prior.codec), [found])
             twin = next((other.name for other in earlier if row.valid and same(row, other)), "")
             if row.valid and not twin:
                 earlier.append(row)
@@ -197,6 +211,38 @@ class Sample:
             tell(k + 1, self.count)
         return {"prior": prior.description}
 
+    def _drawn(self, codec: "Codec", prior: "Prior") -> "Iterator[tuple[CrystalCode, DecodedCrystal | None]]":
+        """Yield codes and their crystals, one by one, so that each is shown as soon as it is there."""
+        from xtalcodec.latent_space.sample import draw
+
+        if prior.plans:
+            for one in draw(codec, prior, self.count, self.seed, self.temperature):
+                yield one.code, one.decoded
+            return
+        codes = prior.sample(self.count, self.seed, self.temperature)
+        for k, code in enumerate(codes):
+            (found,) = codec.decode_crystals(codes[k : k + 1])
+            yield code, found
+
+    def _conditions(self) -> "Conditions | None":
+        """What is asked for; None for nothing."""
+        from ase.data import atomic_numbers
+
+        from xtalcodec.priors.conditions import Conditions, PriorError
+
+        symbols = [part.strip() for part in self.elements.split(",") if part.strip()]
+        if strange := [symbol for symbol in symbols if not atomic_numbers.get(symbol, 0)]:
+            raise PriorError(f"there is no element {strange[0]!r}")
+        low, dash, high = self.sites.replace("–", "-").partition("-")
+        if not all(part.strip().isdigit() for part in ((low, high) if dash else (low or "1",))):
+            raise PriorError(f"{self.sites!r} is no number of sites: write 6, or 6-20")
+        if not (self.space_group or "0").strip().isdigit():
+            raise PriorError(f"{self.space_group!r} is no number of a space group")
+        sites = (int(low), int(high if dash else low)) if self.sites else None
+        elements = tuple(sorted({atomic_numbers[symbol] for symbol in symbols}))
+        asked = Conditions(elements=elements, sites=sites, space_group=int(self.space_group or 0))
+        return None if asked == Conditions() else asked
+
 
 _PRIORS: dict[str, Any] = {}
 """Priors that this worker has fitted or opened, by their source."""
@@ -205,24 +251,18 @@ _PRIORS: dict[str, Any] = {}
 def _prior(codec: "Codec", source: str, tell: Tell) -> "Prior":
     """Open a prior, or fit the normal distribution to the codes of the most frequent grid."""
     from xtalcodec.codecs.latents import LatentSet
-    from xtalcodec.priors import available, prior
-    from xtalcodec.priors.gaussian import grids
+    from xtalcodec.priors import open_prior
+    from xtalcodec.priors.gaussian import GaussianPrior, grids
 
     if source in _PRIORS:
         return _PRIORS[source]
-    if source != PROTOTYPES and Path(source).is_dir():
-        reasons = []
-        for name in available():
-            try:
-                _PRIORS[source] = prior(name).load(source)
-                return _PRIORS[source]
-            except ValueError as error:
-                reasons.append(str(error))
-        raise ValueError(reasons[0])
+    if source != PROTOTYPES and Path(source, "prior.json").is_file():
+        _PRIORS[source] = open_prior(source)
+        return _PRIORS[source]
     codes = _prototype_codes(codec, tell) if source == PROTOTYPES else LatentSet.from_parquet(source)
     grid = next(iter(grids(codes)))
     part = tuple(code for code in codes if code.patches == grid)
-    _PRIORS[source] = prior("gaussian").fit(LatentSet(part, codes.codec))
+    _PRIORS[source] = GaussianPrior.of(LatentSet(part, codes.codec))
     return _PRIORS[source]
 
 
@@ -265,14 +305,13 @@ class Film:
         """Return the bytes of an MP4."""
         from tempfile import TemporaryDirectory
 
-        from xtalcodec.latent_space.interpolate import interpolate
         from xtalcodec.viz.figures.codes import frames
         from xtalcodec.viz.figures.frames import RATE, movie
 
         steps = self.path.steps
-        codes = interpolate(codec, self.path.a, self.path.b, steps, spherical=self.path.spherical)
+        codes, found = self.path.decoded(codec, lambda _: None)
         titles = [f"{100 * k / (steps - 1):.0f} %" for k in range(steps)]
-        shown = frames(codec, codes, codec.decode_crystals(codes), titles)
+        shown = frames(codec, codes, found, titles)
         seconds = max(6.0, float(steps))
         total, done = round(seconds * RATE), 0
 

@@ -17,7 +17,7 @@ def app(
         typer.Option(help="Address to listen on; only this machine if not given. With it, a token is asked for."),
     ] = None,
     prior: Annotated[
-        Path | None, typer.Option(help="What `sample` draws from: latents of `encode`, or a folder of a prior.")
+        Path | None, typer.Option(help="What samples are drawn from: latents of `encode`, or a folder of a prior.")
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that compute.", min=1)] = 1,
 ) -> None:

@@ -12,8 +12,8 @@ from xtalcodec.app.pages.strip import Strip
 from xtalcodec.app.work import PROTOTYPES, Sample
 
 LEAD = (
-    "Codes are drawn from a distribution that was fitted to the codes of known crystals, and decoded. Every sample is "
-    "shown, with what is wrong with it: a normal distribution, as there is now, draws few good ones."
+    "Codes are drawn from what was learned of the codes of known crystals, and decoded. Every sample is shown, with "
+    "what is wrong with it; a normal distribution draws few good ones."
 )
 MOST = 64
 KEYS = {
@@ -48,6 +48,7 @@ class Page:
         """Lay it out."""
         self.desk, self.number, self.seed, self.temperature = desk, number, seed, temperature
         self.source = desk.settings.prior or PROTOTYPES
+        self.asked = {"elements": "", "sites": "", "space_group": ""}
         with card("What is drawn", "input"):
             with tag("div", kind="line"):
                 if desk.settings.prior:
@@ -61,6 +62,10 @@ class Page:
                     inputmode="decimal",
                 )
                 field("Seed", lambda text: setattr(self, "seed", text), seed, inputmode="numeric")
+                if desk.settings.prior:  # the normal distribution of the prototypes cannot be asked for anything
+                    self._field("elements", "Just these elements", placeholder="Sr, Ti, O")
+                    self._field("sites", "Sites in the primitive cell", placeholder="6-20")
+                    self._field("space_group", "Space group, its number", inputmode="numeric")
                 button("Draw", self.go, "first")
             desk.messages()
             desk.working()
@@ -68,6 +73,9 @@ class Page:
         self.strip = Strip(KEYS)
         with self.strip.bar:
             choice("Sorted by", [(key, key) for key in KEYS], self._sort, "order drawn")
+
+    def _field(self, key: str, name: str, **attributes: str) -> None:
+        field(name, lambda text: self.asked.update({key: text}), **attributes)
 
     def _from(self, source: str) -> None:
         if source in (self.desk.settings.prior, PROTOTYPES):  # a browser may send anything
@@ -115,4 +123,4 @@ class Page:
         if not 1 <= count <= MOST or seed < 0 or not 0 <= temperature <= 2:
             self.desk.say(f"The number is 1 to {MOST}, the seed is not negative, the temperature is 0 to 2")
             return None
-        return Sample(count, seed, temperature, self.source)
+        return Sample(count, seed, temperature, self.source, **self.asked)
