@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import connection, get_context
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
@@ -30,6 +30,7 @@ Part = Callable[[Any], None]
 log = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Task(Protocol):
     """What a worker does; tasks and what they return can be sent between processes."""
 
