@@ -203,22 +203,30 @@ def test_a_crystal_is_altered(reader, shot):
     assert "no element 'Xx'" in page.locator(".error").inner_text()
 
 
-def test_samples_stream_in_and_the_work_is_cancelled(reader, shot):
+def test_samples_stream_in(reader, shot):
     page = reader("/sample?number=4&seed=1&temperature=0.3", width=1280, height=1250)
     page.wait_for_selector(".strip > button:nth-child(4)")
     page.wait_for_selector(".note")
     assert "4 drawn" in page.locator(".input").inner_text()
     assert not serious(page)
     shot(page, "sample")
-    page.get_by_label("Number").fill("64")
-    page.get_by_role("button", name="Draw").click()
-    page.get_by_text(re.compile(r"Drawing … \d+ of 64")).wait_for()
+
+
+def test_long_work_is_cancelled_and_the_next_is_done(reader):
+    pytest.importorskip("sevenn")
+    page = reader(f"/between?crystal={PEROVSKITE}&to={PEROVSKITE}&steps=2")
+    page.wait_for_selector(".walk svg")
+    page.get_by_label("Steps, both ends included").fill("41")
+    page.get_by_label("With energies (SevenNet)").check()
+    page.get_by_role("button", name="Go").click()
+    page.get_by_text("Walking").wait_for()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("Cancelled.").wait_for()
-    shown = page.locator(".strip > button").count()
-    assert shown < 64
-    page.wait_for_timeout(500)
-    assert page.locator(".strip > button").count() == shown
+    page.get_by_label("Steps, both ends included").fill("3")
+    page.get_by_label("With energies (SevenNet)").uncheck()
+    page.get_by_role("button", name="Go").click()
+    page.get_by_text("Cancelled.").wait_for(state="detached")
+    page.wait_for_function("document.querySelector('input[data-key=step]').max === '2'")
 
 
 # ---- all pages

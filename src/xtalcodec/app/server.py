@@ -79,7 +79,7 @@ def build(settings: Settings, hosts: tuple[str, ...] | None, token: str | None) 
         language="en-US",
         dark=None,
         tailwind=False,
-        reconnect_timeout=5.0,
+        reconnect_timeout=20.0,  # a busy browser answers late; one that is closed has its work ended after so many s
         show_welcome_message=False,
     )
     return Guard(app, hosts, token, LARGEST)
