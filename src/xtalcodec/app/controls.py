@@ -190,5 +190,15 @@ def choice(name: str, options: Iterable[tuple[str, str]], on_change: Callable[[s
 
 
 def check(name: str, on_change: Callable[[bool], Any], *, value: bool = False) -> Field:
-    """Make a box to tick."""
+    """Make a box to tick.
+
+    Parameters
+    ----------
+    name
+        Beside it.
+    on_change
+        Called with whether it is ticked.
+    value
+        At first.
+    """
     return Field(name, lambda ticked: on_change(bool(ticked)), value, type="checkbox")

@@ -128,7 +128,7 @@ def test_nothing_is_loaded_and_only_its_own_scripts_run(page):
     assert "http" not in policy
     for script in made.scripts[1:]:
         assert f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" in policy
-    assert "3dmol v" in made.scripts[1], "what draws is in the file"
+    assert "3Dmol" in made.scripts[1][:400], "what draws is in the file"
 
 
 def test_crystal_that_was_not_decoded_is_shown_with_its_reason(page):
