@@ -8,6 +8,7 @@ import torch
 
 from xtalcodec.atom_finders.heat import read_species
 from xtalcodec.codecs.latents import LatentsError
+from xtalcodec.codecs.refine import RefineConfig
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.config import SettingsError
@@ -153,3 +154,17 @@ def test_the_latent_follows_the_encoder_to_unit_variance():
     before = model.network.latent_mean.clone()
     model.encode_batch(batch, (2, 2, 2))
     assert (model.network.latent_mean == before).all()
+
+
+def test_cells_too_large_for_refinement_keep_the_encoders_latent(monkeypatch):
+    model = codec(noise=0.5)
+    assert np.prod(model.place(ORDERED).patches) == 8
+
+    def improve(self, crystals, patches, z):  # noqa: ARG001
+        raise RuntimeError("refined")
+
+    monkeypatch.setattr(type(model), "improve", improve)
+    small = open_codec(replace(model.config, refine=RefineConfig(largest=7)))
+    assert len(small.encode([ORDERED])) == 1
+    with pytest.raises(RuntimeError, match="refined"):
+        open_codec(replace(model.config, refine=RefineConfig(largest=8))).encode([ORDERED])

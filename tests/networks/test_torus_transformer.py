@@ -105,3 +105,14 @@ def test_a_large_cell_attends_in_parts_as_a_small_one_does_at_once(monkeypatch):
     whole = layer(x, bias)
     monkeypatch.setattr("xtalcodec.networks.torus_transformer.AT_ONCE", 7 * 60)
     torch.testing.assert_close(layer(x, bias), whole, atol=ROUNDING, rtol=0)
+
+
+def test_gradients_of_a_large_cell_are_those_of_a_small_one(monkeypatch):
+    torch.manual_seed(0)
+    layer, x = Attention(12, 3), torch.randn(2, 60, 12, requires_grad=True)
+    bias = LayerBias(torch.randn(3, 60, requires_grad=True), (3, 4, 5))
+    leaves = [x, bias.values, *layer.parameters()]
+    whole = torch.autograd.grad(layer(x, bias).square().sum(), leaves)
+    monkeypatch.setattr("xtalcodec.networks.torus_transformer.AT_ONCE", 7 * 60)
+    for part, one in zip(torch.autograd.grad(layer(x, bias).square().sum(), leaves), whole, strict=True):
+        torch.testing.assert_close(part, one, atol=1e-4, rtol=1e-4)

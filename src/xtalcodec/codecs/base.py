@@ -5,6 +5,7 @@ A codec owns a representation, a network, a finder of atoms and a loss.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -187,7 +188,7 @@ class Codec(Stored):
         origins = [self.representation.origin(c, 0) for c in crystals]
         moved = _moved(crystals, origins)
         z = self._latent(moved, patches)
-        if not improve or not self.retries:
+        if not improve or not self.retries or prod(patches) > self.config.refine.largest:
             return z, origins
         z, errors = self.improve(moved, patches, z)
         for attempt in range(1, self.config.refine.origins):

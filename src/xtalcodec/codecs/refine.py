@@ -37,6 +37,8 @@ class RefineConfig:
     learning_rate: Positive = 0.03
     origins: Count = 8
     """Origins that are tried until the atoms come back: atoms fall on other places of the grid on each."""
+    largest: Count = 4096
+    """Cells of more patches keep the encoder's latent: a step takes many seconds there."""
 
 
 def deviation(crystal: Crystal, sites: FoundAtoms) -> float:

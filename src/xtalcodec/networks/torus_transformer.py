@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from xtalcodec.representations.base import Patches
 
@@ -52,12 +53,35 @@ class Attention(nn.Module):
         b, t, width = x.shape
         q, k, v = self.qkv(x).view(b, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         queries = max(1, AT_ONCE // t)
-        parts = [
-            self._attend(q[:, :, start : start + queries], k, v, bias.rows(start, min(t, start + queries)))
-            for start in range(0, t, queries)
-        ]
+        ends = [(start, min(t, start + queries)) for start in range(0, t, queries)]
+        if len(ends) > 1 and torch.is_grad_enabled():  # what a part needs for its gradient is computed again then
+            parts = [checkpoint(self._part, q, k, v, bias, *end, use_reentrant=False) for end in ends]
+        else:
+            parts = [self._part(q, k, v, bias, *end) for end in ends]
         mixed = torch.cat(parts, 2) if len(parts) > 1 else parts[0]
         return self.out(mixed.transpose(1, 2).reshape(b, t, width))
+
+    def _part(
+        self,
+        q: Float[Tensor, "b heads t c"],
+        k: Float[Tensor, "b heads t c"],
+        v: Float[Tensor, "b heads t c"],
+        bias: Bias,
+        start: int,
+        stop: int,
+    ) -> Float[Tensor, "b heads queries c"]:
+        """Attention of some rows to all.
+
+        Parameters
+        ----------
+        q, k, v
+            Of all rows.
+        bias
+            Of all rows.
+        start, stop
+            Which rows.
+        """
+        return self._attend(q[:, :, start:stop], k, v, bias.rows(start, stop))
 
     def _attend(
         self,
