@@ -86,7 +86,7 @@ def sample(
         if asked != Conditions():
             fitted = fitted.condition(asked)
         if given := {k: v for k, v in (("steps", steps), ("guidance", guidance), ("churn", churn)) if v is not None}:
-            fitted = fitted.sampled_by(build(SamplerConfig, given))
+            fitted = fitted.flow.sampled_by(build(SamplerConfig, given))
         if save:
             fitted.save(save)
             typer.echo(f"the prior is in {save}")

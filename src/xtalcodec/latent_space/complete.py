@@ -86,7 +86,7 @@ def complete(
     asked = Conditions(holding=dict(holding), sites=(sites, sites))
     if not isinstance(wanted, int):
         asked = Conditions(composition=_unit(holding + Counter(wanted)), sites=(sites, sites))
-    planned = prior.condition(asked)
+    planned = prior.flow.condition(asked)
     plans = planned.plan_in(reduced.lattice, patches, n, seed)
     codes = planned.filled(plans, seed, part=code)
     back = -reduced.frac_coords[0] + code.origin

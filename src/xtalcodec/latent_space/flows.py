@@ -22,13 +22,14 @@ def along(prior: Prior) -> LatentPath:
     What comes back is on the flow, and so like what the prior was fitted to; Song et al. 2021 (arXiv 2011.13456) carry
     images to noise and back in this way.
     """
+    flow = prior.flow
 
     def path(a: CrystalCode, b: CrystalCode, shares: Sequence[float]) -> Float[np.ndarray, "steps patches latent"]:
         ends = np.stack([a.z, b.z])
-        noise = prior.carried(ends, np.stack([a.lattice, b.lattice]), a.patches, 1.0, 0.0)
+        noise = flow.carried(ends, np.stack([a.lattice, b.lattice]), a.patches, 1.0, 0.0)
         mixed = arc(replace(a, z=noise[0]), replace(b, z=noise[1]), shares)
         cells = np.stack([cell_between(a.lattice, b.lattice, share) for share in shares])
-        back = prior.carried(mixed, cells, a.patches, 0.0, 1.0)
+        back = flow.carried(mixed, cells, a.patches, 0.0, 1.0)
         for k, share in enumerate(shares):
             if share in (0, 1):
                 back[k] = ends[int(share)]
@@ -68,11 +69,11 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
             f"{crystal.name or crystal.formula} has shared or partly empty sites; a flow knows ordered ones"
         )
     code = _on_an_atom(codec, crystal)
-    start = prior.noised(code.z, noise, n, seed)
+    start = prior.flow.noised(code.z, noise, n, seed)
     z, counts = np.unique(crystal.numbers, return_counts=True)
     holding = [Composition(tuple(z.tolist()), tuple(counts.tolist()))] * n
     lattices = np.broadcast_to(code.lattice, (n, 3, 3)).copy()
-    made = prior.carried(start, lattices, code.patches, 1.0 - noise, 1.0, holding)
+    made = prior.flow.carried(start, lattices, code.patches, 1.0 - noise, 1.0, holding)
     name = crystal.name or crystal.formula
     told = min(0.2, codec.most_noise)
     codes = [replace(code, name=f"{name}-{k + 1}", z=row, noise=told) for k, row in enumerate(made)]

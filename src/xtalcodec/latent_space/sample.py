@@ -63,11 +63,14 @@ def draw(
     ------
     LatentsError
         A prior of another codec.
+    PriorError
+        A prior that is no flow.
     """
     codec.check_owns(prior.codec)
+    flow = prior.flow
     for first in range(0, n, TOGETHER):
-        plans = prior.plan(min(TOGETHER, n - first), seed, temperature, first)
-        codes = prior.filled(plans, seed, temperature)
+        plans = flow.plan(min(TOGETHER, n - first), seed, temperature, first)
+        codes = flow.filled(plans, seed, temperature)
         elements = [plan.composition.elements for plan in plans]
         found = codec.decode_crystals(codes, elements=elements, ordered=True)
         for plan, code, decoded in zip(plans, codes, found, strict=True):

@@ -3,17 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
-from jaxtyping import Float
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.latents import CrystalCode, LatentSet
+from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.crystal import Crystal
 from xtalcodec.priors.conditions import Conditions, PriorError
-from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
-from xtalcodec.representations.base import Patches
+
+if TYPE_CHECKING:
+    from xtalcodec.priors.flow.prior import FlowPrior
 
 
 class Prior(ABC):
@@ -22,7 +20,7 @@ class Prior(ABC):
     format: ClassVar[str]
     """Of its files, as they say it."""
     plans: ClassVar[bool] = False
-    """Whether what cells hold is decided before their latents, by `plan` and `filled`."""
+    """Whether it is a `flow`, which decides what cells hold before their latents."""
 
     @property
     @abstractmethod
@@ -69,116 +67,16 @@ class Prior(ABC):
         """
         raise PriorError(f"this prior knows no conditions; {self.description}")
 
-    def sampled_by(self, sampler: SamplerConfig) -> "Prior":  # noqa: ARG002
-        """Return the same distribution, sampled in another way.
+    @property
+    def flow(self) -> "FlowPrior":
+        """The prior as a flow: what plans cells, fills them, and carries latents to noise and back.
 
         Raises
         ------
         PriorError
-            There is one way to sample it.
+            It is none.
         """
-        raise PriorError(f"steps, guidance and churn are for flows; this is a {self.description}")
-
-    def plan(self, n: int, seed: int = 0, temperature: float = 1.0, first: int = 0) -> list[Plan]:  # noqa: ARG002
-        """Draw what cells hold and their shapes, where the prior `plans`.
-
-        Parameters
-        ----------
-        n, seed, temperature
-            As of `sample`.
-        first
-            Number of the first one: a plan follows from the seed and its number alone.
-        """
-        raise PriorError(f"nothing is planned by a {self.description}")
-
-    def plan_in(
-        self,
-        lattice: Float[np.ndarray, "3 3"],  # noqa: ARG002
-        patches: Patches,  # noqa: ARG002
-        n: int,  # noqa: ARG002
-        seed: int = 0,  # noqa: ARG002
-        first: int = 0,  # noqa: ARG002
-    ) -> list[Plan]:
-        """Draw what a cell holds that is there already, where the prior `plans`.
-
-        Parameters
-        ----------
-        lattice
-            Cell vectors, rows in Å.
-        patches
-            Of its grid.
-        n, seed, first
-            As of `plan`.
-        """
-        raise PriorError(f"nothing is planned by a {self.description}")
-
-    def filled(
-        self,
-        plans: Sequence[Plan],  # noqa: ARG002
-        seed: int = 0,  # noqa: ARG002
-        temperature: float = 1.0,  # noqa: ARG002
-        part: CrystalCode | None = None,  # noqa: ARG002
-    ) -> LatentSet:
-        """Draw the latents of planned cells, where the prior `plans`.
-
-        Parameters
-        ----------
-        plans
-            Cells.
-        seed, temperature
-            As of `sample`.
-        part
-            Code of what is there already, on the grid of all plans; None for nothing.
-        """
-        raise PriorError(f"nothing is planned by a {self.description}")
-
-    def noised(
-        self,
-        z: Float[np.ndarray, "patches latent"],  # noqa: ARG002
-        noise: float,  # noqa: ARG002
-        n: int,  # noqa: ARG002
-        seed: int = 0,  # noqa: ARG002
-    ) -> Float[np.ndarray, "n patches latent"]:
-        """Bring a latent part of the way to noise, n times: where a flow is at the time 1 − noise.
-
-        Parameters
-        ----------
-        z
-            A latent.
-        noise
-            0 leaves it as it is, 1 leaves nothing of it.
-        n
-            How many.
-        seed
-            Of the noise.
-        """
-        raise PriorError(f"nothing flows in a {self.description}")
-
-    def carried(
-        self,
-        z: Float[np.ndarray, "n patches latent"],  # noqa: ARG002
-        lattices: Float[np.ndarray, "n 3 3"],  # noqa: ARG002
-        patches: Patches,  # noqa: ARG002
-        since: float,  # noqa: ARG002
-        until: float,  # noqa: ARG002
-        holding: Sequence[Composition] | None = None,  # noqa: ARG002
-    ) -> Float[np.ndarray, "n patches latent"]:
-        """Carry latents along a flow from one time to another: to noise (1 to 0) and back (0 to 1).
-
-        Parameters
-        ----------
-        z
-            Latents of one grid; at time 0 noise.
-        lattices
-            Cell of each, rows in Å.
-        patches
-            Of the grid.
-        since, until
-            Times.
-        holding
-            What each cell holds; None where that is not said.
-        """
-        raise PriorError(f"nothing flows in a {self.description}")
+        raise PriorError(f"this takes a flow (`xtalcodec train-prior`), not a {self.description}")
 
     @abstractmethod
     def sample(self, n: int, seed: int = 0, temperature: float = 1.0) -> LatentSet:

@@ -1,77 +1,32 @@
 """The flow prior: compositions, cells and latents of crystals, one after the other."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
-from xtalcodec.config import SettingsError, build
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.io.atomic import atomic_folder, settle
 from xtalcodec.priors.base import Prior
-from xtalcodec.priors.conditions import NAMES, Conditions, Limits, PriorError
+from xtalcodec.priors.conditions import NAMES, Conditions, PriorError
 from xtalcodec.priors.flow.cells import cell_of
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.facts import Facts
+from xtalcodec.priors.flow.files import FORMAT, About, read, write
 from xtalcodec.priors.flow.integrate import follow
 from xtalcodec.priors.flow.network import ONE, FlowNetwork
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
 from xtalcodec.representations.base import Patches, grouped
-from xtalcodec.representations.periodic import PeriodicConfig
 
-FORMAT = "xtalcodec-flow-prior-1"
-ABOUT, WEIGHTS, TRAINING = "prior.json", "prior.safetensors", "training.json"
-"""Files of a prior's folder."""
 SCALES = 40
 """Batches from which the scales of numbers are taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a flow belongs to, and what it was fitted to."""
-
-    codec: str
-    """Identity of the codec."""
-    latent: int
-    """Latent numbers per patch."""
-    grid: PeriodicConfig
-    """The codec's."""
-    elements: tuple[int, ...]
-    """Atomic numbers that the training crystals hold."""
-    most_noise: float
-    """What the codec's decoder can be told."""
-    crystals: int
-    config: FlowConfig
-    format: str = FORMAT
-
-    @property
-    def limits(self) -> Limits:
-        """What can be asked for."""
-        config = self.config
-        return Limits(self.elements, config.most_elements, config.most_sites, config.properties)
-
-    @classmethod
-    def of(cls, source: FlowCrystals) -> "About":
-        """Describe what is to be learnt."""
-        codec = source.codec
-        if not isinstance(codec.config.representation, PeriodicConfig):
-            raise PriorError(
-                f"the codec {codec.config.name!r} is one of windows; a flow is of a periodic codec's latents"
-            )
-        elements = sorted({z for crystal in source.crystals for z in crystal.elements})
-        settings = codec.config.network.latent, codec.config.representation, tuple(elements), codec.most_noise
-        return cls(codec.identity, *settings, len(source), source.config)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +44,11 @@ class FlowPrior(Prior):
     def codec(self) -> str:
         """Identity of the codec."""
         return self.about.codec
+
+    @property
+    def flow(self) -> "FlowPrior":
+        """Itself."""
+        return self
 
     @property
     def crystals(self) -> int:
@@ -200,7 +160,13 @@ class FlowPrior(Prior):
 
     @torch.no_grad()
     def plan(self, n: int, seed: int = 0, temperature: float = 1.0, first: int = 0) -> list[Plan]:
-        """Draw compositions and cells, see `sample`."""
+        """Draw compositions and cells.
+
+        Parameters
+        ----------
+        n, seed, temperature, first
+            As of `sample`.
+        """
         if n < 1 or not temperature >= 0:
             raise PriorError(f"cannot draw {n} samples at the temperature {temperature:g}")
         numbers = range(first, first + n)
@@ -248,7 +214,7 @@ class FlowPrior(Prior):
     def filled(
         self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0, part: CrystalCode | None = None
     ) -> LatentSet:
-        """Draw the latents of planned cells, see `sample`.
+        """Draw the latents of planned cells.
 
         Parameters
         ----------
@@ -401,12 +367,7 @@ class FlowPrior(Prior):
         training
             How it was trained, for its card.
         """
-        with atomic_folder(folder) as temporary:
-            if training:
-                (temporary / TRAINING).write_text(json.dumps(training, indent=2) + "\n")
-            state = {k: v.half() if v.is_floating_point() else v for k, v in self.network.state_dict().items()}
-            save_file({k: v.contiguous().cpu() for k, v in state.items()}, temporary / WEIGHTS)
-            (temporary / ABOUT).write_text(json.dumps(asdict(self.about), indent=2) + "\n")
+        write(folder, self.about, self.network, training)
 
     @classmethod
     def load(cls, folder: str | Path) -> "FlowPrior":
@@ -417,28 +378,7 @@ class FlowPrior(Prior):
         PriorError
             A folder without a prior, or with one that is broken.
         """
-        folder = Path(folder)
-        try:
-            settle(folder)
-            values = json.loads((folder / ABOUT).read_text())
-            if values.get("format") != FORMAT:
-                raise PriorError(f"its format is {values.get('format')!r}, not {FORMAT!r}")
-            about = About(
-                **{
-                    **values,
-                    "elements": tuple(values["elements"]),
-                    "grid": build(PeriodicConfig, values["grid"], "grid"),
-                    "config": build(FlowConfig, values["config"], "config"),
-                }
-            )
-            network = FlowNetwork(about.config, about.latent)
-            state = load_file(folder / WEIGHTS)
-            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-        except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, SettingsError) as error:
-            raise PriorError(f"{folder} holds no prior that can be read: {error}") from error
-        if not all(torch.isfinite(x).all() for x in network.state_dict().values()):
-            raise PriorError(f"{folder}: a number is not finite")
-        return cls(about, network.eval())
+        return cls(*read(folder))
 
 
 def _reduced(device: torch.device) -> torch.autocast:

@@ -1,0 +1,108 @@
+"""What a flow belongs to, and its folder."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from xtalcodec.config import SettingsError, build
+from xtalcodec.io.atomic import atomic_folder, settle
+from xtalcodec.priors.conditions import Limits, PriorError
+from xtalcodec.priors.flow.crystals import FlowCrystals
+from xtalcodec.priors.flow.network import FlowNetwork
+from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.representations.periodic import PeriodicConfig
+
+FORMAT = "xtalcodec-flow-prior-1"
+ABOUT, WEIGHTS, TRAINING = "prior.json", "prior.safetensors", "training.json"
+"""Files of a prior's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a flow belongs to, and what it was fitted to."""
+
+    codec: str
+    """Identity of the codec."""
+    latent: int
+    """Latent numbers per patch."""
+    grid: PeriodicConfig
+    """The codec's."""
+    elements: tuple[int, ...]
+    """Atomic numbers that the training crystals hold."""
+    most_noise: float
+    """What the codec's decoder can be told."""
+    crystals: int
+    config: FlowConfig
+    format: str = FORMAT
+
+    @property
+    def limits(self) -> Limits:
+        """What can be asked for."""
+        config = self.config
+        return Limits(self.elements, config.most_elements, config.most_sites, config.properties)
+
+    @classmethod
+    def of(cls, source: FlowCrystals) -> "About":
+        """Describe what is to be learnt."""
+        codec = source.codec
+        if not isinstance(codec.config.representation, PeriodicConfig):
+            raise PriorError(
+                f"the codec {codec.config.name!r} is one of windows; a flow is of a periodic codec's latents"
+            )
+        elements = sorted({z for crystal in source.crystals for z in crystal.elements})
+        settings = codec.config.network.latent, codec.config.representation, tuple(elements), codec.most_noise
+        return cls(codec.identity, *settings, len(source), source.config)
+
+
+def write(folder: str | Path, about: About, network: FlowNetwork, training: Mapping[str, Any] | None) -> None:
+    """Write a flow to a folder: all of it, or the folder stays as it was.
+
+    Parameters
+    ----------
+    folder
+        Made if it is not there.
+    about
+        What the flow belongs to.
+    network
+        Kept in half precision.
+    training
+        How it was trained, for its card; None to say nothing.
+    """
+    with atomic_folder(folder) as temporary:
+        if training:
+            (temporary / TRAINING).write_text(json.dumps(training, indent=2) + "\n")
+        state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+        save_file({k: v.contiguous().cpu() for k, v in state.items()}, temporary / WEIGHTS)
+        (temporary / ABOUT).write_text(json.dumps(asdict(about), indent=2) + "\n")
+
+
+def read(folder: str | Path) -> tuple[About, FlowNetwork]:
+    """Read what `write` wrote.
+
+    Raises
+    ------
+    PriorError
+        A folder without a flow, or with one that is broken.
+    """
+    folder = Path(folder)
+    try:
+        settle(folder)
+        values = json.loads((folder / ABOUT).read_text())
+        if values.get("format") != FORMAT:
+            raise PriorError(f"its format is {values.get('format')!r}, not {FORMAT!r}")
+        grid, config = build(PeriodicConfig, values["grid"], "grid"), build(FlowConfig, values["config"], "config")
+        about = About(**{**values, "elements": tuple(values["elements"]), "grid": grid, "config": config})
+        network = FlowNetwork(about.config, about.latent)
+        state = load_file(folder / WEIGHTS)
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, SettingsError) as error:
+        raise PriorError(f"{folder} holds no prior that can be read: {error}") from error
+    if not all(torch.isfinite(x).all() for x in network.state_dict().values()):
+        raise PriorError(f"{folder}: a number is not finite")
+    return about, network.eval()
