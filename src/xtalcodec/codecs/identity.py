@@ -158,7 +158,7 @@ def refusal(theirs: str, own: str) -> str:
                 continue
             if weights is entries[-1]:
                 return f"{message}: give --codec {name} or load {name!r}"
-            release = next(iter(weights))
+            release = [*weights][-1]
             return f"{message}: release {release} has its weights (pip install 'xtalcodec=={release}')"
     return message
 
