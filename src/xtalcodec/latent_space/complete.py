@@ -10,7 +10,8 @@ from scipy.optimize import linear_sum_assignment
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.together import encode_together
-from xtalcodec.crystal import Crystal, CrystalError, minimum_image
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import Conditions, PriorError
@@ -79,13 +80,14 @@ def complete(
     if not isinstance(codec.config.representation, PeriodicConfig):
         raise PriorError(f"the codec {codec.config.name!r} is one of windows; crystals are completed by periodic ones")
     holding = Counter(known.numbers.tolist())
-    sites = len(known) + (wanted if isinstance(wanted, int) else sum(wanted.values()))
+    sites = len(known) + _count(wanted)
     patches = codec.config.representation.open().grid_of(reduced.lattice, sites)
     on_atom = reduced.translated(-reduced.frac_coords[0])
     (code,) = encode_together(codec, [on_atom], patches, refine=False)
-    asked = Conditions(holding=dict(holding), sites=(sites, sites))
-    if not isinstance(wanted, int):
-        asked = Conditions(composition=_unit(holding + Counter(wanted)), sites=(sites, sites))
+    if isinstance(wanted, int):
+        asked = Conditions(holding=holding, sites=(sites, sites))
+    else:
+        asked = Conditions(composition=holding + Counter(wanted), sites=(sites, sites))
     planned = prior.flow.condition(asked)
     plans = planned.plan_in(reduced.lattice, patches, n, seed)
     codes = planned.filled(plans, seed, part=code)
@@ -95,10 +97,6 @@ def complete(
     found = codec.decode_crystals(codes, elements=elements, ordered=True)
     ways = [_completed(known, decoded) for decoded in found if decoded is not None]
     return sorted(ways, key=lambda way: -way.confidence)
-
-
-def _unit(content: Counter) -> dict[int, int]:
-    return {z: content[z] for z in sorted(content)}
 
 
 def _known(crystal: Crystal, gone: Bool[np.ndarray, " sites"]) -> Crystal:
@@ -120,13 +118,14 @@ def _wanted(
 ) -> Mapping[int, int] | int:
     """What is to be added."""
     wanted = Counter(crystal.numbers[gone].tolist()) if added is None else added
-    if (
-        not wanted
-        or (not isinstance(wanted, int) and sum(wanted.values()) < 1)
-        or (isinstance(wanted, int) and wanted < 1)
-    ):
+    if _count(wanted) < 1:
         raise CrystalError("nothing is taken out and nothing is to be added")
     return wanted
+
+
+def _count(wanted: Mapping[int, int] | int) -> int:
+    """How many atoms that are."""
+    return wanted if isinstance(wanted, int) else sum(wanted.values())
 
 
 def _completed(known: Crystal, decoded: DecodedCrystal) -> Completed:
@@ -147,7 +146,5 @@ def _completed(known: Crystal, decoded: DecodedCrystal) -> Completed:
 
 def _distances(known: Crystal, made: Crystal) -> Float[np.ndarray, "known made"]:
     """Å from each known site to each decoded one of its element; infinite to others."""
-    images = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
-    apart = minimum_image(known.frac_coords[:, None] - made.frac_coords)
-    far = np.linalg.norm((apart[:, :, None] + images) @ known.lattice, axis=-1).min(-1)
+    far = distances(known.frac_coords, made.frac_coords, known.lattice)
     return np.where(known.numbers[:, None] == made.numbers, far, np.inf)

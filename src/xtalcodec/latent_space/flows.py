@@ -69,13 +69,14 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
             f"{crystal.name or crystal.formula} has shared or partly empty sites; a flow knows ordered ones"
         )
     code = _on_an_atom(codec, crystal)
-    start = prior.flow.noised(code.z, noise, n, seed)
+    flow = prior.flow
+    start = flow.noised(code.z, noise, n, seed)
     z, counts = np.unique(crystal.numbers, return_counts=True)
     holding = [Composition(tuple(z.tolist()), tuple(counts.tolist()))] * n
     lattices = np.broadcast_to(code.lattice, (n, 3, 3)).copy()
-    made = prior.flow.carried(start, lattices, code.patches, 1.0 - noise, 1.0, holding)
+    made = flow.carried(start, lattices, code.patches, 1.0 - noise, 1.0, holding)
     name = crystal.name or crystal.formula
-    told = min(0.2, codec.most_noise)
+    told = min(flow.sampler.noise, codec.most_noise)
     codes = [replace(code, name=f"{name}-{k + 1}", z=row, noise=told) for k, row in enumerate(made)]
     return LatentSet(tuple(codes), codec.identity)
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool
 
-from xtalcodec.crystal import Crystal, CrystalError, minimum_image
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.elements import symbol
 
 _RANGE = re.compile(r"(?:([-\d.]+)\s*(<=?)\s*)?([abcxyz])\s*(?:(<=?|>=?)\s*([-\d.]+))?")
@@ -73,10 +74,8 @@ def around(crystal: Crystal, text: str) -> Bool[np.ndarray, " sites"]:
     if not colon or not reach > 0:
         raise CrystalError(f"{text!r} is no neighbourhood: write element:distance in Å, as in Ti:2.5")
     centres = of_species(crystal, element)
-    apart = minimum_image(crystal.frac_coords[:, None] - crystal.frac_coords[centres])
-    images = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
-    nearest = np.linalg.norm((apart[:, :, None] + images) @ crystal.lattice, axis=-1).min((1, 2))
-    near = (nearest <= reach) & ~centres
+    far = distances(crystal.frac_coords, crystal.frac_coords[centres], crystal.lattice)
+    near = (far.min(1) <= reach) & ~centres
     if not near.any():
         raise CrystalError(f"{_called(crystal)} has nothing up to {reach:g} Å from its {element}")
     return near

@@ -68,7 +68,6 @@ class Conditions:
             raise PriorError(f"space group {self.space_group} is {crystal_system(self.space_group)}, not {self.system}")
         if self.system and self.system not in NAMES:
             raise PriorError(f"there is no crystal system {self.system!r}: one of {', '.join(NAMES)}")
-
         for name in self.properties:
             if name not in limits.properties:
                 raise PriorError(f"this prior knows no {name!r}: one of {', '.join(limits.properties)}")
