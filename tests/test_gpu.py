@@ -8,7 +8,7 @@ from xtalcodec import Codec
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.refine import deviation
-from xtalcodec.networks.torus_transformer import Attention, displacements
+from xtalcodec.networks.torus_transformer import Attention, LayerBias, displacements
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.window_field import ViewBatch, WindowConfig, density, density_nearest, species_map
 
@@ -31,9 +31,9 @@ def test_fields_are_the_processors(views, field):
 def test_attention_is_the_processors():
     torch.manual_seed(0)
     attention = Attention(24, 2)
-    x, bias = torch.randn(3, 12, 24), torch.randn(2, 12, 12)
-    here = attention(x, bias)
-    there = attention.cuda()(x.cuda(), bias.cuda()).cpu()
+    x, values = torch.randn(3, 12, 24), torch.randn(2, 12)
+    here = attention(x, LayerBias(values, (3, 2, 2)))
+    there = attention.cuda()(x.cuda(), LayerBias(values.cuda(), (3, 2, 2))).cpu()
     assert torch.allclose(here, there, atol=1e-4)
 
 

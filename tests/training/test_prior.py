@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.representations.periodic import PeriodicConfig
 from xtalcodec.training.optimisers import OptimiserConfig
@@ -50,6 +52,18 @@ def test_recipes_that_ship_are_read(name):
     assert load(name).flow.most_sites > 0
     with pytest.raises(SettingsError, match=r"flow\.widht"):
         load(name, ["flow.widht=3"])
+
+
+def test_a_training_starts_from_the_weights_of_another_of_the_same_latents(codec, tmp_path):
+    first = train_prior(recipe(codec, "optimiser.steps=3"), SALTS, tmp_path / "first")
+    start = f"start={tmp_path / 'first' / 'last'}"
+    second = train_prior(recipe(codec, "optimiser.steps=0", start), SALTS, tmp_path / "second")
+    assert same(second, FlowPrior.load(tmp_path / "first" / "last"))
+    assert not same(
+        second, FlowPrior.untrained(FlowCrystals(Codec.from_pretrained(codec), SALTS, first.about.config, 64), 0)
+    )
+    with pytest.raises(TrainingError, match="other sizes"):
+        train_prior(recipe(codec, "flow.layers=2", start), SALTS, tmp_path / "third")
 
 
 def test_a_training_that_is_resumed_ends_where_one_does_that_is_not(codec, tmp_path):

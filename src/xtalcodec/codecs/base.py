@@ -74,7 +74,7 @@ class Codec(Stored):
             device = "cuda" if torch.cuda.is_available() else "cpu"
         from xtalcodec.codecs.registry import load_config, open_codec
 
-        stored = hub.read(hub.fetch(name, **hub_options), device)
+        stored = hub.read(hub.fetch(name, **hub_options))
         try:
             codec = open_codec(load_config(stored.config), device)
         except (SettingsError, TypeError) as error:

@@ -116,7 +116,7 @@ def fetch(name: str | Path, **hub: Any) -> Path:
     return folder_of(name) or Path(snapshot_download(str(name), allow_patterns=wanted, **hub))
 
 
-def read(folder: Path, device: str = "cpu") -> Stored:
+def read(folder: Path) -> Stored:
     """Read what a codec is made of.
 
     Raises
@@ -127,7 +127,7 @@ def read(folder: Path, device: str = "cpu") -> Stored:
     settle(folder)
     config = card.read(folder / CONFIG)
     try:
-        with safe_open(folder / WEIGHTS, "pt", device=device) as file:
+        with safe_open(folder / WEIGHTS, "pt") as file:
             metadata = file.metadata() or {}
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:

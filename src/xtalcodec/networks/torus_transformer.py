@@ -35,7 +35,9 @@ class LayerBias:
 
     def rows(self, start: int, stop: int) -> Float[Tensor, "heads queries t"]:
         """Bias between some of the patches and all."""
-        return self.values[:, differences(self.patches, self.values.device, start, stop)]
+        index = differences(self.patches, self.values.device, start, stop)
+        # its gradient adds up in place; that of plain indexing sorts first
+        return self.values.index_select(1, index.flatten()).view(-1, *index.shape)
 
 
 class Attention(nn.Module):
@@ -202,7 +204,7 @@ class TorusBias(nn.Module):
 
     def forward(self, patches: Patches) -> list[LayerBias]:
         """Compute the biases once for a batch: its crystals share their grid."""
-        values = self.mlp(displacements(patches, next(self.parameters()).device)).T
+        values = self.mlp(displacements(patches, next(self.parameters()).device)).float().T
         return [LayerBias(one, patches) for one in values.view(self.layers, self.heads, -1)]
 
 

@@ -19,6 +19,7 @@ from xtalcodec.evaluation.generation.memo import Memo
 from xtalcodec.io.read import Unusable
 from xtalcodec.latent_space.sample import draw
 from xtalcodec.priors.flow.crystals import FlowCrystals
+from xtalcodec.priors.flow.files import read
 from xtalcodec.priors.flow.network import FlowBatch, FlowNetwork
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.training import checkpoint
@@ -29,6 +30,7 @@ from xtalcodec.training.progress import Progress, Report
 from xtalcodec.training.stepping import (
     CHECKPOINT,
     PRIMITIVES,
+    TrainingError,
     decided,
     open_accelerator,
     prepare,
@@ -97,7 +99,7 @@ def train_prior(
     accelerator.wait_for_everyone()
     codec = Codec.from_pretrained(recipe.codec, str(accelerator.device))
     source = FlowCrystals(codec, data, recipe.flow, recipe.optimiser.patches)
-    prior = FlowPrior.untrained(source, recipe.seed)
+    prior = _begun(source, recipe)
     network = prior.network.train()
     average = AveragedModel(network, multi_avg_fn=_Average(recipe.average))
     both = nn.ModuleDict({"network": network, "average": average})
@@ -142,6 +144,17 @@ def train_prior(
     accelerator.end_training()
     network.eval()
     return averaged
+
+
+def _begun(source: FlowCrystals, recipe: PriorRecipe) -> FlowPrior:
+    """A flow that has learnt nothing yet, or what another of the same latents has."""
+    prior = FlowPrior.untrained(source, recipe.seed)
+    if recipe.start:
+        about, network = read(recipe.start)
+        if (about.codec, about.config) != (prior.about.codec, prior.about.config):
+            raise TrainingError(f"start={recipe.start}: a flow of other sizes or of another codec ({about.codec})")
+        prior.network.load_state_dict(network.state_dict())
+    return prior
 
 
 class _Average:

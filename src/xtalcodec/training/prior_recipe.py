@@ -25,6 +25,8 @@ class PriorRecipe:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     """How samples are drawn that tell how far training is."""
+    start: str = ""
+    """A folder with a flow of the same sizes and codec, whose weights training starts from."""
     average: Share = 0.999
     """Share that the running average of the weights keeps at each step; the average is what samples."""
     seed: Annotated[int, Field(ge=0)] = 0

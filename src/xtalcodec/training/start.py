@@ -36,7 +36,7 @@ def take_over(codec: Codec, other: Codec) -> None:
 def _grown(codec: PatchCodec, other: PatchCodec, own: State, given: State) -> State:
     """The other network's state with layers that add nothing after its own."""
     new, old = codec.network.config, other.network.config
-    given = dict(given)
+    given = {key: value.to(codec.device) for key, value in given.items()}
     for part, more, fewer in (
         ("encoder", new.encoder_layers, old.encoder_layers),
         ("decoder", new.decoder_layers, old.decoder_layers),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -40,7 +41,21 @@ def open_accelerator(precision: str, device: str) -> Any:
     native = _cpu_multiplies_bf16() if cpu else torch.cuda.is_bf16_supported()
     bf16 = native if precision == "auto" else precision == "bf16"
     AcceleratorState._reset_state()  # noqa: SLF001 (an earlier training here may have had another precision)
-    return Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
+    handlers = [] if cpu else _sharing()
+    if not cpu:
+        torch.set_float32_matmul_precision("high")  # TF32: what float32 products are on a GPU's matrix units
+    return Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no", kwargs_handlers=handlers)
+
+
+def _sharing() -> list[Any]:
+    """How processes talk where there are more than GPUs, which they share: small networks keep a GPU waiting."""
+    from accelerate.utils import InitProcessGroupKwargs
+
+    processes, cards = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if processes <= cards:
+        return []
+    os.environ["LOCAL_RANK"] = str(int(os.environ["LOCAL_RANK"]) % cards)
+    return [InitProcessGroupKwargs(backend="gloo")]  # NCCL wants a GPU for each
 
 
 def _cpu_multiplies_bf16() -> bool:

@@ -100,8 +100,9 @@ class Facts:
         unknown
             Share of the crystals of which nothing is said.
         """
-        some = torch.rand(len(self), generator=dice) >= unknown
-        told = torch.rand(len(self), 3 + self.properties.shape[1], generator=dice) < 0.5
+        device = self.elements.device
+        some = (torch.rand(len(self), generator=dice) >= unknown).to(device)
+        told = (torch.rand(len(self), 3 + self.properties.shape[1], generator=dice) < 0.5).to(device)
         group, system = some & told[:, 0] & told[:, 1], some & told[:, 0]
         return Facts(
             self.elements * some[:, None],

@@ -64,7 +64,7 @@ class FlowNetwork(Network):
         super().__init__()
         self.config = c = config
         self.compositions = Compositions(c)
-        self.cells = Velocity(c, CELL, c.cell_width, c.cell_layers, 4)
+        self.cells = Velocity(c, CELL, c.cell_width, c.cell_layers, 4, in_cell=False)
         self.latents = Velocity(c, latent, c.width, c.layers, c.heads)
         for name, size in (("latent", latent), ("cell", CELL), ("property", len(c.properties))):
             self.register_buffer(f"{name}_mean", torch.zeros(size))

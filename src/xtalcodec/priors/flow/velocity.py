@@ -19,7 +19,9 @@ WAVES = 32
 class Velocity(nn.Module):
     """dx/dt at x(t), for numbers that lie on the patches of a torus."""
 
-    def __init__(self, config: FlowConfig, numbers: int, width: int, layers: int, heads: int) -> None:
+    def __init__(
+        self, config: FlowConfig, numbers: int, width: int, layers: int, heads: int, *, in_cell: bool = True
+    ) -> None:
         """Make the layers.
 
         Parameters
@@ -30,11 +32,13 @@ class Velocity(nn.Module):
             Of each patch.
         width, layers, heads
             Of the transformer.
+        in_cell
+            Whether it is told the cell.
         """
         super().__init__()
         self.tokens = ConditionTokens(config, width)
         self.into = nn.Linear(2 * numbers + 1, width)
-        self.lattice = nn.Linear(9, width)
+        self.lattice = nn.Linear(9, width) if in_cell else None
         self.bias = TorusBias(layers, heads)
         self.time = nn.Sequential(nn.Linear(2 * WAVES, width), nn.SiLU(), nn.Linear(width, 4 * width))
         self.layer = nn.Parameter(torch.zeros(layers, 4 * width))
@@ -76,7 +80,7 @@ class Velocity(nn.Module):
         has = x.new_zeros(len(x)) if given is None else given.to(x.dtype)
         known = torch.zeros_like(x) if part is None else part * has[:, None, None]
         h = self.into(torch.cat([x, known, has[:, None, None].expand(*x.shape[:2], 1)], -1))
-        if lattice is not None:
+        if self.lattice is not None and lattice is not None:
             h = h + self.lattice(lattice_features(lattice, patches))[:, None]
         tokens = self.tokens(facts)
         waves = time[:, None] * torch.exp(torch.linspace(0, math.log(1000), WAVES, device=x.device))
