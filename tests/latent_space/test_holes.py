@@ -15,7 +15,7 @@ def test_an_element_is_taken_out():
     assert of_species(TITANATE, "O").tolist() == [False, False, True, True, True]
     with pytest.raises(CrystalError, match="SrTiO3 has no Li to take out; it has O, Ti, Sr"):
         of_species(TITANATE, "Li")
-    with pytest.raises(CrystalError, match="there is no element 'Xx'"):
+    with pytest.raises(ValueError, match="there is no element 'Xx'"):
         of_species(TITANATE, "Xx")
 
 

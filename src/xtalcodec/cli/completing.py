@@ -43,12 +43,12 @@ def complete(
     """
     from dataclasses import replace
 
-    from xtalcodec.cli.conditions import composition_of
     from xtalcodec.cli.report import write_json
     from xtalcodec.codecs.hub import named_in
     from xtalcodec.latent_space import holes
     from xtalcodec.latent_space.complete import complete as draw
     from xtalcodec.priors import open_prior
+    from xtalcodec.priors.asked import composition_of
 
     with clear_errors():
         fitted = open_prior(prior)
@@ -60,7 +60,7 @@ def complete(
             gone |= holes.in_region(given, region)
         if around:
             gone |= holes.around(given, around)
-        added = None if add is None else int(add) if add.isdigit() else composition_of(add, "--add")
+        added = None if add is None else int(add) if add.isdigit() else composition_of(add)
         model = load_codec(codec or named_in(prior, fitted.codec), device)
         ways = draw(model, fitted, given, gone, n, added=added, seed=seed)
         called = given.name or given.formula

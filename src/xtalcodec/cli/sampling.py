@@ -71,20 +71,20 @@ def sample(
 
     Example: xtalcodec sample runs/perov-5/best -n 32 --elements Sr,Ti,O --out samples --strip samples.png
     """
-    from xtalcodec.cli.conditions import conditions
     from xtalcodec.cli.report import write_json
     from xtalcodec.codecs.hub import named_in
     from xtalcodec.config import build
     from xtalcodec.evaluation.generation import assess, generation_summary
+    from xtalcodec.priors.asked import asked
     from xtalcodec.priors.conditions import Conditions
     from xtalcodec.priors.plan import SamplerConfig
 
     with clear_errors():
         check_pictures(strip, movie)
-        asked = conditions(elements, composition, sites, space_group, crystal_system, properties or [])
+        wanted = asked(elements, composition, sites, space_group, crystal_system, properties or [])
         fitted = _prior(source, prior, variance, grid)
-        if asked != Conditions():
-            fitted = fitted.condition(asked)
+        if wanted != Conditions():
+            fitted = fitted.condition(wanted)
         if given := {k: v for k, v in (("steps", steps), ("guidance", guidance), ("churn", churn)) if v is not None}:
             fitted = fitted.flow.sampled_by(build(SamplerConfig, given))
         if save:

@@ -16,6 +16,22 @@ def symbol(z: int) -> str:
     return chemical_symbols[z]
 
 
+def atomic_number(symbol: str) -> int:
+    """Number of the element that a text names, as in Ti.
+
+    Raises
+    ------
+    ValueError
+        None is called that.
+    """
+    from ase.data import atomic_numbers
+
+    number = atomic_numbers.get(symbol.strip(), 0)
+    if not number:
+        raise ValueError(f"there is no element {symbol.strip()!r}")
+    return number
+
+
 def radius(z: int) -> float:
     """Covalent radius in Å (Cordero et al. 2008).
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.elements import atomic_number
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
@@ -31,15 +32,13 @@ class Replacement:
         ValueError
             Not two elements with = between them.
         """
-        from ase.data import atomic_numbers
-
         old, equals, new = (part.strip() for part in text.partition("="))
         if not equals:
             raise ValueError(f"{text!r} is no replacement: write what is there = what takes its place, as in Sr=Ba")
-        for symbol in (old, new):
-            if not atomic_numbers.get(symbol, 0):
-                raise ValueError(f"{text!r}: there is no element {symbol!r}")
-        return cls(atomic_numbers[old], atomic_numbers[new])
+        try:
+            return cls(atomic_number(old), atomic_number(new))
+        except ValueError as error:
+            raise ValueError(f"{text!r}: {error}") from error
 
 
 def replaced(crystal: Crystal, replacements: Sequence[Replacement]) -> Crystal:

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.distances import distances
-from xtalcodec.geometry.elements import symbol
+from xtalcodec.geometry.elements import atomic_number, symbol
 
 _RANGE = re.compile(r"(?:([-\d.]+)\s*(<=?)\s*)?([abcxyz])\s*(?:(<=?|>=?)\s*([-\d.]+))?")
 _AXES = {"a": 0, "x": 0, "b": 1, "y": 1, "c": 2, "z": 2}
@@ -23,8 +23,10 @@ def of_species(crystal: Crystal, element: str) -> Bool[np.ndarray, " sites"]:
     ------
     CrystalError
         The crystal has none.
+    ValueError
+        There is no such element.
     """
-    there = crystal.numbers == _number(element)
+    there = crystal.numbers == atomic_number(element)
     if not there.any():
         names = ", ".join(symbol(z) for z in crystal.elements)
         raise CrystalError(f"{_called(crystal)} has no {element} to take out; it has {names}")
@@ -83,11 +85,3 @@ def around(crystal: Crystal, text: str) -> Bool[np.ndarray, " sites"]:
 
 def _called(crystal: Crystal) -> str:
     return crystal.name or crystal.formula
-
-
-def _number(element: str) -> int:
-    from ase.data import atomic_numbers
-
-    if not atomic_numbers.get(element, 0):
-        raise CrystalError(f"there is no element {element!r}")
-    return atomic_numbers[element]

@@ -1,16 +1,9 @@
-"""Words of `sample`."""
+"""What samples are asked to be, in words."""
 
 import pytest
 
-from xtalcodec.cli.conditions import conditions
+from xtalcodec.priors.asked import asked
 from xtalcodec.priors.conditions import Conditions, PriorError
-
-NOTHING = (None, None, None, None, None, ())
-
-
-def asked(**words):
-    order = ("elements", "composition", "sites", "space_group", "crystal_system", "properties")
-    return conditions(*(words.get(name, default) for name, default in zip(order, NOTHING, strict=True)))
 
 
 def test_words_are_conditions():
@@ -28,12 +21,12 @@ def test_words_are_conditions():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"elements": "Ti,Xx"}, "--elements Ti,Xx: there is no element 'Xx'"),
-        ({"composition": "TiO2.5"}, r"--composition TiO2\.5: no formula of whole numbers"),
-        ({"composition": "??"}, r"--composition \?\?: no formula"),
-        ({"sites": "six"}, "--sites six: write a number, or a range as 6-20"),
-        ({"space_group": "Fm3m3"}, "--space-group Fm3m3: no number"),
-        ({"properties": ["band_gap"]}, "--property band_gap: write name=number"),
+        ({"elements": "Ti,Xx"}, "elements Ti,Xx: there is no element 'Xx'"),
+        ({"composition": "TiO2.5"}, r"TiO2\.5: no formula of whole numbers"),
+        ({"composition": "??"}, r"\?\?: no formula"),
+        ({"sites": "six"}, "sites six: write a number, or a range as 6-20"),
+        ({"space_group": "Fm3m3"}, "space group Fm3m3: no number"),
+        ({"properties": ["band_gap"]}, "property band_gap: write name=number"),
     ],
 )
 def test_words_that_mean_nothing_are_told(words, message):

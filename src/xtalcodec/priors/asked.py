@@ -1,0 +1,110 @@
+"""What samples are asked to be, in words."""
+
+from collections.abc import Sequence
+
+from xtalcodec.geometry.elements import atomic_number
+from xtalcodec.priors.conditions import Conditions, PriorError
+
+
+def asked(
+    elements: str | None = None,
+    composition: str | None = None,
+    sites: str | None = None,
+    space_group: str | None = None,
+    crystal_system: str | None = None,
+    properties: Sequence[str] = (),
+) -> Conditions:
+    """Read what is asked for; what is None or empty may be anything.
+
+    Parameters
+    ----------
+    elements
+        "Ti,O".
+    composition
+        "TiO2".
+    sites
+        "6-20", or "6".
+    space_group
+        A number, or a symbol as "Fm-3m".
+    crystal_system
+        "cubic".
+    properties
+        "band_gap=1.5".
+
+    Raises
+    ------
+    PriorError
+        A word that means nothing.
+    """
+    return Conditions(
+        _elements(elements) if elements else (),
+        composition_of(composition) if composition else {},
+        sites=_sites(sites) if sites else None,
+        space_group=_space_group(space_group) if space_group else 0,
+        system=(crystal_system or "").strip().lower(),
+        properties=dict(property_of(word) for word in properties),
+    )
+
+
+def _elements(text: str) -> tuple[int, ...]:
+    try:
+        numbers = {atomic_number(part) for part in text.replace("-", ",").split(",") if part.strip()}
+    except ValueError as error:
+        raise PriorError(f"elements {text}: {error}") from error
+    return tuple(sorted(numbers))
+
+
+def composition_of(text: str) -> dict[int, int]:
+    """Read a formula of whole numbers: atoms of each element, by atomic number.
+
+    Raises
+    ------
+    PriorError
+        Another text.
+    """
+    from ase.formula import Formula
+
+    try:
+        counts = Formula(text.strip()).count()
+    except ValueError as error:
+        raise PriorError(f"{text}: no formula of whole numbers, such as TiO2") from error
+    if not counts:
+        raise PriorError(f"{text}: no formula of whole numbers, such as TiO2")
+    try:
+        return {atomic_number(symbol): count for symbol, count in counts.items()}
+    except ValueError as error:
+        raise PriorError(f"{text}: {error}") from error
+
+
+def _sites(text: str) -> tuple[int, int]:
+    low, dash, high = text.replace("–", "-").partition("-")
+    if not low.strip().isdigit() or (dash and not high.strip().isdigit()):
+        raise PriorError(f"sites {text}: write a number, or a range as 6-20")
+    return int(low), int(high if dash else low)
+
+
+def _space_group(text: str) -> int:
+    import moyopy
+
+    text = text.replace(" ", "")
+    if text.isdigit():
+        return int(text)
+    for number in range(1, 231):
+        if moyopy.SpaceGroupType(number).hm_short.replace(" ", "") == text:
+            return number
+    raise PriorError(f"space group {text}: no number from 1 to 230, and no symbol as Fm-3m")
+
+
+def property_of(text: str) -> tuple[str, float]:
+    """Read `band_gap=1.5`.
+
+    Raises
+    ------
+    PriorError
+        Not a name and a number.
+    """
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise PriorError(f"property {text}: write name=number, as in band_gap=1.5") from None
