@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: app demo paper test lint format docs pictures benchmarks clean
 
 demo: .venv/product ## reconstruct 288 AFLOW prototypes: table, CIFs and a page to look at
-	$(BIN)/xtalcodec reconstruct aflow-prototypes --out demo/cifs --json demo/summary.json --html demo/index.html --workers 2
+	$(BIN)/xtalcodec reconstruct aflow-prototypes disordered-examples --out demo/cifs --json demo/summary.json --html demo/index.html --workers 2
 
 app: .venv/app ## the page in the browser, at http://localhost:8050
 	$(BIN)/xtalcodec app

@@ -12,17 +12,24 @@ import pytest
 
 from xtalcodec.codecs import hub
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.latents import LatentSet
+from xtalcodec.codecs.latents import LatentsError, LatentSet
 
 RELEASE = Path(__file__).parents[1] / "fixtures" / "release-0.1"
 EXPECTED = json.loads((RELEASE / "expected.json").read_text())
 
 
-@pytest.mark.parametrize(("file", "codec"), [("mp.parquet", "mp"), ("tiny.parquet", RELEASE / "tiny")])
-def test_what_release_0_1_wrote_opens_for_ever(file, codec, tmp_path):
+def test_latents_of_weights_that_were_replaced_say_where_those_are(mp):
+    latents = LatentSet.from_parquet(RELEASE / "mp.parquet")
+    assert latents.codec == EXPECTED["mp.parquet"]["identity"]
+    with pytest.raises(LatentsError, match=r"mp-e483dac410d4, not to mp-[0-9a-f]{12}: release 0\.1\.0 has its weights"):
+        mp.decode_crystals(latents)
+
+
+def test_what_release_0_1_wrote_opens_for_ever(tmp_path):
+    file = "tiny.parquet"
     latents = LatentSet.from_parquet(RELEASE / file)
     assert latents.codec == EXPECTED[file]["identity"]
-    model = Codec.from_pretrained(codec)
+    model = Codec.from_pretrained(RELEASE / "tiny")
     assert [d.crystal.formula for d in model.decode_crystals(latents)] == EXPECTED[file]["formulas"]
     model.save_pretrained(tmp_path)  # and after it is saved by this release
     again = Codec.from_pretrained(tmp_path)

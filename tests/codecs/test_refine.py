@@ -6,7 +6,7 @@ import torch
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat import HeatFinderConfig, find_by_heat, interpolate
-from xtalcodec.codecs.refine import RefineConfig, deviation, refine
+from xtalcodec.codecs.refine import RefineConfig, deviation, misfit, refine
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork
 from xtalcodec.representations.base import spread_origin
@@ -134,8 +134,8 @@ def test_refining_brings_crystals_back(trained):
 
     assert back(z) == [True, True]
     assert back(guess) != [True, True]
-    better, errors = refine(losses(network), CRYSTALS, guess, read, config)
-    assert max(errors) < 0.05
+    better, misfits = refine(losses(network), CRYSTALS, guess, read, config)
+    assert all(found.within(0.05) for found in misfits)
     assert back(better) == [True, True]
     assert loss(network, CRYSTALS, better) < loss(network, CRYSTALS, guess)
 
@@ -199,3 +199,32 @@ def test_origins_start_at_zero_and_spread_over_the_cell():
     assert ((points >= 0) & (points < 1)).all()
     octants = {tuple(p) for p in (points * 2).astype(int)}
     assert len(octants) == 8
+
+
+def test_what_is_less_wrong_is_nearer():
+    crystal = Crystal(np.eye(3) * 4, np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), np.array([26, 8]))
+
+    def sites(frac, numbers, shares=None):
+        return FoundAtoms(np.array(frac), np.array(numbers), np.ones(len(numbers)), occupancies=shares)
+
+    places = crystal.frac_coords
+    right = misfit(crystal, sites(places + 0.01, [26, 8]))
+    assert right.wrong == 0
+    assert np.isclose(right.displacement, 0.04 * np.sqrt(3))
+    other = misfit(crystal, sites(places, [26, 16]))
+    assert (other.wrong, other.displacement) == (1.0, 0.0)
+    fewer = misfit(crystal, sites(places[:1], [26]))
+    assert (fewer.wrong, fewer.displacement) == (2.0, np.inf)
+    twice = misfit(crystal, sites([[0.25, 0.25, 0.25], [0, 0.5, 0]], [26, 8]))
+    assert twice.wrong == 2.0
+    assert right < other < fewer
+    shares = np.zeros((2, 119))
+    shares[0, [25, 26]], shares[1, 8] = (0.3, 0.7), 1.0
+    mixed = replace(crystal, occupancies=shares)
+    half = shares.copy()
+    half[0, [25, 26]] = 0.5, 0.5
+    near, far = misfit(mixed, sites(places, [26, 8], half)), misfit(mixed, sites(places, [26, 8]))
+    assert np.isclose(near.wrong, 0.2)
+    assert np.isclose(far.wrong, 0.3)
+    assert not near.within(1.0)
+    assert right.within(0.07)

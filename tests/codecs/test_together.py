@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from xtalcodec.codecs.refine import Misfit
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.codecs.together import encode_together
@@ -38,7 +39,7 @@ def test_where_one_is_lost_all_are_tried_on_other_origins(mp, monkeypatch):
 
     def improve(crystals, patches, z):  # noqa: ARG001
         seen.append(crystals[0].frac_coords[0])
-        return z, [0.0, np.inf if len(seen) < 3 else 0.01]
+        return z, [Misfit(0.0, 0.0), Misfit(1.0, np.inf) if len(seen) < 3 else Misfit(0.0, 0.01)]
 
     monkeypatch.setattr(mp, "improve", improve)
     latents = encode_together(mp, ENDS, (2, 2, 3))
@@ -54,8 +55,8 @@ def test_atoms_are_read_as_the_elements_that_are_allowed(mp):
     for one, free in zip(every, mp.decode_crystals(latents), strict=True):
         assert np.array_equal(one.crystal.numbers, free.crystal.numbers)
         assert one.confidence == free.confidence
-    for found, one in zip(mp.decode_crystals(latents, elements=[56, 22, 8]), every, strict=True):
-        assert found.crystal.formula == "BaTiO3"
+    for found, one in zip(mp.decode_crystals(latents, elements=[40, 22, 8]), every, strict=True):
+        assert {*found.crystal.elements} <= {40, 22, 8}
         assert np.array_equal(found.crystal.frac_coords, one.crystal.frac_coords)
     for found in mp.decode_crystals(latents, elements=[20, 40, 16]):
         assert {*found.crystal.elements} <= {20, 40, 16}

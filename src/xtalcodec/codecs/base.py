@@ -19,7 +19,7 @@ from xtalcodec.codecs import hub
 from xtalcodec.codecs.contract import Known
 from xtalcodec.codecs.hub import CONFIG
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
-from xtalcodec.codecs.refine import deviation
+from xtalcodec.codecs.refine import Misfit, misfit
 from xtalcodec.codecs.stored import Stored
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal, CrystalError
@@ -190,17 +190,17 @@ class Codec(Stored):
         z = self._latent(moved, patches)
         if not improve or not self.retries or prod(patches) > self.config.refine.largest:
             return z, origins
-        z, errors = self.improve(moved, patches, z)
+        z, misfits = self.improve(moved, patches, z)
         for attempt in range(1, self.config.refine.origins):
-            missed = [k for k, error in enumerate(errors) if error == np.inf]
+            missed = [k for k, found in enumerate(misfits) if found.wrong]
             if not missed:
                 break
             shifts = [self.representation.origin(crystals[k], attempt) for k in missed]
             moved = _moved([crystals[k] for k in missed], shifts)
-            found = self.improve(moved, patches, self._latent(moved, patches))
-            for k, shift, better, error in zip(missed, shifts, *found, strict=True):
-                if error < errors[k]:
-                    z[k], errors[k], origins[k] = better, error, shift
+            again = self.improve(moved, patches, self._latent(moved, patches))
+            for k, shift, better, found in zip(missed, shifts, *again, strict=True):
+                if found < misfits[k]:
+                    z[k], misfits[k], origins[k] = better, found, shift
         return z, origins
 
     @torch.no_grad()
@@ -230,8 +230,8 @@ class Codec(Stored):
 
     def improve(
         self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
-    ) -> tuple[Float[Tensor, "b patches latent"], list[float]]:
-        """Improve latents of placed crystals by refinement, where the codec can, and measure each crystal's error.
+    ) -> tuple[Float[Tensor, "b patches latent"], list[Misfit]]:
+        """Improve latents of placed crystals by refinement, where the codec can, and measure how they decode.
 
         Parameters
         ----------
@@ -246,12 +246,12 @@ class Codec(Stored):
         -------
         latents
             One row a crystal.
-        errors
-            Å: largest displacement of a site, see `deviation`.
+        misfits
+            Between each crystal and what its latent decodes to.
         """
         lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
         found = self._sites(z, lattice, patches)
-        return z, [deviation(c, s) for c, s in zip(crystals, found, strict=True)]
+        return z, [misfit(c, s) for c, s in zip(crystals, found, strict=True)]
 
     # Decoding
 

@@ -5,7 +5,7 @@ Semi-Amortized VAEs). Only the encoding side knows the crystal; the decoder sees
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
@@ -41,25 +41,43 @@ class RefineConfig:
     """Cells of more patches keep the encoder's latent: a step takes many seconds there."""
 
 
-def deviation(crystal: Crystal, sites: FoundAtoms) -> float:
-    """Largest displacement of a site in Å; infinite where number, species or occupancies of the sites differ.
+class Misfit(NamedTuple):
+    """How far the sites that a latent decodes to are from a crystal's; the smaller the better."""
 
-    Occupancies differ where one is off by more than `SAME_SHARE`.
-    """
+    wrong: float
+    """0 where number, species and occupancies of the sites are right; else the largest error of an occupancy, or,
+    where their number differs, 1 and by how many."""
+    displacement: float
+    """Å: of the site that is farthest from its place; infinite where the number of sites differs."""
+
+    def within(self, tolerance: float) -> bool:
+        """Whether nothing is wrong and no site is displaced by more (Å)."""
+        return not self.wrong and self.displacement <= tolerance
+
+
+def misfit(crystal: Crystal, sites: FoundAtoms) -> Misfit:
+    """Compare sites with a crystal's; an occupancy is wrong where it is off by more than `SAME_SHARE`."""
     if len(sites) != len(crystal):
-        return float("inf")
+        return Misfit(1.0 + abs(len(sites) - len(crystal)), float("inf"))
     distance, index = nearest(crystal.frac_coords, sites.positions, crystal.lattice)
-    if len(set(index.tolist())) < len(crystal) or not _same(crystal, sites, index):
-        return float("inf")
-    return float(distance.max())
+    if twice := len(crystal) - len(set(index.tolist())):
+        return Misfit(1.0 + twice, float("inf"))
+    error = _occupancy_error(crystal, sites, index)
+    return Misfit(error if error > SAME_SHARE else 0.0, float(distance.max()))
 
 
-def _same(crystal: Crystal, sites: FoundAtoms, index: Int[np.ndarray, " sites"]) -> bool:
-    """Whether each site of the crystal holds what the found site of its index does."""
+def deviation(crystal: Crystal, sites: FoundAtoms) -> float:
+    """Largest displacement of a site in Å; infinite where number, species or occupancies of the sites differ."""
+    found = misfit(crystal, sites)
+    return float("inf") if found.wrong else found.displacement
+
+
+def _occupancy_error(crystal: Crystal, sites: FoundAtoms, index: Int[np.ndarray, " sites"]) -> float:
+    """Largest error of an occupancy, of each site against the found one of its index."""
     if crystal.is_ordered and sites.occupancies is None:
-        return bool((crystal.numbers == sites.numbers[index]).all())
+        return float((crystal.numbers != sites.numbers[index]).any())
     found = alone(sites.numbers) if sites.occupancies is None else sites.occupancies
-    return bool((abs(crystal.shares() - found[index]) <= SAME_SHARE).all())
+    return float(abs(crystal.shares() - found[index]).max())
 
 
 def refine(
@@ -68,8 +86,8 @@ def refine(
     z: Tensor,
     read: Callable[[Tensor, Tensor], list[FoundAtoms]],
     config: RefineConfig,
-) -> tuple[Tensor, list[float]]:
-    """Refine latents by gradient descent through the decoder; return the best found, and their `deviation` in Å.
+) -> tuple[Tensor, list[Misfit]]:
+    """Refine latents by gradient descent through the decoder; return the best found, and their misfits.
 
     (1) Crystals that come back within the tolerance keep their latent. (2) The others' descends; (3) every few
     steps the atoms are read, each crystal keeps the best latent so far, and those that are right leave.
@@ -89,14 +107,14 @@ def refine(
 
     Returns
     -------
-    latents, one row a crystal; errors in Å
+    latents, one row a crystal; misfits
     """
     lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
-    errors = [deviation(c, s) for c, s in zip(crystals, read(z, lattice), strict=True)]
+    misfits = [misfit(c, s) for c, s in zip(crystals, read(z, lattice), strict=True)]
     best = z.clone()
-    chosen = [k for k, error in enumerate(errors) if error > config.tolerance]
+    chosen = [k for k, found in enumerate(misfits) if not found.within(config.tolerance)]
     if not chosen:
-        return best, errors
+        return best, misfits
     latent = z[chosen].clone()
     descent = Descent(latent, config.learning_rate)
     loss = loss_of([crystals[k] for k in chosen])
@@ -105,17 +123,17 @@ def refine(
         if step % config.check and step < config.steps:
             continue
         for row, (k, sites) in enumerate(zip(chosen, read(latent, lattice[chosen]), strict=True)):
-            error = deviation(crystals[k], sites)
-            if error < errors[k]:
-                errors[k], best[k] = error, latent[row]
-        left = [row for row, k in enumerate(chosen) if errors[k] > config.tolerance]
+            found = misfit(crystals[k], sites)
+            if found < misfits[k]:
+                misfits[k], best[k] = found, latent[row]
+        left = [row for row, k in enumerate(chosen) if not misfits[k].within(config.tolerance)]
         if not left:
             break
         if len(left) < len(chosen):
             chosen = [chosen[row] for row in left]
             latent = descent.keep(latent, left)
             loss = loss_of([crystals[k] for k in chosen])
-    return best, errors
+    return best, misfits
 
 
 class Descent:

@@ -37,19 +37,18 @@ def encode_together(
     progress
         Called with the number of crystals done since the last call.
     """
-    best: tuple[tuple[int, float], torch.Tensor, np.ndarray] | None = None
+    best: tuple[tuple[float, float], torch.Tensor, np.ndarray] | None = None
     attempts = codec.config.refine.origins if refine and codec.retries else 1
     for attempt in range(attempts):
         shift = codec.representation.origin(crystals[0], attempt)
         moved = [crystal.translated(shift) for crystal in crystals]
         with torch.no_grad():
             z = codec.encode_batch(codec.representation.collate(moved, codec.device), patches).mean
-        z, errors = codec.improve(moved, patches, z) if refine else (z, [0.0] * len(moved))
-        lost = [error for error in errors if error == np.inf]
-        score = len(lost), sum(errors) if not lost else 0.0
+        z, misfits = codec.improve(moved, patches, z) if refine else (z, [])
+        score = sum(found.wrong for found in misfits), sum(found.displacement for found in misfits)
         if best is None or score < best[0]:
             best = score, z, shift
-        if not lost:
+        if not score[0]:
             break
     assert best is not None  # noqa: S101 - there is at least one attempt
     _, z, shift = best
