@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from xtalcodec.priors.base import Prior
 
 
-NO_PRIORS = "base", "conditions", "plan"
+NO_PRIORS = "asked", "base", "conditions", "plan"
 """Modules that priors are made with."""
 
 
