@@ -10,6 +10,8 @@ from zipfile import ZipFile
 import pytest
 from ase.build import bulk
 
+from xtalcodec.priors import shipped
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +30,10 @@ def test_it_holds_the_weights_and_is_small(wheel):
     names = ZipFile(wheel).namelist()
     for name in ("weights/mp/model.safetensors", "weights/mp/README.md", "py.typed", "training/recipes/mp.yaml"):
         assert f"xtalcodec/{name}" in names
+    assert "xtalcodec/priors/weights/README.md" in names
+    for prior in shipped():
+        for name in ("prior.json", "prior.safetensors", "training.json", "README.md"):
+            assert f"xtalcodec/priors/weights/{prior}/{name}" in names
     assert wheel.stat().st_size < 95e6
 
 

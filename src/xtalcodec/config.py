@@ -103,6 +103,29 @@ def build(cls: type[T], values: Mapping[str, Any], path: str = "", note: Note | 
         raise SettingsError(_first(error, arguments, path)) from error
 
 
+def build_kind(family: type[T], values: Mapping[str, Any], path: str) -> T:
+    """Make settings of a family, of the kind that they name.
+
+    Parameters
+    ----------
+    family
+        A base of `Kinds`, of which all members have been imported.
+    values
+        Key → value; `kind` among them.
+    path
+        What stands before the keys in messages, as "codec.".
+
+    Raises
+    ------
+    SettingsError
+        An unknown kind, and as of `build`.
+    """
+    known = cast("type[Kinds]", family).members()
+    if values.get("kind") not in known:
+        raise SettingsError(unknown(f"{path}kind", str(values.get("kind")), list(known)))
+    return cast("T", build(known[values["kind"]], values, path))
+
+
 def renamed(cls: type, values: Mapping[str, Any], path: str = "", note: Note | None = None) -> dict[str, Any]:
     """Return the values with old keys, of all groups, replaced by what they are called now.
 

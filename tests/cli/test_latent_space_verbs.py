@@ -1,11 +1,14 @@
 """`interpolate`, `sample` and `alter` as a user types them."""
 
 import json
+import shutil
 
+import pyarrow.parquet as pq
 import pytest
 from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
+from xtalcodec import priors
 from xtalcodec.cli import app
 from xtalcodec.io.read import read_all
 
@@ -171,7 +174,8 @@ def test_an_unknown_prior_gets_the_list(run, tmp_path):
     assert "Did you mean 'gaussian'" in result.output
 
 
-def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path):
+def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path, monkeypatch):
+    monkeypatch.setattr(priors, "WEIGHTS", tmp_path / "box")
     small = ["flow.width=16", "flow.heads=2", "flow.layers=1", "flow.cell_width=16", "flow.cell_layers=1"]
     small += ["flow.composition_width=16", "flow.composition_layers=1", "optimiser.patches=64", "optimiser.steps=2"]
     words = ["sample=0", "--data", cifs, "--out", tmp_path / "flow"]
@@ -201,7 +205,7 @@ def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path):
         (["--remove-species", "Li"], "has no Li to take out"),
         (["--region", "z>2"], "has no site in z>2"),
         ([], "nothing is taken out and nothing is to be added"),
-        (["--add", "Xx2"], "--add Xx2: there is no element 'Xx'"),
+        (["--add", "Xx2"], "Xx2: there is no element 'Xx'"),
     ):
         result = run("complete", titanate, "--prior", flow, *words)
         assert result.exit_code == 2
@@ -212,11 +216,61 @@ def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path):
     assert len(json.loads((tmp_path / "altered.json").read_text())["crystals"]) == 3
     result = run("alter", titanate, "--noise", 0.2)
     assert result.exit_code == 2
-    assert "--noise goes with --prior" in result.output
+    assert "no prior for the codec 'mp-" in result.output
     words = [titanate, cifs / "BaTiO3.cif", "--steps", 3]
     result = run("interpolate", *words, "--prior", flow, "--json", tmp_path / "path.json")
     assert result.exit_code in {0, 3}, result.output
     assert json.loads((tmp_path / "path.json").read_text())["path"] == "flow"
     result = run("interpolate", *words, "--path", "flow")
     assert result.exit_code == 2
-    assert "--path flow needs --prior" in result.output
+    assert "no prior for the codec 'mp-" in result.output
+    check_it_in_the_box(run, flow, titanate, cifs / "BaTiO3.cif", tmp_path)
+
+
+def check_it_in_the_box(run, flow, a, b, tmp_path):
+    """What ships is taken by its name, and where no prior is named."""
+    result = run("sample", "-n", 1)
+    assert result.exit_code == 2
+    assert "no prior for the codec 'mp-" in result.output
+    result = run("sample", "mp", "-n", 1)
+    assert result.exit_code == 2
+    assert "no prior 'mp'; none ships" in result.output
+    shutil.copytree(flow, tmp_path / "box" / "mp")
+    told = []
+    for words in ([], ["mp"], [flow]):
+        result = run("sample", *words, "-n", 2, "--steps", 2, "--json", tmp_path / "told.json")
+        assert result.exit_code == 0, result.output
+        told.append(json.loads((tmp_path / "told.json").read_text()))
+    assert told[0] == told[1] == told[2]
+    for words in (
+        ["complete", a, "--remove-species", "O", "-n", 1],
+        ["complete", a, "--remove-species", "O", "-n", 1, "--prior", "mp"],
+        ["alter", a, "--noise", 0.2, "-n", 1],
+        ["interpolate", a, b, "--steps", 3, "--path", "flow"],
+    ):
+        assert run(*words).exit_code in {0, 3}
+    result = run("info", "mp", "--prior")
+    assert "of xtalcodec, which makes crystals" in result.output
+    assert "prior of mp-" in run("info").output
+    result = run("complete", a, "--remove-species", "O", "--prior", "mq")
+    assert result.exit_code == 2
+    assert "no prior 'mq'; have mp. Did you mean 'mp'?" in result.output
+
+
+def test_samples_are_compared_ranked_and_kept_in_a_table(run, cifs, tmp_path):
+    assert run("encode", cifs, "--out", tmp_path / "z.parquet", "--no-refine").exit_code == 0
+    out = tmp_path / "out"
+    words = ["-n", 4, "--seed", 2, "--temperature", 0.0, "--reference", cifs, "--rank", "confidence", "--out", out]
+    result = run("sample", tmp_path / "z.parquet", *words, "--json", tmp_path / "told.json")
+    assert result.exit_code == 0, result.output
+    rows = pq.read_table(out / "samples.parquet").to_pylist()
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4]
+    assert [{k: v for k, v in row.items() if k != "cif"} for row in rows] == [
+        {k: row[k] for k in rows[0] if k != "cif"}
+        for row in json.loads((tmp_path / "told.json").read_text())["samples"]
+    ]
+    assert {row["novel"] for row in rows if row["valid"]} <= {True, False}
+    assert "of the valid are novel" in result.output or not any(row["valid"] for row in rows)
+    result = run("sample", tmp_path / "z.parquet", "--hull", tmp_path / "h.parquet")
+    assert result.exit_code == 2
+    assert "--hull is for --rank stability" in result.output

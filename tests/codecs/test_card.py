@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, ModelCard
 
-from xtalcodec.codecs import card, hub
+from xtalcodec.codecs import card, facts, hub
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.card import CardError
+from xtalcodec.codecs.facts import CardError
 from xtalcodec.codecs.hub import folder_of, pretrained
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
@@ -25,13 +25,13 @@ SCORES |= {"code_length": 100.0}
 @pytest.mark.parametrize("name", pretrained())
 def test_cards_in_the_box_are_what_the_facts_make_and_keep_their_licence(name):
     folder = folder_of(name)
-    facts = [card.read(folder / file) for file in ("config.json", "training.json", "scores.json")]
+    told = [facts.read(folder / file) for file in ("config.json", "training.json", "scores.json")]
     text = (folder / "README.md").read_text()
-    assert text == card.make(*facts)
+    assert text == card.make(*told)
     data = ModelCard(text).data
     assert data.license == "cc-by-4.0"
     rates = [r.metric_value for r in data.eval_results if r.metric_type == "match_rate"]
-    assert rates == [row["match_rate"] for row in facts[2].values()]
+    assert rates == [row["match_rate"] for row in told[2].values()]
 
 
 def test_a_new_codec_gets_a_card_that_claims_nothing(tmp_path):
@@ -102,7 +102,7 @@ def test_scores_are_noted_in_a_folder_of_the_user(tmp_path):
 def test_scores_are_noted_nowhere_else(tmp_path, monkeypatch):
     with pytest.raises(CardError, match="mp ships with the package"):
         hub.writable("mp")
-    monkeypatch.setattr(card, "checkout", lambda: None)
+    monkeypatch.setattr(facts, "checkout", lambda: None)
     with pytest.raises(CardError, match="part of the installed package"):
         hub.writable(folder_of("mp"))
     monkeypatch.chdir(tmp_path)

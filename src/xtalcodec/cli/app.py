@@ -17,7 +17,8 @@ def app(
         typer.Option(help="Address to listen on; only this machine if not given. With it, a token is asked for."),
     ] = None,
     prior: Annotated[
-        Path | None, typer.Option(help="What samples are drawn from: latents of `encode`, or a folder of a prior.")
+        str | None,
+        typer.Option(help="What samples are drawn from: a prior that ships, or its folder; or latents of `encode`."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that compute.", min=1)] = 1,
 ) -> None:
@@ -28,8 +29,8 @@ def app(
     with clear_errors():
         from xtalcodec.app.server import serve
         from xtalcodec.codecs.hub import fetch
+        from xtalcodec.priors import folder_of
 
         fetch(codec)  # a name that is none is told now
-        if prior is not None and not prior.exists():
-            raise FileNotFoundError(f"{prior}: there is no such file or folder")
-        serve(codec, port, host, None if prior is None else str(prior), workers)
+        source = prior if prior is None or Path(prior).is_file() else str(folder_of(prior))
+        serve(codec, port, host, source, workers)

@@ -1,6 +1,5 @@
 """`complete`: known sites are kept, the rest is drawn from a prior."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,13 +7,14 @@ import typer
 from xtalcodec.cli.decoded import Formatted, Out, print_rows
 from xtalcodec.cli.latent_space import One, one
 from xtalcodec.cli.options import Device, Format, Json, MaxSites
-from xtalcodec.cli.running import clear_errors, load_codec, write_each
+from xtalcodec.cli.priors import PriorName, load_pair
+from xtalcodec.cli.running import clear_errors, write_each
 from xtalcodec.io.limits import MAX_SITES
 
 
 def complete(
     crystal: One,
-    prior: Annotated[Path, typer.Option(help="Folder of a flow (`xtalcodec train-prior`).")],
+    prior: PriorName = None,
     codec: Annotated[str | None, typer.Option(help="The codec, where the prior's own is not one that ships.")] = None,
     remove_species: Annotated[
         list[str] | None, typer.Option(help="Take out an element, as in Li; may be repeated.")
@@ -39,19 +39,16 @@ def complete(
 ) -> None:
     """Complete a crystal: keep its known sites, and draw what may be where others are missing; the surest first.
 
-    Example: xtalcodec complete LiFePO4.cif --prior runs/mp/best --remove-species Li -n 20 --out completed
+    Example: xtalcodec complete LiFePO4.cif --remove-species Li -n 20 --out completed
     """
     from dataclasses import replace
 
     from xtalcodec.cli.report import write_json
-    from xtalcodec.codecs.hub import named_in
     from xtalcodec.latent_space import holes
     from xtalcodec.latent_space.complete import complete as draw
-    from xtalcodec.priors import open_prior
     from xtalcodec.priors.asked import composition_of
 
     with clear_errors():
-        fitted = open_prior(prior)
         given = one(crystal, max_sites)
         gone = given.numbers < 0
         for element in remove_species or []:
@@ -61,7 +58,7 @@ def complete(
         if around:
             gone |= holes.around(given, around)
         added = None if add is None else int(add) if add.isdigit() else composition_of(add)
-        model = load_codec(codec or named_in(prior, fitted.codec), device)
+        model, fitted = load_pair(prior, codec, device)
         ways = draw(model, fitted, given, gone, n, added=added, seed=seed)
         called = given.name or given.formula
         rows: list[dict[str, Any]] = [

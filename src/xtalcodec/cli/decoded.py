@@ -50,7 +50,7 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
             return "yes" if value else "no"
         return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
-    shown = [key for key in rows[0] if any(row[key] is not None for row in rows)]
+    shown = [key for key in rows[0] if any(row[key] not in (None, "") for row in rows)]
     good = [bool(row["sites"]) and row.get("valid", row.get("matched", True)) for row in rows]
     cells = [[text(row[key]) for key in shown] for row in rows]
     show_table([key.replace("_", " ") for key in shown], cells, good)

@@ -21,6 +21,7 @@ from xtalcodec.cli.decoded import (
 )
 from xtalcodec.cli.hull import Potential
 from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
+from xtalcodec.cli.priors import PriorName, load_pair
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
 from xtalcodec.io.limits import MAX_SITES
 
@@ -50,9 +51,12 @@ def interpolate(
     steps: Annotated[int, typer.Option(help="Crystals on the way, both ends included.", min=2)] = 5,
     path: Annotated[
         Way,
-        typer.Option(help="Latents are mixed on the line between them, along the arc, or along the flow of --prior."),
+        typer.Option(help="Latents are mixed on the line between them, along the arc, or along a flow (--prior)."),
     ] = Way.line,
-    prior: Annotated[Path | None, typer.Option(help="Folder of a flow; the same as --path flow.")] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(help="A flow that ships, or its folder; the codec's if not given. The same as --path flow."),
+    ] = None,
     spherical: Annotated[bool, typer.Option("--spherical", help="The same as --path arc.")] = False,
     noise: Annotated[
         float | None,
@@ -90,17 +94,17 @@ def interpolate(
     from xtalcodec.latent_space.interpolate import NOISE, elements_of
     from xtalcodec.latent_space.interpolate import interpolate as mix
     from xtalcodec.latent_space.paths import PATHS
-    from xtalcodec.priors import open_prior
 
     with clear_errors():
         check_pictures(strip, movie)
         if energy:
             check_potential(potential.value)
         way = Way.arc if spherical else Way.flow if prior else path
-        if way is Way.flow and prior is None:
-            raise ValueError("--path flow needs --prior, the folder of a flow")
-        model = load_codec(codec, device)
-        path_of = along(open_prior(prior)) if prior else PATHS[way.value]
+        if way is Way.flow:
+            model, fitted = load_pair(prior, codec, device)
+            path_of = along(fitted)
+        else:
+            model, path_of = load_codec(codec, device), PATHS[way.value]
         ends = one(a, max_sites), one(b, max_sites)
         with progress_bar("encoding", 2) as advance:
             codes = mix(
@@ -149,9 +153,9 @@ def alter(
         typer.Option(help="Multiply the painted field before encoding; several values give a series."),
     ] = None,
     noise: Annotated[
-        float | None, typer.Option(help="Vary it: noise its latent so far, up to 1, and denoise it by --prior.")
+        float | None, typer.Option(help="Vary it: noise its latent so far, up to 1, and denoise it by a flow.")
     ] = None,
-    prior: Annotated[Path | None, typer.Option(help="Folder of a flow (`xtalcodec train-prior`), for --noise.")] = None,
+    prior: PriorName = None,
     n: Annotated[int, typer.Option("-n", "--number", help="Variations.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Another gives other variations.")] = 0,
     out: Out = None,
@@ -175,24 +179,25 @@ def alter(
     from xtalcodec.evaluation.displacement import rms_displacement
     from xtalcodec.latent_space.alter import Replacement, replaced, with_density
     from xtalcodec.latent_space.flows import variations
-    from xtalcodec.priors import open_prior
 
     with clear_errors():
         check_pictures(strip, movie)
         if not replace and not scale_density and noise is None:
             raise ValueError("nothing to alter: give --replace Old=New, --scale-density X or --noise X")
-        if noise is not None and (scale_density or prior is None):
-            raise ValueError("--noise goes with --prior, and without --scale-density")
+        if noise is not None and scale_density:
+            raise ValueError("--noise goes without --scale-density: a variation is of a crystal")
+        if prior is not None and noise is None:
+            raise ValueError("--prior is for --noise")
         changes = [Replacement.parse(text) for text in replace or []]
-        model = load_codec(codec, device)
+        model, fitted = (load_codec(codec, device), None) if noise is None else load_pair(prior, codec, device)
         given = one(crystal, max_sites)
         asked = replaced(given, changes)
         elements = None
         if scale_density:
             codes = with_density(model, asked, scale_density)
             targets = [asked] * len(scale_density)
-        elif noise is not None and prior is not None:
-            codes = variations(model, open_prior(prior), asked, noise, n, seed)
+        elif noise is not None and fitted is not None:
+            codes = variations(model, fitted, asked, noise, n, seed)
             targets, elements = [asked] * n, asked.elements
         else:
             targets = [given, asked]

@@ -1,32 +1,44 @@
 """`sample`: crystals of random codes."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pictures, draw, print_rows, write
+from xtalcodec.cli.beside import Beside, Rank
+from xtalcodec.cli.bulk import Workers
+from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pictures, draw, print_rows
+from xtalcodec.cli.evaluate_samples import Cache
+from xtalcodec.cli.hull import Potential
 from xtalcodec.cli.options import Device, Format, Json, Symprec
-from xtalcodec.cli.running import clear_errors, load_codec, progress_bar
+from xtalcodec.cli.priors import load_pair
+from xtalcodec.cli.running import clear_errors, load_codec, progress_bar, write_each
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.base import Codec, DecodedCrystal
-    from xtalcodec.codecs.latents import LatentSet
-    from xtalcodec.evaluation.generation import Generated
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.crystal import Crystal
+    from xtalcodec.evaluation.generation.proposals import Proposal
     from xtalcodec.priors.base import Prior
 
 DRAWN = 8
 """Samples, at most, in a strip, a film or a page."""
 
+UNSHOWN = "volume_per_atom", "displacement"
+"""Columns of the table that are in files alone."""
+
+TABLE = "samples.parquet"
+"""File of `--out` with a row for every sample."""
+
 
 def sample(
     source: Annotated[
-        Path,
+        str | None,
         typer.Argument(
-            help="Folder of a prior (`xtalcodec train-prior`, or --save); or what `xtalcodec encode` wrote, to fit a "
-            "normal distribution to."
+            help="A prior that ships (`xtalcodec info`), or its folder (`xtalcodec train-prior`, --save); or what "
+            "`xtalcodec encode` wrote, to fit a normal distribution to. The prior of --codec, or mp, if not given."
         ),
-    ],
+    ] = None,
     prior: Annotated[str, typer.Option(help="Distribution that is fitted to codes.")] = "gaussian",
     codec: Annotated[str | None, typer.Option(help="The codec, where the file's own is not one that ships.")] = None,
     n: Annotated[int, typer.Option("-n", "--number", help="Samples.", min=1)] = 16,
@@ -52,6 +64,20 @@ def sample(
     variance: Annotated[float, typer.Option(help="Share of the variance that principal axes hold.")] = 0.95,
     grid: Annotated[str | None, typer.Option(help="Fit on the codes of this grid alone, as in 3x2x2.")] = None,
     save: Annotated[Path | None, typer.Option(help="Folder for the fitted prior.")] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(help="Known crystals, as those of the training: tells which samples are novel; may be repeated."),
+    ] = None,
+    rank: Annotated[
+        Rank | None,
+        typer.Option(help="Order the table and number it: by confidence; or by energy, for which samples are relaxed."),
+    ] = None,
+    potential: Annotated[Potential, typer.Option(help="What relaxes them (--rank stability).")] = Potential.sevennet_0,
+    hull: Annotated[
+        Path | None, typer.Option(help="Table of `xtalcodec hull`: --rank stability goes by the energy above it.")
+    ] = None,
+    workers: Workers = 1,
+    cache: Cache = None,
     out: Out = None,
     fmt: Formatted = Format.cif,
     valid_only: Annotated[bool, typer.Option("--valid-only", help="Write and draw only valid samples.")] = False,
@@ -67,74 +93,108 @@ def sample(
     A flow makes what a cell holds, its shape, and the latents of its patches, and can be asked for any of them; a
     normal distribution is fitted to the codes of many crystals. Every sample is told. A valid one decodes to atoms
     apart by more than half of the sum of their covalent radii, with 4 to 150 Å³ each; of a repeating window it accounts
-    for 90 % of the atoms. "same as" names an earlier sample that is the same crystal.
+    for 90 % of the atoms. "same as" names an earlier sample that is the same crystal. Files are written as samples
+    come; samples.parquet, beside them, has a row for every sample in the end, with its CIF, and why it is not valid.
 
-    Example: xtalcodec sample runs/perov-5/best -n 32 --elements Sr,Ti,O --out samples --strip samples.png
+    Example: xtalcodec sample mp -n 32 --elements Sr,Ti,O --out samples --strip samples.png
+
+    New, the most stable first: xtalcodec sample -n 100 --reference train.parquet --rank stability --out samples
     """
-    from xtalcodec.cli.report import write_json
-    from xtalcodec.codecs.hub import named_in
+    from xtalcodec.cli.report import SHOWN, write_json
     from xtalcodec.config import build
-    from xtalcodec.evaluation.generation import assess, generation_summary
+    from xtalcodec.evaluation.generation import generation_summary
+    from xtalcodec.evaluation.generation.proposals import proposals, write_table
     from xtalcodec.priors.asked import asked
     from xtalcodec.priors.conditions import Conditions
     from xtalcodec.priors.plan import SamplerConfig
 
     with clear_errors():
         check_pictures(strip, movie)
+        beside = Beside.read(reference or [], rank, potential.value, hull)
         wanted = asked(elements, composition, sites, space_group, crystal_system, properties or [])
-        fitted = _prior(source, prior, variance, grid)
+        given = {k: v for k, v in (("steps", steps), ("guidance", guidance), ("churn", churn)) if v is not None}
+        model, fitted = _opened(source, codec, device, prior, variance, grid)
         if wanted != Conditions():
             fitted = fitted.condition(wanted)
-        if given := {k: v for k, v in (("steps", steps), ("guidance", guidance), ("churn", churn)) if v is not None}:
+        if given:
             fitted = fitted.flow.sampled_by(build(SamplerConfig, given))
         if save:
             fitted.save(save)
             typer.echo(f"the prior is in {save}")
-        model = load_codec(codec or named_in(source, fitted.codec), device)
-        codes, found, planned = _drawn(model, fitted, n, seed, temperature)
-        assessed = assess(model, codes, found)
-        rows = [{**_assessed(row), **plan} for row, plan in zip(assessed, planned, strict=True)]
-        print_rows(rows)
-        told = generation_summary(assessed)
-        _tell_samples(fitted, told)
-        chosen = [k for k, row in enumerate(assessed) if row.valid or not valid_only]
-        write([found[k] for k in chosen], out, fmt, symprec)
-        if chosen:
-            drawn = chosen[:DRAWN]
-            part = type(codes)(tuple(codes[k] for k in drawn), codes.codec)
-            titles = [f"{rows[k]['formula']}{'' if assessed[k].valid else ' (not valid)'}" for k in drawn]
-            draw(model, part, [found[k] for k in drawn], titles, strip, movie, html)
-        elif strip or movie or html:
-            typer.echo("no valid sample to draw", err=True)
+        with progress_bar("sampling", n) as advance:
+            drawn = proposals(model, fitted, n, seed, temperature, advance)
+            found = _written(drawn, out, fmt, symprec, valid_only=valid_only)
+        found = beside.looked_at(found, workers, cache or (out and out / "samples.sqlite"))
+        rows = [one.row() for one in found]
+        print_rows([{k: v for k, v in row.items() if k not in UNSHOWN} for row in rows[:SHOWN]])
+        if n > SHOWN:
+            typer.echo(f"… and {n - SHOWN} more: --out and --json keep them all")
+        told = generation_summary([one.about for one in found])
+        _tell_samples(fitted, told, rows)
+        if out:
+            typer.echo(f"{write_table(found, out / TABLE, symprec)} rows, one for every sample, are in {out / TABLE}")
+        _draw(model, [one for one in found if one.about.valid or not valid_only], strip, movie, html)
         settings = {"prior": fitted.format, "crystals": fitted.crystals, "seed": seed, "temperature": temperature}
         write_json(json, {"codec": fitted.codec, **settings, **told, "samples": rows})
 
 
-def _drawn(
-    model: "Codec", prior: "Prior", n: int, seed: int, temperature: float
-) -> "tuple[LatentSet, list[DecodedCrystal | None], list[dict[str, Any]]]":
-    """Codes, crystals, and what of each was planned."""
+def _written(
+    drawn: "Iterable[Proposal]", out: Path | None, fmt: Format, symprec: float | None, *, valid_only: bool
+) -> "list[Proposal]":
+    """All samples; those that decoded are written to files as they come."""
+    found = []
+
+    def decoded() -> "Iterator[Crystal]":
+        for one in drawn:
+            found.append(one)
+            if one.decoded and (one.about.valid or not valid_only):
+                yield one.decoded.crystal
+
+    if out is None:
+        for _ in decoded():
+            pass
+    else:
+        count, _ = write_each(decoded(), out, fmt.value, symprec)
+        typer.echo(f"{count} decoded crystals are in {out}")
+    return found
+
+
+def _draw(
+    model: "Codec", chosen: "Sequence[Proposal]", strip: Path | None, movie: Path | None, html: Path | None
+) -> None:
+    """Draw the first samples."""
     from xtalcodec.codecs.latents import LatentSet
-    from xtalcodec.latent_space.sample import draw as draw_planned
 
-    if prior.plans:
-        with progress_bar("sampling", n) as advance:
-            every = list(draw_planned(model, prior, n, seed, temperature, advance))
-        codes = LatentSet(tuple(one.code for one in every), prior.codec)
-        return codes, [one.decoded for one in every], [{"as_planned": one.as_planned} for one in every]
-    codes = prior.sample(n, seed, temperature)
-    with progress_bar("decoding", n) as advance:
-        return codes, model.decode_crystals(codes, progress=advance), [{}] * n
+    shown = chosen[:DRAWN]
+    if not shown and (strip or movie or html):
+        typer.echo("no valid sample to draw", err=True)
+    if shown:
+        codes = LatentSet(tuple(one.code for one in shown), model.identity)
+        titles = [f"{one.row()['formula'] or '–'}{'' if one.about.valid else ' (not valid)'}" for one in shown]
+        draw(model, codes, [one.decoded for one in shown], titles, strip, movie, html)
 
 
-def _prior(source: Path, name: str, variance: float, grid: str | None) -> "Prior":
-    """Load a prior, or fit one."""
+def _opened(
+    source: str | None, codec: str | None, device: str, name: str, variance: float, grid: str | None
+) -> "tuple[Codec, Prior]":
+    """The codec, and the prior: loaded, or fitted to latents."""
+    from xtalcodec.codecs.hub import named_in
+    from xtalcodec.priors import ABOUT, folder_of, shipped
+
+    if source is None or source in shipped() or (Path(source) / ABOUT).is_file():
+        return load_pair(source, codec, device)
+    if not Path(source).exists():
+        folder_of(source)  # says which priors there are
+    fitted = _fitted(Path(source), name, variance, grid)
+    return load_codec(codec or named_in(source, fitted.codec), device), fitted
+
+
+def _fitted(source: Path, name: str, variance: float, grid: str | None) -> "Prior":
+    """Fit a prior to latents."""
     from xtalcodec.codecs.latents import LatentSet
-    from xtalcodec.priors import open_prior, prior
+    from xtalcodec.priors import prior
     from xtalcodec.priors.gaussian import GaussianPrior, grids
 
-    if (source / "prior.json").is_file():
-        return open_prior(source)
     if prior(name) is not GaussianPrior:
         raise ValueError(f"a prior of the kind {name} is trained on crystals, by `xtalcodec train-prior`")
     codes = LatentSet.from_parquet(source)
@@ -149,16 +209,7 @@ def _prior(source: Path, name: str, variance: float, grid: str | None) -> "Prior
         raise ValueError(f"{source}: {error}{hint}") from error
 
 
-def _assessed(row: "Generated") -> dict[str, Any]:
-    """A sample, in a row."""
-    about: dict[str, Any] = {"name": row.name, "formula": row.crystal.formula if row.crystal else "–"}
-    about |= {"sites": len(row.crystal) if row.crystal else 0, "volume_per_atom": row.volume}
-    about |= {"closest": row.closest, "confidence": row.confidence, "space_group": row.space_group}
-    about |= {"explained": row.explained}
-    return about | {"valid": row.valid, "reason": row.reason, "same_as": row.same_as}
-
-
-def _tell_samples(fitted: "Prior", told: dict[str, Any]) -> None:
+def _tell_samples(fitted: "Prior", told: dict[str, Any], rows: "Sequence[dict[str, Any]]") -> None:
     """How many are sensible, of all that were drawn."""
     typer.echo(fitted.description)
     flaws = f"{told['too_close']} have atoms too close, {told['not_repeating']} do not repeat"
@@ -168,3 +219,7 @@ def _tell_samples(fitted: "Prior", told: dict[str, Any]) -> None:
         formulas = [f"{f} ×{k}" if k > 1 else f for f, k in told["formulas"].items()]
         more = f" and {len(formulas) - 12} more" if len(formulas) > 12 else ""
         typer.echo(f"valid: {', '.join(formulas[:12])}{more}; {told['volume_per_atom']:.1f} Å³ per atom (median)")
+    if compared := [row["novel"] for row in rows if row["novel"] is not None]:
+        typer.echo(f"{sum(compared)} of the valid are novel: none of the reference crystals")
+    if weighed := [row for row in rows if row["energy_per_atom"] is not None]:
+        typer.echo(f"{len(weighed)} of the valid have an energy; {sum(row['relaxed'] for row in weighed)} are relaxed")

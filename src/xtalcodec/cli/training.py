@@ -121,26 +121,42 @@ def _shown(word: str) -> str:
 
 
 def info(
-    codec: Annotated[str | None, typer.Argument(help="A codec; without one, those that ship are listed.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A codec, or a prior; without one, those that ship are listed.")
+    ] = None,
+    prior: Annotated[bool, typer.Option("--prior", help="The name is a prior's.")] = False,
 ) -> None:
-    """Show a codec's model card.
+    """Show the model card of a codec or a prior, or list those that ship.
 
     Example: xtalcodec info mp
+
+    Of a prior: xtalcodec info mp --prior
     """
-    from xtalcodec.codecs.base import Codec
-    from xtalcodec.codecs.hub import CARD, folder_of, pretrained
+    from xtalcodec import priors
+    from xtalcodec.codecs import hub
 
     with clear_errors():
-        if codec is None:
-            for name in pretrained():
-                model = Codec.from_pretrained(name)
-                count = sum(p.numel() for p in model.network.parameters())
-                typer.echo(
-                    f"{name:18} {model.identity}  {count / 1e6:.2f} M weights, {len(model.config.elements)} elements"
-                )
-            typer.echo("xtalcodec info NAME shows a codec's model card")
+        if name is None:
+            _list_shipped()
             return
-        folder = folder_of(codec)
-        if folder is None or not (folder / CARD).is_file():
-            raise FileNotFoundError(f"{codec} has no model card on this machine")
-        typer.echo((folder / CARD).read_text())
+        folder = priors.folder_of(name) if prior else hub.folder_of(name)
+        if folder is None or not (folder / hub.CARD).is_file():
+            raise FileNotFoundError(f"{name} has no model card on this machine")
+        typer.echo((folder / hub.CARD).read_text())
+
+
+def _list_shipped() -> None:
+    """A line for every codec and prior that ships."""
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.hub import pretrained
+    from xtalcodec.priors import open_prior, shipped
+
+    for name in pretrained():
+        model = Codec.from_pretrained(name)
+        count = sum(p.numel() for p in model.network.parameters())
+        typer.echo(f"{name:18} {model.identity}  {count / 1e6:.2f} M weights, {len(model.config.elements)} elements")
+    typer.echo("xtalcodec info NAME shows a codec's model card")
+    for name in shipped():
+        found = open_prior(name)
+        typer.echo(f"{name:18} prior of {found.codec}: {found.description}")
+    typer.echo("xtalcodec info NAME --prior shows a prior's card" if shipped() else "no prior ships with this package")

@@ -1,19 +1,14 @@
 """The model card of a codec: how it was trained, what it scores, under what licence it is."""
 
 import json
-import os
-import platform
 import re
-import subprocess
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import EvalResult, ModelCard
 
-from xtalcodec import __version__
+from xtalcodec.codecs.facts import CardError, cell, facts_table, licence_data, page, read
 from xtalcodec.io.atomic import atomic_folder, settle
 
 CARD, TRAINING, SCORES = "README.md", "training.json", "scores.json"
@@ -21,17 +16,6 @@ CARD, TRAINING, SCORES = "README.md", "training.json", "scores.json"
 
 PAPERS = (CARD, TRAINING, SCORES)
 """What a codec that is saved again takes along."""
-
-TAGS = ["materials", "crystal", "autoencoder"]
-
-NOT_STATED = "unknown: whoever trained this codec did not say"
-"""A licence is what the user says; nothing is claimed otherwise."""
-
-LICENCES = re.compile(
-    r"(cc0-1\.0|cc-by(-nc)?(-sa|-nd)?-[234]\.[05]|mit|apache-2\.0|bsd(-[23]-clause)?|unlicense|mpl-2\.0"
-    r"|[al]?gpl(-[23]\.[01])?|odbl|odc-by|pddl|cdla-(permissive-[12]|sharing-1)\.0|isc|unknown|other)"
-)
-"""Names of licences that the Hugging Face hub knows."""
 
 METRICS = {
     "match_rate": "Match rate",
@@ -43,23 +27,6 @@ METRICS = {
     "composition_rate": "Right composition",
 }
 """Scores that stand in the card's metadata."""
-
-
-class CardError(ValueError):
-    """A file that a card is made from and that cannot be read, or a place where none is written: says which."""
-
-
-def provenance(**facts: Any) -> dict[str, Any]:
-    """Return how a codec was trained, as its card tells it.
-
-    Parameters
-    ----------
-    facts
-        `data`, `val`, `recipe`, `command`, `seed`, `crystals_used`, `step`, `crystals`, `seconds`; `licence`
-        of the codec and `source` of the data, as the user says them; `notes`. Commit, machine and versions are added.
-    """
-    versions = {"xtalcodec": __version__, "torch": torch.__version__}
-    return {**facts, "commit": commit(), "machine": machine(), "versions": versions}
 
 
 def note_scores(folder: Path, data: str, scores: Mapping[str, Any]) -> None:
@@ -98,23 +65,6 @@ def _of_today(row: Mapping[str, Any]) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in row.items()}
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds one dictionary.
-
-    Raises
-    ------
-    CardError
-        Another one; the message names it.
-    """
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CardError(f"{path} cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise CardError(f"{path} holds no settings or facts by name, but a {type(values).__name__}")
-    return values
-
-
 def make(config: Mapping[str, Any], training: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     """Return a card in the form of the Hugging Face hub.
 
@@ -134,23 +84,14 @@ def make(config: Mapping[str, Any], training: Mapping[str, Any], scores: Mapping
     lines = [
         *(f"# {name}", ""),
         f"A codec of xtalcodec: crystal structures to latent vectors and back (`{network}` network, `{space}` fields).",
-        *("", "| | |", "|---|---|"),
-        *(f"| {key} | {_cell(value)} |" for key, value in _facts(training)),
-        "",
+        *("", *facts_table(training), ""),
     ]
     if scores:
         lines += ["Held-out scores (`xtalcodec evaluate`; failures count as unmatched, RMSE is over the matched):", ""]
         lines += _window_scores(scores) if any("fit" in row for row in scores.values()) else _scores(scores)
     else:
         lines += ["Held-out scores: none are noted; `xtalcodec evaluate … --card` notes them."]
-    data = ModelCardData(
-        library_name="xtalcodec",
-        tags=list(TAGS),
-        model_name=name,
-        eval_results=_results(scores) or None,
-        **_licence(training.get("licence")),
-    )
-    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(lines) + "\n"))
+    return page(name, lines, training.get("licence"), results=_results(scores))
 
 
 def relicensed(path: Path, text: str, licence: str) -> str:
@@ -175,19 +116,10 @@ def relicensed(path: Path, text: str, licence: str) -> str:
     try:
         card = ModelCard(text)
         for key in ("license", "license_name", "license_link"):
-            setattr(card.data, key, _licence(licence).get(key))
+            setattr(card.data, key, licence_data(licence).get(key))
         return str(card)
     except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
         raise CardError(f"{path}: its metadata cannot be read: {error}") from error
-
-
-def _licence(licence: str | None) -> dict[str, Any]:
-    """The card's metadata for what the user says."""
-    if not licence:
-        return {"license": "other", "license_name": "unknown"}
-    if LICENCES.fullmatch(licence.strip().lower()):
-        return {"license": licence.strip().lower()}
-    return {"license": "other", "license_name": licence.strip()}
 
 
 def _results(scores: Mapping[str, Any]) -> list[EvalResult]:
@@ -208,48 +140,13 @@ def _results(scores: Mapping[str, Any]) -> list[EvalResult]:
     ]
 
 
-def _cell(value: Any) -> str:
-    """A fact on one line of a table."""
-    return " ".join(str(value).split()).replace("|", r"\|")
-
-
-def _facts(about: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Rows of the card's first table."""
-    licence = ("licence", about.get("licence") or NOT_STATED)
-    source = ("licence and source of the data", about.get("source", "not stated"))
-    if "step" not in about:
-        return [licence, source, ("training", about.get("notes", "not noted"))]
-    versions = ", ".join(f"{key} {value}" for key, value in about.get("versions", {}).items())
-    return [
-        licence,
-        ("training data", f"{about.get('data', 'not noted')}: {about.get('crystals_used', '?')} crystals"),
-        ("held-out data", about.get("val", "not noted")),
-        source,
-        ("recipe", about.get("recipe", "not noted")),
-        ("command", f"`{about.get('command', 'not noted')}`"),
-        ("commit", about.get("commit", "not noted")),
-        ("seed", about.get("seed", "not noted")),
-        ("training", _training(about)),
-        ("machine", about.get("machine", "not noted")),
-        ("versions", versions or "not noted"),
-        ("notes", about.get("notes", "none")),
-    ]
-
-
-def _training(about: Mapping[str, Any]) -> str:
-    """How long, in one line."""
-    if not about["step"]:
-        return "none: this codec has no weights"
-    return f"{about.get('seconds', 0) / 60:.0f} min, {about['step']} steps, {about.get('crystals', '?')} crystals seen"
-
-
 def _scores(scores: Mapping[str, Any]) -> list[str]:
     """The card's second table."""
     lines = ["| data | crystals | matched | RMSE | RMSE (Å) | composition | numbers per crystal |", "|---" * 7 + "|"]
     for data, row in scores.items():
         rmse, angstrom = (_number(row[key], ".4f") for key in ("rmse", "rmse_angstrom"))
         rates = f"{_share(row, 'match_rate')} | {rmse} | {angstrom} | {_share(row, 'composition_rate')}"
-        lines.append(f"| {_cell(data)} | {row['n']} | {rates} | {_number(row['code_length'], '.0f')} |")
+        lines.append(f"| {cell(data)} | {row['n']} | {rates} | {_number(row['code_length'], '.0f')} |")
     return lines
 
 
@@ -261,7 +158,7 @@ def _window_scores(scores: Mapping[str, Any]) -> list[str]:
     for data, row in scores.items():
         distance = " / ".join(_number(row["true_to_decoded_percentiles"].get(q), ".3g") for q in ("50", "90", "95"))
         cells = [
-            _cell(data),
+            cell(data),
             f"{row['n']}, {row['fit']}",
             _share(row, "count_per_window"),
             _share(row, "species_per_atom"),
@@ -280,32 +177,3 @@ def _share(row: Mapping[str, Any], name: str) -> str:
 def _number(value: float | None, form: str) -> str:
     """A number, or a dash where no crystal gave one."""
     return "–" if value is None else format(value, form)
-
-
-def checkout() -> Path | None:
-    """Return the root of the repository that this code runs from; None where the package is installed."""
-    root = Path(__file__).resolve().parents[3]
-    return root if (root / "pyproject.toml").is_file() and (root / "src" / "xtalcodec").is_dir() else None
-
-
-@cache
-def commit() -> str:
-    """Commit of the code that runs, where it runs from a checkout; the release's number otherwise."""
-    root = checkout()
-    if root is None:
-        return f"release {__version__}"
-    run = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return run.stdout.strip() or f"release {__version__}"
-
-
-def machine() -> str:
-    """The machine in one line."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
-    return f"{os.cpu_count()} CPU cores ({platform.machine()})"

@@ -16,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from xtalcodec.codecs import card
-from xtalcodec.codecs.card import CARD, PAPERS, SCORES, TRAINING, CardError
+from xtalcodec.codecs import card, facts
+from xtalcodec.codecs.card import CARD, PAPERS, SCORES, TRAINING
+from xtalcodec.codecs.facts import CardError
 from xtalcodec.codecs.identity import former, of_release_0_1, same
 from xtalcodec.config import unknown
 from xtalcodec.io.atomic import atomic_folder, settle
@@ -125,7 +126,7 @@ def read(folder: Path) -> Stored:
         A file that is not what it should be; the message names it.
     """
     settle(folder)
-    config = card.read(folder / CONFIG)
+    config = facts.read(folder / CONFIG)
     try:
         with safe_open(folder / WEIGHTS, "pt") as file:
             metadata = file.metadata() or {}
@@ -195,13 +196,13 @@ def make_papers(
     config
         The codec's settings.
     training
-        How it was trained, from `card.provenance`.
+        How it was trained, from `facts.provenance`.
     licence
         Licence that the user names; it goes before the one in `training`.
     """
-    facts = dict(training or {}) | ({"licence": licence} if licence else {})
-    papers = {CARD: card.make(config, facts, {})}
-    return papers | ({TRAINING: json.dumps(facts, indent=2) + "\n"} if facts else {})
+    told = dict(training or {}) | ({"licence": licence} if licence else {})
+    papers = {CARD: card.make(config, told, {})}
+    return papers | ({TRAINING: json.dumps(told, indent=2) + "\n"} if told else {})
 
 
 def carried(provenance: Provenance, licence: str | None) -> dict[str, str]:
@@ -209,10 +210,10 @@ def carried(provenance: Provenance, licence: str | None) -> dict[str, str]:
     papers = dict(provenance.papers)
     if licence and TRAINING in papers:
         try:
-            facts = json.loads(papers[TRAINING])
+            told = json.loads(papers[TRAINING])
         except ValueError as error:
             raise CardError(f"{provenance.folder / TRAINING} cannot be read: {error}") from error
-        papers[TRAINING] = json.dumps(facts | {"licence": licence}, indent=2) + "\n"
+        papers[TRAINING] = json.dumps(told | {"licence": licence}, indent=2) + "\n"
     if licence and CARD in papers:
         papers[CARD] = card.relicensed(provenance.folder / CARD, papers[CARD], licence)
     return papers
@@ -232,7 +233,7 @@ def writable(name: str | Path) -> Path:
     if folder is None:
         raise CardError(f"--card: {name} is no folder")
     package = Path(str(files("xtalcodec"))).resolve()
-    if card.checkout() is None and folder.resolve().is_relative_to(package):
+    if facts.checkout() is None and folder.resolve().is_relative_to(package):
         raise CardError(f"--card: {name} is part of the installed package; copy it to a folder of your own")
     return folder
 

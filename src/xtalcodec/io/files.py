@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from xtalcodec.io import formats
+from xtalcodec.io.tables import is_of_files
 
 AnyPath = str | os.PathLike
 
@@ -16,7 +17,8 @@ def find(paths: Iterable[AnyPath]) -> Iterator[Path]:
     """Yield files, and for a folder the files of known formats in it, recursively and in order.
 
     A missing path, and a folder without such a file or that may not be read, is among them, so
-    that reading it tells what is wrong. Hidden files are passed over. Names of one folder are in memory at a time.
+    that reading it tells what is wrong. Hidden files are passed over, and so is the table that `sample` writes beside
+    the files of its crystals. Names of one folder are in memory at a time.
     """
     for path in map(Path, paths):
         if not path.is_dir():
@@ -38,9 +40,12 @@ def _inside(folder: str | Path) -> Iterator[Path]:
     except OSError as error:
         yield Path(error.filename or folder)
         return
+    files = {entry.name for entry in here if formats.is_crystal_file(Path(entry.path)) and not entry.is_dir()}
+    twice = {name for name in files if len(files) > 1 and name.endswith(".parquet") and is_of_files(Path(folder, name))}
+    files -= twice
     for entry in here:
         if not entry.is_dir():
-            if formats.is_crystal_file(Path(entry.path)):
+            if entry.name in files:
                 yield Path(entry.path)
         elif not entry.is_symlink():
             yield from _inside(entry.path)

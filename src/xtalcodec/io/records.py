@@ -63,8 +63,8 @@ def name_of(record: Record) -> str | None:
 
 
 def is_structure(value: Any) -> bool:
-    """Tell whether a mapping describes a structure itself."""
-    return isinstance(value, dict) and bool("sites" in value or _arrays(value.keys()))
+    """Tell whether a mapping describes a structure itself; a number of sites does not."""
+    return isinstance(value, dict) and (isinstance(value.get("sites"), list) or bool(_arrays(value.keys())))
 
 
 def columns_of(columns: Sequence[str]) -> list[str]:
@@ -103,7 +103,7 @@ def crystal_of(value: Any, max_sites: int) -> Crystal:
         around = _ENVELOPE if holders[0] == "attributes" else ()
         beside = {str(key): field for key, field in value.items() if key not in holders and key not in around}
         return carrying(crystal_of(value[holders[0]], max_sites), beside)
-    if "sites" in value:
+    if isinstance(value.get("sites"), list):
         return _pymatgen(value, max_sites)
     record = {str(key).lower(): field for key, field in value.items()}
     kind = _arrays(record.keys())

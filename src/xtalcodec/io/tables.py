@@ -1,13 +1,14 @@
 """Tables with a crystal in each row: CSV and parquet, of any of the columns that `records` knows."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.atomic import atomic
 from xtalcodec.io.carried import cell_value
 from xtalcodec.io.found import Found
 from xtalcodec.io.limits import MAX_BYTES
@@ -15,6 +16,7 @@ from xtalcodec.io.records import columns_of, crystal_of, holders_of, name_of, wi
 from xtalcodec.io.text import lines_of, opened_text
 
 if TYPE_CHECKING:
+    from pyarrow import Schema
     from pyarrow.parquet import ParquetFile
 
 _LONGEST_FIELD = 1 << 26
@@ -110,6 +112,46 @@ def read_parquet(path: Path, name: str, max_sites: int, start: int = 0) -> Itera
                 row += 1
                 own = name_of(record) or f"{name}#{row}"
                 yield own, partial(crystal_of, without_name(record), max_sites)
+
+
+_OF_FILES = b"xtalcodec.of_files"
+"""Key in the metadata of a table whose crystals are in files beside it too."""
+
+
+def of_files(columns: "Schema") -> "Schema":
+    """Mark a table as one whose crystals are in files beside it too: it is not read with their folder."""
+    return columns.with_metadata({_OF_FILES: b"yes"})
+
+
+def is_of_files(path: Path) -> bool:
+    """Tell whether the crystals of a table are in files beside it too, as it says itself."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return _OF_FILES in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False  # whoever reads it says what is wrong with it
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], columns: "Schema", path: str | Path) -> int:
+    """Write a table to parquet, all of it or nothing, and return how many rows it has.
+
+    Parameters
+    ----------
+    rows
+        Value by the name of its column; what is not there is null.
+    columns
+        Names and types.
+    path
+        A file that is there is replaced once the new one is whole.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with atomic(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(list(rows), columns), temporary, compression="zstd")
+    return len(rows)
 
 
 def groups_from(file: "ParquetFile", start: int) -> tuple[int, list[int]]:

@@ -49,13 +49,28 @@ def write(crystal: Crystal, path: str | Path, fmt: str, symprec: float | None = 
     ValueError
         An unknown format.
     """
-    if fmt not in SUFFIXES:
-        raise ValueError(f"no format {fmt!r}; have {', '.join(SUFFIXES)}")
-    crystal = right_handed(crystal)
-    with quiet():
-        text = _text(crystal, fmt, symprec)
+    text = text_of(crystal, fmt, symprec)
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def text_of(crystal: Crystal, fmt: str, symprec: float | None = None) -> str:
+    """Return what `write` writes.
+
+    Parameters
+    ----------
+    crystal, fmt, symprec
+        As of `write`.
+
+    Raises
+    ------
+    ValueError
+        An unknown format, or one that cannot hold the crystal.
+    """
+    if fmt not in SUFFIXES:
+        raise ValueError(f"no format {fmt!r}; have {', '.join(SUFFIXES)}")
+    with quiet():
+        return _text(right_handed(crystal), fmt, symprec)
 
 
 def write_many(

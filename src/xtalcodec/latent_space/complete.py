@@ -15,7 +15,6 @@ from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import Conditions, PriorError
-from xtalcodec.representations.periodic import PeriodicConfig
 
 FOUND = 0.5
 """Å: a decoded site this near to a known one of its element is that site."""
@@ -77,11 +76,11 @@ def complete(
     known = _known(crystal, gone)
     wanted = _wanted(crystal, gone, added)
     reduced, basis = niggli(known)
-    if not isinstance(codec.config.representation, PeriodicConfig):
+    if codec.window is not None:
         raise PriorError(f"the codec {codec.config.name!r} is one of windows; crystals are completed by periodic ones")
     holding = Counter(known.numbers.tolist())
     sites = len(known) + _count(wanted)
-    patches = codec.config.representation.open().grid_of(reduced.lattice, sites)
+    patches = codec.representation.grid_of(reduced.lattice, sites)
     on_atom = reduced.translated(-reduced.frac_coords[0])
     (code,) = encode_together(codec, [on_atom], patches, refine=False)
     if isinstance(wanted, int):

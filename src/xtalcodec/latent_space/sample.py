@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
-from xtalcodec.codecs.latents import CrystalCode
+from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.plan import Plan
 
@@ -16,17 +16,19 @@ TOGETHER = 256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sampled:
-    """A sample of a flow."""
+    """A sample of a prior."""
 
-    plan: Plan
-    """What its cell was to hold."""
+    plan: Plan | None
+    """What its cell was to hold; None of a prior that plans none."""
     code: CrystalCode
     decoded: DecodedCrystal | None
     """None where its field holds no atom."""
 
     @property
-    def as_planned(self) -> bool:
-        """Whether the crystal holds just the atoms that its cell was to hold."""
+    def as_planned(self) -> bool | None:
+        """Whether the crystal holds just the atoms that its cell was to hold; None where nothing was planned."""
+        if self.plan is None:
+            return None
         if self.decoded is None:
             return False
         z, counts = np.unique(self.decoded.crystal.numbers, return_counts=True)
@@ -49,7 +51,7 @@ def draw(
     codec
         That decodes them.
     prior
-        That plans, perhaps with conditions.
+        Perhaps with conditions.
     n
         How many.
     seed
@@ -63,10 +65,11 @@ def draw(
     ------
     LatentsError
         A prior of another codec.
-    PriorError
-        A prior that is no flow.
     """
     codec.check_owns(prior.codec)
+    if not prior.plans:
+        yield from _unplanned(codec, prior.sample(n, seed, temperature), progress)
+        return
     flow = prior.flow
     for first in range(0, n, TOGETHER):
         plans = flow.plan(min(TOGETHER, n - first), seed, temperature, first)
@@ -77,3 +80,11 @@ def draw(
             yield Sampled(plan, code, decoded)
         if progress:
             progress(len(plans))
+
+
+def _unplanned(codec: Codec, codes: LatentSet, progress: Callable[[int], None] | None) -> Iterator[Sampled]:
+    """Decode what a prior that plans no cells has drawn."""
+    for first in range(0, len(codes), TOGETHER):
+        part = codes[first : first + TOGETHER]
+        for code, decoded in zip(part, codec.decode_crystals(part, progress=progress), strict=True):
+            yield Sampled(None, code, decoded)

@@ -4,15 +4,23 @@ import json
 import pkgutil
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xtalcodec.config import unknown
+from xtalcodec.io.atomic import settle
 
 if TYPE_CHECKING:
+    from xtalcodec.codecs.base import Codec
     from xtalcodec.priors.base import Prior
 
 
-NO_PRIORS = "asked", "base", "conditions", "plan"
+ABOUT = "prior.json"
+"""File of a prior's folder that says what it is of."""
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""Folders of the priors that ship with the package."""
+
+NO_PRIORS = "asked", "base", "card", "conditions", "plan"
 """Modules that priors are made with."""
 
 
@@ -21,25 +29,82 @@ def available() -> list[str]:
     return sorted(found.name for found in pkgutil.iter_modules(__path__) if found.name not in NO_PRIORS)
 
 
-def open_prior(folder: "str | Path") -> "Prior":
-    """Read a prior of any kind from its folder.
+def shipped() -> list[str]:
+    """Names of the priors that ship with the package."""
+    return sorted(file.parent.name for file in WEIGHTS.glob(f"*/{ABOUT}"))
+
+
+def folder_of(name: "str | Path") -> Path:
+    """Folder of a prior: of one that ships, by its name, or the folder that is named.
 
     Raises
     ------
     PriorError
-        A folder without a prior, or with one that is broken.
+        Neither; the message lists those that ship.
     """
     from xtalcodec.priors.conditions import PriorError
 
-    file = Path(folder) / "prior.json"
-    try:
-        form = json.loads(file.read_text()).get("format")
-    except (OSError, ValueError, AttributeError) as error:
-        raise PriorError(f"{folder} holds no prior that can be read: {error}") from error
+    if str(name) in shipped():
+        return WEIGHTS / str(name)
+    if Path(name).is_dir():
+        return Path(name)
+    have = unknown("prior", str(name), shipped()) if shipped() else f"no prior {str(name)!r}; none ships."
+    raise PriorError(f"{have} A folder of `xtalcodec train-prior` will do too.")
+
+
+def open_prior(name: "str | Path") -> "Prior":
+    """Read a prior of any kind: one that ships, by its name, or one in a folder.
+
+    Raises
+    ------
+    PriorError
+        A name of none, a folder without a prior, or with one that is broken.
+    """
+    from xtalcodec.priors.conditions import PriorError
+
+    folder = folder_of(name)
+    settle(folder)
+    form = _about(folder).get("format")
     kinds = {prior(name).format: prior(name) for name in available()}
     if form not in kinds:
         raise PriorError(unknown(f"prior in {folder} of the format", str(form), [*kinds]))
     return kinds[form].load(folder)
+
+
+def prior_for(codec: "Codec") -> "Prior":
+    """Read the prior that ships for a codec; of several, the one of its name.
+
+    Raises
+    ------
+    PriorError
+        None ships, or several and none of the codec's name; the message lists those that ship.
+    """
+    from xtalcodec.priors.conditions import PriorError
+
+    owners = {name: str(_about(WEIGHTS / name).get("codec")) for name in shipped()}
+    own = [name for name, identity in owners.items() if codec.owns(identity)]
+    chosen = own if len(own) == 1 else [name for name in own if name == codec.config.name]
+    if not chosen:
+        there = ", ".join(f"{name} (of {identity})" for name, identity in owners.items()) or "none at all"
+        many = "several priors" if own else "no prior"
+        raise PriorError(
+            f"{many} for the codec {codec.identity!r} among those that ship: {there}. Name a prior, or a folder of "
+            "`xtalcodec train-prior`"
+        )
+    return open_prior(chosen[0])
+
+
+def _about(folder: Path) -> "dict[str, Any]":
+    """What a prior says of itself."""
+    from xtalcodec.priors.conditions import PriorError
+
+    try:
+        values = json.loads((folder / ABOUT).read_text())
+    except (OSError, ValueError) as error:
+        raise PriorError(f"{folder} holds no prior that can be read: {error}") from error
+    if not isinstance(values, dict):
+        raise PriorError(f"{folder} holds no prior that can be read: {ABOUT} holds no facts by name")
+    return values
 
 
 def prior(name: str) -> "type[Prior]":

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from xtalcodec.config import Kinds
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.gaussian import torus_field
@@ -114,6 +114,16 @@ class Representation(ABC):
         CrystalError
             A crystal that the grid cannot show.
         """
+
+    def grid_of(self, lattice: Float[np.ndarray, "3 3"], sites: int) -> Patches:  # noqa: ARG002
+        """Patches along the three axes of the grid on a reduced cell of so many sites, wherever they are.
+
+        Raises
+        ------
+        CrystalError
+            No grid for such a cell; a window, whose grid is not the cell's.
+        """
+        raise CrystalError("a window has a grid of its own, not one on a cell")
 
     def paint(
         self, crystals: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches

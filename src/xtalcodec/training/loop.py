@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.card import provenance
+from xtalcodec.codecs.facts import provenance
 from xtalcodec.codecs.registry import class_of, open_codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.training import checkpoint

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.card import provenance
+from xtalcodec.codecs.facts import provenance
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.judging import Sample, valid_unique_novel
 from xtalcodec.evaluation.generation.memo import Memo
@@ -226,7 +226,7 @@ class Judge:
         prior.network.eval()
         drawn = list(draw(self.codec, prior, self.recipe.sample, seed=self.recipe.seed))
         samples: list[Sample] = [
-            one.decoded.crystal if one.decoded and one.as_planned else Unusable(one.plan.name, "not as planned")
+            one.decoded.crystal if one.decoded and one.as_planned else Unusable(one.code.name, "not as planned")
             for one in drawn
         ]
         rows = valid_unique_novel(samples, self.train, self.memo)
@@ -237,7 +237,7 @@ class Judge:
         return {
             "good": sum(good) / n,
             "valid_unique_novel": sum(new) / n,
-            "as_planned": sum(one.as_planned for one in drawn) / n,
+            "as_planned": sum(bool(one.as_planned) for one in drawn) / n,
             "valid": sum(bool(row.valid) for row in rows) / n,
             "novel": sum(bool(row.novel) for row in rows) / n,
             "confidence": sum(confidence) / n,

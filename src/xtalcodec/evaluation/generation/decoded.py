@@ -66,8 +66,40 @@ class Generated:
         return self.crystal.volume / len(self.crystal) if self.crystal else None
 
 
+class Assessor:
+    """Judges samples as they come: it knows the valid ones before them."""
+
+    def __init__(self, codec: "Codec") -> None:
+        """Keep the codec that decodes them."""
+        self.codec = codec
+        self._first: dict[str, list[Generated]] = {}
+
+    def judge(self, latents: LatentSet, decoded: "Sequence[DecodedCrystal | None]") -> list[Generated]:
+        """Judge the next samples, in order: whether each is valid, and whether it repeats an earlier valid one.
+
+        Parameters
+        ----------
+        latents, decoded
+            Codes of the samples, and the crystals that they decode to; None where there was no atom.
+        """
+        shares = explained(self.codec, latents, decoded)
+        rows = (_row(c.name, found, share) for c, found, share in zip(latents, decoded, shares, strict=True))
+        return [self._compared(row) for row in rows]
+
+    def _compared(self, row: Generated) -> Generated:
+        """With the name of the first valid sample that is the same; a new one is the first of its kind."""
+        if not row.valid or row.crystal is None:
+            return row
+        alike = self._first.setdefault(row.crystal.formula, [])
+        twin = next((other for other in alike if same(row, other)), None)
+        if twin:
+            return replace(row, same_as=twin.name)
+        alike.append(row)
+        return row
+
+
 def assess(codec: "Codec", latents: LatentSet, decoded: "Sequence[DecodedCrystal | None]") -> list[Generated]:
-    """Judge every sample, in order: whether it is valid, and whether it repeats an earlier valid one.
+    """Judge samples that are all there, see `Assessor`.
 
     Parameters
     ----------
@@ -76,16 +108,7 @@ def assess(codec: "Codec", latents: LatentSet, decoded: "Sequence[DecodedCrystal
     latents, decoded
         Codes of the samples, and the crystals that they decode to; None where there was no atom.
     """
-    shares = explained(codec, latents, decoded)
-    rows = [_row(c.name, found, share) for c, found, share in zip(latents, decoded, shares, strict=True)]
-    first: list[Generated] = []
-    result = []
-    for row in rows:
-        twin = next((other for other in first if row.valid and same(row, other)), None)
-        if row.valid and twin is None:
-            first.append(row)
-        result.append(replace(row, same_as=twin.name) if twin else row)
-    return result
+    return Assessor(codec).judge(latents, decoded)
 
 
 def same(a: Generated, b: Generated) -> bool:

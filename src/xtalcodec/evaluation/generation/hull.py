@@ -13,8 +13,8 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.memo import Memo, crystal_hash, remembered
 from xtalcodec.evaluation.generation.potentials import check_potential, relaxation, what_relaxes
 from xtalcodec.geometry.elements import symbol
-from xtalcodec.io.atomic import atomic
 from xtalcodec.io.read import Unusable
+from xtalcodec.io.tables import write_rows
 from xtalcodec.parallel import Pool
 
 if TYPE_CHECKING:
@@ -183,7 +183,6 @@ class HullTable:
     def write(self, path: str | Path) -> int:
         """Write one row for every potential and composition, and return how many. All or nothing."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         rows = [
             {"composition": formula, "energy_per_atom": energy, "potential": potential, "crystal": name}
@@ -191,9 +190,7 @@ class HullTable:
         ]
         kinds = [pa.string(), pa.float64(), pa.string(), pa.string()]
         schema = pa.schema(list(zip((*COLUMNS, "crystal"), kinds, strict=True)))
-        with atomic(path) as temporary:
-            pq.write_table(pa.Table.from_pylist(rows, schema), temporary, compression="zstd")
-        return len(rows)
+        return write_rows(rows, schema, path)
 
 
 def _batches(crystals: Iterable[Crystal | Unusable]) -> Iterator[list[Crystal | Unusable]]:

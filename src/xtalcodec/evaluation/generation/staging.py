@@ -23,6 +23,9 @@ from xtalcodec.evaluation.generation.potentials import (
 from xtalcodec.evaluation.generation.verdict import METASTABLE, Verdict
 from xtalcodec.parallel import Pool
 
+FAST_STEPS, FINAL_STEPS = 50, 200
+"""Of FIRE, at most, with the fast potential and with the better one."""
+
 NEAR = 0.3
 """eV/atom above the fast potential's hull up to which the better one is asked; the two differ by less."""
 
@@ -40,7 +43,7 @@ class Stage:
         return self.hull.potential
 
 
-def stages(fast: Hull, final: Hull, fast_steps: int = 50, final_steps: int = 200) -> list[Stage]:
+def stages(fast: Hull, final: Hull, fast_steps: int = FAST_STEPS, final_steps: int = FINAL_STEPS) -> list[Stage]:
     """Two stages: short with the fast potential, then longer with the better one.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.io.atomic import atomic
+from xtalcodec.io.tables import write_rows
 
 METASTABLE = 0.1
 """eV/atom above the hull up to which a crystal counts as metastable."""
@@ -106,14 +106,8 @@ class Verdicts:
 
     def write_rows(self, path: str | Path) -> int:
         """Write all rows of all sets to parquet, and return how many. All or nothing."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         rows = [{"set": name, **verdict.row()} for name, scores in self.sets.items() for verdict in scores.rows]
-        table = pa.Table.from_pylist(rows, _schema())
-        with atomic(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
-        return len(rows)
+        return write_rows(rows, _schema(), path)
 
 
 def _schema() -> Any:

@@ -10,17 +10,19 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from xtalcodec.config import SettingsError, build
+from xtalcodec.codecs.card import CARD, TRAINING
+from xtalcodec.config import SettingsError, build, build_kind
 from xtalcodec.io.atomic import atomic_folder, settle
+from xtalcodec.priors.card import papers
 from xtalcodec.priors.conditions import Limits, PriorError
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.settings import FlowConfig
-from xtalcodec.representations.periodic import PeriodicConfig
+from xtalcodec.representations.base import RepresentationConfig
 
 FORMAT = "xtalcodec-flow-prior-1"
-ABOUT, WEIGHTS, TRAINING = "prior.json", "prior.safetensors", "training.json"
-"""Files of a prior's folder."""
+ABOUT, WEIGHTS = "prior.json", "prior.safetensors"
+"""Files of a prior's folder, beside its card and what that is made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class About:
     """Identity of the codec."""
     latent: int
     """Latent numbers per patch."""
-    grid: PeriodicConfig
+    grid: RepresentationConfig
     """The codec's."""
     elements: tuple[int, ...]
     """Atomic numbers that the training crystals hold."""
@@ -51,7 +53,7 @@ class About:
     def of(cls, source: FlowCrystals) -> "About":
         """Describe what is to be learnt."""
         codec = source.codec
-        if not isinstance(codec.config.representation, PeriodicConfig):
+        if codec.config.representation.is_window:
             raise PriorError(
                 f"the codec {codec.config.name!r} is one of windows; a flow is of a periodic codec's latents"
             )
@@ -72,11 +74,12 @@ def write(folder: str | Path, about: About, network: FlowNetwork, training: Mapp
     network
         Kept in half precision.
     training
-        How it was trained, for its card; None to say nothing.
+        How it was trained, for its card; None for no card.
     """
-    with atomic_folder(folder) as temporary:
-        if training:
-            (temporary / TRAINING).write_text(json.dumps(training, indent=2) + "\n")
+    told = papers(folder, asdict(about), training)
+    with atomic_folder(folder, remove={CARD, TRAINING} - set(told)) as temporary:
+        for name, text in told.items():
+            (temporary / name).write_text(text)
         state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
         save_file({k: v.contiguous().cpu() for k, v in state.items()}, temporary / WEIGHTS)
         (temporary / ABOUT).write_text(json.dumps(asdict(about), indent=2) + "\n")
@@ -96,7 +99,10 @@ def read(folder: str | Path) -> tuple[About, FlowNetwork]:
         values = json.loads((folder / ABOUT).read_text())
         if values.get("format") != FORMAT:
             raise PriorError(f"its format is {values.get('format')!r}, not {FORMAT!r}")
-        grid, config = build(PeriodicConfig, values["grid"], "grid"), build(FlowConfig, values["config"], "config")
+        grid: RepresentationConfig = build_kind(RepresentationConfig, values["grid"], "grid.")  # type: ignore[type-abstract]
+        if grid.is_window:
+            raise PriorError(f"its grid is that of a window ({values['grid']['kind']}), not of a cell")
+        config = build(FlowConfig, values["config"], "config.")
         about = About(**{**values, "elements": tuple(values["elements"]), "grid": grid, "config": config})
         network = FlowNetwork(about.config, about.latent)
         state = load_file(folder / WEIGHTS)

@@ -1,0 +1,162 @@
+"""Samples of a prior and all that is said of each: what decodes, whether it is new, how stable it is."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xtalcodec.codecs.base import Codec, DecodedCrystal
+from xtalcodec.codecs.latents import CrystalCode, LatentSet
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.generation.decoded import Assessor, Generated
+from xtalcodec.evaluation.generation.memo import crystal_hash
+from xtalcodec.io.tables import of_files, write_rows
+from xtalcodec.io.write import text_of
+from xtalcodec.latent_space.sample import draw
+from xtalcodec.priors.base import Prior
+
+if TYPE_CHECKING:
+    from pyarrow import Schema
+
+TOGETHER = 32
+"""Samples judged at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A sample; what was not looked at, or could not be, is None."""
+
+    code: CrystalCode
+    decoded: DecodedCrystal | None
+    about: Generated
+    as_planned: bool | None
+    """Whether it holds just the atoms that its cell was to hold; None of a prior that plans no cells."""
+    rank: int | None = None
+    """Its place, from 1, where samples were ranked."""
+    novel: bool | None = None
+    """Whether it is none of the reference crystals; None without a reference, or where it is not valid."""
+    nearest: str | None = None
+    """Name of the reference crystal that is the same, or of the nearest one of its reduced formula."""
+    energy: float | None = None
+    """eV/atom after relaxation."""
+    above_hull: float | None = None
+    """eV/atom above the hull; negative below it."""
+    relaxed: bool | None = None
+    """Whether all forces came below the limit."""
+    displacement: float | None = None
+    """Root mean square displacement from the sample to where relaxation ended, Å."""
+    why_unranked: str | None = None
+    """Why it has no energy, or none above the hull, where that was asked for."""
+
+    @property
+    def name(self) -> str:
+        """Of the sample: with the seed, it says which one it is."""
+        return self.about.name
+
+    @property
+    def judged(self) -> Crystal | None:
+        """The crystal, where it is worth comparing and relaxing: valid and ordered."""
+        crystal = self.about.crystal
+        return crystal if crystal is not None and self.about.valid and crystal.is_ordered else None
+
+    def row(self) -> dict[str, Any]:
+        """All of it as one row of a table, without the crystal but for its formula and number of sites."""
+        one, crystal = self.about, self.about.crystal
+        row: dict[str, Any] = {"rank": self.rank, "name": one.name, "formula": crystal.formula if crystal else None}
+        row |= {"sites": len(crystal) if crystal else 0, "volume_per_atom": one.volume, "closest": one.closest}
+        row |= {"confidence": one.confidence, "space_group": one.space_group, "explained": one.explained}
+        row |= {"valid": one.valid, "reason": one.reason, "same_as": one.same_as, "as_planned": self.as_planned}
+        row |= {"novel": self.novel, "nearest": self.nearest, "energy_per_atom": self.energy}
+        row |= {"above_hull": self.above_hull, "relaxed": self.relaxed, "displacement": self.displacement}
+        return row | {"why_unranked": self.why_unranked}
+
+
+def proposals(
+    codec: Codec,
+    prior: Prior,
+    n: int,
+    seed: int = 0,
+    temperature: float = 1.0,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Proposal]:
+    """Yield samples as they come, each judged beside those before it.
+
+    Parameters
+    ----------
+    codec, prior, n, seed, temperature, progress
+        As of `latent_space.sample.draw`.
+    """
+    assessor, drawn = Assessor(codec), draw(codec, prior, n, seed, temperature, progress)
+    while part := list(islice(drawn, TOGETHER)):
+        codes = LatentSet(tuple(one.code for one in part), prior.codec)
+        judged = assessor.judge(codes, [one.decoded for one in part])
+        for one, about in zip(part, judged, strict=True):
+            yield Proposal(one.code, one.decoded, about, one.as_planned)
+
+
+RANKS: dict[str, Callable[[Proposal], Any]] = {
+    "confidence": lambda one: (not one.about.valid, -one.about.confidence),
+    "stability": lambda one: (not one.about.valid, _height(one), -one.about.confidence),
+}
+"""What samples can be ranked by: valid ones first, the best of them before the others."""
+
+
+def _height(one: Proposal) -> tuple[bool, float]:
+    """Energy above the hull, or per atom without a hull; what has none comes last."""
+    height = one.energy if one.above_hull is None else one.above_hull
+    if one.why_unranked:
+        height = None
+    return height is None, height or 0.0
+
+
+def ranked(samples: Sequence[Proposal], by: str) -> list[Proposal]:
+    """Order samples, and number them.
+
+    Parameters
+    ----------
+    samples
+        All of them; of two that are alike in it, the earlier one stays before the other.
+    by
+        One of `RANKS`.
+    """
+    return [replace(one, rank=k) for k, one in enumerate(sorted(samples, key=RANKS[by]), start=1)]
+
+
+def write_table(samples: Sequence[Proposal], path: str | Path, symprec: float | None = None) -> int:
+    """Write a row for every sample to parquet, with its CIF, and return how many. All or nothing.
+
+    The table says that its crystals are in files beside it: it is read where it is named, not with its folder.
+
+    Parameters
+    ----------
+    samples
+        In the order of the rows.
+    path
+        Of the file.
+    symprec
+        With a tolerance in Å, CIFs are symmetrised.
+    """
+    rows = [one.row() | {"cif": _cif(one, symprec)} for one in samples]
+    return write_rows(rows, _schema(), path)
+
+
+def _cif(one: Proposal, symprec: float | None) -> str | None:
+    return text_of(one.about.crystal, "cif", symprec) if one.about.crystal else None
+
+
+def _schema() -> "Schema":
+    """Columns of the table, whatever is None in all of them."""
+    import pyarrow as pa
+
+    text, flag, count, number = pa.string(), pa.bool_(), pa.int32(), pa.float64()
+    kinds = {"rank": count, "name": text, "cif": text, "formula": text, "sites": count, "volume_per_atom": number}
+    kinds |= {"closest": number, "confidence": number, "space_group": text, "explained": number, "valid": flag}
+    kinds |= {"reason": text, "same_as": text, "as_planned": flag, "novel": flag, "nearest": text}
+    kinds |= {"energy_per_atom": number, "above_hull": number, "relaxed": flag, "displacement": number}
+    return of_files(pa.schema(list((kinds | {"why_unranked": text}).items())))
+
+
+def worth_judging(samples: Sequence[Proposal]) -> dict[str, Crystal]:
+    """Crystals of the valid and ordered samples, by their hash."""
+    return {crystal_hash(one.judged): one.judged for one in samples if one.judged is not None}
