@@ -101,6 +101,10 @@ def test_alter_replaces_and_scales(run, cifs, tmp_path):
     rows = json.loads((tmp_path / "r.json").read_text())["crystals"]
     assert [row["formula"] for row in rows] == ["SrTiO3", "BaTiO3"]
     assert all(row["matched"] for row in rows)
+    result = run("alter", cifs / "SrTiO3.cif", "--strain", "0.03", "--out", tmp_path / "s")
+    assert result.exit_code == 0, result.output
+    given, wider = (read_all(tmp_path / "s" / f"{name}.cif")[0][0] for name in ("SrTiO3", "SrTiO3-strained"))
+    assert wider.volume / given.volume == pytest.approx(1.03**3, rel=1e-3)
     scales = ("--scale-density", "0.95", "--scale-density", "1.05")
     words = ["--out", tmp_path / "out", "--html", tmp_path / "r.html"]
     result = run("alter", cifs / "SrTiO3.cif", *OXIDE, *scales, *words)
@@ -118,6 +122,8 @@ def test_alter_replaces_and_scales(run, cifs, tmp_path):
         (["--replace", "Ca=Ba"], "SrTiO3 has no Ca to replace"),
         (["--replace", "Sr=Md"], "SrTiO3-Sr=Md: the codec 'mp' never saw Md"),
         (["--scale-density", "0"], "positive number"),
+        (["--strain", "2 %"], "'2 %' is no strain"),
+        ([*OXIDE, "--towards", "band_gap=2"], "--prior and --towards are for --noise"),
         ([*OXIDE, "--strip", "s.bmp"], "s.bmp: such a picture is written as .png or .pdf"),
         ([*OXIDE, "--movie", "s.avi"], "s.avi: such a picture is written as .gif or .mp4"),
     ],
@@ -245,13 +251,16 @@ def check_it_in_the_box(run, flow, a, b, tmp_path):
     for words in (
         ["complete", a, "--remove-species", "O", "-n", 1],
         ["complete", a, "--remove-species", "O", "-n", 1, "--prior", "mp"],
-        ["alter", a, "--noise", 0.2, "-n", 1],
+        ["alter", a, "--noise", 0.2, "-n", 1, "--towards", "density=5", "--strain", "0.01"],
         ["interpolate", a, b, "--steps", 3, "--path", "flow"],
     ):
         assert run(*words).exit_code in {0, 3}
     result = run("info", "mp", "--prior")
     assert "of xtalcodec, which makes crystals" in result.output
     assert "prior of mp-" in run("info").output
+    result = run("alter", a, "--noise", 0.2, "--towards", "colour=5")
+    assert result.exit_code == 2
+    assert "this prior knows no 'colour'" in result.output
     result = run("complete", a, "--remove-species", "O", "--prior", "mq")
     assert result.exit_code == 2
     assert "no prior 'mq'; have mp. Did you mean 'mp'?" in result.output

@@ -152,12 +152,20 @@ def alter(
         list[float] | None,
         typer.Option(help="Multiply the painted field before encoding; several values give a series."),
     ] = None,
+    strain: Annotated[
+        str | None,
+        typer.Option(help="Strain its cell before encoding: 0.02; xx,yy,zz,yz,xz,xy (Voigt); or random:0.02."),
+    ] = None,
     noise: Annotated[
         float | None, typer.Option(help="Vary it: noise its latent so far, up to 1, and denoise it by a flow.")
     ] = None,
     prior: PriorName = None,
+    towards: Annotated[
+        list[str] | None,
+        typer.Option(help="Come back from --noise towards a property that the flow knows, as in band_gap=2."),
+    ] = None,
     n: Annotated[int, typer.Option("-n", "--number", help="Variations.", min=1)] = 20,
-    seed: Annotated[int, typer.Option(help="Another gives other variations.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another gives other variations, and another random strain.")] = 0,
     out: Out = None,
     fmt: Formatted = Format.cif,
     symprec: Symprec = None,
@@ -169,35 +177,45 @@ def alter(
     max_sites: MaxSites = MAX_SITES,
     device: Device = "auto",
 ) -> None:
-    """Alter a crystal, and show what decodes: other elements, a denser field, or variations near it by a flow.
+    """Alter a crystal, and show what decodes: other elements, a strained cell, a denser field, or variations by a flow.
 
     "asked" is the crystal that was painted; a scaled field is encoded without refinement, as no crystal has it.
 
     Example: xtalcodec alter SrTiO3.cif --replace Sr=Ba --scale-density 0.9 --scale-density 1.1 --out altered
+
+    Near it, by the flow that ships: xtalcodec alter SrTiO3.cif --noise 0.4 --towards band_gap=2 -n 20 --out varied
     """
     from xtalcodec.cli.report import write_json
     from xtalcodec.evaluation.displacement import rms_displacement
     from xtalcodec.latent_space.alter import Replacement, replaced, with_density
     from xtalcodec.latent_space.flows import variations
+    from xtalcodec.latent_space.strain import strain_of, strained
+    from xtalcodec.priors.asked import property_of
+    from xtalcodec.priors.conditions import Conditions
 
     with clear_errors():
         check_pictures(strip, movie)
-        if not replace and not scale_density and noise is None:
-            raise ValueError("nothing to alter: give --replace Old=New, --scale-density X or --noise X")
+        if not replace and not scale_density and noise is None and strain is None:
+            raise ValueError("nothing to alter: give --replace Old=New, --strain X, --scale-density X or --noise X")
         if noise is not None and scale_density:
             raise ValueError("--noise goes without --scale-density: a variation is of a crystal")
-        if prior is not None and noise is None:
-            raise ValueError("--prior is for --noise")
+        if noise is None and (prior is not None or towards):
+            raise ValueError("--prior and --towards are for --noise")
+        wanted = Conditions(properties=dict(property_of(text) for text in towards or []))
+        cell = None if strain is None else strain_of(strain, seed)
         changes = [Replacement.parse(text) for text in replace or []]
         model, fitted = (load_codec(codec, device), None) if noise is None else load_pair(prior, codec, device)
         given = one(crystal, max_sites)
         asked = replaced(given, changes)
+        if cell is not None:
+            asked = strained(asked, cell)
         elements = None
         if scale_density:
             codes = with_density(model, asked, scale_density)
             targets = [asked] * len(scale_density)
         elif noise is not None and fitted is not None:
-            codes = variations(model, fitted, asked, noise, n, seed)
+            near = fitted.condition(wanted) if towards else fitted
+            codes = variations(model, near, asked, noise, n, seed)
             targets, elements = [asked] * n, asked.elements
         else:
             targets = [given, asked]
@@ -215,6 +233,7 @@ def alter(
             titles = [f"× {scale:g}  {title}" for scale, title in zip(scale_density, titles, strict=True)]
         draw(model, codes, found, titles, strip, movie, html)
         settings = {"replace": replace or [], "scale_density": scale_density or [], "noise": noise, "seed": seed}
+        settings |= {"strain": strain, "towards": dict(wanted.properties)}
         write_json(json, {"codec": model.identity, **settings, "crystals": rows})
     finish(lost(rows))
 
