@@ -103,7 +103,7 @@ def test_alter_replaces_and_scales(run, cifs, tmp_path):
     assert all(row["matched"] for row in rows)
     result = run("alter", cifs / "SrTiO3.cif", "--strain", "0.03", "--out", tmp_path / "s")
     assert result.exit_code == 0, result.output
-    given, wider = (read_all(tmp_path / "s" / f"{name}.cif")[0][0] for name in ("SrTiO3", "SrTiO3-strained"))
+    given, wider = (read_all([tmp_path / "s" / f"{name}.cif"])[0][0] for name in ("SrTiO3", "SrTiO3-strained"))
     assert wider.volume / given.volume == pytest.approx(1.03**3, rel=1e-3)
     scales = ("--scale-density", "0.95", "--scale-density", "1.05")
     words = ["--out", tmp_path / "out", "--html", tmp_path / "r.html"]
