@@ -1,13 +1,17 @@
 """Native elements of a page, each with its name for those who hear it: small words for what all pages need."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from nicegui import ui
 
+from xtalcodec.geometry.elements import cell_in_table, symbol
+
 ASSETS = Path(__file__).parent / "assets"
+LAST = 118
+"""Atomic number of the last element."""
 
 
 class CrystalsView(ui.element, component=ASSETS / "crystals_view.js"):
@@ -17,6 +21,82 @@ class CrystalsView(ui.element, component=ASSETS / "crystals_view.js"):
         """Draw what a task returned."""
         self.props["shown"] = shown
         self.update()
+
+    def mark(self, sites: Iterable[int]) -> None:
+        """Ring sites; the view stays as it was turned."""
+        self.run_method("mark", sorted(sites))
+
+
+class Sites(ui.element, component=ASSETS / "sites.js"):
+    """Sites of a crystal, with boxes to tick."""
+
+    def __init__(
+        self,
+        label: str,
+        rows: Sequence[tuple[str, str]],
+        start: Sequence[int],
+        on_change: Callable[[Any], Any],
+    ) -> None:
+        """List them.
+
+        Parameters
+        ----------
+        label
+            What the list is.
+        rows
+            Name and place of each site.
+        start
+            Those that are ticked at first.
+        on_change
+            Called with the number of a site and whether it is ticked, as a browser sends them.
+        """
+        super().__init__()
+        self.props.update({"label": label, "rows": [list(row) for row in rows], "start": list(start)})
+        self.on("told", lambda event: on_change(event.args))
+
+    def mark(self, sites: Iterable[int]) -> None:
+        """Tick just these."""
+        self.run_method("mark", sorted(sites))
+
+
+class PeriodicTable(ui.element, component=ASSETS / "periodic_table.js"):
+    """Elements to choose from, each in its place."""
+
+    def __init__(
+        self, label: str, known: Iterable[int], start: Iterable[str], on_change: Callable[[list[str]], Any]
+    ) -> None:
+        """Draw it.
+
+        Parameters
+        ----------
+        label
+            What elements are chosen for.
+        known
+            Atomic numbers of those that can be chosen.
+        start
+            Symbols of those that are chosen at first.
+        on_change
+            Called with the symbols of those that are.
+        """
+        super().__init__()
+        may = {symbol(z) for z in known}
+        self.props.update({"label": label, "cells": cells(may), "start": [one for one in start if one in may]})
+        self.on("told", lambda event: on_change([one for one in event.args if one in may]))
+
+    def put(self, symbols: Iterable[str]) -> None:
+        """Choose just these."""
+        self.run_method("put", list(symbols))
+
+
+def cells(known: Collection[str]) -> list[dict[str, Any]]:
+    """Return symbol, name and place of every element, and whether it is among the known ones."""
+    from ase.data import atomic_names
+
+    made = []
+    for z in range(1, LAST + 1):
+        row, column = cell_in_table(z)
+        made.append({"symbol": symbol(z), "name": atomic_names[z], "row": row, "column": column})
+    return [cell | {"known": cell["symbol"] in known} for cell in made]
 
 
 class Latent(ui.element, component=ASSETS / "latent.js"):

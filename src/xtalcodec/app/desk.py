@@ -1,7 +1,7 @@
 """One reader's open page: its messages, its one job at a time, and the crystals that were dropped on it."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from nicegui import background_tasks, ui
 from xtalcodec.app.controls import Drop, Text, button, tag
 from xtalcodec.app.jobs import BusyError, Job, Task, Workers, sentence
 from xtalcodec.app.links import LinkError, crystal_of, word_of
+from xtalcodec.app.offers import Offer
 from xtalcodec.app.uploads import LARGEST
 from xtalcodec.app.work import Read
 from xtalcodec.crystal import Crystal
@@ -19,6 +20,8 @@ Taken = Callable[[list[Crystal]], Awaitable[None]]
 
 DROPS: dict[str, Callable[[bytes, str], Any]] = {}
 """Address of each open place for files → what takes them; others' addresses cannot be guessed."""
+LEAVING: dict[str, Callable[[], None]] = {}
+"""Address that each open page calls when its reader leaves → what ends its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class Settings:
 
     codec: str
     workers: Workers
-    prior: str | None = None
-    """A file of latents or a folder of a prior, to sample from."""
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+    """Priors to draw from, by source, the best first."""
 
 
 @dataclass(eq=False)
@@ -43,6 +46,10 @@ class Desk:
         """End everything when the browser is gone."""
         self.client = ui.context.client
         self.client.on_delete(self.close)
+        key = secrets.token_urlsafe(18)
+        LEAVING[key] = self.cancel
+        self.keys.append(key)
+        ui.add_head_html(f'<meta name="left" content="/left/{key}">')
 
     def close(self) -> None:
         """End the reader's work and forget the places for files."""
@@ -50,6 +57,7 @@ class Desk:
             self.job.cancel()
         for key in self.keys:
             DROPS.pop(key, None)
+            LEAVING.pop(key, None)
 
     # ---- what the reader sees of work
 

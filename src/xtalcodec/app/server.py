@@ -15,10 +15,11 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
 from xtalcodec.app.controls import ASSETS
-from xtalcodec.app.desk import DROPS, Settings
+from xtalcodec.app.desk import DROPS, LEAVING, Settings
 from xtalcodec.app.guard import Guard
 from xtalcodec.app.jobs import Workers
-from xtalcodec.app.pages import alter, between, reconstruct, sample
+from xtalcodec.app.offers import offers
+from xtalcodec.app.pages import alter, between, complete, reconstruct, sample
 from xtalcodec.app.pages.crystal_choice import names
 from xtalcodec.app.uploads import LARGEST
 
@@ -56,6 +57,11 @@ def build(settings: Settings, hosts: tuple[str, ...] | None, token: str | None) 
         take(await request.body(), unquote(request.headers.get("x-name", ""))[:300])
         return PlainTextResponse("taken")
 
+    @app.post("/left/{key}")
+    async def left(key: str) -> PlainTextResponse:
+        LEAVING.get(key, lambda: None)()
+        return PlainTextResponse("good-bye")
+
     @ui.page("/")
     async def _reconstruct(crystal: str | None = None) -> None:
         await reconstruct.show(settings, crystal)
@@ -68,9 +74,13 @@ def build(settings: Settings, hosts: tuple[str, ...] | None, token: str | None) 
     async def _alter(crystal: str | None = None, replace: str = "", scale: str = "") -> None:
         await alter.show(settings, crystal, replace, scale)
 
+    @ui.page("/complete")
+    async def _complete(request: Request, crystal: str | None = None) -> None:
+        await complete.show(settings, crystal, dict(request.query_params))
+
     @ui.page("/sample")
-    async def _sample(number: str = "", seed: str = "", temperature: str = "") -> None:
-        await sample.show(settings, number, seed, temperature)
+    async def _sample(request: Request) -> None:
+        await sample.show(settings, dict(request.query_params))
 
     ui.run_with(
         app,
@@ -98,12 +108,12 @@ def serve(codec: str, port: int, host: str | None = None, prior: str | None = No
         Address to listen on; this machine alone if not given. With one, a token is asked for: it is in the address
         that is printed.
     prior
-        A file of latents or a folder of a prior, to sample from.
+        A file of latents, or a folder or a name of a prior, to draw from.
     workers
         Processes that compute.
     """
     token = None if host is None else secrets.token_urlsafe(18)
-    settings = Settings(codec, Workers(codec, workers), prior)
+    settings = Settings(codec, Workers(codec, workers), offers(codec, prior))
     guard = build(settings, LOOPBACK if host is None else None, token)
     # NiceGUI looks for its server among all objects there are, torch's old names too, which warn when looked at.
     warnings.filterwarnings("ignore", message="`torch.distributed.reduce_op`", category=FutureWarning)

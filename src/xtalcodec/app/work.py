@@ -1,6 +1,6 @@
 """What workers do: each task asks the library, and returns crystals and plain data for the page."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,6 @@ from xtalcodec.crystal import Crystal
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec, DecodedCrystal
     from xtalcodec.codecs.latents import CrystalCode, LatentSet
-    from xtalcodec.priors.base import Prior
-    from xtalcodec.priors.conditions import Conditions
-
-PROTOTYPES = "prototypes"
-"""Where a prior learns from if nothing else was given: the AFLOW prototypes that fit the codec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +130,16 @@ class Alter:
     crystal: Crystal
     replacements: tuple[str, ...] = ()
     scales: tuple[float, ...] = ()
+    sites: tuple[int, ...] = ()
+    """Where elements are replaced; everywhere if empty."""
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:  # noqa: ARG002
         """Return what the altered crystals decode to, the surest first."""
         from xtalcodec.latent_space.alter import Replacement, replaced, with_density
 
         tell(0, 2)
-        asked = replaced(self.crystal, [Replacement.parse(text) for text in self.replacements])
+        here = np.isin(np.arange(len(self.crystal)), self.sites) if self.sites else None
+        asked = replaced(self.crystal, [Replacement.parse(text) for text in self.replacements], here)
         if self.scales:
             codes = with_density(codec, asked, self.scales)
             titles = [f"density × {scale:g}" for scale in self.scales]
@@ -171,128 +169,6 @@ def _shown(
         "rows": rows,
         "titles": list(titles),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Draw crystals that nobody asked for: the one place that asks the library for samples."""
-
-    count: int
-    seed: int = 0
-    temperature: float = 1.0
-    source: str = PROTOTYPES
-    """`PROTOTYPES`, a file of latents, or the folder of a prior; a path only from who started the server."""
-    elements: str = ""
-    """Just these, as in "Sr, Ti, O"; any where it is empty, as with the next two. Not every prior can be asked."""
-    sites: str = ""
-    """In the primitive cell, as "6" or "6-20"."""
-    space_group: str = ""
-    """Its number."""
-
-    def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:
-        """Return what the prior was fitted to; each sample is a part as it comes."""
-        from xtalcodec.codecs.latents import LatentSet
-        from xtalcodec.evaluation.generation import assess, same
-
-        prior = _prior(codec, self.source, tell)
-        if asked := self._conditions():
-            prior = prior.condition(asked)
-        tell(0, self.count)
-        earlier: list[Any] = []
-        for k, (code, found) in enumerate(self._drawn(codec, prior)):
-            (row,) = assess(codec, LatentSet((code,), prior.codec), [found])
-            twin = next((other.name for other in earlier if row.valid and same(row, other)), "")
-            if row.valid and not twin:
-                earlier.append(row)
-            known = row.crystal is not None and _is_prototype(row.crystal)
-            picture = views.view(row.crystal, row.name, row.space_group, row.reason)
-            table = views.table_of([row.crystal])
-            part({"row": row, "twin": twin, "known": known, "view": picture, "elements": table})
-            tell(k + 1, self.count)
-        return {"prior": prior.description}
-
-    def _drawn(self, codec: "Codec", prior: "Prior") -> "Iterator[tuple[CrystalCode, DecodedCrystal | None]]":
-        """Yield codes and their crystals, one by one, so that each is shown as soon as it is there."""
-        from xtalcodec.latent_space.sample import draw
-
-        if prior.plans:
-            for one in draw(codec, prior, self.count, self.seed, self.temperature):
-                yield one.code, one.decoded
-            return
-        codes = prior.sample(self.count, self.seed, self.temperature)
-        for k, code in enumerate(codes):
-            (found,) = codec.decode_crystals(codes[k : k + 1])
-            yield code, found
-
-    def _conditions(self) -> "Conditions | None":
-        """What is asked for; None for nothing."""
-        from ase.data import atomic_numbers
-
-        from xtalcodec.priors.conditions import Conditions, PriorError
-
-        symbols = [part.strip() for part in self.elements.split(",") if part.strip()]
-        if strange := [symbol for symbol in symbols if not atomic_numbers.get(symbol, 0)]:
-            raise PriorError(f"there is no element {strange[0]!r}")
-        low, dash, high = self.sites.replace("–", "-").partition("-")
-        if not all(part.strip().isdigit() for part in ((low, high) if dash else (low or "1",))):
-            raise PriorError(f"{self.sites!r} is no number of sites: write 6, or 6-20")
-        if not (self.space_group or "0").strip().isdigit():
-            raise PriorError(f"{self.space_group!r} is no number of a space group")
-        sites = (int(low), int(high if dash else low)) if self.sites else None
-        elements = tuple(sorted({atomic_numbers[symbol] for symbol in symbols}))
-        asked = Conditions(elements=elements, sites=sites, space_group=int(self.space_group or 0))
-        return None if asked == Conditions() else asked
-
-
-_PRIORS: dict[str, Any] = {}
-"""Priors that this worker has fitted or opened, by their source."""
-
-
-def _prior(codec: "Codec", source: str, tell: Tell) -> "Prior":
-    """Open a prior, or fit the normal distribution to the codes of the most frequent grid."""
-    from xtalcodec.codecs.latents import LatentSet
-    from xtalcodec.priors import open_prior
-    from xtalcodec.priors.gaussian import GaussianPrior, grids
-
-    if source in _PRIORS:
-        return _PRIORS[source]
-    if source != PROTOTYPES and Path(source, "prior.json").is_file():
-        _PRIORS[source] = open_prior(source)
-        return _PRIORS[source]
-    codes = _prototype_codes(codec, tell) if source == PROTOTYPES else LatentSet.from_parquet(source)
-    grid = next(iter(grids(codes)))
-    part = tuple(code for code in codes if code.patches == grid)
-    _PRIORS[source] = GaussianPrior.of(LatentSet(part, codes.codec))
-    return _PRIORS[source]
-
-
-def _prototype_codes(codec: "Codec", tell: Tell) -> "LatentSet":
-    from xtalcodec.app.links import prototypes
-    from xtalcodec.crystal import CrystalError
-
-    placed = []
-    for crystal in prototypes().values():
-        try:
-            placed.append(codec.place(crystal))
-        except CrystalError:
-            continue  # of another size or other elements than the codec's: nothing to learn from
-    done = 0
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done += more
-        tell(done, len(placed))
-
-    return codec.encode_placed(placed, refine=False, progress=advance)
-
-
-def _is_prototype(crystal: Crystal) -> bool:
-    """Whether a crystal is one of the AFLOW prototypes."""
-    from xtalcodec.app.links import prototypes
-    from xtalcodec.evaluation.displacement import rms_displacement
-
-    alike = [one for one in prototypes().values() if np.array_equal(one.elements, crystal.elements)]
-    return any(rms_displacement(one, crystal) is not None for one in alike)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,3 +60,15 @@ def group(z: int) -> int:
     from pymatgen.core import Element
 
     return int(Element.from_Z(z).group)
+
+
+def cell_in_table(z: int) -> tuple[int, int]:
+    """Row and column of an element in the usual drawing of the periodic table, both from 1.
+
+    Lanthanides (La to Lu) are in row 8 and actinides (Ac to Lr) in row 9, in columns 3 to 17.
+    """
+    for first, row in ((57, 8), (89, 9)):
+        if first <= z < first + 15:
+            return row, 3 + z - first
+    noble = (2, 10, 18, 36, 54, 86)
+    return 1 + sum(z > gas for gas in noble), group(z)

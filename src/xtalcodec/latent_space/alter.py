@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Bool
 
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.crystal import Crystal, CrystalError
@@ -41,8 +42,19 @@ class Replacement:
             raise ValueError(f"{text!r}: {error}") from error
 
 
-def replaced(crystal: Crystal, replacements: Sequence[Replacement]) -> Crystal:
+def replaced(
+    crystal: Crystal, replacements: Sequence[Replacement], sites: Bool[np.ndarray, " sites"] | None = None
+) -> Crystal:
     """Return the crystal with species replaced, all at once, so that Sr=Ba and Ba=Sr swap them.
+
+    Parameters
+    ----------
+    crystal
+        What is altered.
+    replacements
+        Elements for others.
+    sites
+        Where; None for everywhere.
 
     Raises
     ------
@@ -52,15 +64,18 @@ def replaced(crystal: Crystal, replacements: Sequence[Replacement]) -> Crystal:
     from ase.data import chemical_symbols
 
     numbers, words = crystal.numbers.copy(), [crystal.name or crystal.formula]
+    may = np.ones(len(crystal), dtype=bool) if sites is None else sites
     done: dict[int, int] = {}
     for change in replacements:
         symbol = chemical_symbols[change.old]
         if change.old in done:
             raise CrystalError(f"{symbol} cannot be replaced by two elements at once")
-        if change.old not in crystal.numbers:
-            there = ", ".join(chemical_symbols[z] for z in np.unique(crystal.numbers))
-            raise CrystalError(f"{crystal.name or crystal.formula} has no {symbol} to replace; it has {there}")
-        numbers[crystal.numbers == change.old] = done[change.old] = change.new
+        here = may & (crystal.numbers == change.old)
+        if not here.any():
+            there = ", ".join(chemical_symbols[z] for z in np.unique(crystal.numbers[may]))
+            where = crystal.name or crystal.formula if sites is None else "the chosen part"
+            raise CrystalError(f"{where} has no {symbol} to replace; it has {there}")
+        numbers[here] = done[change.old] = change.new
         words.append(f"{symbol}={chemical_symbols[change.new]}")
     return replace(crystal.without_properties(), numbers=numbers, name="-".join(words))
 

@@ -43,6 +43,7 @@ def draw(
     seed: int = 0,
     temperature: float = 1.0,
     progress: Callable[[int], None] | None = None,
+    together: int = TOGETHER,
 ) -> Iterator[Sampled]:
     """Yield samples as they come; one follows from the seed and its number alone.
 
@@ -60,6 +61,8 @@ def draw(
         What the noise is multiplied by that the flows begin with.
     progress
         Called with the number of samples done since the last call.
+    together
+        Samples at a time: the fewer, the sooner the first ones come.
 
     Raises
     ------
@@ -71,8 +74,8 @@ def draw(
         yield from _unplanned(codec, prior.sample(n, seed, temperature), progress)
         return
     flow = prior.flow
-    for first in range(0, n, TOGETHER):
-        plans = flow.plan(min(TOGETHER, n - first), seed, temperature, first)
+    for first in range(0, n, together):
+        plans = flow.plan(min(together, n - first), seed, temperature, first)
         codes = flow.filled(plans, seed, temperature)
         elements = [plan.composition.elements for plan in plans]
         found = codec.decode_crystals(codes, elements=elements, ordered=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.crystal import Crystal
-from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.priors.conditions import Conditions, Limits, PriorError
 
 if TYPE_CHECKING:
     from xtalcodec.priors.flow.prior import FlowPrior
@@ -56,6 +56,11 @@ class Prior(ABC):
         LatentsError, PriorError
             Codes that this distribution cannot be of.
         """
+
+    @property
+    def limits(self) -> Limits | None:
+        """What it can be asked for; None where it knows no conditions."""
+        return None
 
     def condition(self, conditions: Conditions) -> "Prior":  # noqa: ARG002
         """Return the distribution of crystals that are as asked.

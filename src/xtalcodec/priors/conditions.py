@@ -10,6 +10,14 @@ from xtalcodec.geometry.symmetry import SYSTEMS, crystal_system
 NAMES = tuple(name for _, name in SYSTEMS)
 """Crystal systems, in the order of their numbers, which begin with 1."""
 
+UNITS = {
+    "density": "g/cm³",
+    "formation_energy_per_atom": "eV/atom",
+    "band_gap": "eV",
+    "e_above_hull": "eV/atom",
+}
+"""Of properties by their usual names; others are in the units of the data that a prior has learnt."""
+
 
 class PriorError(ValueError):
     """A prior that cannot do what is asked of it: the message says why, and what would do."""

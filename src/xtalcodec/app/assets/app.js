@@ -17,3 +17,9 @@ const Theme = (() => {
   };
   return { turn };
 })();
+
+/* A page that is closed or left says so, and its work ends at once. */
+addEventListener("pagehide", () => {
+  const address = document.querySelector('meta[name="left"]')?.content;
+  if (address) navigator.sendBeacon(address);
+});

@@ -18,6 +18,13 @@ class Crystals {
     removeEventListener("xtalcodec-theme", this.fresh);
   }
 
+  /** Ring sites of the crystal: those that are chosen. */
+  mark(sites) {
+    if (!this.shown || !this.shown.views) return;
+    this.shown.views.forEach((view) => { view.marked = sites; });
+    this.paint();
+  }
+
   /** {elements, views, path}: all views side by side, or, along a path, one at a time. */
   show(shown) {
     this.shown = shown;
@@ -235,11 +242,13 @@ class Crystals {
     const look = (site) => {
       const own = view.sites && view.sites[site];
       const size = density === "off" ? 1 : 0.45; // so that the density is seen
-      if (!own) return { size };
-      const text = [own.away === null ? "" : `${own.away.toFixed(3)} Å off`, `confidence ${own.sure.toFixed(2)}`].filter(Boolean).join(", ");
+      const ring = view.marked && view.marked.includes(site) ? view.ringed || "chosen" : "";
+      if (!own) return { size, text: ring };
+      const text = [ring, own.away === null ? "" : `${own.away.toFixed(3)} Å off`, `confidence ${own.sure.toFixed(2)}`].filter(Boolean).join(", ");
       return color === "element" ? { text, size } : { text, size, color: this.siteColor(own) };
     };
     const parts = Cell.parts(view.crystal, this.shown.elements, colors, axes, { bonds: density === "off", look });
+    if (view.marked && view.marked.length) parts.push(Scene.rings(parts.flatMap(({ spots }) => spots || []), view.marked, colors));
     if (!view.density || density === "off") return parts;
     const place = Cell.placing(view.crystal);
     const field = Surface.closed(Surface.unpacked(view.density));

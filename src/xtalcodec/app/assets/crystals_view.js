@@ -8,5 +8,6 @@ export default {
   watch: {
     shown(value) { this.stage.show(Vue.toRaw(value)); },
   },
+  methods: { mark(sites) { this.stage.mark(sites); } },
   unmounted() { this.stage.close(); },
 };

@@ -6,6 +6,7 @@ from xtalcodec.app.controls import Text, button, card, field, tag
 from xtalcodec.app.desk import Desk, Settings
 from xtalcodec.app.pages.crystal_choice import choose
 from xtalcodec.app.pages.frame import page
+from xtalcodec.app.pages.site_choice import SiteChoice
 from xtalcodec.app.pages.strip import Strip
 from xtalcodec.app.work import Alter
 from xtalcodec.crystal import Crystal
@@ -44,6 +45,7 @@ class Page:
             with card("The crystal"):
                 self.said = Text("No crystal yet.")
                 choose(desk, "Drop a crystal here, or click to choose a file", self.take)
+                self.sites = SiteChoice(desk, "Replaced only here")
             with card("What changes", "input"):
                 with tag("div", kind="line"):
                     field(
@@ -61,7 +63,7 @@ class Page:
                     button("Go", self.go, "first")
                 desk.messages()
                 desk.working()
-        self.strip = Strip({"confidence": lambda item: item["row"].confidence})
+        self.strip = Strip({"confidence": lambda item: -item["row"].confidence})
 
     async def take(self, crystals: list[Crystal]) -> None:
         """Take the first of crystals."""
@@ -70,6 +72,7 @@ class Page:
         self.said.set(
             f"{self.crystal.name}: {self.crystal.formula}, {len(self.crystal)} sites of {', '.join(elements)}"
         )
+        self.sites.show(self.crystal)
         if self.replace or self.scale:
             await self.go()
         else:
@@ -102,7 +105,7 @@ class Page:
             return
         self.strip.clear()
         self.desk.remember("/alter", crystal=self.crystal, replace=self.replace or None, scale=self.scale or None)
-        done = await self.desk.do(Alter(self.crystal, replacements, scales), what="Altering")
+        done = await self.desk.do(Alter(self.crystal, replacements, scales, tuple(self.sites.chosen)), what="Altering")
         if done is None:
             return
         for row, view in zip(done["rows"], done["views"], strict=True):

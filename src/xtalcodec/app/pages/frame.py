@@ -12,6 +12,7 @@ PAGES = {
     "/": "Reconstruct",
     "/between": "Between two crystals",
     "/alter": "Alter",
+    "/complete": "Complete",
     "/sample": "Sample",
 }
 

@@ -1,42 +1,52 @@
-"""Sample: crystals that nobody asked for, drawn from what the codec's codes look like."""
+"""Sample: crystals that nobody asked for, or that are as asked, drawn from what codes of known crystals look like."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from nicegui import ui
 
 from xtalcodec.app.controls import Text, button, card, choice, field, tag
 from xtalcodec.app.desk import Desk, Settings
+from xtalcodec.app.drawn import Sample
+from xtalcodec.app.pages.conditions import ConditionsForm
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.pages.strip import Strip
-from xtalcodec.app.work import PROTOTYPES, Sample
+from xtalcodec.priors.conditions import Conditions, PriorError
 
 LEAD = (
     "Codes are drawn from what was learned of the codes of known crystals, and decoded. Every sample is shown, with "
-    "what is wrong with it; a normal distribution draws few good ones."
+    "what is wrong with it."
+)
+PLAIN = (
+    "A normal distribution draws few good crystals and cannot be asked for anything. A flow can: elements, composition, "
+    "sites, symmetry, properties. Train one with `xtalcodec train-prior`, and start the page with "
+    "`xtalcodec app --prior FOLDER`."
 )
 MOST = 64
 KEYS = {
-    "order drawn": lambda item: -item["place"],
-    "confidence": lambda item: item["row"].confidence,
-    "valid first": lambda item: (item["row"].valid, item["row"].confidence),
-    "sites": lambda item: len(item["row"].crystal) if item["row"].crystal else 0,
+    "order drawn": lambda item: item["place"],
+    "confidence": lambda item: -item["row"].confidence,
+    "valid first": lambda item: (not item["row"].valid, -item["row"].confidence),
+    "space group": lambda item: (item["row"].space_group == "", item["row"].space_group),
+    "formula": lambda item: item["row"].crystal.formula if item["row"].crystal else "~",
+    "sites": lambda item: -len(item["row"].crystal) if item["row"].crystal else 0,
 }
+START = {"number": "8", "seed": "0", "temperature": "0.7"}
 
 
-async def show(settings: Settings, number: str, seed: str, temperature: str) -> None:
+async def show(settings: Settings, words: Mapping[str, str]) -> None:
     """Make the page; with a number in the link, begin.
 
     Parameters
     ----------
     settings
         Of the server.
-    number, seed, temperature
-        As typed.
+    words
+        What was typed, by name.
     """
     with page("/sample", LEAD, settings) as desk:
-        made = Page(desk, number or "8", seed or "0", temperature or "0.7")
-        if number:
+        made = Page(desk, words)
+        if "number" in words:
             await ui.context.client.connected()
             await made.go()
 
@@ -44,46 +54,43 @@ async def show(settings: Settings, number: str, seed: str, temperature: str) -> 
 class Page:
     """One reader's page."""
 
-    def __init__(self, desk: Desk, number: str, seed: str, temperature: str) -> None:
+    def __init__(self, desk: Desk, words: Mapping[str, str]) -> None:
         """Lay it out."""
-        self.desk, self.number, self.seed, self.temperature = desk, number, seed, temperature
-        self.source = desk.settings.prior or PROTOTYPES
-        self.asked = {"elements": "", "sites": "", "space_group": ""}
+        self.desk, self.offers = desk, desk.settings.offers
+        self.words = {key: words.get(key, first) for key, first in START.items()}
+        self.source = words.get("prior", "")
+        if self.source not in self.offers:
+            self.source = next(iter(self.offers))
+        self.forms: dict[str, ConditionsForm] = {}
         with card("What is drawn", "input"):
             with tag("div", kind="line"):
-                if desk.settings.prior:
-                    sources = [(desk.settings.prior, Path(desk.settings.prior).name), (PROTOTYPES, "the prototypes")]
-                    choice("Learned from", sources, self._from, self.source)
-                field("Number", lambda text: setattr(self, "number", text), number, type="number", min=1, max=MOST)
-                field(
-                    "Temperature, 0 to 2",
-                    lambda text: setattr(self, "temperature", text),
-                    temperature,
-                    inputmode="decimal",
-                )
-                field("Seed", lambda text: setattr(self, "seed", text), seed, inputmode="numeric")
-                if desk.settings.prior:  # the normal distribution of the prototypes cannot be asked for anything
-                    self._field("elements", "Just these elements", placeholder="Sr, Ti, O")
-                    self._field("sites", "Sites in the primitive cell", placeholder="6-20")
-                    self._field("space_group", "Space group, its number", inputmode="numeric")
+                if len(self.offers) > 1:
+                    names = [(source, offer.name) for source, offer in self.offers.items()]
+                    choice("Learned from", names, self._from, self.source)
+                self._field("number", "Number", type="number", min=1, max=MOST)
+                self._field("temperature", "Temperature, 0 to 2", inputmode="decimal")
+                self._field("seed", "Seed", inputmode="numeric")
                 button("Draw", self.go, "first")
+            self.plain = tag("p", PLAIN, "soft")
+            for source, offer in self.offers.items():
+                if offer.limits is not None:
+                    self.forms[source] = ConditionsForm(offer.limits, words)
             desk.messages()
             desk.working()
             self.told = Text("")
         self.strip = Strip(KEYS)
-        with self.strip.bar:
-            choice("Sorted by", [(key, key) for key in KEYS], self._sort, "order drawn")
+        self._from(self.source)
 
-    def _field(self, key: str, name: str, **attributes: str) -> None:
-        field(name, lambda text: self.asked.update({key: text}), **attributes)
+    def _field(self, key: str, name: str, **attributes: str | int) -> None:
+        field(name, lambda text: self.words.update({key: text}), self.words[key], **attributes)
 
     def _from(self, source: str) -> None:
-        if source in (self.desk.settings.prior, PROTOTYPES):  # a browser may send anything
-            self.source = source
-
-    def _sort(self, key: str) -> None:
-        if key in KEYS:
-            self.strip.sort(key)
+        if source not in self.offers:
+            return  # a browser may send anything
+        self.source = source
+        self.plain.set_visibility(source not in self.forms)
+        for own, form in self.forms.items():
+            form.whole.set_visibility(own == source)
 
     async def go(self) -> None:
         """Draw."""
@@ -93,7 +100,11 @@ class Page:
             return
         self.strip.clear()
         self.told.set("")
-        self.desk.remember("/sample", number=asked.count, seed=asked.seed, temperature=asked.temperature)
+        form = self.forms.get(self.source)
+        words = {} if form is None else {key: text for key, text in form.words.items() if text}
+        own = {"prior": self.source} if self.source != next(iter(self.offers)) else {}
+        numbers = {"number": asked.count, "seed": asked.seed, "temperature": asked.temperature}
+        self.desk.remember("/sample", **own, **numbers, **words)
         counts = {"all": 0, "valid": 0, "new": 0}
 
         def take(part: dict[str, Any]) -> None:
@@ -116,11 +127,17 @@ class Page:
     def _asked(self) -> Sample | None:
         """What was typed, as a task; what is wrong with it is said."""
         try:
-            count, seed, temperature = int(self.number), int(self.seed), float(self.temperature)
+            count, seed = int(self.words["number"]), int(self.words["seed"])
+            temperature = float(self.words["temperature"])
         except ValueError:
             self.desk.say("Number and seed are whole numbers, and the temperature is a number")
             return None
         if not 1 <= count <= MOST or seed < 0 or not 0 <= temperature <= 2:
             self.desk.say(f"The number is 1 to {MOST}, the seed is not negative, the temperature is 0 to 2")
             return None
-        return Sample(count, seed, temperature, self.source, **self.asked)
+        try:
+            asked = self.forms[self.source].asked() if self.source in self.forms else Conditions()
+        except PriorError as error:
+            self.desk.say(str(error))
+            return None
+        return Sample(count, seed, temperature, self.source, None if asked == Conditions() else asked)

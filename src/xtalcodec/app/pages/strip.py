@@ -1,11 +1,12 @@
 """Results as a strip of small pictures; the chosen ones are shown large, side by side."""
 
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
 
-from xtalcodec.app.controls import CrystalsView, Thumbnail, button, tag
+from xtalcodec.app.controls import CrystalsView, Thumbnail, button, choice, tag
 from xtalcodec.app.views import files_of
 
 TOGETHER = 3
@@ -16,13 +17,15 @@ class Strip:
     """Crystals to look through."""
 
     def __init__(self, keys: dict[str, Callable[[dict[str, Any]], Any]]) -> None:
-        """Lay it out; `keys` are what it can be sorted by: a name and a function of an item."""
+        """Lay it out; `keys` are what it can be sorted by: a name and a function of an item, the least of it first."""
         self.items: list[dict[str, Any]] = []
         self.chosen: list[dict[str, Any]] = []
         self.keys, self.key = keys, next(iter(keys))
         with tag("section", kind="card result", aria_label="Results") as self.whole:
             with tag("div", kind="line"):
-                self.bar = tag("div", kind="line")
+                if len(keys) > 1:
+                    names = [(key, key) for key in keys]
+                    choice("Sorted by", names, lambda key: self.sort(key) if key in keys else None, self.key)
                 button("Download all as CIF", lambda: self.give(self.items), "first")
                 button("Download those shown large", lambda: self.give(self.chosen))
             self.pictures = tag("div", kind="strip", role="group", aria_label="Crystals; choose up to three")
@@ -37,18 +40,20 @@ class Strip:
         self.whole.set_visibility(False)
 
     def add(self, item: dict[str, Any]) -> None:
-        """Add {row, view, elements, note}."""
-        self.items.append(item)
+        """Add {row, view, elements, note} where it belongs."""
+        place = bisect_right(self.items, self.keys[self.key](item), key=self.keys[self.key])
+        self.items.insert(place, item)
         self.whole.set_visibility(True)
         with self.pictures:
             self._picture(item)
+        item["button"].move(self.pictures, place)
         if item["view"]["crystal"] and not self.chosen:
             self.toggle(item)
 
     def sort(self, key: str) -> None:
-        """Sort by one of the keys, the largest first."""
+        """Sort by one of the keys."""
         self.key = key
-        self.items.sort(key=self.keys[key], reverse=True)
+        self.items.sort(key=self.keys[key])
         self.pictures.clear()
         with self.pictures:
             for item in self.items:

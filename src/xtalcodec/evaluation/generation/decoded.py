@@ -121,7 +121,23 @@ def same(a: Generated, b: Generated) -> bool:
 def _row(name: str, found: "DecodedCrystal | None", share: float | None) -> Generated:
     if found is None:
         return Generated(name, None, 0.0, FAR, "", nothing(share), explained=share)
-    crystal = found.crystal
+    return checked(name, found.crystal, found.confidence, share)
+
+
+def checked(name: str, crystal: Crystal, confidence: float, share: float | None = None) -> Generated:
+    """Judge one crystal that was made: whether atoms are apart and have room.
+
+    Parameters
+    ----------
+    name
+        Of the row.
+    crystal
+        What was made.
+    confidence
+        In it, 0 to 1.
+    share
+        Of the atoms in a repeating window, what it accounts for; None where there is no such window.
+    """
     ratio, pair, distance = closest(crystal)
     room = crystal.volume / len(crystal)
     reasons = []
@@ -132,7 +148,7 @@ def _row(name: str, found: "DecodedCrystal | None", share: float | None) -> Gene
     if share is not None and share < EXPLAINED:
         reasons.append(f"{100 * (1 - share):.0f} % of the window's atoms are not the crystal's")
     group = space_group(crystal, SYMPREC)
-    return Generated(name, crystal, found.confidence, ratio, group, "; ".join(reasons), explained=share)
+    return Generated(name, crystal, confidence, ratio, group, "; ".join(reasons), explained=share)
 
 
 def nothing(share: float | None) -> str:

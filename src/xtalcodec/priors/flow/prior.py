@@ -14,7 +14,7 @@ from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.priors.base import Prior
-from xtalcodec.priors.conditions import NAMES, Conditions, PriorError
+from xtalcodec.priors.conditions import NAMES, Conditions, Limits, PriorError
 from xtalcodec.priors.flow.cells import cell_of
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.facts import Facts
@@ -49,6 +49,11 @@ class FlowPrior(Prior):
     def flow(self) -> "FlowPrior":
         """Itself."""
         return self
+
+    @property
+    def limits(self) -> Limits:
+        """What it can be asked for."""
+        return self.about.limits
 
     @property
     def crystals(self) -> int:
@@ -135,7 +140,7 @@ class FlowPrior(Prior):
         PriorError
             Conditions that contradict each other, or that this prior cannot obey.
         """
-        conditions.check(self.about.limits)
+        conditions.check(self.limits)
         return replace(self, conditions=conditions)
 
     def sampled_by(self, sampler: SamplerConfig) -> "FlowPrior":

@@ -100,6 +100,15 @@ const Scene = (() => {
     return pairs.filter(([i, j, apart]) => apart < BOND.shell * Math.max(near[i], near[j]));
   };
 
+  /** Glass around the atoms of some sites: `spots` as `spheres` returns them. */
+  const rings = (spots, sites, colors) => ({
+    add: (viewer) => {
+      for (const { at, radius, site } of spots) if (sites.includes(site)) {
+        viewer.addSphere({ center: vector(at), radius: 1.3 * radius + 0.12, color: colors.accent, opacity: 0.45 });
+      }
+    },
+  });
+
   /** The edges of a cell whose corners `place` puts into space. */
   const edges = (place, colors) => ({
     add: (viewer) => {
@@ -174,7 +183,7 @@ const Scene = (() => {
     };
     const colorsNow = (view) => {
       const css = getComputedStyle(view);
-      return Object.fromEntries(["edge", "label", "card", "line"].map((name) => [name, css.getPropertyValue(`--${name}`).trim()]));
+      return Object.fromEntries(["edge", "label", "card", "line", "accent"].map((name) => [name, css.getPropertyValue(`--${name}`).trim()]));
     };
     const fillIn = (state) => {
       const { viewer, view } = state;
@@ -271,5 +280,5 @@ const Scene = (() => {
     return { draw, reset, picture: (side) => states[side].viewer && states[side].viewer.pngURI() };
   };
 
-  return { CORNERS, dot, cross, norm, mesh, edges, spheres, words, linked };
+  return { CORNERS, dot, cross, norm, mesh, edges, spheres, rings, words, linked };
 })();

@@ -1,0 +1,156 @@
+"""What workers draw from priors: samples, and ways to complete a crystal."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtalcodec.app import views
+from xtalcodec.app.jobs import Part, Tell
+from xtalcodec.app.offers import PROTOTYPES
+from xtalcodec.crystal import Crystal
+from xtalcodec.priors.conditions import Conditions
+
+if TYPE_CHECKING:
+    from xtalcodec.codecs.base import Codec, DecodedCrystal
+    from xtalcodec.codecs.latents import CrystalCode, LatentSet
+    from xtalcodec.priors.base import Prior
+
+TOGETHER = 4
+"""Samples of a flow at a time: the first ones are to be seen soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Draw crystals that nobody has seen."""
+
+    count: int
+    seed: int = 0
+    temperature: float = 1.0
+    source: str = PROTOTYPES
+    """Of the prior; only one that is offered."""
+    asked: Conditions | None = None
+    """Not every prior can be asked."""
+
+    def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:
+        """Return what the prior was fitted to; each sample is a part as it comes."""
+        from xtalcodec.codecs.latents import LatentSet
+        from xtalcodec.evaluation.generation import assess, same
+
+        prior = _prior(codec, self.source, tell)
+        if self.asked:
+            prior = prior.condition(self.asked)
+        tell(0, self.count)
+        earlier: list[Any] = []
+        for k, (code, found) in enumerate(self._drawn(codec, prior)):
+            (row,) = assess(codec, LatentSet((code,), prior.codec), [found])
+            twin = next((other.name for other in earlier if row.valid and same(row, other)), "")
+            if row.valid and not twin:
+                earlier.append(row)
+            known = row.crystal is not None and _is_prototype(row.crystal)
+            picture = views.view(row.crystal, row.name, row.space_group, row.reason)
+            table = views.table_of([row.crystal])
+            part({"row": row, "twin": twin, "known": known, "view": picture, "elements": table})
+            tell(k + 1, self.count)
+        return {"prior": prior.description}
+
+    def _drawn(self, codec: "Codec", prior: "Prior") -> "Iterator[tuple[CrystalCode, DecodedCrystal | None]]":
+        """Yield codes and their crystals, a few at a time, so that each is shown soon."""
+        from xtalcodec.latent_space.sample import draw
+
+        if prior.plans:
+            for one in draw(codec, prior, self.count, self.seed, self.temperature, together=TOGETHER):
+                yield one.code, one.decoded
+            return
+        codes = prior.sample(self.count, self.seed, self.temperature)
+        for k, code in enumerate(codes):
+            (found,) = codec.decode_crystals(codes[k : k + 1])
+            yield code, found
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Draw what may be where sites of a crystal are missing."""
+
+    crystal: Crystal
+    gone: tuple[int, ...]
+    """Sites that are taken out."""
+    added: Mapping[int, int] | int | None
+    """Atoms of each element to add, or how many of any; what was taken out if None."""
+    count: int
+    seed: int
+    source: str
+    """Of a flow that is offered."""
+
+    def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:  # noqa: ARG002
+        """Return the ways, the surest first, with the usual checks."""
+        from xtalcodec.evaluation.generation import checked
+        from xtalcodec.latent_space.complete import complete
+
+        prior = _prior(codec, self.source, tell)
+        gone = np.zeros(len(self.crystal), dtype=bool)
+        gone[list(self.gone)] = True
+        ways = complete(codec, prior, self.crystal, gone, self.count, added=self.added, seed=self.seed)
+        called = self.crystal.name or self.crystal.formula
+        items = []
+        for k, way in enumerate(ways, start=1):
+            row = checked(f"{called}-{k}", way.crystal, way.confidence)
+            picture = views.view(way.crystal, f"way {k}", row.space_group, row.reason)
+            kept = len(way.crystal) - way.added
+            picture |= {"marked": [*range(kept, kept + way.added)], "ringed": "new"}
+            table = views.table_of([way.crystal])
+            items.append({"row": row, "view": picture, "elements": table, "added": way.added, "found": way.found})
+        return {"ways": items}
+
+
+_PRIORS: dict[str, Any] = {}
+"""Priors that this worker has fitted or opened, by their source."""
+
+
+def _prior(codec: "Codec", source: str, tell: Tell) -> "Prior":
+    """Open a prior, or fit the normal distribution to the codes of the most frequent grid."""
+    from xtalcodec.codecs.latents import LatentSet
+    from xtalcodec.priors import open_prior
+    from xtalcodec.priors.gaussian import GaussianPrior, grids
+
+    if source in _PRIORS:
+        return _PRIORS[source]
+    if source != PROTOTYPES and not Path(source).is_file():
+        _PRIORS[source] = open_prior(source)
+        return _PRIORS[source]
+    codes = _prototype_codes(codec, tell) if source == PROTOTYPES else LatentSet.from_parquet(source)
+    grid = next(iter(grids(codes)))
+    part = tuple(code for code in codes if code.patches == grid)
+    _PRIORS[source] = GaussianPrior.of(LatentSet(part, codes.codec))
+    return _PRIORS[source]
+
+
+def _prototype_codes(codec: "Codec", tell: Tell) -> "LatentSet":
+    from xtalcodec.app.links import prototypes
+    from xtalcodec.crystal import CrystalError
+
+    placed = []
+    for crystal in prototypes().values():
+        try:
+            placed.append(codec.place(crystal))
+        except CrystalError:
+            continue  # of another size or other elements than the codec's: nothing to learn from
+    done = 0
+
+    def advance(more: int) -> None:
+        nonlocal done
+        done += more
+        tell(done, len(placed))
+
+    return codec.encode_placed(placed, refine=False, progress=advance)
+
+
+def _is_prototype(crystal: Crystal) -> bool:
+    """Whether a crystal is one of the AFLOW prototypes."""
+    from xtalcodec.app.links import prototypes
+    from xtalcodec.evaluation.displacement import rms_displacement
+
+    alike = [one for one in prototypes().values() if np.array_equal(one.elements, crystal.elements)]
+    return any(rms_displacement(one, crystal) is not None for one in alike)

@@ -1,0 +1,57 @@
+"""Priors that a server can draw from, and what each can be asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from xtalcodec.priors.conditions import Limits
+
+PROTOTYPES = "prototypes"
+"""Source of the prior that is there without any: fitted to the AFLOW prototypes that fit the codec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One prior."""
+
+    source: str
+    """`PROTOTYPES`, a file of latents, or the folder or the name of a prior."""
+    name: str
+    """What readers see."""
+    description: str
+    limits: Limits | None = None
+    """What it can be asked for; None for nothing."""
+    flow: bool = False
+    """Whether crystals can be completed by it."""
+
+
+def offers(codec: str, prior: str | None) -> dict[str, Offer]:
+    """Return what readers may draw from, by source, the best first.
+
+    Parameters
+    ----------
+    codec
+        Name or folder of the codec in use.
+    prior
+        What whoever starts the server names: a file of latents, a folder or a name of a prior.
+
+    Raises
+    ------
+    PriorError, LatentsError
+        A prior that cannot be read, or one of another codec.
+    """
+    named = [] if prior is None else [_offer(codec, prior)]
+    plain = Offer(PROTOTYPES, "the prototypes", "normal distribution of the codes of prototypes")
+    return {offer.source: offer for offer in [*named, plain]}
+
+
+def _offer(codec: str, prior: str) -> Offer:
+    """Open what a user names, and say what it can do."""
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.priors import open_prior
+
+    name = Path(prior).name
+    if Path(prior).is_file():
+        return Offer(prior, name, f"normal distribution of the codes in {name}")
+    opened = open_prior(prior)
+    Codec.from_pretrained(codec).check_owns(opened.codec)
+    return Offer(prior, name, opened.description, opened.limits, opened.plans)

@@ -1,0 +1,160 @@
+"""Complete: what may be where sites of a crystal are missing."""
+
+from collections.abc import Mapping
+
+from nicegui import ui
+
+from xtalcodec.app.controls import Text, button, card, choice, field, tag
+from xtalcodec.app.desk import Desk, Settings
+from xtalcodec.app.drawn import Complete
+from xtalcodec.app.pages.crystal_choice import choose
+from xtalcodec.app.pages.frame import page
+from xtalcodec.app.pages.site_choice import SiteChoice
+from xtalcodec.app.pages.strip import Strip
+from xtalcodec.crystal import Crystal
+from xtalcodec.priors.asked import composition_of
+from xtalcodec.priors.conditions import PriorError
+
+LEAD = (
+    "Take sites out of a crystal, or say what is missing. Known sites stay where they are, and a flow draws what may be "
+    "in the place of the others; the surest ways come first."
+)
+WITHOUT = (
+    "This server has no flow, so nothing can be completed. Train one with `xtalcodec train-prior`, and start the page "
+    "with `xtalcodec app --prior FOLDER`."
+)
+MOST = 32
+KEYS = {
+    "confidence": lambda item: -item["row"].confidence,
+    "valid first": lambda item: (not item["row"].valid, -item["row"].confidence),
+    "known sites found": lambda item: (-item["found"], -item["row"].confidence),
+    "sites added": lambda item: (-item["added"], -item["row"].confidence),
+}
+
+
+async def show(settings: Settings, crystal: str | None, words: Mapping[str, str]) -> None:
+    """Make the page, with the crystal of a link in it.
+
+    Parameters
+    ----------
+    settings
+        Of the server.
+    crystal
+        Word of a link.
+    words
+        What was typed, by name.
+    """
+    with page("/complete", LEAD, settings) as desk:
+        if not any(offer.flow for offer in settings.offers.values()):
+            desk.messages()
+            desk.say(WITHOUT, "note")
+            return
+        await Page(desk, words).open(crystal)
+
+
+class Page:
+    """One reader's page."""
+
+    def __init__(self, desk: Desk, words: Mapping[str, str]) -> None:
+        """Lay it out."""
+        self.desk = desk
+        self.flows = {source: offer.name for source, offer in desk.settings.offers.items() if offer.flow}
+        self.source = next(iter(self.flows))
+        self.words = {"add": "", "number": "8", "seed": "0"} | {
+            key: words[key] for key in ("add", "number", "seed") if key in words
+        }
+        self.gone = words.get("gone", "")
+        with tag("div", kind="columns"):
+            with card("The crystal"):
+                self.said = Text("No crystal yet.")
+                choose(desk, "Drop a crystal here, or click to choose a file", self.take)
+                self.sites = SiteChoice(desk, "Taken out")
+            with card("What is drawn", "input"):
+                with tag("div", kind="line"):
+                    if len(self.flows) > 1:
+                        choice("Learned from", self.flows.items(), self._from, self.source)
+                    self._field("add", "Add: 4, or Li4; else what was taken out", placeholder="as taken out")
+                    self._field("number", "Ways", type="number", min=1, max=MOST)
+                    self._field("seed", "Seed", inputmode="numeric")
+                    button("Complete", self.go, "first")
+                desk.messages()
+                desk.working()
+                self.told = Text("")
+        self.strip = Strip(KEYS)
+
+    def _field(self, key: str, name: str, **attributes: str | int) -> None:
+        field(name, lambda text: self.words.update({key: text}), self.words[key], **attributes)
+
+    def _from(self, source: str) -> None:
+        if source in self.flows:  # a browser may send anything
+            self.source = source
+
+    async def take(self, crystals: list[Crystal]) -> None:
+        """Take the first of crystals."""
+        crystal = crystals[0]
+        self.said.set(f"{crystal.name}: {crystal.formula}, {len(crystal)} sites")
+        self.sites.show(crystal)
+        self.desk.remember("/complete", crystal=crystal)
+
+    async def open(self, word: str | None) -> None:
+        """Begin with the crystal of a link, and with what is taken out of it there."""
+        crystal = self.desk.linked(word)
+        if crystal is None:
+            return
+        gone = {int(k) - 1 for k in self.gone.split(",") if k.isdecimal()}
+        await ui.context.client.connected()
+        self.sites.show(crystal, gone & set(range(len(crystal))))
+        self.said.set(f"{crystal.name}: {crystal.formula}, {len(crystal)} sites")
+        if self.sites.chosen or self.words["add"]:
+            await self.go()
+
+    async def go(self) -> None:
+        """Complete it."""
+        self.desk.hush()
+        asked = self._asked()
+        if asked is None:
+            return
+        self.strip.clear()
+        self.told.set("")
+        self.desk.remember(
+            "/complete",
+            crystal=asked.crystal,
+            gone=",".join(f"{k + 1}" for k in asked.gone) or None,
+            add=self.words["add"].strip() or None,
+            number=asked.count,
+            seed=asked.seed,
+        )
+        done = await self.desk.do(asked, what="Completing")
+        if done is None:
+            return
+        for item in done["ways"]:
+            notes = [("valid", "good")] if item["row"].valid else [(item["row"].reason, "bad")]
+            notes.append((f"{item['added']} new sites, {100 * item['found']:.0f} % of the known ones found", "soft"))
+            self.strip.add(item | {"notes": notes})
+        kept = len(asked.crystal) - len(asked.gone)
+        self.told.set(f"{len(done['ways'])} of {asked.count} ways decoded; {kept} sites are kept, new ones are ringed")
+
+    def _asked(self) -> Complete | None:
+        """What was chosen and typed, as a task; what is wrong with it is said."""
+        if self.sites.crystal is None:
+            self.desk.say("Choose a crystal first")
+            return None
+        add = self.words["add"].strip()
+        gone = tuple(sorted(self.sites.chosen))
+        if not gone and not add:
+            self.desk.say("Choose sites to take out, or say what to add, as in 4 or Li4")
+            return None
+        try:
+            added = None if not add else int(add) if add.isdecimal() else composition_of(add)
+        except PriorError as error:
+            self.desk.say(str(error))
+            return None
+        try:
+            count, seed = int(self.words["number"]), int(self.words["seed"])
+        except ValueError:
+            self.desk.say("Ways and seed are whole numbers")
+            return None
+        if not 1 <= count <= MOST or seed < 0:
+            self.desk.say(f"The number of ways is 1 to {MOST}, and the seed is not negative")
+            return None
+        return Complete(self.sites.crystal, gone, added, count, seed, self.source)
