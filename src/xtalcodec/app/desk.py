@@ -31,7 +31,7 @@ class Settings:
     codec: str
     workers: Workers
     offers: Mapping[str, Offer] = field(default_factory=dict)
-    """Priors to draw from, by source, the best first."""
+    """Priors to draw from, by name, the best first."""
 
 
 @dataclass(eq=False)

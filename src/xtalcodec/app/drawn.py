@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xtalcodec.codecs.latents import CrystalCode, LatentSet
     from xtalcodec.priors.base import Prior
 
-TOGETHER = 4
+TOGETHER = 2
 """Samples of a flow at a time: the first ones are to be seen soon."""
 
 
@@ -44,30 +44,46 @@ class Sample:
             prior = prior.condition(self.asked)
         tell(0, self.count)
         earlier: list[Any] = []
-        for k, (code, found) in enumerate(self._drawn(codec, prior)):
+        for k, (code, found, amiss) in enumerate(self._drawn(codec, prior)):
             (row,) = assess(codec, LatentSet((code,), prior.codec), [found])
             twin = next((other.name for other in earlier if row.valid and same(row, other)), "")
             if row.valid and not twin:
                 earlier.append(row)
             known = row.crystal is not None and _is_prototype(row.crystal)
+            missed = [*amiss, *self._symmetry_missed(row.crystal)]
             picture = views.view(row.crystal, row.name, row.space_group, row.reason)
             table = views.table_of([row.crystal])
-            part({"row": row, "twin": twin, "known": known, "view": picture, "elements": table})
+            part({"row": row, "twin": twin, "known": known, "missed": missed, "view": picture, "elements": table})
             tell(k + 1, self.count)
         return {"prior": prior.description}
 
-    def _drawn(self, codec: "Codec", prior: "Prior") -> "Iterator[tuple[CrystalCode, DecodedCrystal | None]]":
-        """Yield codes and their crystals, a few at a time, so that each is shown soon."""
+    def _drawn(
+        self, codec: "Codec", prior: "Prior"
+    ) -> "Iterator[tuple[CrystalCode, DecodedCrystal | None, list[str]]]":
+        """Yield codes, their crystals and how those are not as planned, a few at a time: each is shown soon."""
         from xtalcodec.latent_space.sample import draw
 
         if prior.plans:
             for one in draw(codec, prior, self.count, self.seed, self.temperature, together=TOGETHER):
-                yield one.code, one.decoded
+                yield one.code, one.decoded, [] if one.as_planned else ["not the atoms that were planned"]
             return
         codes = prior.sample(self.count, self.seed, self.temperature)
         for k, code in enumerate(codes):
             (found,) = codec.decode_crystals(codes[k : k + 1])
-            yield code, found
+            yield code, found, []
+
+    def _symmetry_missed(self, crystal: Crystal | None) -> list[str]:
+        """How the symmetry is not as asked."""
+        from xtalcodec.evaluation.reconstruction import SYMPREC
+        from xtalcodec.geometry.symmetry import crystal_system, space_group_number
+
+        if crystal is None or self.asked is None or not (self.asked.space_group or self.asked.system):
+            return []
+        number = space_group_number(crystal, SYMPREC)
+        as_asked = number == self.asked.space_group or (
+            not self.asked.space_group and number and crystal_system(number) == self.asked.system
+        )
+        return [] if as_asked else ["not of the symmetry that was asked for"]
 
 
 @dataclass(frozen=True, slots=True)

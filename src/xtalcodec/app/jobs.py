@@ -222,7 +222,10 @@ def import_all() -> None:
     import xtalcodec.evaluation.generation
     import xtalcodec.evaluation.reconstruction
     import xtalcodec.io.read
-    import xtalcodec.latent_space.interpolate  # noqa: F401
+    import xtalcodec.latent_space.complete
+    import xtalcodec.latent_space.interpolate
+    import xtalcodec.latent_space.sample
+    import xtalcodec.priors.gaussian  # noqa: F401
 
 
 def _outcome(task: Task, codec: "Codec", channel: "connection.Connection") -> News:

@@ -14,9 +14,9 @@ class Offer:
     """One prior."""
 
     source: str
-    """`PROTOTYPES`, a file of latents, or the folder or the name of a prior."""
+    """`PROTOTYPES`, a file of latents, or the folder or the name of a prior: not for readers."""
     name: str
-    """What readers see."""
+    """What readers see and choose."""
     description: str
     limits: Limits | None = None
     """What it can be asked for; None for nothing."""
@@ -25,7 +25,7 @@ class Offer:
 
 
 def offers(codec: str, prior: str | None) -> dict[str, Offer]:
-    """Return what readers may draw from, by source, the best first.
+    """Return what readers may draw from, by name, the best first.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def offers(codec: str, prior: str | None) -> dict[str, Offer]:
     """
     named = [] if prior is None else [_offer(codec, prior)]
     plain = Offer(PROTOTYPES, "the prototypes", "normal distribution of the codes of prototypes")
-    return {offer.source: offer for offer in [*named, plain]}
+    return {offer.name: offer for offer in [plain, *named][::-1]}
 
 
 def _offer(codec: str, prior: str) -> Offer:

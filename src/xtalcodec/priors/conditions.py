@@ -10,13 +10,13 @@ from xtalcodec.geometry.symmetry import SYSTEMS, crystal_system
 NAMES = tuple(name for _, name in SYSTEMS)
 """Crystal systems, in the order of their numbers, which begin with 1."""
 
-UNITS = {
-    "density": "g/cm³",
-    "formation_energy_per_atom": "eV/atom",
-    "band_gap": "eV",
-    "e_above_hull": "eV/atom",
+QUANTITIES = {
+    "density": "Density, g/cm³",
+    "formation_energy_per_atom": "Formation energy, eV/atom",
+    "band_gap": "Band gap, eV",
+    "e_above_hull": "Energy above hull, eV/atom",
 }
-"""Of properties by their usual names; others are in the units of the data that a prior has learnt."""
+"""Properties by their usual names, in words and with units; others are in the units of the data that were learnt."""
 
 
 class PriorError(ValueError):

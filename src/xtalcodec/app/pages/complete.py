@@ -16,8 +16,8 @@ from xtalcodec.priors.asked import composition_of
 from xtalcodec.priors.conditions import PriorError
 
 LEAD = (
-    "Take sites out of a crystal, or say what is missing. Known sites stay where they are, and a flow draws what may be "
-    "in the place of the others; the surest ways come first."
+    "Take sites out of a crystal, or say what is missing. Known sites stay where they are, and a flow draws what "
+    "may be in the place of the others; the surest ways come first."
 )
 WITHOUT = (
     "This server has no flow, so nothing can be completed. Train one with `xtalcodec train-prior`, and start the page "
@@ -58,8 +58,8 @@ class Page:
     def __init__(self, desk: Desk, words: Mapping[str, str]) -> None:
         """Lay it out."""
         self.desk = desk
-        self.flows = {source: offer.name for source, offer in desk.settings.offers.items() if offer.flow}
-        self.source = next(iter(self.flows))
+        self.flows = {name: offer for name, offer in desk.settings.offers.items() if offer.flow}
+        self.flow = next(iter(self.flows))
         self.words = {"add": "", "number": "8", "seed": "0"} | {
             key: words[key] for key in ("add", "number", "seed") if key in words
         }
@@ -72,7 +72,7 @@ class Page:
             with card("What is drawn", "input"):
                 with tag("div", kind="line"):
                     if len(self.flows) > 1:
-                        choice("Learned from", self.flows.items(), self._from, self.source)
+                        choice("Learned from", [(name, name) for name in self.flows], self._from, self.flow)
                     self._field("add", "Add: 4, or Li4; else what was taken out", placeholder="as taken out")
                     self._field("number", "Ways", type="number", min=1, max=MOST)
                     self._field("seed", "Seed", inputmode="numeric")
@@ -85,9 +85,9 @@ class Page:
     def _field(self, key: str, name: str, **attributes: str | int) -> None:
         field(name, lambda text: self.words.update({key: text}), self.words[key], **attributes)
 
-    def _from(self, source: str) -> None:
-        if source in self.flows:  # a browser may send anything
-            self.source = source
+    def _from(self, name: str) -> None:
+        if name in self.flows:  # a browser may send anything
+            self.flow = name
 
     async def take(self, crystals: list[Crystal]) -> None:
         """Take the first of crystals."""
@@ -157,4 +157,4 @@ class Page:
         if not 1 <= count <= MOST or seed < 0:
             self.desk.say(f"The number of ways is 1 to {MOST}, and the seed is not negative")
             return None
-        return Complete(self.sites.crystal, gone, added, count, seed, self.source)
+        return Complete(self.sites.crystal, gone, added, count, seed, self.flows[self.flow].source)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from xtalcodec.app.controls import PeriodicTable, Text, button, choice, field, tag
 from xtalcodec.priors.asked import asked
-from xtalcodec.priors.conditions import NAMES, UNITS, Conditions, Limits
+from xtalcodec.priors.conditions import NAMES, QUANTITIES, Conditions, Limits
 
 WORDS = ("elements", "composition", "sites", "space_group", "crystal_system")
 """As the library reads them; properties come with them."""
@@ -29,7 +29,7 @@ class ConditionsForm:
         with tag("div", kind="conditions") as self.whole:
             with tag("div", kind="periodic-frame"):
                 self.table = PeriodicTable("Elements: just these", limits.elements, elements, self._chosen)
-            with tag("div", kind="line"):
+            with tag("div", kind="line middle"):
                 with tag("p", role="status"):
                     self.said = Text("")
                 button("Any elements", self._any)
@@ -41,8 +41,7 @@ class ConditionsForm:
                 choice("Crystal system", systems, self._system, self.words["crystal_system"])
             with tag("div", kind="line", role="group", aria_label="Properties"):
                 for name in limits.properties:
-                    unit = f", {UNITS[name]}" if name in UNITS else ""
-                    self._field(name, f"{name.replace('_', ' ').capitalize()}{unit}", inputmode="decimal")
+                    self._field(name, QUANTITIES.get(name, name), inputmode="decimal")
         self._chosen(elements)
 
     def _field(self, key: str, name: str, **attributes: str) -> None:

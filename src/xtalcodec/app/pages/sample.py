@@ -18,8 +18,8 @@ LEAD = (
     "what is wrong with it."
 )
 PLAIN = (
-    "A normal distribution draws few good crystals and cannot be asked for anything. A flow can: elements, composition, "
-    "sites, symmetry, properties. Train one with `xtalcodec train-prior`, and start the page with "
+    "A normal distribution draws few good crystals and cannot be asked for anything. A flow can: elements, "
+    "composition, sites, symmetry, properties. Train one with `xtalcodec train-prior`, and start the page with "
     "`xtalcodec app --prior FOLDER`."
 )
 MOST = 64
@@ -58,39 +58,39 @@ class Page:
         """Lay it out."""
         self.desk, self.offers = desk, desk.settings.offers
         self.words = {key: words.get(key, first) for key, first in START.items()}
-        self.source = words.get("prior", "")
-        if self.source not in self.offers:
-            self.source = next(iter(self.offers))
+        self.prior = words.get("prior", "")
+        if self.prior not in self.offers:
+            self.prior = next(iter(self.offers))
         self.forms: dict[str, ConditionsForm] = {}
         with card("What is drawn", "input"):
             with tag("div", kind="line"):
                 if len(self.offers) > 1:
-                    names = [(source, offer.name) for source, offer in self.offers.items()]
-                    choice("Learned from", names, self._from, self.source)
+                    names = [(name, name) for name in self.offers]
+                    choice("Learned from", names, self._from, self.prior)
                 self._field("number", "Number", type="number", min=1, max=MOST)
                 self._field("temperature", "Temperature, 0 to 2", inputmode="decimal")
                 self._field("seed", "Seed", inputmode="numeric")
                 button("Draw", self.go, "first")
             self.plain = tag("p", PLAIN, "soft")
-            for source, offer in self.offers.items():
+            for name, offer in self.offers.items():
                 if offer.limits is not None:
-                    self.forms[source] = ConditionsForm(offer.limits, words)
+                    self.forms[name] = ConditionsForm(offer.limits, words)
             desk.messages()
             desk.working()
             self.told = Text("")
         self.strip = Strip(KEYS)
-        self._from(self.source)
+        self._from(self.prior)
 
     def _field(self, key: str, name: str, **attributes: str | int) -> None:
         field(name, lambda text: self.words.update({key: text}), self.words[key], **attributes)
 
-    def _from(self, source: str) -> None:
-        if source not in self.offers:
+    def _from(self, name: str) -> None:
+        if name not in self.offers:
             return  # a browser may send anything
-        self.source = source
-        self.plain.set_visibility(source not in self.forms)
+        self.prior = name
+        self.plain.set_visibility(name not in self.forms)
         for own, form in self.forms.items():
-            form.whole.set_visibility(own == source)
+            form.whole.set_visibility(own == name)
 
     async def go(self) -> None:
         """Draw."""
@@ -100,9 +100,9 @@ class Page:
             return
         self.strip.clear()
         self.told.set("")
-        form = self.forms.get(self.source)
+        form = self.forms.get(self.prior)
         words = {} if form is None else {key: text for key, text in form.words.items() if text}
-        own = {"prior": self.source} if self.source != next(iter(self.offers)) else {}
+        own = {"prior": self.prior} if self.prior != next(iter(self.offers)) else {}
         numbers = {"number": asked.count, "seed": asked.seed, "temperature": asked.temperature}
         self.desk.remember("/sample", **own, **numbers, **words)
         counts = {"all": 0, "valid": 0, "new": 0}
@@ -115,6 +115,7 @@ class Page:
             notes = [("valid", "good")] if row.valid else [(row.reason, "bad")]
             notes += [(f"same as {part['twin']}", "soft")] if part["twin"] else []
             notes += [("a known prototype", "soft")] if part["known"] else []
+            notes += [(text, "bad") for text in part["missed"]]
             self.strip.add({**part, "place": counts["all"], "notes": notes})
             self.told.set(
                 f"{counts['all']} drawn, {counts['valid']} valid, {counts['new']} of them different and no prototype"
@@ -136,8 +137,10 @@ class Page:
             self.desk.say(f"The number is 1 to {MOST}, the seed is not negative, the temperature is 0 to 2")
             return None
         try:
-            asked = self.forms[self.source].asked() if self.source in self.forms else Conditions()
+            asked = self.forms[self.prior].asked() if self.prior in self.forms else Conditions()
         except PriorError as error:
             self.desk.say(str(error))
             return None
-        return Sample(count, seed, temperature, self.source, None if asked == Conditions() else asked)
+        return Sample(
+            count, seed, temperature, self.offers[self.prior].source, None if asked == Conditions() else asked
+        )

@@ -38,18 +38,18 @@ class SiteChoice:
         self.crystal: Crystal | None = None
         self.labels: list[str] = []
         self.chosen: set[int] = set()
-        self.words = {"region": "", "around": ""}
+        self.words = {"region": "", "neighbourhood": ""}
         with tag("div", kind="choice") as self.whole:
             self.view = CrystalsView()
             self.view.on("picked", lambda event: self.toggle(event.args))
-            with tag("p", kind="chosen", role="status"):
+            with tag("p", kind="said", role="status"):
                 self.said = Text("")
             with tag("div", kind="line"):
                 self.species = tag("div", kind="line", role="group", aria_label="All sites of an element")
                 button("None", lambda: self.put(()))
             with tag("div", kind="line"):
                 self._by("region", "Region, fractions of the cell", "0.2<z<0.5", holes.in_region)
-                self._by("around", "Around an element, Å", "Ti:2.5", holes.around)
+                self._by("neighbourhood", "Around an element, Å", "Ti:2.5", holes.around)
             self.table = tag("div")
         self.whole.set_visibility(False)
 
@@ -67,7 +67,7 @@ class SiteChoice:
         with tag("div", kind="line together"):
             box = field(name, lambda text: self.words.update({key: text}), placeholder=example, size=12)
             box.on("entered", choose, args=[])
-            button("Choose", choose).props.update({"aria-label": f"Choose sites: {name.lower()}"})
+            button("Choose", choose).props.update({"aria-label": f"Choose sites by {key}"})
 
     def show(self, crystal: Crystal, chosen: Iterable[int] = ()) -> None:
         """Show another crystal, and some of its sites as chosen."""
@@ -76,7 +76,13 @@ class SiteChoice:
         self.whole.set_visibility(True)
         title = crystal.name or crystal.formula
         group = space_group(crystal, SYMPREC)
-        picture = {"title": title, "crystal": crystal_data(crystal), "density": None, "group": group, "marked": sorted(self.chosen)}
+        picture = {
+            "title": title,
+            "crystal": crystal_data(crystal),
+            "density": None,
+            "group": group,
+            "marked": sorted(self.chosen),
+        }
         self.view.show({"elements": table_of([crystal]), "views": [picture]})
         self.species.clear()
         with self.species:
@@ -88,7 +94,9 @@ class SiteChoice:
             for k, place in enumerate(crystal.frac_coords)
         ]
         with self.table:
-            self.sites = Sites(f"Sites; {self.verb.lower()}: those that are ticked", rows, sorted(self.chosen), self._ticked)
+            self.sites = Sites(
+                f"Sites; {self.verb.lower()}: those that are ticked", rows, sorted(self.chosen), self._ticked
+            )
         self.said.set(self._told())
 
     def _all(self, label: str) -> None:

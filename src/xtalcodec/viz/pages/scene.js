@@ -104,7 +104,7 @@ const Scene = (() => {
   const rings = (spots, sites, colors) => ({
     add: (viewer) => {
       for (const { at, radius, site } of spots) if (sites.includes(site)) {
-        viewer.addSphere({ center: vector(at), radius: 1.3 * radius + 0.12, color: colors.accent, opacity: 0.45 });
+        viewer.addSphere({ center: vector(at), radius: 1.25 * radius + 0.15, color: colors.accent, opacity: 0.6 });
       }
     },
   });
