@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
@@ -36,6 +37,10 @@ def free_port():
         return probe.getsockname()[1]
 
 
+PROCESS = {}
+"""Address of each server → its process."""
+
+
 @contextlib.contextmanager
 def serving(*words):
     """A server as a user starts it; yields the address that it prints."""
@@ -53,6 +58,7 @@ def serving(*words):
             ):
                 break
             time.sleep(0.05)
+        PROCESS[address] = process.pid
         yield address
     finally:
         process.terminate()
@@ -61,10 +67,41 @@ def serving(*words):
 
 
 @pytest.fixture(scope="session")
-def address():
+def flow(mp, tmp_path_factory):
+    """Folder of a small flow of the codec that ships, which has learnt nothing."""
+    from xtalcodec.crystal import Crystal
+    from xtalcodec.priors.flow.crystals import FlowCrystals
+    from xtalcodec.priors.flow.prior import FlowPrior
+    from xtalcodec.priors.flow.settings import FlowConfig
+
+    sites = np.array([[0.1, 0, 0], [0.6, 0.5, 0.5], [0.6, 0.5, 0], [0.6, 0, 0.5], [0.1, 0.5, 0.5]])
+    strontium, barium = (Crystal(4 * np.eye(3), sites, np.array([z, 22, 8, 8, 8])) for z in (38, 56))
+    widths = {"width": 16, "cell_width": 16, "composition_width": 16, "heads": 2}
+    layers = {"layers": 1, "cell_layers": 1, "composition_layers": 1}
+    config = FlowConfig(**widths, **layers, most_sites=8, most_elements=4)
+    folder = tmp_path_factory.mktemp("priors") / "titanates"
+    FlowPrior.untrained(FlowCrystals(mp, [strontium, barium], config, 64), 0).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(flow):
     pytest.importorskip("nicegui", reason="the extra app is not installed")
-    with serving() as found:
+    with serving("--prior", str(flow)) as found:
         yield found
+
+
+@pytest.fixture
+def workers(address):
+    """Tell the processes that compute for the server: those it has started, but for the one that watches them."""
+
+    def ids():
+        pid = PROCESS[address]
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        lines = {one: Path(f"/proc/{one}/cmdline").read_bytes() for one in found}
+        return {one for one, line in lines.items() if b"spawn_main" in line}
+
+    return ids
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import zipfile
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from browsing import download, drawn, drop, serious
 
 pytestmark = pytest.mark.slow
 
@@ -13,42 +14,6 @@ CAME_BACK = ".badge.good"
 PEROVSKITE = "aflow:AB3C_cP5_221_a_c_b"
 SECONDS = 40
 """Bound of a test on a machine that does other things; the aim is 2 s, and what it took is printed."""
-
-
-def drop(page, path, place=0):
-    page.locator('input[type="file"]').nth(place).set_input_files(path)
-
-
-def serious(page):
-    """What axe-core finds that keeps readers out, by rule and place."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    found = axe.run(page).response["violations"]
-    return [
-        (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0].get("failureSummary", "")[:300])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-
-
-def download(page, button):
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=button, exact=True).click()
-    return waiting.value
-
-
-def drawn(page):
-    """Colours in the first view's picture: a picture of nothing has one."""
-    return page.evaluate(
-        """() => new Promise((done) => requestAnimationFrame(() => {
-            const copy = Object.assign(document.createElement('canvas'), { width: 120, height: 90 });
-            const pen = copy.getContext('2d');
-            pen.drawImage(document.querySelector('.view canvas'), 0, 0, 120, 90);
-            const data = pen.getImageData(0, 0, 120, 90).data;
-            const seen = new Set();
-            for (let k = 0; k < data.length; k += 4) seen.add(`${data[k]} ${data[k + 1]} ${data[k + 2]}`);
-            done(seen.size);
-        }))"""
-    )
 
 
 # ---- Reconstruct
@@ -203,13 +168,13 @@ def test_a_crystal_is_altered(reader, shot):
     assert "no element 'Xx'" in page.locator(".error").inner_text()
 
 
-def test_samples_stream_in(reader, shot):
-    page = reader("/sample?number=4&seed=1&temperature=0.3", width=1280, height=1250)
+def test_samples_stream_in(reader):
+    page = reader("/sample?prior=the+prototypes&number=4&seed=1&temperature=0.3", width=1280, height=1250)
     page.wait_for_selector(".strip > button:nth-child(4)")
     page.wait_for_selector(".note")
     assert "4 drawn" in page.locator(".input").inner_text()
-    assert not serious(page)
-    shot(page, "sample")
+    assert page.get_by_text("cannot be asked for anything").is_visible()
+    assert not page.locator(".periodic").is_visible()
 
 
 def test_long_work_is_cancelled_and_the_next_is_done(reader):
@@ -245,10 +210,12 @@ def test_two_readers_do_not_disturb_each_other(reader, cifs):
 @pytest.mark.parametrize("width", [400, 1280, 1920])
 def test_every_page_at_every_width(reader, shot, width):
     page = reader(f"/?crystal={PEROVSKITE}", width, {400: 800, 1280: 900, 1920: 1080}[width])
-    for name in ("", "between", "alter", "sample"):
+    for name in ("", "between", "alter", f"complete?crystal={PEROVSKITE}", "sample"):
         if name:
             page.goto(f"http://{urlsplit(page.url).netloc}/{name}")
             page.wait_for_selector("h1")
+        if "?" in name:
+            page.wait_for_selector(".choice .view canvas")
         else:
             page.wait_for_selector(CAME_BACK)
             assert drawn(page) > 10
@@ -256,7 +223,7 @@ def test_every_page_at_every_width(reader, shot, width):
         assert wide <= width, f"{name} is {wide} points wide"
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            shot(page, f"{name or 'reconstruct'}-{width}-{scheme}", full_page=True)
+            shot(page, f"{name.split('?')[0] or 'reconstruct'}-{width}-{scheme}", full_page=True)
         if width == 400:
             assert not serious(page)
 

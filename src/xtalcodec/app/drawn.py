@@ -110,6 +110,8 @@ class Complete:
         gone[list(self.gone)] = True
         ways = complete(codec, prior, self.crystal, gone, self.count, added=self.added, seed=self.seed)
         called = self.crystal.name or self.crystal.formula
+        wanted = len(self.gone) if self.added is None else self.added
+        asked = wanted if isinstance(wanted, int) else sum(wanted.values())
         items = []
         for k, way in enumerate(ways, start=1):
             row = checked(f"{called}-{k}", way.crystal, way.confidence)
@@ -117,7 +119,9 @@ class Complete:
             kept = len(way.crystal) - way.added
             picture |= {"marked": [*range(kept, kept + way.added)], "ringed": "new"}
             table = views.table_of([way.crystal])
-            items.append({"row": row, "view": picture, "elements": table, "added": way.added, "found": way.found})
+            items.append(
+                {"row": row, "view": picture, "elements": table, "added": way.added, "found": way.found, "asked": asked}
+            )
         return {"ways": items}
 
 

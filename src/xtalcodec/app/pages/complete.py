@@ -129,7 +129,9 @@ class Page:
             return
         for item in done["ways"]:
             notes = [("valid", "good")] if item["row"].valid else [(item["row"].reason, "bad")]
-            notes.append((f"{item['added']} new sites, {100 * item['found']:.0f} % of the known ones found", "soft"))
+            short = item["added"] != item["asked"]
+            notes.append((f"{item['added']} of {item['asked']} new sites", "bad" if short else "soft"))
+            notes.append((f"{100 * item['found']:.0f} % of the known sites found", "soft"))
             self.strip.add(item | {"notes": notes})
         kept = len(asked.crystal) - len(asked.gone)
         self.told.set(f"{len(done['ways'])} of {asked.count} ways decoded; {kept} sites are kept, new ones are ringed")

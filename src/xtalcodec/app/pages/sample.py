@@ -70,11 +70,12 @@ class Page:
                 self._field("number", "Number", type="number", min=1, max=MOST)
                 self._field("temperature", "Temperature, 0 to 2", inputmode="decimal")
                 self._field("seed", "Seed", inputmode="numeric")
-                button("Draw", self.go, "first")
             self.plain = tag("p", PLAIN, "soft")
             for name, offer in self.offers.items():
                 if offer.limits is not None:
                     self.forms[name] = ConditionsForm(offer.limits, words)
+            with tag("div", kind="line"):
+                button("Draw", self.go, "first")
             desk.messages()
             desk.working()
             self.told = Text("")
