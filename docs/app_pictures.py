@@ -10,7 +10,7 @@ LARGEST = 150_000
 """Bytes of a picture."""
 
 if __name__ == "__main__":
-    for name in ("reconstruct", "between", "alter", "sample"):
+    for name in ("reconstruct", "between", "alter", "complete", "sample"):
         picture = Image.open(SHOTS / f"{name}.png").convert("RGB")
         picture.thumbnail((1100, 1100), Image.Resampling.LANCZOS)
         path = HERE / "images" / f"app-{name}.jpg"

@@ -27,7 +27,7 @@ FLAGS = [
     "--disable-sync",
 ]
 """Drawn by the processor, and asking nothing of the network."""
-PATIENCE = 60_000
+PATIENCE = 120_000
 """ms; a busy machine is no failure."""
 
 
@@ -75,12 +75,12 @@ def flow(mp, tmp_path_factory):
     from xtalcodec.priors.flow.settings import FlowConfig
 
     sites = np.array([[0.1, 0, 0], [0.6, 0.5, 0.5], [0.6, 0.5, 0], [0.6, 0, 0.5], [0.1, 0.5, 0.5]])
-    strontium, barium = (Crystal(4 * np.eye(3), sites, np.array([z, 22, 8, 8, 8])) for z in (38, 56))
+    calcium, barium = (Crystal(4 * np.eye(3), sites, np.array([z, 22, 8, 8, 8])) for z in (20, 56))
     widths = {"width": 16, "cell_width": 16, "composition_width": 16, "heads": 2}
     layers = {"layers": 1, "cell_layers": 1, "composition_layers": 1}
     config = FlowConfig(**widths, **layers, most_sites=8, most_elements=4)
     folder = tmp_path_factory.mktemp("priors") / "titanates"
-    FlowPrior.untrained(FlowCrystals(mp, [strontium, barium], config, 64), 0).save(folder)
+    FlowPrior.untrained(FlowCrystals(mp, [calcium, barium], config, 64), 0).save(folder)
     return folder
 
 

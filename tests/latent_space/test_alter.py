@@ -34,6 +34,16 @@ def test_elements_are_replaced_all_at_once():
     assert swapped.name == "SrTiO3-Sr=Ti-Ti=Sr"
 
 
+def test_elements_are_replaced_in_some_sites_alone():
+    oxygen = np.flatnonzero(SRTIO3.numbers == 8)
+    sites = np.isin(np.arange(len(SRTIO3)), [oxygen[0], *np.flatnonzero(SRTIO3.numbers == 22)])
+    changed = replaced(SRTIO3, [Replacement.parse("O=S")], sites)
+    assert np.flatnonzero(changed.numbers != SRTIO3.numbers).tolist() == [oxygen[0]]
+    assert changed.numbers[oxygen[0]] == 16
+    with pytest.raises(CrystalError, match="the chosen part has no Sr to replace; it has O, Ti"):
+        replaced(SRTIO3, [Replacement.parse("Sr=Ba")], sites)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

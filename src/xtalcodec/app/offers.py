@@ -47,11 +47,13 @@ def offers(codec: str, prior: str | None) -> dict[str, Offer]:
 def _offer(codec: str, prior: str) -> Offer:
     """Open what a user names, and say what it can do."""
     from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.latents import codec_of
     from xtalcodec.priors import open_prior
 
-    name = Path(prior).name
+    name, model = Path(prior).name, Codec.from_pretrained(codec)
     if Path(prior).is_file():
+        model.check_owns(codec_of(prior))
         return Offer(prior, name, f"normal distribution of the codes in {name}")
     opened = open_prior(prior)
-    Codec.from_pretrained(codec).check_owns(opened.codec)
+    model.check_owns(opened.codec)
     return Offer(prior, name, opened.description, opened.limits, opened.plans)

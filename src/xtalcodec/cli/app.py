@@ -22,7 +22,7 @@ def app(
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that compute.", min=1)] = 1,
 ) -> None:
-    """Show crystals, paths, alterations and samples in the browser, until interrupted.
+    """Show crystals, paths, alterations, completions and samples in the browser, until interrupted.
 
     Example: xtalcodec app --codec mp --port 8050
     """

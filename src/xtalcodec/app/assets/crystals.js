@@ -317,5 +317,15 @@ const Thumbnails = (() => {
     scene.draw(0, (colors, axes) => Cell.parts(view.crystal, elements, colors, axes), Cell.reach([view.crystal]));
     return scene.picture(0);
   };
-  return { of };
+  const waiting = [];
+  const next = () => {
+    waiting.shift()();
+    if (waiting.length) setTimeout(next);
+  };
+  /** Make a picture when those before it are made; between two of them the reader is heard. */
+  const later = (make) => {
+    waiting.push(make);
+    if (waiting.length === 1) setTimeout(next);
+  };
+  return { of, later };
 })();

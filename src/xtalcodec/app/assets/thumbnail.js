@@ -3,9 +3,10 @@ export default {
   props: { view: Object, elements: Object, alt: String },
   data: () => ({ source: "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==" }),
   mounted() {
-    this.make = () => { this.source = Thumbnails.of(Vue.toRaw(this.view), Vue.toRaw(this.elements)) || this.source; };
+    const make = () => { this.source = Thumbnails.of(Vue.toRaw(this.view), Vue.toRaw(this.elements)) || this.source; };
+    this.make = () => Thumbnails.later(make);
     addEventListener("xtalcodec-theme", this.make);
-    requestAnimationFrame(this.make);
+    this.make();
   },
   unmounted() { removeEventListener("xtalcodec-theme", this.make); },
 };
