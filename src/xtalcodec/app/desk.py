@@ -52,9 +52,10 @@ class Desk:
         ui.add_head_html(f'<meta name="left" content="/left/{key}">')
 
     def close(self) -> None:
-        """End the reader's work and forget the places for files."""
-        if self.job:
-            self.job.cancel()
+        """End the reader's work, of which nothing is told any more, and forget the places for files."""
+        job, self.job = self.job, None
+        if job:
+            job.cancel()
         for key in self.keys:
             DROPS.pop(key, None)
             LEAVING.pop(key, None)

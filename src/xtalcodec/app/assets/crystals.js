@@ -319,8 +319,12 @@ const Thumbnails = (() => {
   };
   const waiting = [];
   const next = () => {
-    waiting.shift()();
-    if (waiting.length) setTimeout(next);
+    try {
+      waiting[0]();
+    } finally {
+      waiting.shift();
+      if (waiting.length) setTimeout(next);
+    }
   };
   /** Make a picture when those before it are made; between two of them the reader is heard. */
   const later = (make) => {

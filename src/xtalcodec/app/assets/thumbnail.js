@@ -3,7 +3,9 @@ export default {
   props: { view: Object, elements: Object, alt: String },
   data: () => ({ source: "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==" }),
   mounted() {
-    const make = () => { this.source = Thumbnails.of(Vue.toRaw(this.view), Vue.toRaw(this.elements)) || this.source; };
+    const make = () => {
+      if (this.$el.isConnected) this.source = Thumbnails.of(Vue.toRaw(this.view), Vue.toRaw(this.elements)) || this.source;
+    };
     this.make = () => Thumbnails.later(make);
     addEventListener("xtalcodec-theme", this.make);
     this.make();
