@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 PEROVSKITE = "aflow:AB3C_cP5_221_a_c_b"
 GONE = 15
-"""Seconds until a worker without a reader has ended, on a machine that does other things; a socket that is lost takes 20."""
+"""Seconds until a worker without a reader has ended, on a busy machine; where only a socket is lost it takes 20."""
 
 
 def ask(page, words):

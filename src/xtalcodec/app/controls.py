@@ -22,7 +22,7 @@ class CrystalsView(ui.element, component=ASSETS / "crystals_view.js"):
         self.props["shown"] = shown
         self.update()
 
-    def mark(self, sites: Iterable[int]) -> None:
+    def ring(self, sites: Iterable[int]) -> None:
         """Ring sites; the view stays as it was turned."""
         self.run_method("mark", sorted(sites))
 
@@ -54,7 +54,7 @@ class Sites(ui.element, component=ASSETS / "sites.js"):
         self.props.update({"label": label, "rows": [list(row) for row in rows], "start": list(start)})
         self.on("told", lambda event: on_change(event.args))
 
-    def mark(self, sites: Iterable[int]) -> None:
+    def tick(self, sites: Iterable[int]) -> None:
         """Tick just these."""
         self.run_method("mark", sorted(sites))
 

@@ -117,8 +117,8 @@ class SiteChoice:
         if self.crystal is None:
             return
         self.chosen = set(sites)
-        self.view.mark(self.chosen)
-        self.sites.mark(self.chosen)
+        self.view.ring(self.chosen)
+        self.sites.tick(self.chosen)
         self.said.set(self._told())
 
     def _told(self) -> str:
