@@ -107,7 +107,7 @@ def test_oxygen_is_taken_out_and_drawn_again(reader, shot):
     assert said.inner_text().endswith("O 3")
     assert page.locator(".strip > button").count() == 2
     assert not serious(page)
-    shot(page, "complete")
+    shot(page, "complete", full_page=True)
     again = reader("/" + page.url.split("/", 3)[3])
     again.get_by_text("2 of 2 ways decoded; 4 sites are kept").wait_for()
 
