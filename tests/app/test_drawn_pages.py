@@ -137,7 +137,7 @@ def test_elements_are_replaced_in_chosen_sites_alone(reader):
 
 def test_drawing_is_cancelled(reader):
     page = reader("/sample?number=64")
-    page.wait_for_selector(".strip > button")
+    page.get_by_text("Drawing …").wait_for()
     page.get_by_role("button", name="Cancel").press("Enter")
     page.get_by_text("Cancelled.").wait_for()
     assert not page.get_by_role("progressbar").is_visible()
@@ -145,7 +145,7 @@ def test_drawing_is_cancelled(reader):
 
 def test_closing_the_browser_ends_its_work_and_serves_the_next_reader(reader, workers):
     page, other = reader("/sample?number=64"), reader(f"/complete?crystal={PEROVSKITE}&number=1&gone=3")
-    page.wait_for_selector(".strip > button")
+    page.get_by_text("Drawing …").wait_for()
     other.get_by_text("Waiting: number 1 in the queue").wait_for()
     other.get_by_role("button", name="Cancel").click()
     other.get_by_text("Cancelled.").wait_for()
