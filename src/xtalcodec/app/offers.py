@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xtalcodec.priors.conditions import Limits
+
+if TYPE_CHECKING:
+    from xtalcodec.codecs.base import Codec
 
 PROTOTYPES = "prototypes"
 """Source of the prior that is there without any: fitted to the AFLOW prototypes that fit the codec."""
@@ -25,7 +29,7 @@ class Offer:
 
 
 def offers(codec: str, prior: str | None) -> dict[str, Offer]:
-    """Return what readers may draw from, by name, the best first.
+    """Return what readers may draw from, by name, the best first: what is named, then what ships for the codec.
 
     Parameters
     ----------
@@ -39,18 +43,22 @@ def offers(codec: str, prior: str | None) -> dict[str, Offer]:
     PriorError, LatentsError
         A prior that cannot be read, or one of another codec.
     """
-    named = [] if prior is None else [_offer(codec, prior)]
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.priors import open_prior, shipped
+
+    model = Codec.from_pretrained(codec)
+    own = [name for name in shipped() if model.owns(open_prior(name).codec)]
+    named = [_offer(model, source) for source in dict.fromkeys([*([] if prior is None else [prior]), *own])]
     plain = Offer(PROTOTYPES, "the prototypes", "normal distribution of the codes of prototypes")
     return {offer.name: offer for offer in [plain, *named][::-1]}
 
 
-def _offer(codec: str, prior: str) -> Offer:
-    """Open what a user names, and say what it can do."""
-    from xtalcodec.codecs.base import Codec
+def _offer(model: "Codec", prior: str) -> Offer:
+    """Open a prior, and say what it can do."""
     from xtalcodec.codecs.latents import codec_of
     from xtalcodec.priors import open_prior
 
-    name, model = Path(prior).name, Codec.from_pretrained(codec)
+    name = Path(prior).name
     if Path(prior).is_file():
         model.check_owns(codec_of(prior))
         return Offer(prior, name, f"normal distribution of the codes in {name}")
