@@ -15,7 +15,7 @@ from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import NAMES, Conditions, Limits, PriorError
-from xtalcodec.priors.flow.cells import cell_of
+from xtalcodec.priors.flow.cells import cell_of, settled
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.files import FORMAT, About, read, write
@@ -183,7 +183,7 @@ class FlowPrior(Prior):
         shapes = shapes * self.network.cell_deviation + self.network.cell_mean
         plans = []
         for k, composition, shape in zip(numbers, made, shapes.double().cpu().numpy(), strict=True):
-            lattice = cell_of(shape, composition.sites)
+            lattice = settled(cell_of(shape, composition.sites))
             try:
                 patches = self.about.grid.open().grid_of(lattice, composition.sites)
             except CrystalError as error:
