@@ -65,3 +65,9 @@ class Where(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+def shown(word: str) -> str:
+    """A word of the command as the card shows it: of a path, or of what a setting takes from one, the last name."""
+    key, equals, value = word.rpartition("=")
+    return f"{key}{equals}{Path(value).name}" if "/" in value else word

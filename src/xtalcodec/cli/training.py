@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.options import Where
+from xtalcodec.cli.options import Where, shown
 from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of, tell
 
 
@@ -55,9 +55,9 @@ def train(
             tell(unusable + more)
             raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")
         facts = {"data": names_of(data), "val": names_of(val)}
-        facts["recipe"] = " ".join(_shown(word) for word in [recipe, *(overrides or [])])
+        facts["recipe"] = " ".join(shown(word) for word in [recipe, *(overrides or [])])
         facts |= {key: text for key, text in (("licence", licence), ("source", source)) if text}
-        facts["command"] = shlex.join(["xtalcodec", *(_shown(word) for word in sys.argv[1:])])
+        facts["command"] = shlex.join(["xtalcodec", *(shown(word) for word in sys.argv[1:])])
         run(
             settings,
             crystals,
@@ -106,18 +106,12 @@ def train_prior(
         if not crystals:
             tell(unusable)
             raise ValueError("no crystal to train on")
-        facts = {"data": names_of(data), "recipe": " ".join(_shown(word) for word in [recipe, *(overrides or [])])}
+        facts = {"data": names_of(data), "recipe": " ".join(shown(word) for word in [recipe, *(overrides or [])])}
         facts |= {key: text for key, text in (("licence", licence), ("source", source)) if text}
-        facts["command"] = shlex.join(["xtalcodec", *(_shown(word) for word in sys.argv[1:])])
+        facts["command"] = shlex.join(["xtalcodec", *(shown(word) for word in sys.argv[1:])])
         run(settings, crystals, out, resume=resume, minutes=minutes, device=device.value, facts=facts)
         typer.echo(f"the priors are in {out}: xtalcodec sample {out / 'best'} …")
     finish(unusable)
-
-
-def _shown(word: str) -> str:
-    """A word of the command as the card shows it: of a path, or of what a setting takes from one, the last name."""
-    key, equals, value = word.rpartition("=")
-    return f"{key}{equals}{Path(value).name}" if "/" in value else word
 
 
 def info(

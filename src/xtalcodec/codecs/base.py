@@ -17,10 +17,10 @@ from torch import Tensor
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs import hub
 from xtalcodec.codecs.contract import Known
+from xtalcodec.codecs.embedded import Embedded
 from xtalcodec.codecs.hub import CONFIG
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.refine import Misfit, misfit
-from xtalcodec.codecs.stored import Stored
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.materials import Kind, as_crystals
@@ -43,7 +43,7 @@ class DecodedCrystal:
     """0 to 1: the least sure site times the share of heat that the sites explain."""
 
 
-class Codec(Stored):
+class Codec(Embedded):
     """Encodes crystals into latents and decodes latents into crystals.
 
     `Codec.from_pretrained` and `open_codec` give one of the classes in this package: one for each way in which a

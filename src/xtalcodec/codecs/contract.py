@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -80,6 +81,11 @@ class Contract(ABC):
     def knows_disorder(self) -> bool:
         """Whether crystals may have sites that are shared by elements, or partly empty."""
         return False
+
+    @property
+    def channels(self) -> Float[np.ndarray, "z channels"] | None:
+        """Learnt density channels of each element, by its Z; None where what is painted is not learnt."""
+        return None
 
     @property
     def window(self) -> Window | None:

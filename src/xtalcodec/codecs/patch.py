@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -63,6 +64,11 @@ class PatchCodec(Codec):
         if batch.occupancies is None:
             return self.network.weights(batch.numbers)
         return batch.shares(len(table))[..., 1:] @ table[1:]
+
+    @property
+    def channels(self) -> Float[np.ndarray, "z channels"]:
+        """Weights of the field that the encoder sees."""
+        return self.network.weights.weight.detach().float().cpu().numpy()
 
     @property
     def most_noise(self) -> float:

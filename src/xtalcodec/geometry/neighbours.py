@@ -1,0 +1,40 @@
+"""Neighbours of sites, periodic images included."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from xtalcodec.crystal import Crystal, wrapped
+
+SAME = 1e-8
+"""Å; what is nearer is the site itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Pairs of a site and an atom near it, in no order."""
+
+    site: Int[np.ndarray, " pairs"]
+    """The site in the middle."""
+    other: Int[np.ndarray, " pairs"]
+    """The site that the atom is an image of."""
+    apart: Float[np.ndarray, "pairs 3"]
+    """Å: from the site to the atom."""
+    distance: Float[np.ndarray, " pairs"]
+    """Å."""
+
+
+def neighbours(crystal: Crystal, radius: float) -> Neighbours:
+    """Return the neighbours of all sites within `radius` Å, by pymatgen's cell lists; no site is its own neighbour."""
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    frac_coords = wrapped(crystal.frac_coords)
+    lattice = np.ascontiguousarray(crystal.lattice)
+    positions = np.ascontiguousarray(frac_coords @ lattice)
+    site, other, image, distance = find_points_in_spheres(
+        positions, positions, r=radius, pbc=np.ones(3, dtype=np.int64), lattice=lattice, tol=SAME
+    )
+    keep = (site != other) | (distance > SAME)
+    site, other, distance = site[keep], other[keep], distance[keep]
+    return Neighbours(site, other, positions[other] + image[keep] @ lattice - positions[site], distance)

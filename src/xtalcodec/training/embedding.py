@@ -1,0 +1,168 @@
+"""Training an embedding by contrast: views of one crystal are to be nearer to each other than to any other crystal."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.card import provenance
+from xtalcodec.crystal import Crystal
+from xtalcodec.embedding import files
+from xtalcodec.embedding.embedding import KINDS, About, Embedding, EmbeddingError, Of, packed
+from xtalcodec.io.atomic import atomic
+from xtalcodec.training.crystals import torch_seed
+from xtalcodec.training.embedding_recipe import EmbeddingRecipe
+from xtalcodec.training.embedding_views import Batches, Views, chosen, grouped
+from xtalcodec.training.stepping import TrainingError
+
+CURVE = "curve.jsonl"
+"""Loss and held-out scores, some steps apart."""
+EVERY = 100
+"""Steps between two lines of it."""
+
+Bar = Callable[[int], None]
+
+
+def likeness_loss(
+    a: Float[Tensor, "n size"], b: Float[Tensor, "n size"], alike: Bool[Tensor, "n n"], temperature: float
+) -> Float[Tensor, ""]:
+    """InfoNCE (van den Oord et al. 2018), both ways: row k of each is to be nearest to row k of the other.
+
+    Parameters
+    ----------
+    a, b
+        Vectors of two views of the same crystals.
+    alike
+        Pairs of crystals that may be the same, and do not count as different.
+    temperature
+        Of the softmax.
+    """
+    scores = (a @ b.T / temperature).masked_fill(alike, -torch.inf)
+    right = torch.arange(len(a), device=a.device)
+    return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
+
+
+def train_embedding(
+    recipe: EmbeddingRecipe,
+    data: Sequence[Crystal],
+    held_out: Sequence[Crystal],
+    out: Path,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    progress: Callable[[str, int], Bar] = lambda _, __: lambda ___: None,
+) -> Embedding:
+    """Train both networks of an embedding and keep it in `out`.
+
+    Parameters
+    ----------
+    recipe
+        Everything that decides the training.
+    data
+        Crystals to learn from.
+    held_out
+        Crystals that tell how well it goes.
+    out
+        Folder of the embedding and of its learning curve.
+    facts
+        What else the card should say.
+    progress
+        Given what is done and how many times, returns what is called with how many are done.
+
+    Raises
+    ------
+    TrainingError
+        `out` holds an embedding already; no crystal that can be used.
+    EmbeddingError
+        A codec without learnt density channels.
+    """
+    if (out / files.ABOUT).exists():
+        raise TrainingError(f"{out} holds an embedding already: name another folder")
+    codec = Codec.from_pretrained(recipe.codec)
+    if codec.channels is None:
+        raise EmbeddingError(f"the codec {recipe.codec!r} has no learnt density channels to embed crystals by")
+    used = _usable(data, codec, recipe)
+    crystals = [used[k] for k in chosen(used, recipe.crystals, np.random.default_rng(recipe.seed))]
+    tests = [crystal for crystal in _usable(held_out, codec, recipe) if {*crystal.elements} <= _elements(crystals)]
+    if len(crystals) < 2 or len(tests) < 2:
+        raise TrainingError(f"too few crystals: {len(crystals)} to learn from, {len(tests)} held out")
+    about = About(codec.identity, tuple(sorted(_elements(crystals))), recipe.looks)
+    torch.manual_seed(torch_seed([recipe.seed, 0]))
+    embedding = Embedding.untrained(about, codec.channels)
+    start, curve, scores = time.monotonic(), [], {}
+    for kind in KINDS:
+        rows = _train(embedding, kind, crystals, tests, recipe, progress)
+        curve += [{"of": kind, **row} for row in rows]
+        scores[kind] = curve[-1]["recall"]
+    known = {**(facts or {}), "seed": recipe.seed, "crystals_used": len(crystals), "held_out_recall": scores}
+    known |= {"steps": recipe.steps, "seconds": round(time.monotonic() - start), "recipe": {**asdict(recipe), "codec": codec.config.name}}
+    files.write(out, embedding, provenance(**known))
+    with atomic(out / CURVE) as temporary:
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in curve))
+    return embedding
+
+
+def _usable(crystals: Sequence[Crystal], codec: Codec, recipe: EmbeddingRecipe) -> list[Crystal]:
+    """Crystals of elements that the codec knows, with no more sites than the recipe says."""
+    known = {*codec.config.elements}
+    return [crystal for crystal in crystals if len(crystal) <= recipe.largest and {*crystal.elements} <= known]
+
+
+def _elements(crystals: Sequence[Crystal]) -> set[int]:
+    return {z for crystal in crystals for z in crystal.elements}
+
+
+def _train(
+    embedding: Embedding,
+    kind: Of,
+    crystals: Sequence[Crystal],
+    tests: Sequence[Crystal],
+    recipe: EmbeddingRecipe,
+    progress: Callable[[str, int], Bar],
+) -> list[dict[str, float]]:
+    """Train one of the networks; return its learning curve."""
+    advance = progress(f"views ({kind})", len(crystals) + len(tests))
+    views = Views.of(crystals, embedding, kind, recipe, advance)
+    others = Views.of(tests, embedding, kind, recipe, advance)
+    network = embedding.networks[kind].train()
+    network.calibrate(torch.cat([seen[0] for seen in views.sites]).float())
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.learning_rate, total_steps=recipe.steps + 1, pct_start=0.05, div_factor=20
+    )
+    groups = [group for group in grouped(crystals).values() if len(group) > 1]
+    batches = Batches(groups, len(crystals), min(recipe.batch, len(crystals)))
+    rng = np.random.default_rng([recipe.seed, 2])
+    advance, curve = progress(f"training ({kind})", recipe.steps), []
+    for step in range(1, recipe.steps + 1):
+        drawn = batches.draw(rng)
+        a, b = (network(*table) for table in views.two(drawn, rng))
+        loss = likeness_loss(a, b, views.alike(drawn), recipe.temperature)
+        if not torch.isfinite(loss):
+            raise TrainingError(f"the loss is not finite at step {step}")
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        advance(1)
+        if step % EVERY == 0 or step == recipe.steps:
+            curve.append({"step": step, "loss": float(loss.detach()), "recall": recall(network, others)})
+    network.eval()
+    return curve
+
+
+@torch.no_grad()
+def recall(network: torch.nn.Module, views: Views) -> float:
+    """Share of the crystals to whose second view the crystal itself is nearer than all others that are not alike."""
+    vectors = [network(*packed([seen[k].float() for seen in views.sites])) for k in (0, 1)]
+    alike = views.alike(range(len(views.sites)))
+    scores = (vectors[1] @ vectors[0].T).masked_fill(alike, -torch.inf)
+    return float((scores.argmax(1) == torch.arange(len(scores))).float().mean())
