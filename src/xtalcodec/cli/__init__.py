@@ -6,7 +6,7 @@ from xtalcodec.cli.app import app as serve_app
 from xtalcodec.cli.coding import decode, encode
 from xtalcodec.cli.completing import complete
 from xtalcodec.cli.data import data_app
-from xtalcodec.cli.embedding import train_embedding
+from xtalcodec.cli.embedding import duplicates, index, similar, train_embedding
 from xtalcodec.cli.evaluate_samples import evaluate_samples
 from xtalcodec.cli.figures import figures
 from xtalcodec.cli.generation import generate
@@ -29,7 +29,8 @@ app.command()(evaluate_samples)
 app.command()(hull)
 app.command()(train_prior)
 app.command()(complete)
-app.command()(train_embedding)
+for verb in (similar, index, duplicates, train_embedding):
+    app.command()(verb)
 app.command(name="app")(serve_app)
 app.add_typer(data_app, name="data")
 

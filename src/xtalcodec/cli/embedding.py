@@ -4,15 +4,23 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from xtalcodec.cli.options import shown
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of, progress_bar, tell
+from xtalcodec.cli.bulk import Chunk, Executor, Scheduler, Where, Workers, run_bulk
+from xtalcodec.cli.options import CodecName, Inputs, Json, MaxSites, shown
+from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of, progress_bar, tell, tell_notes
+from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
+    from xtalcodec.bulk.shards import Shards
+    from xtalcodec.embedding.embedding import Embedding
+    from xtalcodec.latent_space.index import Found, Index
+    from xtalcodec.parallel import Pool
     from xtalcodec.training.embedding import Bar
 
 
@@ -64,3 +72,195 @@ def _bars() -> "Iterator[Callable[[str, int], Bar]]":
             return open_now.enter_context(progress_bar(what, total))
 
         yield bar
+
+
+def index(
+    files: Inputs,
+    out: Annotated[Path, typer.Option(help="Folder of the index; more crystals may be added to it later.")],
+    codec: CodecName = "mp",
+    max_sites: MaxSites = MAX_SITES,
+    executor: Executor = Where.local,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    chunk: Chunk = None,
+) -> None:
+    """Make an index of crystals that `similar` searches, or add to one. Killed, the same command goes on where it was.
+
+    Example: xtalcodec index structures/ --out index/
+    """
+    with clear_errors():
+        from xtalcodec.parallel import open_pool
+
+        with open_pool(executor.value, workers, scheduler) as pool:
+            if pool is None:
+                return  # a rank that has worked for the first one
+            shards, rows = _indexed(files, out, codec, max_sites, pool, chunk)
+            typer.echo(f"{rows} crystals: {out}")
+            tell_notes(shards.notes())
+            lost = tell(shards.unusable())
+    finish([], lost=bool(lost))
+
+
+def _indexed(
+    words: list[str], out: Path, codec: str, max_sites: int, pool: "Pool", chunk: int | None = None
+) -> "tuple[Shards, int]":
+    """Put the crystals of some inputs into an index."""
+    from xtalcodec.bulk import coding
+    from xtalcodec.bulk.embedding import CHUNK, Embed, finish, part_of
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.datasets.inputs import Inputs
+    from xtalcodec.latent_space.index import begin
+
+    embedding = Codec.from_pretrained(codec).embedding
+    crystals = Inputs(words, max_sites, chunk or CHUNK)
+    begin(out, embedding.identity)
+    work = Embed(coding.CodecName.of(codec, "cpu"), embedding.identity)
+    shards = run_bulk("indexing", part_of(out, words, crystals.length), crystals, work, pool)
+    return shards, finish(shards, embedding.size)
+
+
+def similar(
+    files: Inputs,
+    among: Annotated[
+        list[str] | None,
+        typer.Option("--in", help="An index, or data. With --prototype, AFLOW's prototypes if not given."),
+    ] = None,
+    number: Annotated[int, typer.Option("-n", help="How many to find for each crystal.", min=1)] = 10,
+    same_composition: Annotated[
+        bool, typer.Option("--same-composition/--any-composition", help="Only crystals of the same reduced formula.")
+    ] = False,
+    prototype: Annotated[
+        bool, typer.Option("--prototype", help="Compare structures alone, whatever the elements and the volume.")
+    ] = False,
+    codec: CodecName = "mp",
+    max_sites: MaxSites = MAX_SITES,
+    json: Json = None,
+) -> None:
+    """Find the crystals that are most like those given: by structure and elements, or by structure alone.
+
+    Likeness is 1 for the same crystal.
+
+    Example: xtalcodec similar unknown.cif --prototype -n 3
+    """
+    from xtalcodec.cli.report import write_json
+
+    with clear_errors():
+        from xtalcodec.crystal import CrystalError
+        from xtalcodec.io.read import Unusable
+
+        if prototype and same_composition:
+            raise ValueError("--prototype compares structures whatever the elements: leave out --same-composition")
+        if not among and not prototype:
+            raise ValueError("name an index or data with --in")
+        crystals, unusable = load_crystals(files, max_sites, None)
+        with _open_index(among or ["aflow-prototypes"], codec, max_sites) as (found_in, embedding):
+            rows = []
+            for crystal in crystals:
+                try:
+                    (vector,) = embedding.vectors([crystal], "structure" if prototype else "crystal")
+                except CrystalError as error:
+                    unusable.append(Unusable(crystal.name, str(error)))
+                    continue
+                formula = crystal.formula if same_composition else None
+                found = found_in.nearest(vector, number, "structure" if prototype else "crystal", formula)
+                rows.append({"name": crystal.name, "formula": crystal.formula, "found": _told(found, among)})
+        for row in rows:
+            _show(row)
+        write_json(json, rows)
+    finish(unusable)
+
+
+@contextmanager
+def _open_index(words: list[str], codec: str, max_sites: int) -> "Iterator[tuple[Index, Embedding]]":
+    """Open an index; of data, make one for this time."""
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.latent_space.index import Index, is_index
+    from xtalcodec.parallel import open_pool
+
+    embedding = Codec.from_pretrained(codec).embedding
+    if len(words) == 1 and is_index(words[0]):
+        yield Index(Path(words[0]), embedding.identity), embedding
+        return
+    if some := next((word for word in words if is_index(word)), None):
+        raise ValueError(f"{some} is an index: it is searched alone, not together with data")
+    with TemporaryDirectory(prefix="xtalcodec-") as temporary, open_pool() as pool:
+        shards, _ = _indexed(words, Path(temporary, "index"), codec, max_sites, cast("Pool", pool))
+        tell(shards.unusable())
+        if not shards.totals["rows"]:
+            raise ValueError(f"there is no crystal in {', '.join(words)}")
+        yield Index(Path(temporary, "index"), embedding.identity), embedding
+
+
+def _told(found: "list[Found]", among: list[str] | None) -> list[dict[str, Any]]:
+    """What is told of what was found; of AFLOW's prototypes, the mineral too."""
+    from xtalcodec.datasets.sources.aflow_prototypes import minerals
+
+    known = {} if among else minerals()
+    return [{**asdict(one), **({"mineral": known[one.name]} if one.name in known else {})} for one in found]
+
+
+def _show(row: dict[str, Any]) -> None:
+    typer.echo(f"{row['name']} ({row['formula']})")
+    for one in row["found"]:
+        mineral = f"  {one['mineral']}" if one.get("mineral") else ""
+        typer.echo(f"  {one['likeness']:.4f}  {one['formula']:16} {one['sites']:4} sites  {one['name']}{mineral}")
+    if not row["found"]:
+        typer.echo("  nothing of its composition")
+
+
+def duplicates(
+    data: Annotated[str, typer.Argument(help="Where duplicates are looked for: a file, a folder, a source.")],
+    other: Annotated[str | None, typer.Argument(help="What DATA is compared with; itself if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write DATA without the duplicates here, as .parquet; the first stays.")
+    ] = None,
+    least: Annotated[
+        float | None, typer.Option(help="Likeness of structures from which a pair is compared; -1 compares all.")
+    ] = None,
+    codec: CodecName = "mp",
+    max_sites: MaxSites = MAX_SITES,
+    workers: Workers = 1,
+    json: Json = None,
+) -> None:
+    """List crystals that are the same, by pymatgen's StructureMatcher: only pairs whose vectors are alike are compared.
+
+    Example: xtalcodec duplicates crystals.parquet --out clean.parquet
+    """
+    from xtalcodec.cli.report import write_json
+
+    with clear_errors():
+        from xtalcodec.codecs.base import Codec
+        from xtalcodec.evaluation.duplicates import LEAST, candidates, without_later
+        from xtalcodec.evaluation.duplicates import duplicates as run
+        from xtalcodec.io.write import write_parquet
+
+        if out and out.suffix != ".parquet":
+            raise ValueError(f"--out {out} is no .parquet file")
+        embedding = Codec.from_pretrained(codec).embedding
+        crystals, unusable = load_crystals([data], max_sites, None)
+        others, more = load_crystals([other], max_sites, None) if other else (crystals, [])
+        if not crystals or not others:
+            tell(unusable + more)
+            raise ValueError(f"there is no crystal in {data if not crystals else other}")
+        with progress_bar("embedding", len(crystals) + (len(others) if other else 0)) as advance:
+            vectors = embedding.vectors(crystals, "structure", advance)
+            theirs = embedding.vectors(others, "structure", advance) if other else None
+        limit = LEAST if least is None else least
+        given = (crystals, vectors, others if other else None, theirs)
+        count = sum(1 for _ in candidates(*given, limit))
+        with progress_bar("comparing", count) as advance:
+            pairs = run(*given, least=limit, workers=workers, progress=advance)
+        rows = [
+            {"first": others[p.first].name, "second": crystals[p.second].name, "likeness": p.likeness} for p in pairs
+        ]
+        for row, pair in zip(rows, pairs, strict=True):
+            formula = crystals[pair.second].formula
+            typer.echo(f"{row['likeness']:.4f}  {formula:16} {row['first']}  {row['second']}")
+        stay = without_later(len(crystals), pairs, itself=other is None)
+        typer.echo(
+            f"{len(pairs)} pairs are the same, of {count} compared; {len(stay)} of {len(crystals)} crystals stay"
+        )
+        if out:
+            write_parquet([crystals[k] for k in stay], out)
+        write_json(json, rows)
+    finish(unusable + more)

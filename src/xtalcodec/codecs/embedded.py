@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
+from xtalcodec.codecs.identity import same
 from xtalcodec.codecs.stored import Stored
 from xtalcodec.embedding import files
 from xtalcodec.embedding.embedding import Embedding, EmbeddingError, Of
@@ -45,6 +46,21 @@ class Embedded(Stored):
         if not self.owns(found.about.codec):
             raise EmbeddingError(f"{folder} belongs to the codec {found.about.codec}, not to {self.identity}")
         return found
+
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:  # type: ignore[override]
+        """Write the codec, see `Stored.save_pretrained`, and take the embedding along, if it has one still.
+
+        Parameters
+        ----------
+        save_directory
+            Made if it is not there.
+        options
+            `licence`, `training` and others of `Stored.save_pretrained`.
+        """
+        super().save_pretrained(save_directory, **options)
+        known = self.provenance
+        if known and same(known.identity, self.identity) and (known.folder / files.FOLDER / files.ABOUT).is_file():
+            files.copy(known.folder / files.FOLDER, Path(save_directory) / files.FOLDER)
 
     def embed(
         self,

@@ -1,7 +1,10 @@
 """What turns crystals into vectors: two trained networks, with the codec whose density channels they look at."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -47,7 +50,7 @@ class About:
     looks: Looks
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Embedding:
     """Networks that turn crystals into vectors of length 1, and what they look at."""
 
@@ -78,21 +81,41 @@ class Embedding:
         """Length of a vector."""
         return self.about.looks.network.size
 
+    @cached_property
+    def identity(self) -> str:
+        """The codec's identity, and a hash of everything that shapes a vector: an index carries it."""
+        digest = hashlib.sha256(json.dumps(asdict(self.about), sort_keys=True).encode())
+        digest.update(self.channels.astype(np.float16).tobytes())
+        for of in KINDS:
+            for key, value in sorted(self.networks[of].state_dict().items()):
+                digest.update(f"{of}.{key}".encode() + value.half().contiguous().numpy().tobytes())
+        return f"{self.about.codec}/{digest.hexdigest()[:12]}"
+
+    def check(self, crystal: Crystal) -> None:
+        """Refuse a crystal that has no vector.
+
+        Raises
+        ------
+        CrystalError
+            An element that was never seen.
+        """
+        if strange := sorted({*crystal.elements} - {*self.about.elements}):
+            from ase.data import chemical_symbols
+
+            names = ", ".join(chemical_symbols[z] for z in strange)
+            raise CrystalError(f"the embedding of the codec {self.about.codec} never saw {names} in training")
+
     def sites(self, crystal: Crystal, of: Of) -> Float[np.ndarray, "sites features"]:
         """What is looked at: one row a site.
 
         Raises
         ------
         CrystalError
-            An element that the embedding never saw, where elements count.
+            An element that was never seen, where elements count.
         """
         if of == "structure":
             return without_elements(crystal, self.about.looks.structure)
-        if strange := sorted({*crystal.elements} - {*self.about.elements}):
-            from ase.data import chemical_symbols
-
-            names = ", ".join(chemical_symbols[z] for z in strange)
-            raise CrystalError(f"the embedding of the codec {self.about.codec} never saw {names} in training")
+        self.check(crystal)
         return with_elements(crystal, self.channels, self.about.looks.crystal)
 
     @torch.no_grad()

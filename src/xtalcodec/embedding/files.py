@@ -78,6 +78,16 @@ def read(folder: str | Path, channels: Float[np.ndarray, "z channels"]) -> Embed
     return embedding
 
 
+def copy(folder: Path, into: Path) -> None:
+    """Copy an embedding as it is; one in its own place stays."""
+    if folder.resolve() == into.resolve():
+        return
+    with atomic_folder(into) as temporary:
+        for name in FILES:
+            if (folder / name).is_file():
+                (temporary / name).write_bytes((folder / name).read_bytes())
+
+
 def card(embedding: Embedding, training: Mapping[str, Any]) -> str:
     """Say in a page what an embedding is and how it was made."""
     about = embedding.about

@@ -13,6 +13,7 @@ from xtalcodec.config import Count, Positive, settings
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.neighbours import Neighbours, neighbours
 
+
 @settings
 class SurroundingsConfig:
     """Radii at which the surroundings of a site are looked at."""
@@ -127,10 +128,10 @@ def _shapes(
 ) -> Float[np.ndarray, "sites lengths"]:
     """Lengths of the dipole and of the traceless quadrupole of the atoms around each site, shell by shell."""
     x, y, z = (near.apart / near.distance[:, None]).T
-    third = 1 / 3
+    third, shells = 1 / 3, shell.shape[1]  # a site may have no neighbour at all
     parts = np.stack([x, y, z, x * x - third, y * y - third, z * z - third, x * y, x * z, y * z], 1)
     every = (shell * mass[near.other, None])[:, :, None] * parts[:, None]
-    sums = _added(near.site, len(mass), every.reshape(len(shell), -1)).reshape(len(mass), -1, 9) ** 2
+    sums = _added(near.site, len(mass), every.reshape(len(shell), 9 * shells)).reshape(len(mass), shells, 9) ** 2
     dipole, quadrupole = sums[..., :3].sum(-1), sums[..., 3:6].sum(-1) + 2 * sums[..., 6:].sum(-1)
     return np.sqrt(np.concatenate([dipole, quadrupole], 1))
 

@@ -1,7 +1,7 @@
 """The average minimum distance of a crystal, to compare embeddings with.
 
-Widdowson et al. 2022 (MATCH 87, 529), definition 2: AMD_k is the distance from a site to its k-th nearest atom, averaged over
-the sites of a cell. It knows no elements, and depends neither on cell nor on orientation.
+Widdowson et al. 2022 (MATCH 87, 529), definition 2: AMD_k is the distance from a site to its k-th nearest atom, in the
+mean over the sites of a cell. It knows no elements, and depends neither on cell nor on orientation.
 """
 
 import numpy as np

@@ -36,5 +36,6 @@ def neighbours(crystal: Crystal, radius: float) -> Neighbours:
         positions, positions, r=radius, pbc=np.ones(3, dtype=np.int64), lattice=lattice, tol=SAME
     )
     keep = (site != other) | (distance > SAME)
-    site, other, distance = site[keep], other[keep], distance[keep]
+    # pymatgen counts in C's long long, which NumPy takes for another type
+    site, other, distance = site[keep].astype(np.int64), other[keep].astype(np.int64), distance[keep]
     return Neighbours(site, other, positions[other] + image[keep] @ lattice - positions[site], distance)

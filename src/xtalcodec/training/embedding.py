@@ -18,10 +18,11 @@ from xtalcodec.codecs.card import provenance
 from xtalcodec.crystal import Crystal
 from xtalcodec.embedding import files
 from xtalcodec.embedding.embedding import KINDS, About, Embedding, EmbeddingError, Of, packed
+from xtalcodec.geometry.compositions import of_one_composition
 from xtalcodec.io.atomic import atomic
 from xtalcodec.training.crystals import torch_seed
 from xtalcodec.training.embedding_recipe import EmbeddingRecipe
-from xtalcodec.training.embedding_views import Batches, Views, chosen, grouped
+from xtalcodec.training.embedding_views import Batches, Views, chosen
 from xtalcodec.training.stepping import TrainingError
 
 CURVE = "curve.jsonl"
@@ -103,7 +104,11 @@ def train_embedding(
         curve += [{"of": kind, **row} for row in rows]
         scores[kind] = curve[-1]["recall"]
     known = {**(facts or {}), "seed": recipe.seed, "crystals_used": len(crystals), "held_out_recall": scores}
-    known |= {"steps": recipe.steps, "seconds": round(time.monotonic() - start), "recipe": {**asdict(recipe), "codec": codec.config.name}}
+    known |= {
+        "steps": recipe.steps,
+        "seconds": round(time.monotonic() - start),
+        "recipe": {**asdict(recipe), "codec": codec.config.name},
+    }
     files.write(out, embedding, provenance(**known))
     with atomic(out / CURVE) as temporary:
         temporary.write_text("".join(json.dumps(row) + "\n" for row in curve))
@@ -138,7 +143,7 @@ def _train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=recipe.steps + 1, pct_start=0.05, div_factor=20
     )
-    groups = [group for group in grouped(crystals).values() if len(group) > 1]
+    groups = [group for group in of_one_composition(crystals).values() if len(group) > 1]
     batches = Batches(groups, len(crystals), min(recipe.batch, len(crystals)))
     rng = np.random.default_rng([recipe.seed, 2])
     advance, curve = progress(f"training ({kind})", recipe.steps), []

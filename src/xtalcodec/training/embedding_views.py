@@ -1,6 +1,5 @@
 """Training crystals of an embedding, each as it may also be seen, and the batch of every step."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.embedding.embedding import Embedding, Of, packed
+from xtalcodec.geometry.compositions import composition, of_one_composition
 from xtalcodec.training.embedding_recipe import EmbeddingRecipe
 
 TOGETHER = 8
@@ -37,13 +37,6 @@ def distorted(crystal: Crystal, noise: float, strain: float, rng: np.random.Gene
     return replace(crystal, lattice=lattice, frac_coords=crystal.frac_coords + steps)
 
 
-def composition(crystal: Crystal) -> tuple[tuple[int, float], ...]:
-    """Share of every element, by Z: equal for crystals of one composition."""
-    content = crystal.content[1:]
-    shares = (content / content.sum()).round(4)
-    return tuple((int(z) + 1, float(shares[z])) for z in np.flatnonzero(content))
-
-
 def chosen(crystals: Sequence[Crystal], most: int, rng: np.random.Generator) -> list[int]:
     """Places of so many crystals, at random, but those that share their composition first.
 
@@ -56,18 +49,10 @@ def chosen(crystals: Sequence[Crystal], most: int, rng: np.random.Generator) -> 
     rng
         Random numbers.
     """
-    groups = grouped(crystals)
+    groups = of_one_composition(crystals)
     order = rng.permutation(len(crystals)).tolist()
     order.sort(key=lambda k: len(groups[composition(crystals[k])]) == 1)  # stable: random within the two parts
     return sorted(order[:most])
-
-
-def grouped(crystals: Sequence[Crystal]) -> dict[tuple, list[int]]:
-    """Places of the crystals of each composition."""
-    groups: dict[tuple, list[int]] = defaultdict(list)
-    for k, crystal in enumerate(crystals):
-        groups[composition(crystal)].append(k)
-    return groups
 
 
 @dataclass(frozen=True, slots=True)

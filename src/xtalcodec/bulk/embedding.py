@@ -1,0 +1,79 @@
+"""Crystals to the vectors of an index, part by part."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xtalcodec.bulk.coding import CodecName, notes_of, one_thread
+from xtalcodec.bulk.convert import usable
+from xtalcodec.bulk.run import Done
+from xtalcodec.bulk.shards import Shards
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.embedding.embedding import KINDS
+from xtalcodec.io.read import Unusable
+from xtalcodec.latent_space.index import gather
+
+CHUNK = 1000
+"""Crystals of one task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Crystals to their names, formulas and vectors."""
+
+    codec: CodecName
+    embedding: str
+    """Identity of the codec's embedding, as it must be on every worker."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that shapes the result."""
+        return {"verb": "index", "embedding": self.embedding}
+
+    def __call__(self, items: Iterator[Crystal | Unusable]) -> Done:
+        """Embed what the embedding knows."""
+        import pyarrow as pa
+
+        embedding = self.codec.open().embedding
+        if embedding.identity != self.embedding:
+            raise ValueError(f"the embedding is {embedding.identity} on this worker, not {self.embedding}")
+        unusable: list[Unusable] = []
+        held: list[Crystal] = []
+        for crystal in usable(items, unusable):
+            try:
+                embedding.check(crystal)
+                held.append(crystal)
+            except CrystalError as error:
+                unusable.append(Unusable(crystal.name, str(error)))
+        columns: dict[str, pa.Array] = {
+            "material_id": pa.array([crystal.name for crystal in held], pa.string()),
+            "formula": pa.array([crystal.formula for crystal in held], pa.string()),
+            "sites": pa.array([len(crystal) for crystal in held], pa.int64()),
+        }
+        with one_thread():
+            for of in KINDS:
+                vectors = np.ascontiguousarray(embedding.vectors(held, of)).reshape(-1)
+                columns[of] = pa.FixedSizeListArray.from_arrays(pa.array(vectors, pa.float32()), embedding.size)
+        return Done(pa.table(columns), unusable, [note for crystal in held for note in notes_of(crystal)])
+
+
+def part_of(folder: Path, words: Sequence[str], chunk: int) -> Path:
+    """Return the folder within an index for the crystals of some inputs: the same for the same words."""
+    text = json.dumps([*(_place(word) for word in words), chunk])
+    return folder / hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _place(word: str) -> str:
+    """A path as it is called from everywhere; the name of a source as it is."""
+    return str(Path(word).absolute()) if Path(word).exists() else word
+
+
+def finish(shards: Shards, size: int) -> int:
+    """Make the files of vectors that are searched, and return how many crystals they are of."""
+    rows = shards.totals["rows"]
+    gather(shards.folder, iter(shards), rows, size, KINDS)
+    return rows

@@ -1,0 +1,127 @@
+"""`train-embedding`, `index`, `similar`, `duplicates` as a user types them."""
+
+import json
+
+import pytest
+
+SMALL = ["steps=3", "batch=16", "views=2", "largest=6", "crystals=40"]
+
+
+@pytest.fixture(scope="module")
+def codec(mp, tmp_path_factory):
+    """A copy of the default codec with an embedding that has learnt a little."""
+    from typer.testing import CliRunner
+
+    from xtalcodec.cli import app
+
+    folder = tmp_path_factory.mktemp("codec")
+    mp.save_pretrained(folder / "mp")
+    words = ["train-embedding", "mp", f"codec={folder / 'mp'}", *SMALL, "--data", "aflow-prototypes"]
+    words += ["--val", "aflow-prototypes", "--out", str(folder / "mp" / "embedding"), "--licence", "mit"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "| licence | mit |" in (folder / "mp" / "embedding" / "README.md").read_text()
+    return folder / "mp"
+
+
+@pytest.fixture
+def salts(tmp_path):
+    """Three files: rock salt, the same in a supercell, sphalerite of the same elements."""
+    from pymatgen.core import Lattice, Structure
+
+    folder = tmp_path / "salts"
+    folder.mkdir()
+    cubic = Lattice.cubic(5.64)
+    rock = Structure.from_spacegroup("Fm-3m", cubic, ["Mg", "S"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    rock.to(str(folder / "rock.cif"))
+    (rock * (1, 1, 2)).to(str(folder / "twice.cif"))
+    blende = Structure.from_spacegroup("F-43m", cubic, ["Mg", "S"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    blende.to(str(folder / "blende.cif"))
+    return folder
+
+
+def test_prototypes_are_named(run, codec, salts, tmp_path):
+    out = tmp_path / "found.json"
+    result = run("similar", salts / "twice.cif", "--prototype", "-n", 2, "--codec", codec, "--json", out)
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(out.read_text())
+    assert row["formula"] == "MgS"
+    assert row["found"][0]["name"] == "AB_cF8_225_a_b"
+    assert row["found"][0]["likeness"] == pytest.approx(1, abs=1e-3)
+    assert "Halite" in result.output
+
+
+def test_an_index_is_searched_appended_to_and_goes_on(run, codec, salts, tmp_path):
+    first = run("index", salts, "--out", tmp_path / "index", "--codec", codec, "--chunk", 1)
+    assert first.exit_code == 0, first.output
+    assert "3 crystals" in first.output
+    (part,) = (tmp_path / "index").glob("*/")
+    before = {path.name: path.read_bytes() for path in part.glob("*.*")}
+    (part / "part-000001.parquet").unlink()  # as if it had been killed
+    (part / "crystal.npy").unlink()
+    broken = run("similar", salts / "rock.cif", "--in", tmp_path / "index", "--codec", codec)
+    assert broken.exit_code == 2
+    assert "not whole" in broken.output
+    record = json.loads((part / ".run.json").read_text())
+    (part / ".run.json").write_text(json.dumps(record | {"shards": None}))
+    again = run("index", salts, "--out", tmp_path / "index", "--codec", codec, "--chunk", 1)
+    assert again.exit_code == 0, again.output
+    assert {path.name: path.read_bytes() for path in part.glob("*.*")} == before
+    more = run("index", "aflow-prototypes", "--out", tmp_path / "index", "--codec", codec)
+    assert more.exit_code == 3, more.output  # elements that were never seen are listed
+    found = run("similar", salts / "rock.cif", "--in", tmp_path / "index", "-n", 2, "--codec", codec)
+    lines = found.output.splitlines()
+    assert {line.split()[-1] for line in lines[1:]} == {"rock.cif", "twice.cif"}
+    assert all(line.split()[0] == "1.0000" for line in lines[1:])
+    only = run(
+        "similar", salts / "rock.cif", "--in", tmp_path / "index", "--same-composition", "-n", 50, "--codec", codec
+    )
+    names = {line.split()[-1] for line in only.output.splitlines()[1:]}
+    assert {"rock.cif", "twice.cif", "blende.cif"} <= names
+    assert all(" MgS " in line for line in only.output.splitlines()[1:])
+
+
+def test_duplicates_are_listed_and_left_out(run, codec, salts, tmp_path):
+    result = run("duplicates", salts, "--codec", codec, "--out", tmp_path / "clean.parquet")
+    assert result.exit_code == 0, result.output
+    assert "1 pairs are the same" in result.output
+    assert "2 of 3 crystals stay" in result.output
+    from xtalcodec.datasets import load
+
+    assert [c.name for c in load(tmp_path / "clean.parquet")[0]] == ["blende.cif", "rock.cif"]
+    against = run("duplicates", salts / "twice.cif", salts / "rock.cif", "--codec", codec)
+    assert "0 of 1 crystals stay" in against.output
+
+
+def test_what_cannot_be_is_said_in_a_sentence(run, codec, salts, tmp_path, mp):
+    assert run("index", salts, "--out", tmp_path / "index", "--codec", codec).exit_code == 0
+    other = tmp_path / "other"
+    mp.save_pretrained(other)
+    words = ["train-embedding", "mp", f"codec={other}", *SMALL, "seed=1", "--data", "aflow-prototypes"]
+    assert run(*words, "--val", "aflow-prototypes", "--out", other / "embedding").exit_code == 0
+    cases = [
+        (("similar", salts / "rock.cif", "--in", tmp_path / "index", "--codec", other), "is of the embedding mp-"),
+        (("index", salts, "--out", tmp_path / "index", "--codec", other), "is of the embedding mp-"),
+        (("similar", salts / "rock.cif", "--codec", codec), "name an index or data with --in"),
+        (("similar", salts / "rock.cif", "--in", tmp_path / "empty.cif", "--codec", codec), "empty.cif"),
+        (("similar", salts / "rock.cif", "--prototype", "--same-composition", "--codec", codec), "leave out"),
+        (("duplicates", tmp_path / "empty.cif", "--codec", codec), "there is no crystal in"),
+        (("duplicates", salts, "--codec", "linear-unit-cell"), "no learnt density channels"),
+        (("duplicates", salts, "--out", tmp_path / "x.cif", "--codec", codec), "is no .parquet file"),
+    ]
+    (tmp_path / "empty.cif").touch()
+    for words, message in cases:
+        result = run(*words)
+        assert result.exit_code == 2, (words, result.output)
+        assert message in result.output, (words, result.output)
+    strange = run("similar", _metal(tmp_path, "Ac"), "--in", salts, "--codec", codec)
+    assert strange.exit_code == 3
+    assert "never saw Ac in training" in strange.output
+
+
+def _metal(folder, symbol):
+    from pymatgen.core import Lattice, Structure
+
+    path = folder / "metal.cif"
+    Structure(Lattice.cubic(3), [symbol], [[0, 0, 0]]).to(str(path))
+    return path
