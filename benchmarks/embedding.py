@@ -145,8 +145,8 @@ def pooled_latents(codec: Codec) -> Callable[[Sequence[Crystal]], Table]:
     return rows
 
 
-Way = tuple[Callable[[Sequence[Crystal]], Table], Callable[[Table, Table], Table], bool]
-"""Rows, likeness, and whether only crystals of one composition are compared."""
+Rows = Callable[[Sequence[Crystal]], Table]
+Likeness = Callable[[Table, Table], Table]
 
 
 def recall(scores: Table, crystals: Sequence[Crystal]) -> float:
@@ -163,32 +163,36 @@ def area(positive: Table, negative: Table) -> float:
     return float((ranks - len(positive) * (len(positive) + 1) / 2) / (len(positive) * len(negative)))
 
 
-def measured(way: Way, sets: dict[str, list[Crystal]], others: Sequence[tuple[int, int]]) -> dict[str, float]:
-    """Recall for every view, AUC for those with noise, and the least likeness of views."""
-    rows_of, likeness, strict = way
-    start = time.process_time()
-    rows = {name: rows_of(crystals) for name, crystals in sets.items()}
-    seconds = time.process_time() - start
-    crystals, plain = sets["given"], rows["given"]
+def measured(
+    rows: dict[str, Table], likeness: Likeness, sets: dict[str, list[Crystal]], others: Sequence[tuple[int, int]]
+) -> dict[str, float]:
+    """Recall for every view, also among those of one composition alone, AUC, and the least likeness of views."""
+    crystals, plain, result = sets["given"], rows["given"], {}
     forms = {form: k for k, form in enumerate(of_one_composition(crystals))}
     form = np.array([forms[composition(crystal)] for crystal in crystals])
-    result = {"crystals_per_second": sum(map(len, sets.values())) / seconds}
     places = sorted({k for pair in others for k in pair})
-    first, second = (np.array(x) for x in zip(*others, strict=True))
-    negative = np.array([likeness(plain[a][None], plain[b][None])[0, 0] for a, b in zip(first, second, strict=True)])
+    negative = np.array([likeness(plain[[a]], plain[[b]])[0, 0] for a, b in others])
     for name in VIEWS:
         scores = likeness(rows[name], plain)
         own = np.diagonal(scores).copy()
-        if strict:
-            scores = np.where(form[:, None] == form, scores, -np.inf)
         result[f"recall, {name}"] = recall(scores, crystals)
+        result[f"recall, {name}, of one composition"] = recall(
+            np.where(form[:, None] == form, scores, -np.inf), crystals
+        )
         result[f"likeness, {name}, worst 1 %"] = float(np.percentile(own, 1))
         if name != "setting":
             result[f"AUC, {name}"] = area(own[places], negative)
     return result
 
 
-def prototypes(ways: dict[str, Way], rng: np.random.Generator) -> dict[str, float]:
+def timed(rows_of: Rows, sets: dict[str, list[Crystal]]) -> tuple[dict[str, Table], float]:
+    """Rows of all sets, and crystals per second of CPU time."""
+    start = time.process_time()
+    rows = {name: rows_of(crystals) for name, crystals in sets.items()}
+    return rows, sum(map(len, sets.values())) / (time.process_time() - start)
+
+
+def prototypes(ways: dict[str, tuple[Rows, Likeness]], rng: np.random.Generator) -> dict[str, float]:
     """Share of disguised prototypes that are named right."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
@@ -202,7 +206,7 @@ def prototypes(ways: dict[str, Way], rng: np.random.Generator) -> dict[str, floa
             verdicts[j, k] = j == k or bool(matcher.fit_anonymous(*pair))
         return verdicts[j, k]
 
-    for name, (rows_of, likeness, _) in ways.items():
+    for name, (rows_of, likeness) in ways.items():
         best = likeness(rows_of(seen), rows_of(known)).argmax(1)
         result[f"{name}, itself"] = float(np.mean(best == np.arange(len(known))))
         result[name] = float(np.mean([alike(min(j, k), max(j, k)) for j, k in enumerate(best)]))
@@ -231,29 +235,32 @@ def measure(options: argparse.Namespace) -> None:
     print(
         f"{embedding.identity}, {len(crystals)} crystals; {len(pairs)} pairs of one composition, {len(others)} others"
     )
-    ways: dict[str, Way] = {
-        "vector": (embedding.vectors, cosines, False),
-        "vector, of one composition": (embedding.vectors, cosines, True),
-        "surroundings, no network": (pooled(embedding, "crystal"), cosines, False),
-        "AMD": (distances, minus_chebyshev, False),
-        "AMD, of one composition": (distances, minus_chebyshev, True),
-        "composition alone": (compositions, cosines, False),
+    ways: dict[str, tuple[Rows, Likeness]] = {
+        "vector": (embedding.vectors, cosines),
+        "surroundings, no network": (pooled(embedding, "crystal"), cosines),
+        "AMD": (distances, minus_chebyshev),
+        "composition alone": (compositions, cosines),
     }
     results: dict[str, dict[str, float]] = {}
-    for name, way in ways.items():
-        results[name] = measured(way, sets, others)
+    n = options.latents
+    fewer = [pair for pair in others if max(pair) < n]
+    few = {name: some[:n] for name, some in sets.items()}
+    for name, (rows_of, likeness) in ways.items():
+        rows, speed = timed(rows_of, sets)
+        results[name] = {"crystals per second": speed, **measured(rows, likeness, sets, others)}
         tell(name, results[name])
-    if options.latents:
-        n = options.latents
-        few = {name: some[:n] for name, some in sets.items()}
-        fewer = [pair for pair in others if max(pair) < n]
-        for name, way in {"vector": ways["vector"], "latents": (pooled_latents(codec), cosines, False)}.items():
-            results[f"{name}, first {n}"] = measured(way, few, fewer)
-            tell(f"{name}, first {n}", results[f"{name}, first {n}"])
-    structures: dict[str, Way] = {
-        "vector": (lambda some: embedding.vectors(some, "structure"), cosines, False),
-        "surroundings, no network": (pooled(embedding, "structure"), cosines, False),
-        "AMD, scaled": (scaled_distances, minus_chebyshev, False),
+        if n and name == "vector":
+            of_few = {key: table[:n] for key, table in rows.items()}
+            results[f"vector, first {n}"] = measured(of_few, likeness, few, fewer)
+            tell(f"vector, first {n}", results[f"vector, first {n}"])
+    if n:
+        rows, speed = timed(pooled_latents(codec), few)
+        results[f"latents, first {n}"] = {"crystals per second": speed, **measured(rows, cosines, few, fewer)}
+        tell(f"latents, first {n}", results[f"latents, first {n}"])
+    structures: dict[str, tuple[Rows, Likeness]] = {
+        "vector": (lambda some: embedding.vectors(some, "structure"), cosines),
+        "surroundings, no network": (pooled(embedding, "structure"), cosines),
+        "AMD, scaled": (scaled_distances, minus_chebyshev),
     }
     results["prototypes"] = prototypes(structures, rng)
     tell("prototypes", results["prototypes"])

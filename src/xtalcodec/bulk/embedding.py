@@ -24,7 +24,7 @@ CHUNK = 1000
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """Crystals to their names, formulas and vectors."""
+    """Crystals to their names, formulas and vectors; NaN is the vector of one with an element that was never seen."""
 
     codec: CodecName
     embedding: str
@@ -35,30 +35,36 @@ class Embed:
         return {"verb": "index", "embedding": self.embedding}
 
     def __call__(self, items: Iterator[Crystal | Unusable]) -> Done:
-        """Embed what the embedding knows."""
+        """Embed them."""
         import pyarrow as pa
 
         embedding = self.codec.open().embedding
         if embedding.identity != self.embedding:
             raise ValueError(f"the embedding is {embedding.identity} on this worker, not {self.embedding}")
         unusable: list[Unusable] = []
-        held: list[Crystal] = []
-        for crystal in usable(items, unusable):
+        held = list(usable(items, unusable))
+        notes = [note for crystal in held for note in notes_of(crystal)]
+        known = []
+        for crystal in held:
             try:
                 embedding.check(crystal)
-                held.append(crystal)
+                known.append(True)
             except CrystalError as error:
-                unusable.append(Unusable(crystal.name, str(error)))
+                known.append(False)
+                notes.append(f"{crystal.name}: found by its structure alone: {error}")
         columns: dict[str, pa.Array] = {
             "material_id": pa.array([crystal.name for crystal in held], pa.string()),
             "formula": pa.array([crystal.formula for crystal in held], pa.string()),
             "sites": pa.array([len(crystal) for crystal in held], pa.int64()),
         }
+        vectors = {of: np.full((len(held), embedding.size), np.nan, dtype=np.float32) for of in KINDS}
         with one_thread():
-            for of in KINDS:
-                vectors = np.ascontiguousarray(embedding.vectors(held, of)).reshape(-1)
-                columns[of] = pa.FixedSizeListArray.from_arrays(pa.array(vectors, pa.float32()), embedding.size)
-        return Done(pa.table(columns), unusable, [note for crystal in held for note in notes_of(crystal)])
+            vectors["structure"][:] = embedding.vectors(held, "structure")
+            vectors["crystal"][known] = embedding.vectors([one for one, ok in zip(held, known, strict=True) if ok])
+        for of, table in vectors.items():
+            flat = pa.array(table.reshape(-1), pa.float32())
+            columns[of] = pa.FixedSizeListArray.from_arrays(flat, embedding.size)
+        return Done(pa.table(columns), unusable, notes)
 
 
 def part_of(folder: Path, words: Sequence[str], chunk: int) -> Path:

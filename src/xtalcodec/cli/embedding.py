@@ -186,6 +186,7 @@ def _open_index(words: list[str], codec: str, max_sites: int) -> "Iterator[tuple
     with TemporaryDirectory(prefix="xtalcodec-") as temporary, open_pool() as pool:
         shards, _ = _indexed(words, Path(temporary, "index"), codec, max_sites, cast("Pool", pool))
         tell(shards.unusable())
+        tell_notes(shards.notes())
         if not shards.totals["rows"]:
             raise ValueError(f"there is no crystal in {', '.join(words)}")
         yield Index(Path(temporary, "index"), embedding.identity), embedding

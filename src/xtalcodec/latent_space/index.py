@@ -115,6 +115,7 @@ class Index:
             Only crystals of this reduced formula.
         """
         scores = np.concatenate([_scores(part.vectors(of), vector) for part in self.parts])
+        scores = np.where(np.isnan(scores), -np.inf, scores)  # of crystals with elements that were never seen
         if formula is not None:
             scores = np.where(self._has(formula), scores, -np.inf)
         few = np.argpartition(-scores, min(n, len(scores)) - 1)[:n] if len(scores) > n else np.arange(len(scores))
