@@ -74,13 +74,13 @@ def test_an_index_is_searched_appended_to_and_goes_on(run, codec, salts, tmp_pat
     assert "found by its structure alone: the embedding of the codec mp-" in more.output
     found = run("similar", salts / "rock.cif", "--in", tmp_path / "index", "-n", 2, "--codec", codec)
     lines = found.output.splitlines()
-    assert {line.split()[-1] for line in lines[1:]} == {"rock.cif", "twice.cif"}
+    assert {line.split()[-1] for line in lines[1:]} == {"rock", "twice"}
     assert all(line.split()[0] == "1.0000" for line in lines[1:])
     only = run(
         "similar", salts / "rock.cif", "--in", tmp_path / "index", "--same-composition", "-n", 50, "--codec", codec
     )
     names = {line.split()[-1] for line in only.output.splitlines()[1:]}
-    assert {"rock.cif", "twice.cif", "blende.cif"} <= names
+    assert {"rock", "twice", "blende"} <= names
     assert all(" MgS " in line for line in only.output.splitlines()[1:])
 
 
@@ -91,18 +91,17 @@ def test_duplicates_are_listed_and_left_out(run, codec, salts, tmp_path):
     assert "2 of 3 crystals stay" in result.output
     from xtalcodec.datasets import load
 
-    assert [c.name for c in load(tmp_path / "clean.parquet")[0]] == ["blende.cif", "rock.cif"]
+    assert [c.name for c in load(tmp_path / "clean.parquet")[0]] == ["blende", "rock"]
     against = run("duplicates", salts / "twice.cif", salts / "rock.cif", "--codec", codec)
     assert "0 of 1 crystals stay" in against.output
 
 
-def test_what_cannot_be_is_said_in_a_sentence(run, codec, salts, tmp_path, mp):
+def test_what_cannot_be_is_said_in_a_sentence(run, codec, salts, tmp_path):
     assert run("index", salts, "--out", tmp_path / "index", "--codec", codec).exit_code == 0
     other = tmp_path / "other"
-    mp.save_pretrained(other)
-    shutil.rmtree(other / "embedding", ignore_errors=True)
-    words = ["train-embedding", "mp", f"codec={other}", *SMALL, "seed=1", "--data", "aflow-prototypes"]
-    assert run(*words, "--val", "aflow-prototypes", "--out", other / "embedding").exit_code == 0
+    shutil.copytree(codec, other)
+    about = json.loads((other / "embedding" / "embedding.json").read_text())
+    (other / "embedding" / "embedding.json").write_text(json.dumps(about | {"elements": about["elements"][1:]}))
     cases = [
         (("similar", salts / "rock.cif", "--in", tmp_path / "index", "--codec", other), "is of the embedding mp-"),
         (("index", salts, "--out", tmp_path / "index", "--codec", other), "is of the embedding mp-"),

@@ -23,9 +23,12 @@ SOME = [ROCK, BLENDE, OTHER, GROWN, replace(ROCK, lattice=1.2 * ROCK.lattice, na
 
 def test_all_pairs_of_one_composition_are_candidates_where_nothing_is_asked():
     vectors = np.eye(5, dtype=np.float32)
-    pairs = {(p.first, p.second) for p in candidates(SOME, vectors, least=-1.0)}
+    pairs = {(p.first, p.second) for p in candidates(SOME, vectors, least=-1.0, few=0)}
     assert pairs == {(0, 1), (0, 3), (0, 4), (1, 3), (1, 4), (3, 4)}
-    assert not list(candidates(SOME, vectors, least=0.5))
+    assert len(list(candidates(SOME, vectors, least=0.5, few=4))) == 6
+    assert not list(candidates(SOME, vectors, least=0.5, few=3))
+    vectors[4] = vectors[1]
+    assert [(p.first, p.second) for p in candidates(SOME, vectors, least=0.5, few=3)] == [(1, 4)]
 
 
 def test_the_matcher_decides_whatever_cell_and_volume():

@@ -29,8 +29,10 @@ app.command()(evaluate_samples)
 app.command()(hull)
 app.command()(train_prior)
 app.command()(complete)
-for verb in (similar, index, duplicates, train_embedding):
-    app.command()(verb)
+app.command()(similar)
+app.command()(index)
+app.command()(duplicates)
+app.command()(train_embedding)
 app.command(name="app")(serve_app)
 app.add_typer(data_app, name="data")
 

@@ -216,14 +216,17 @@ def duplicates(
         Path | None, typer.Option(help="Write DATA without the duplicates here, as .parquet; the first stays.")
     ] = None,
     least: Annotated[
-        float | None, typer.Option(help="Likeness of structures from which a pair is compared; -1 compares all.")
+        float | None,
+        typer.Option(help="Likeness of structures from which a pair is compared, of a composition of many; -1: all."),
     ] = None,
     codec: CodecName = "mp",
     max_sites: MaxSites = MAX_SITES,
     workers: Workers = 1,
     json: Json = None,
 ) -> None:
-    """List crystals that are the same, by pymatgen's StructureMatcher: only pairs whose vectors are alike are compared.
+    """List crystals that are the same, by pymatgen's StructureMatcher.
+
+    Of a composition that more than 30 crystals have, only pairs whose vectors are alike are compared.
 
     Example: xtalcodec duplicates crystals.parquet --out clean.parquet
     """

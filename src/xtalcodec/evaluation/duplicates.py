@@ -1,7 +1,8 @@
 """Crystals that are the same: candidates by their vectors, the verdict by pymatgen's StructureMatcher.
 
 The matcher, with its own tolerances, scales both crystals to one volume and finds only crystals of one composition the
-same. So candidates are pairs of one composition whose vectors of structure, which know no volume either, are alike.
+same. Where few crystals have a composition, all pairs of them are candidates; where many have, those whose vectors of
+structure, which know no volume either, are alike.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +22,12 @@ from xtalcodec.parallel import map_in_order
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-LEAST = 0.7
+LEAST = 0.8
 """Scalar product of the vectors of a candidate pair, at least; see `docs/how-to/find.md` for what this leaves out."""
+
+FEW = 30
+"""Up to so many crystals of one composition are all compared: the matcher calls structures the same that are far apart,
+as perovskites with and without tilts, and comparing these few takes no time."""
 
 STOL, ANGLE_TOL, LTOL = 0.3, 5.0, 0.2
 """pymatgen's own tolerances: of sites over (V/N)^(1/3), of angles in degrees, of lengths as a share."""
@@ -51,6 +56,7 @@ def candidates(
     others: Sequence[Crystal] | None = None,
     other_vectors: Vectors | None = None,
     least: float = LEAST,
+    few: int = FEW,
 ) -> Iterator[Duplicate]:
     """Yield pairs that may be the same.
 
@@ -61,7 +67,9 @@ def candidates(
     others, other_vectors
         What they are compared with; themselves if not given.
     least
-        Scalar product of two vectors, at least; −1 gives all pairs of one composition.
+        Scalar product of two vectors, at least.
+    few
+        Of a composition that no more crystals have, on either side, all pairs are candidates.
     """
     groups = of_one_composition(crystals)
     among = groups if others is None else of_one_composition(others)
@@ -71,7 +79,7 @@ def candidates(
         for start in range(0, len(places) if len(partners) else 0, _ROWS):
             some = np.array(places[start : start + _ROWS])
             scores = vectors[some] @ theirs[partners].T
-            near = scores >= least
+            near = scores >= (least if max(len(places), len(partners)) > few else -np.inf)
             if others is None:
                 near &= partners < some[:, None]
             for a, b in np.argwhere(near):
@@ -85,6 +93,7 @@ def duplicates(
     other_vectors: Vectors | None = None,
     *,
     least: float = LEAST,
+    few: int = FEW,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[Duplicate]:
@@ -92,14 +101,14 @@ def duplicates(
 
     Parameters
     ----------
-    crystals, vectors, others, other_vectors, least
+    crystals, vectors, others, other_vectors, least, few
         As of `candidates`.
     workers
         Processes that compare.
     progress
         Called with the number of pairs compared since the last call.
     """
-    pairs = list(candidates(crystals, vectors, others, other_vectors, least))
+    pairs = list(candidates(crystals, vectors, others, other_vectors, least, few))
     first = crystals if others is None else others
     rows = [(first[pair.first], crystals[pair.second]) for pair in pairs]
     found = map_in_order(same, rows, workers, progress, chunk=64)
@@ -111,10 +120,10 @@ def same(a: Crystal, b: Crystal) -> bool:
     with quiet():
         if not (a.is_ordered and b.is_ordered):
             return bool(disordered_matcher(STOL, ANGLE_TOL, LTOL).fit(a.to_pymatgen(), b.to_pymatgen()))
-        cells = _reduced(_Key(a)), _reduced(_Key(b))
-        if None in cells or len(cells[0]) != len(cells[1]):
+        first, second = _reduced(_Key(a)), _reduced(_Key(b))
+        if first is None or second is None or len(first) != len(second):
             return False
-        return bool(_matcher().fit(*cells, skip_structure_reduction=True))
+        return bool(_matcher().fit(first, second, skip_structure_reduction=True))
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def _train(
     tests: Sequence[Crystal],
     recipe: EmbeddingRecipe,
     progress: Callable[[str, int], Bar],
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     """Train one of the networks; return its learning curve."""
     advance = progress(f"views ({kind})", len(crystals) + len(tests))
     views = Views.of(crystals, embedding, kind, recipe, advance)

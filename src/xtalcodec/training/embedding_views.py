@@ -94,7 +94,7 @@ class Views:
         sites = []
         for crystal in crystals:
             strengths = rng.uniform(0, 1, (recipe.views - 1, 2)) * (recipe.noise, recipe.strain)
-            seen = [crystal, *(distorted(crystal, *strength, rng) for strength in strengths)]
+            seen = [crystal, *(distorted(crystal, float(n), float(s), rng) for n, s in strengths)]
             sites.append([torch.from_numpy(embedding.sites(one, kind)).half() for one in seen])
             progress(1)
         place = torch.stack([torch.stack([_place(view) for view in views]) for views in sites])
