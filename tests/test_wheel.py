@@ -28,7 +28,14 @@ def wheel(tmp_path_factory):
 
 def test_it_holds_the_weights_and_is_small(wheel):
     names = ZipFile(wheel).namelist()
-    for name in ("weights/mp/model.safetensors", "weights/mp/README.md", "py.typed", "training/recipes/mp.yaml"):
+    for name in (
+        "weights/mp/model.safetensors",
+        "weights/mp/README.md",
+        "py.typed",
+        "training/recipes/mp.yaml",
+        "weights/mp/embedding/embedding.safetensors",
+        "training/embedding_recipes/mp.yaml",
+    ):
         assert f"xtalcodec/{name}" in names
     assert "xtalcodec/priors/weights/README.md" in names
     for prior in shipped():

@@ -7,6 +7,8 @@ from xtalcodec import Codec
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.embedding import files
 from xtalcodec.embedding.embedding import About, Embedding, EmbeddingError, Looks
+from xtalcodec.training.derived import supercell
+from xtalcodec.training.embedding_views import distorted
 
 
 def made(lattice, places, numbers, name="", **more):
@@ -58,3 +60,16 @@ def test_the_embedding_of_another_codec_is_refused(folder, mp):
 def test_a_codec_that_paints_given_weights_has_none():
     with pytest.raises(EmbeddingError, match="no learnt density channels"):
         Codec.from_pretrained("linear-unit-cell").embed(SALT)
+
+
+def test_the_embedding_in_the_box_knows_crystals_in_any_cell(mp, prototypes):
+    some = [c for c in prototypes if len(c) <= 12 and {*c.elements} <= {*mp.embedding.about.elements}][::12]
+    rng, basis = np.random.default_rng(0), np.array([[1, 0, 0], [1, 1, 0], [0, -1, 1]])
+    cells = [supercell(c.in_basis(basis).translated(rng.random(3)), np.array([1, 1, 2])) for c in some]
+    noisy = [distorted(c, 0.02, 0.005, rng) for c in cells]
+    for of in ("crystal", "structure"):
+        given, other, moved = (mp.embed(x, of=of) for x in (some, cells, noisy))
+        assert (given * other).sum(1).min() > 0.999
+        assert (given * moved).sum(1).min() > 0.9
+    vectors = mp.embed(some), mp.embed(noisy)
+    assert ((vectors[1] @ vectors[0].T).argmax(1) == np.arange(len(some))).all()
