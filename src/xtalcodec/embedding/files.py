@@ -34,7 +34,7 @@ def write(folder: str | Path, embedding: Embedding, training: Mapping[str, Any])
     embedding
         Its networks are kept in half precision.
     training
-        How it was trained, from `codecs.card.provenance`.
+        How it was trained, from `codecs.facts.provenance`.
     """
     about = {"format": FORMAT, **asdict(embedding.about), "training": dict(training)}
     state = {f"{of}.{key}": value for of in KINDS for key, value in embedding.networks[of].state_dict().items()}

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.card import provenance
+from xtalcodec.codecs.facts import provenance
 from xtalcodec.crystal import Crystal
 from xtalcodec.embedding import files
 from xtalcodec.embedding.embedding import KINDS, About, Embedding, EmbeddingError, Of, packed
