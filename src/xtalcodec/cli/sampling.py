@@ -96,9 +96,9 @@ def sample(
     for 90 % of the atoms. "same as" names an earlier sample that is the same crystal. Files are written as samples
     come; samples.parquet, beside them, has a row for every sample in the end, with its CIF, and why it is not valid.
 
-    Example: xtalcodec sample mp -n 32 --elements Sr,Ti,O --out samples --strip samples.png
+    Example: xtalcodec sample perov-5 -n 32 --elements Sr,Ti,O --out samples --strip samples.png
 
-    New, the most stable first: xtalcodec sample -n 100 --reference train.parquet --rank stability --out samples
+    New, the most stable first: xtalcodec sample perov-5 -n 100 --reference train.parquet --rank stability --out samples
     """
     from xtalcodec.cli.report import SHOWN, write_json
     from xtalcodec.config import build

@@ -124,7 +124,7 @@ def info(
 
     Example: xtalcodec info mp
 
-    Of a prior: xtalcodec info mp --prior
+    Of a prior: xtalcodec info perov-5 --prior
     """
     from xtalcodec import priors
     from xtalcodec.codecs import hub
