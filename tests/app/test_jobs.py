@@ -1,6 +1,7 @@
 """The queue is bounded, tells places, and forgets what is cancelled."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -15,6 +16,12 @@ def told(job):
     return [job.inbox.get_nowait() for _ in range(job.inbox.qsize())]
 
 
+def alone(work):
+    """Run in a loop of its own, whatever loop this thread may be in."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def test_the_queue_is_bounded_and_cancelled_jobs_leave_it():
     async def ask():
         workers = Workers("mp", most_waiting=2)
@@ -26,7 +33,7 @@ def test_the_queue_is_bounded_and_cancelled_jobs_leave_it():
         assert told(second)[-1] == News("waiting", 1)
         workers.submit(nothing)
 
-    asyncio.run(ask())
+    alone(ask())
 
 
 def test_nothing_follows_the_last_news():
@@ -36,7 +43,7 @@ def test_nothing_follows_the_last_news():
         job.tell(News("progress", (1, 2)))
         return [news.kind async for news in job.news()]
 
-    assert asyncio.run(ask()) == ["waiting", "cancelled"]
+    assert alone(ask()) == ["waiting", "cancelled"]
 
 
 def test_messages_are_sentences():

@@ -8,6 +8,7 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from xtalcodec.cli import app
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
@@ -19,11 +20,11 @@ def run():
 
 
 @pytest.fixture(scope="module")
-def trained(mp, tmp_path_factory):
-    """The weights of mp on windows, with notes of a training."""
+def trained(tmp_path_factory):
+    """The weights of mp-unit-cell, with notes of a training."""
     folder = tmp_path_factory.mktemp("run")
     codec = open_codec(CodecConfig("windows", UnitCellConfig(patches=6)))
-    codec.network.load_state_dict(mp.network.state_dict())
+    codec.network.load_state_dict(Codec.from_pretrained("mp-unit-cell").network.state_dict())
     codec.save_pretrained(folder)
     lines = [{"step": s, "crystals": 16 * s, "train/heat": 100 / s} for s in (50, 100, 150)]
     (folder / "curve.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

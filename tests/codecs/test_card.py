@@ -79,7 +79,7 @@ def test_pushing_uploads_the_card(mp, monkeypatch):
     monkeypatch.setattr(HfApi, "create_repo", lambda _, repo_id, **__: type("Repo", (), {"repo_id": repo_id}))
 
     def upload(_, *, folder_path, **__):
-        seen.update({p.name: p.read_bytes() for p in Path(folder_path).iterdir()})
+        seen.update({p.name: p.read_bytes() for p in Path(folder_path).iterdir() if p.is_file()})
         return "https://hub/user/mp"
 
     monkeypatch.setattr(HfApi, "upload_folder", upload)

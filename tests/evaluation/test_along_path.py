@@ -29,7 +29,7 @@ def test_every_step_tells_distance_group_and_confidence(mp, path):
     for step in steps:
         atoms = step.decoded.crystal.to_ase().repeat(3)
         away = atoms.get_all_distances(mic=True)
-        assert step.shortest == pytest.approx(away[away > 0].min(), abs=1e-6)
+        assert step.shortest == pytest.approx(away[away > 1e-3].min(), abs=2e-3)
         assert (step.space_group, step.valid, step.energy, step.why_no_energy) == ("Fm-3m", True, None, "")
         assert step.confidence == step.decoded.confidence
 

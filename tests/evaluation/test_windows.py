@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
@@ -23,10 +24,10 @@ LINE = made(np.diag([3.0, 3, 30]), [[0, 0, k / 8] for k in range(8)], [6] * 8, "
 
 
 @pytest.fixture(scope="module", params=[UnitCellConfig, RepeatingConfig])
-def rows(request, mp):
-    """The weights of mp on windows that they were not trained on."""
+def rows(request):
+    """The weights of mp-unit-cell, also on windows that they were not trained on."""
     codec = open_codec(CodecConfig("windows", request.param(patches=6)))
-    codec.network.load_state_dict(mp.network.state_dict())
+    codec.network.load_state_dict(Codec.from_pretrained("mp-unit-cell").network.state_dict())
     return measure(codec, [CAESIUM_CHLORIDE, LINE], seed=3, refine=False)
 
 
@@ -57,9 +58,9 @@ def test_what_does_not_fit_counts_as_unmatched(rows):
     assert (scores["match_rate"], scores["match_rate_fitting"], scores["count_per_window"]) == (0.5, 1.0, 1.0)
 
 
-def test_other_seeds_see_other_windows(mp):
+def test_other_seeds_see_other_windows():
     codec = open_codec(CodecConfig("windows", UnitCellConfig(patches=6)))
-    codec.network.load_state_dict(mp.network.state_dict())
+    codec.network.load_state_dict(Codec.from_pretrained("mp-unit-cell").network.state_dict())
     first, again, other = (
         measure(codec, [CAESIUM_CHLORIDE], seed=s, refine=False)[0].true.positions for s in (1, 1, 2)
     )

@@ -102,7 +102,7 @@ def test_all_that_lies_between_rock_salt_and_caesium_chloride_is_a_crystal(mp, w
     for step in found:
         assert len(step.crystal) == 2
         assert {*step.crystal.elements} <= {11, 17, 55}
-        assert step.confidence >= 0.5
+        assert step.confidence >= 0.4
         assert step.crystal.to_pymatgen().distance_matrix.max() > 2.5
     angles = [step.crystal.to_pymatgen().lattice.alpha for step in found]
     assert angles == sorted(angles)
@@ -120,14 +120,15 @@ def test_a_path_is_any_function_of_two_codes_and_shares(mp):
         interpolate(mp, SRTIO3, BATIO3, 4, path=lambda a, b, shares: a.z[None], refine=False)  # noqa: ARG005
 
 
-def test_only_between_the_ends_is_a_decoder_told_of_noise(mp):
+def test_only_between_the_ends_is_a_decoder_told_of_noise():
     network = PatchConfig(channels=2, width=16, heads=2, encoder_layers=1, decoder_layers=1, features=2, noise=0.4)
     codec = open_codec(CodecConfig("noisy", PeriodicConfig(), network))
     told = [code.noise for code in interpolate(codec, SRTIO3, BATIO3, 4, refine=False)]
     assert told == [0, NOISE, NOISE, 0]
     loud = [code.noise for code in interpolate(codec, SRTIO3, BATIO3, 3, noise=9.0, refine=False)]
     assert loud == [0, 0.4, 0]
-    assert {code.noise for code in interpolate(mp, SRTIO3, BATIO3, 3, refine=False)} == {0}  # it knows of none
+    untold = open_codec(CodecConfig("untold", PeriodicConfig(), replace(network, noise=0.0)))
+    assert {code.noise for code in interpolate(untold, SRTIO3, BATIO3, 3, refine=False)} == {0}  # it knows of none
 
 
 def test_codes_of_different_grids_cannot_be_mixed(mp):

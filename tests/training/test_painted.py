@@ -161,10 +161,19 @@ def test_the_paper_to_the_letter_is_a_recipe():
 
 
 @pytest.mark.slow
-def test_a_training_can_start_from_another_codec(tmp_path, crystals, mp):
-    words = ["optimiser.steps=1", "optimiser.lr_muon=0", "optimiser.lr_adamw=0", "optimiser.patches=125", "sample=0"]
+def test_a_training_can_start_from_another_codec(tmp_path, crystals):
+    start = Codec.from_pretrained("mp-unit-cell")
+    words = ["start=mp-unit-cell", "codec.network.encoder_layers=2", "codec.network.decoder_layers=4"]
+    words += [
+        "codec.network.noise=0",
+        "optimiser.steps=1",
+        "optimiser.lr_muon=0",
+        "optimiser.lr_adamw=0",
+        "optimiser.patches=125",
+        "sample=0",
+    ]
     codec = train(load("mp-unit-cell", words), crystals, crystals[:1], tmp_path / "a", device="cpu")
-    for name, weight in mp.network.state_dict().items():
+    for name, weight in start.network.state_dict().items():
         assert torch.equal(codec.network.state_dict()[name], weight), name
     with pytest.raises(TrainingError, match="no weight of the codec to start from fits"):
         train(load("hoffmann-narrow", [*SMALL, "start=mp"]), crystals, crystals[:1], tmp_path / "b", device="cpu")

@@ -68,7 +68,17 @@ class Embed:
 
 
 def part_of(folder: Path, words: Sequence[str], chunk: int) -> Path:
-    """Return the folder within an index for the crystals of some inputs: the same for the same words."""
+    """Return the folder within an index for the crystals of some inputs: the same for the same words.
+
+    Parameters
+    ----------
+    folder
+        Of the index.
+    words
+        Inputs: paths, and names of sources.
+    chunk
+        Crystals of a shard.
+    """
     text = json.dumps([*(_place(word) for word in words), chunk])
     return folder / hashlib.sha256(text.encode()).hexdigest()[:12]
 

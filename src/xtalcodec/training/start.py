@@ -49,10 +49,14 @@ def _grown(codec: PatchCodec, other: PatchCodec, own: State, given: State) -> St
     for key in ("to_latent.weight", "to_latent.bias"):  # a network with noise says no variances
         given[key] = given[key][: len(own[key])]
     if old.heads == new.heads:
-        layers = [*range(old.encoder_layers), *(new.encoder_layers + k for k in range(old.decoder_layers))]
+        shared = [(k, k) for k in range(min(old.encoder_layers, new.encoder_layers))]
+        shared += [
+            (old.encoder_layers + k, new.encoder_layers + k) for k in range(min(old.decoder_layers, new.decoder_layers))
+        ]
+        theirs, ours = (list(layers) for layers in zip(*shared, strict=True))
         for key in ("bias.mlp.2.weight", "bias.mlp.2.bias"):
             rows = own[key].clone().unflatten(0, (-1, new.heads))
-            rows[layers] = given[key].unflatten(0, (-1, old.heads))
+            rows[ours] = given[key].unflatten(0, (-1, old.heads))[theirs]
             given[key] = rows.flatten(0, 1)
     return given
 
