@@ -64,7 +64,11 @@ def name_of(record: Record) -> str | None:
 
 def is_structure(value: Any) -> bool:
     """Tell whether a mapping describes a structure itself; a number of sites does not."""
-    return isinstance(value, dict) and (isinstance(value.get("sites"), list) or bool(_arrays(value.keys())))
+    return isinstance(value, dict) and (_holds_sites(value) or bool(_arrays(value.keys())))
+
+
+def _holds_sites(value: Record) -> bool:
+    return "sites" in value and not isinstance(value["sites"], int | float)
 
 
 def columns_of(columns: Sequence[str]) -> list[str]:
@@ -103,7 +107,7 @@ def crystal_of(value: Any, max_sites: int) -> Crystal:
         around = _ENVELOPE if holders[0] == "attributes" else ()
         beside = {str(key): field for key, field in value.items() if key not in holders and key not in around}
         return carrying(crystal_of(value[holders[0]], max_sites), beside)
-    if isinstance(value.get("sites"), list):
+    if _holds_sites(value):
         return _pymatgen(value, max_sites)
     record = {str(key).lower(): field for key, field in value.items()}
     kind = _arrays(record.keys())
