@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from xtalcodec.config import Count, NotNegative, Positive, build, settings
+from xtalcodec.config import Count, NotNegative, Positive, settings
 from xtalcodec.embedding.embedding import Looks
-from xtalcodec.training.recipe_files import overridden, shipped, values_of
+from xtalcodec.training.recipe_files import loaded, shipped
 
 FOLDER = "embedding_recipes"
 
@@ -56,7 +56,4 @@ def load(name: str, overrides: Sequence[str] = ()) -> EmbeddingRecipe:
     FileNotFoundError
         No such recipe; the message lists those there are.
     """
-    values = values_of(FOLDER, name)
-    for word in overrides:
-        values = overridden(EmbeddingRecipe, values, word)
-    return build(EmbeddingRecipe, values)
+    return loaded(EmbeddingRecipe, FOLDER, name, overrides)

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from xtalcodec.config import NotNegative, Share, build, settings
+from xtalcodec.config import NotNegative, Share, settings
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.training.optimisers import OptimiserConfig
-from xtalcodec.training.recipe_files import overridden, shipped, values_of
+from xtalcodec.training.recipe_files import loaded, shipped
 
 FOLDER = "prior_recipes"
 
@@ -55,7 +55,4 @@ def load(name: str, overrides: Sequence[str] = ()) -> PriorRecipe:
     FileNotFoundError
         No such recipe; the message lists those there are.
     """
-    values = values_of(FOLDER, name)
-    for word in overrides:
-        values = overridden(PriorRecipe, values, word)
-    return build(PriorRecipe, values)
+    return loaded(PriorRecipe, FOLDER, name, overrides)

@@ -1,13 +1,15 @@
 """Recipes as YAML files: those that ship, one's own, and `key=value` words on top."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
-from xtalcodec.config import Note, SettingsError, override, renamed, unknown
+from xtalcodec.config import Note, SettingsError, build, override, renamed, unknown
+
+T = TypeVar("T")
 
 
 def shipped(folder: str) -> list[str]:
@@ -35,6 +37,33 @@ def values_of(folder: str, name: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f"{name} holds no settings, but {values!r}")
     return values
+
+
+def loaded(kind: type[T], folder: str, name: str, overrides: Sequence[str]) -> T:
+    """Read a recipe by name or path and lay `key=value` words over it.
+
+    Parameters
+    ----------
+    kind
+        Class of the recipe.
+    folder
+        Of those that ship.
+    name
+        One that ships, or a YAML file.
+    overrides
+        Words, the last of a key counts.
+
+    Raises
+    ------
+    SettingsError
+        An unknown key or a value of the wrong type.
+    FileNotFoundError
+        No such recipe; the message lists those there are.
+    """
+    values = values_of(folder, name)
+    for word in overrides:
+        values = overridden(kind, values, word)
+    return build(kind, values)
 
 
 def overridden(kind: type, values: Mapping[str, Any], word: str, note: Note | None = None) -> dict[str, Any]:
