@@ -234,8 +234,7 @@ def duplicates(
 
     with clear_errors():
         from xtalcodec.codecs.base import Codec
-        from xtalcodec.evaluation.duplicates import LEAST, candidates, without_later
-        from xtalcodec.evaluation.duplicates import duplicates as run
+        from xtalcodec.evaluation.duplicates import LEAST, candidates, confirmed, without_later
         from xtalcodec.io.write import write_parquet
 
         if out and out.suffix != ".parquet":
@@ -250,10 +249,10 @@ def duplicates(
             vectors = embedding.vectors(crystals, "structure", advance)
             theirs = embedding.vectors(others, "structure", advance) if other else None
         limit = LEAST if least is None else least
-        given = (crystals, vectors, others if other else None, theirs)
-        count = sum(1 for _ in candidates(*given, limit))
-        with progress_bar("comparing", count) as advance:
-            pairs = run(*given, least=limit, workers=workers, progress=advance)
+        second = others if other else None
+        alike = list(candidates(crystals, vectors, second, theirs, limit))
+        with progress_bar("comparing", len(alike)) as advance:
+            pairs = confirmed(alike, crystals, second, workers, advance)
         rows = [
             {"first": others[p.first].name, "second": crystals[p.second].name, "likeness": p.likeness} for p in pairs
         ]
@@ -262,7 +261,7 @@ def duplicates(
             typer.echo(f"{row['likeness']:.4f}  {formula:16} {row['first']}  {row['second']}")
         stay = without_later(len(crystals), pairs, itself=other is None)
         typer.echo(
-            f"{len(pairs)} pairs are the same, of {count} compared; {len(stay)} of {len(crystals)} crystals stay"
+            f"{len(pairs)} pairs are the same, of {len(alike)} compared; {len(stay)} of {len(crystals)} crystals stay"
         )
         if out:
             write_parquet([crystals[k] for k in stay], out)

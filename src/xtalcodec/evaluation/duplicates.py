@@ -109,6 +109,25 @@ def duplicates(
         Called with the number of pairs compared since the last call.
     """
     pairs = list(candidates(crystals, vectors, others, other_vectors, least, few))
+    return confirmed(pairs, crystals, others, workers, progress)
+
+
+def confirmed(
+    pairs: Sequence[Duplicate],
+    crystals: Sequence[Crystal],
+    others: Sequence[Crystal] | None = None,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> list[Duplicate]:
+    """Return the pairs that StructureMatcher finds the same.
+
+    Parameters
+    ----------
+    pairs
+        Candidates.
+    crystals, others, workers, progress
+        As of `duplicates`.
+    """
     first = crystals if others is None else others
     rows = [(first[pair.first], crystals[pair.second]) for pair in pairs]
     found = map_in_order(same, rows, workers, progress, chunk=64)
