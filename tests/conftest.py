@@ -2,9 +2,15 @@
 
 import pytest
 from hypothesis import settings
+from pymatgen.symmetry.groups import SpaceGroup
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
+
+
+SPACE_GROUPS = [SpaceGroup(symbol) for symbol in ("Pm-3m", "Fm-3m", "Fd-3m")]
+"""Of most crystals that tests write: pymatgen keeps a group while something holds it, and makes it anew otherwise, half a
+second for the last two."""
 
 
 @pytest.fixture(scope="session", autouse=True)

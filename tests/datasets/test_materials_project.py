@@ -1,13 +1,14 @@
 """The Materials Project, through its client, against recorded answers."""
 
 import math
+from importlib.util import find_spec
 
 import pytest
 
 from xtalcodec.datasets import load, source_of
 from xtalcodec.datasets.source import SourceError
 
-pytest.importorskip("mp_api.client")
+pytestmark = pytest.mark.skipif(find_spec("mp_api") is None, reason="the extra materials-project is not installed")
 
 
 def arguments(query):
