@@ -1,4 +1,4 @@
-"""Take the pictures of the app from what its tests have drawn: `pytest tests/app && python docs/app_pictures.py`."""
+"""Take the pictures of the app from what its tests have drawn: `SHOTS=1 pytest tests/app`, and then this file."""
 
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -147,16 +145,12 @@ def test_a_wrong_option_is_found():
 # What is made by scripts
 
 
-@pytest.mark.slow
-def test_the_tutorial_runs(tmp_path):
-    """In a process of its own: a kernel's warnings are not ours."""
+def test_the_tutorial_has_no_outputs():
+    """It is run, and an error in it is one of the site, where the site is built: `make docs`."""
     notebook = json.loads((DOCS / "tutorial.ipynb").read_text())
     assert not [cell for cell in notebook["cells"] if cell.get("outputs") or cell.get("execution_count")], (
         "outputs are made when the site is built: clear them"
     )
-    command = [sys.executable, "-m", "nbconvert", "--execute", "--to", "notebook", "--output-dir", str(tmp_path)]
-    run = subprocess.run([*command, str(DOCS / "tutorial.ipynb")], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr[-4000:]
 
 
 def test_the_picture_of_the_rooms_is_that_of_the_import_contract(monkeypatch):

@@ -15,7 +15,7 @@ from pymatgen.core import Lattice, Structure
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "app"
-"""Where screenshots go: look at them."""
+"""Where screenshots go, with `SHOTS=1 pytest tests/app`: look at them. No test asks for them."""
 FLAGS = [
     "--no-sandbox",
     "--use-angle=swiftshader",
@@ -158,9 +158,13 @@ def cifs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def shot():
-    SHOTS.mkdir(parents=True, exist_ok=True)
+    wanted = bool(os.environ.get("SHOTS"))
+    if wanted:
+        SHOTS.mkdir(parents=True, exist_ok=True)
 
     def take(page, name, **options):
+        if not wanted:
+            return
         page.evaluate("document.fonts.ready")
         page.wait_for_timeout(250)  # until the last picture is drawn
         page.screenshot(path=SHOTS / f"{name}.png", **options)
