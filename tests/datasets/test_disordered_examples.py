@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from xtalcodec.datasets import load
 from xtalcodec.datasets.source import SourceError
+from xtalcodec.datasets.sources.disordered_examples import EXAMPLES
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.symmetry import space_group
 from xtalcodec.io.read import read
@@ -66,6 +68,18 @@ def test_each_holds_what_its_name_says(examples):
 def test_the_average_structure_has_the_published_symmetry(examples, name, group, sites):
     assert space_group(examples[name]) == group
     assert len(examples[name]) == sites
+
+
+@pytest.mark.parametrize("one", EXAMPLES, ids=lambda one: one.name)
+def test_sites_are_those_of_pymatgens_tables(examples, one):
+    species, places = zip(*one.sites, strict=True)
+    cell = Lattice.from_parameters(*one.cell)
+    truth = Structure.from_spacegroup(one.group, cell, species, places)
+    found = examples[one.name].to_pymatgen()
+    assert len(found) == len(truth)
+    away = cell.get_all_distances(truth.frac_coords, found.frac_coords)
+    assert away.min(1).max() < 1e-6
+    assert [found[k].species for k in away.argmin(1)] == [site.species for site in truth]
 
 
 @pytest.mark.parametrize(

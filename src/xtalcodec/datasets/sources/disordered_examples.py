@@ -3,13 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.source import Progress, Source, SourceError, silent
 from xtalcodec.io.limits import MAX_SITES
+from xtalcodec.io.orbits import expand
 from xtalcodec.io.read import Unusable
+from xtalcodec.io.space_groups import Named, resolve
 
 Site = tuple[dict[str, float], tuple[float, float, float]]
 """Elements of a site with their occupancies, what is missing to 1 being empty, and its fractional coordinates."""
+
+
+DIGIT = 0.001
+"""Of a cell edge: how far a coordinate may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +37,12 @@ class Published:
         """Return the crystal on its conventional cell, its reference among its properties."""
         from pymatgen.core import Lattice, Structure
 
-        species, coordinates = zip(*self.sites, strict=True)
-        structure = Structure.from_spacegroup(self.group, Lattice.from_parameters(*self.cell), species, coordinates)
+        species, positions = zip(*self.sites, strict=True)
+        rows, lattice = np.array(positions), Lattice.from_parameters(*self.cell).matrix
+        operations, _ = resolve(Named(self.group), lattice @ lattice.T)
+        labels = ["".join(elements) for elements in species]
+        found = expand(rows, np.full(rows.shape, DIGIT), labels, operations, lattice, MAX_SITES)
+        structure = Structure(lattice, [species[row] for row in found.rows], found.frac_coords)
         return replace(Crystal.from_pymatgen(structure), properties={"reference": self.reference})
 
 
