@@ -9,8 +9,8 @@ settings.load_profile("untimed")
 
 
 SPACE_GROUPS = [SpaceGroup(symbol) for symbol in ("Pm-3m", "Fm-3m", "Fd-3m")]
-"""Of most crystals that tests write: pymatgen keeps a group while something holds it, and makes it anew otherwise, half a
-second for the last two."""
+"""Of most crystals that tests write: pymatgen keeps a group while something holds it, and otherwise makes it anew,
+half a second for the last two."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -58,6 +58,8 @@ def sweep(table: list, tags_of) -> Counter[str]:
 @pytest.mark.parametrize("table", [GEMMI, SPGLIB], ids=["gemmi", "spglib"])
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "with number"])
 def test_no_setting_is_read_as_another(table, beside):
+    table = table[::3] if beside else table  # a number beside a name takes settings away and brings none
+
     def number(n):
         return {NUMBER: n} if beside else {}
 
