@@ -1,0 +1,173 @@
+"""The decoding half of codecs: latents → crystals."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.contract import Known
+from xtalcodec.codecs.embedded import Embedded
+from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
+from xtalcodec.crystal import Crystal
+from xtalcodec.representations.base import Patches, grouped
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedCrystal:
+    """A crystal that came out of a latent, and how sure that is."""
+
+    crystal: Crystal
+    site_confidence: Float[np.ndarray, " sites"]
+    confidence: float
+    """0 to 1: the least sure site times the share of heat that the sites explain."""
+
+
+class Decoding(Embedded):
+    """A codec that decodes latents into crystals."""
+
+    def decode(self, latents: LatentSet) -> "list[Structure | Atoms]":
+        """Decode latents, each into what its crystal was given as: a pymatgen structure or ASE atoms.
+
+        The confidence of crystal and sites is in `Structure.properties["confidence"]` and the
+        site property "confidence", or in `Atoms.info` and `Atoms.arrays`.
+
+        Raises
+        ------
+        LatentsError
+            Latents of another codec, or one that decodes to no atom at all.
+        """
+        result: list[Any] = []
+        for code, decoded in zip(latents, self.decode_crystals(latents), strict=True):
+            if decoded is None:
+                raise LatentsError(f"{code.name}: no atom found in the decoded field")
+            if code.given_as == "ase":
+                material: Any = decoded.crystal.to_ase()
+                material.info["confidence"] = decoded.confidence
+                material.arrays["confidence"] = decoded.site_confidence
+            else:
+                material = decoded.crystal.to_pymatgen()
+                material.add_site_property("confidence", decoded.site_confidence.tolist())
+                material.properties["confidence"] = decoded.confidence
+            result.append(material)
+        return result
+
+    def decode_crystals(
+        self,
+        latents: LatentSet,
+        progress: Callable[[int], None] | None = None,
+        *,
+        elements: Iterable[int] | Sequence[Iterable[int]] | None = None,
+        ordered: bool = False,
+    ) -> list[DecodedCrystal | None]:
+        """Decode latents; None where a field holds no atom.
+
+        Parameters
+        ----------
+        latents
+            Codes of this codec.
+        progress
+            Called with the number of crystals done since the last call.
+        elements
+            Atomic numbers that atoms are read as, where the codec `can_restrict` them: of all codes, or for each code
+            its own; all that it knows if not given.
+        ordered
+            Whether every site is to be one element's.
+
+        Raises
+        ------
+        LatentsError
+            Latents of another codec or of another shape.
+        TypeError
+            Elements, and a codec that reads whatever it finds.
+        ValueError
+            No element, or one that the codec does not know.
+        """
+        among = None if elements is None else self._among(elements, len(latents))
+        result: list[DecodedCrystal | None] = [None] * len(latents)
+        for indices, codes, z, lattice in self.batches(latents):
+            noise = torch.tensor([code.noise for code in codes], device=self.device)
+            own = None if among is None else [among[k] for k in indices]
+            known = Known(noise if bool(noise.any()) else None, own, ordered)
+            found = self._sites(z, lattice, codes[0].patches, known)
+            for k, code, sites in zip(indices, codes, found, strict=True):
+                result[k] = _decoded(code, sites)
+            if progress:
+                progress(len(indices))
+        return result
+
+    def _among(self, elements: Iterable[int] | Sequence[Iterable[int]], codes: int) -> list[list[int]]:
+        """Check the elements that the atoms of each code are to be read as."""
+        if not self.can_restrict:
+            raise TypeError(f"the codec {self.config.name!r} reads whatever elements it finds: none can be forbidden")
+        given = list(elements)
+        each = given if given and isinstance(given[0], Iterable) else [given] * codes
+        among = [sorted({*own}) for own in cast("list[list[int]]", each)]
+        for known in among:
+            if strange := [z for z in known if z not in self.config.elements]:
+                raise ValueError(f"the codec {self.config.name!r} does not know the atomic numbers {strange}")
+            if not known:
+                raise ValueError(f"the codec {self.config.name!r} reads atoms of at least one element")
+        if len(among) != codes:
+            raise ValueError(f"elements are given for {len(among)} codes of {codes}")
+        return among
+
+    def batches(self, latents: LatentSet) -> Iterator[tuple[list[int], list[CrystalCode], Tensor, Tensor]]:
+        """Indices, codes, latents and lattices of one grid at a time.
+
+        Raises
+        ------
+        LatentsError
+            Latents of another codec or of another shape.
+        """
+        self.check_owns(latents.codec)
+        for _, indices in grouped([c.patches for c in latents]):
+            codes = [latents[k] for k in indices]
+            z = torch.from_numpy(np.stack([c.z for c in codes])).to(self.device)
+            if z.shape[2] != self.config.network.latent:
+                raise LatentsError(
+                    f"{codes[0].name}: {z.shape[2]} latent numbers per patch, not {self.config.network.latent}"
+                )
+            loud = next((code for code in codes if code.noise > self.most_noise), None)
+            if loud is not None:
+                raise LatentsError(
+                    f"{loud.name}: its latent has noise of {loud.noise:g}, more than {self.most_noise:g}"
+                )
+            lattice = torch.from_numpy(np.stack([c.lattice for c in codes])).float().to(self.device)
+            yield indices, codes, z, lattice
+
+    @torch.no_grad()
+    def found_on_grid(self, latents: LatentSet) -> list[FoundAtoms]:
+        """Decode latents to the atoms on their grids, in fractions of its axes: of a window, all that it shows."""
+        result: dict[int, FoundAtoms] = {}
+        for indices, codes, z, lattice in self.batches(latents):
+            result |= dict(zip(indices, self.find_atoms(z, lattice, codes[0].patches), strict=True))
+        return [result[k] for k in range(len(latents))]
+
+    @torch.no_grad()
+    def _sites(self, z: Tensor, lattice: Tensor, patches: Patches, known: Known | None = None) -> list[FoundAtoms]:
+        """Latents of one batch, of which something may be known → sites of the crystals' cells."""
+        atoms = self.find_atoms(z, lattice, patches, known or Known())
+        cells = lattice.double().cpu().numpy()
+        sites = []
+        for found, cell in zip(atoms, cells, strict=True):
+            placed = self.representation.sites_of_cell(found.positions, found.numbers, found.confidence, cell)
+            sites.append(FoundAtoms(*placed, found.explained, occupancies=found.occupancies))
+        return sites
+
+
+def _decoded(code: CrystalCode, sites: FoundAtoms) -> DecodedCrystal | None:
+    """Bring sites to the cell that was given."""
+    if not len(sites):
+        return None
+    confidence = float(np.clip(sites.confidence.min() * sites.explained, 0, 1))
+    crystal = code.in_given_cell(sites.positions, sites.numbers, sites.occupancies)
+    return DecodedCrystal(crystal, sites.confidence, confidence)
