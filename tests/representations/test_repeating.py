@@ -92,14 +92,14 @@ def test_the_first_view_starts_at_the_origin():
 def test_offsets_and_rotations_are_uniform():
     config = RepeatingConfig(WindowConfig(edge=6.0, sigma=0.1), fits="shortest_edge")
     space, rng = Repeating(config), np.random.default_rng(0)
-    views = [space.view(SALT, rng) for _ in range(2000)]
+    views = [space.view(SALT, rng) for _ in range(1000)]
     shifts = np.stack([-view.offset @ np.linalg.inv(view.lattice) for view in views])
     assert ((shifts > -1e-12) & (shifts < 1)).all()
     for k in range(3):
         assert kstest(shifts[:, k], "uniform").pvalue > 1e-3
-    assert abs(np.corrcoef(shifts.T) - np.eye(3)).max() < 5 / np.sqrt(2000)
+    assert abs(np.corrcoef(shifts.T) - np.eye(3)).max() < 5 / np.sqrt(1000)
     rotations = np.stack([view.rotation for view in views])
-    assert abs(rotations.mean(0)).max() < 5 * np.sqrt(1 / 3 / 2000)
+    assert abs(rotations.mean(0)).max() < 5 * np.sqrt(1 / 3 / 1000)
     angle = np.arccos(np.clip((np.trace(rotations, axis1=1, axis2=2) - 1) / 2, -1, 1))
     assert kstest(angle, lambda x: (x - np.sin(x)) / np.pi).pvalue > 1e-3
 

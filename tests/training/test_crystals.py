@@ -117,7 +117,7 @@ def test_random_numbers_do_not_depend_on_how_python_hashes():
             [sys.executable, "-c", RANDOM],
             env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True,
         ).stdout
-        for seed in ("0", "1", "2")
+        for seed in ("0", "1")
     }  # fmt: skip
     assert len(told) == 1
 

@@ -2,10 +2,9 @@
 
 import gzip
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 from xtalcodec.crystal import Crystal
@@ -46,10 +45,9 @@ def minerals() -> dict[str, str]:
 
 
 def _entries() -> list[dict[str, Any]]:
-    from pymatgen.analysis import prototypes
-
-    path = Path(os.fspath(prototypes.__file__)).parent / "aflow_prototypes.json.gz"
-    with gzip.open(path) as file, quiet():
+    """Read the file as it is: pymatgen's module of prototypes takes seconds to import, for it reads it as well."""
+    packed = files("pymatgen.analysis") / "prototypes" / "aflow_prototypes.json.gz"
+    with packed.open("rb") as raw, gzip.open(raw) as file, quiet():
         return json.load(file)
 
 
