@@ -6,7 +6,7 @@ import torch
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.refine import deviation
+from xtalcodec.codecs.refine import RefineConfig, deviation
 from xtalcodec.codecs.registry import classes, open_codec
 from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.codecs.windows import decode_densities, decode_windows
@@ -37,7 +37,8 @@ def opened(pair):
     torch.manual_seed(0)
     codec, representation = PAIRS[pair]
     settings = PAPER if codec.encodes_density else {}
-    return open_codec(CodecConfig(pair, representation(**settings), SMALL.get(codec.networks, codec.networks())))
+    network = SMALL.get(codec.networks, codec.networks())
+    return open_codec(CodecConfig(pair, representation(**settings), network, refine=RefineConfig(steps=1, origins=1)))
 
 
 @pytest.fixture(params=PAIRS)
