@@ -27,6 +27,29 @@ class CrystalsView(ui.element, component=ASSETS / "crystals_view.js"):
         self.run_method("mark", sorted(sites))
 
 
+class MapView(ui.element, component=ASSETS / "map.js"):
+    """A map of crystals, which tells what is chosen, selected and coloured."""
+
+    def show(self, shown: dict[str, Any], chosen: int, colour: str) -> None:
+        """Draw a map.
+
+        Parameters
+        ----------
+        shown
+            As `map_page.map_data` returns it.
+        chosen
+            Place of the crystal that is marked; -1 for none.
+        colour
+            Name of the column that colours it; empty for the first.
+        """
+        self.props.update({"start": {"chosen": chosen, "colour": colour}, "shown": shown})
+        self.update()
+
+    def choose(self, place: int) -> None:
+        """Choose a crystal."""
+        self.run_method("choose", place)
+
+
 class Sites(ui.element, component=ASSETS / "sites.js"):
     """Sites of a crystal, with boxes to tick."""
 

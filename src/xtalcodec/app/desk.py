@@ -12,7 +12,7 @@ from xtalcodec.app.controls import Drop, Text, button, tag
 from xtalcodec.app.jobs import BusyError, Job, Task, Workers, sentence
 from xtalcodec.app.links import LinkError, crystal_of, word_of
 from xtalcodec.app.offers import Offer
-from xtalcodec.app.uploads import LARGEST
+from xtalcodec.app.uploads import LARGEST, MOST
 from xtalcodec.app.work import Read
 from xtalcodec.crystal import Crystal
 
@@ -136,14 +136,24 @@ class Desk:
 
     # ---- crystals that come in
 
-    def drop(self, label: str, taken: Taken) -> Drop:
-        """Place a place for files here; `taken` gets the crystals of each."""
+    def drop(self, label: str, taken: Taken, most: int = MOST) -> Drop:
+        """Place a place for files here.
+
+        Parameters
+        ----------
+        label
+            On it.
+        taken
+            Gets the crystals of each file.
+        most
+            Crystals that are taken from one.
+        """
         key = secrets.token_urlsafe(18)
 
         async def read(data: bytes, name: str) -> None:
             with self.client:
                 self.hush()
-                result = await self.do(Read(data, name), what="Reading")
+                result = await self.do(Read(data, name, most), what="Reading")
                 if result is None:
                     return
                 for title, reason in result["unusable"]:
@@ -153,7 +163,7 @@ class Desk:
 
         DROPS[key] = lambda data, name: background_tasks.create(read(data, name))
         self.keys.append(key)
-        hint = f"CIF, POSCAR, JSON, extended XYZ, SHELX, or a zip of them; at most {LARGEST >> 20} MiB"
+        hint = f"CIF, POSCAR, JSON, extended XYZ, SHELX, parquet, or a zip of them; at most {LARGEST >> 20} MiB"
         place = Drop(label, hint, f"/upload/{key}", LARGEST)
         place.on("refused", lambda event: self.say(str(event.args)))
         return place

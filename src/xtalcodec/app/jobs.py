@@ -225,7 +225,8 @@ def import_all() -> None:
     import xtalcodec.latent_space.complete
     import xtalcodec.latent_space.interpolate
     import xtalcodec.latent_space.sample
-    import xtalcodec.priors.gaussian  # noqa: F401
+    import xtalcodec.priors.gaussian
+    import xtalcodec.viz.crystal_map  # noqa: F401
 
 
 def _outcome(task: Task, codec: "Codec", channel: "connection.Connection") -> News:

@@ -19,7 +19,7 @@ from xtalcodec.app.desk import DROPS, LEAVING, Settings
 from xtalcodec.app.guard import Guard
 from xtalcodec.app.jobs import Workers
 from xtalcodec.app.offers import offers
-from xtalcodec.app.pages import alter, between, complete, reconstruct, sample
+from xtalcodec.app.pages import alter, between, complete, mapping, reconstruct, sample
 from xtalcodec.app.pages.crystal_choice import names
 from xtalcodec.app.uploads import LARGEST
 
@@ -81,6 +81,10 @@ def build(settings: Settings, hosts: tuple[str, ...] | None, token: str | None) 
     @ui.page("/sample")
     async def _sample(request: Request) -> None:
         await sample.show(settings, dict(request.query_params))
+
+    @ui.page("/map")
+    async def _map(request: Request) -> None:
+        await mapping.show(settings, dict(request.query_params))
 
     ui.run_with(
         app,

@@ -19,7 +19,7 @@ _HEAD = 1 << 16
 _BINARY = ((b"PK\x03\x04", ".zip"), (b"PAR1", ".parquet"), (b"SQLite format 3\0", ".db"))
 
 
-def read_upload(data: bytes, name: str) -> tuple[list[Crystal], list[Unusable]]:
+def read_upload(data: bytes, name: str, most: int = MOST) -> tuple[list[Crystal], list[Unusable]]:
     """Read the crystals of an upload.
 
     It lies for a moment in a folder of its own, under a name of ours: the sender's is what the crystal is called.
@@ -30,6 +30,8 @@ def read_upload(data: bytes, name: str) -> tuple[list[Crystal], list[Unusable]]:
         The bytes.
     name
         What the sender calls it.
+    most
+        Crystals that are taken.
     """
     title = name_of(name)
     crystals: list[Crystal] = []
@@ -38,8 +40,8 @@ def read_upload(data: bytes, name: str) -> tuple[list[Crystal], list[Unusable]]:
         path = Path(folder, f"upload{suffix_of(data)}")
         path.write_bytes(data)
         for item in read(path, MAX_SITES, title):
-            if len(crystals) + len(unusable) == MOST:
-                unusable.append(Unusable(title, f"only its first {MOST} crystals are taken"))
+            if len(crystals) + len(unusable) == most:
+                unusable.append(Unusable(title, f"only its first {most:,} crystals are taken"))
                 break
             if isinstance(item, Crystal):
                 crystals.append(replace(item, name=item.name or title))

@@ -9,7 +9,7 @@ import numpy as np
 
 from xtalcodec.app import views
 from xtalcodec.app.jobs import Part, Tell
-from xtalcodec.app.uploads import read_upload
+from xtalcodec.app.uploads import MOST, read_upload
 from xtalcodec.crystal import Crystal
 
 if TYPE_CHECKING:
@@ -23,10 +23,11 @@ class Read:
 
     data: bytes
     name: str
+    most: int = MOST
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:  # noqa: ARG002
         """Return the crystals, and what could not be used."""
-        crystals, unusable = read_upload(self.data, self.name)
+        crystals, unusable = read_upload(self.data, self.name, self.most)
         return {"crystals": crystals, "unusable": [(item.name, item.reason) for item in unusable]}
 
 

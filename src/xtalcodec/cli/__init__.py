@@ -12,6 +12,7 @@ from xtalcodec.cli.figures import figures
 from xtalcodec.cli.generation import generate
 from xtalcodec.cli.hull import hull
 from xtalcodec.cli.latent_space import alter, interpolate
+from xtalcodec.cli.map import draw_map
 from xtalcodec.cli.reconstruction import evaluate, reconstruct
 from xtalcodec.cli.sampling import sample
 from xtalcodec.cli.training import info, train, train_prior
@@ -32,6 +33,7 @@ app.command()(complete)
 app.command()(similar)
 app.command()(index)
 app.command()(duplicates)
+app.command(name="map")(draw_map)
 app.command()(train_embedding)
 app.command(name="app")(serve_app)
 app.add_typer(data_app, name="data")

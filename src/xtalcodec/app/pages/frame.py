@@ -14,13 +14,14 @@ PAGES = {
     "/alter": "Alter",
     "/complete": "Complete",
     "/sample": "Sample",
+    "/map": "Map",
 }
 
-SCRIPTS = ("vendor/3Dmol.js", "sectors.js", "scene.js", "surface.js", "cell.js")
+SCRIPTS = ("vendor/3Dmol.js", "sectors.js", "scene.js", "surface.js", "cell.js", "map.js")
 """Files of the pages that are written to disk, which draw here too."""
 
 HEAD = (
-    '<link rel="stylesheet" href="/assets/app.css"><script src="/assets/app.js"></script>'
+    '<link rel="stylesheet" href="/scene/map.css"><link rel="stylesheet" href="/assets/app.css"><script src="/assets/app.js"></script>'
     + "".join(f'<script src="/scene/{name}"></script>' for name in SCRIPTS)
     + '<script src="/assets/crystals.js"></script>'
 )
