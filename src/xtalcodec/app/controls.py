@@ -275,6 +275,23 @@ def field(name: str, on_change: Callable[[str], Any], value: Any = "", **attribu
     return Field(name, lambda text: on_change(str(text)), value, **{"type": "text", **attributes})
 
 
+def typed(words: dict[str, str], key: str, name: str, **attributes: Any) -> Field:
+    """Make an input that keeps what was typed among words.
+
+    Parameters
+    ----------
+    words
+        What was typed, by key; what it holds at first is there.
+    key
+        Of this input.
+    name
+        Above it.
+    attributes
+        Of the input.
+    """
+    return field(name, lambda text: words.update({key: text.strip()}), words[key], **attributes)
+
+
 def choice(name: str, options: Iterable[tuple[str, str]], on_change: Callable[[str], Any], value: str) -> Field:
     """Make a list to choose from.
 

@@ -1,6 +1,6 @@
 """What workers draw from priors: samples, and ways to complete a crystal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from xtalcodec.app import views
 from xtalcodec.app.jobs import Part, Tell
 from xtalcodec.app.offers import PROTOTYPES
 from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.compositions import composition, of_one_composition
 from xtalcodec.priors.conditions import Conditions
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Sample:
     """Of the prior; only one that is offered."""
     asked: Conditions | None = None
     """Not every prior can be asked."""
+    reference: Sequence[Crystal] | None = None
+    """Known crystals, to tell which samples are new; the AFLOW prototypes if None."""
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:
         """Return what the prior was fitted to; each sample is a part as it comes."""
@@ -44,16 +47,17 @@ class Sample:
             prior = prior.condition(self.asked)
         tell(0, self.count)
         earlier: list[Any] = []
+        known = _Known(_prototypes() if self.reference is None else self.reference)
         for k, (code, found, amiss) in enumerate(self._drawn(codec, prior)):
             (row,) = assess(codec, LatentSet((code,), prior.codec), [found])
             twin = next((other.name for other in earlier if row.valid and same(row, other)), "")
             if row.valid and not twin:
                 earlier.append(row)
-            known = row.crystal is not None and _is_prototype(row.crystal)
+            same_as = "" if row.crystal is None else known.named(row.crystal)
             missed = [*amiss, *self._symmetry_missed(row.crystal)]
             picture = views.view(row.crystal, row.name, row.space_group, row.reason)
             table = views.table_of([row.crystal])
-            part({"row": row, "twin": twin, "known": known, "missed": missed, "view": picture, "elements": table})
+            part({"row": row, "twin": twin, "known": same_as, "missed": missed, "view": picture, "elements": table})
             tell(k + 1, self.count)
         return {"prior": prior.description}
 
@@ -148,11 +152,10 @@ def _prior(codec: "Codec", source: str, tell: Tell) -> "Prior":
 
 
 def _prototype_codes(codec: "Codec", tell: Tell) -> "LatentSet":
-    from xtalcodec.app.links import prototypes
     from xtalcodec.crystal import CrystalError
 
     placed = []
-    for crystal in prototypes().values():
+    for crystal in _prototypes():
         try:
             placed.append(codec.place(crystal))
         except CrystalError:
@@ -167,10 +170,22 @@ def _prototype_codes(codec: "Codec", tell: Tell) -> "LatentSet":
     return codec.encode_placed(placed, refine=False, progress=advance)
 
 
-def _is_prototype(crystal: Crystal) -> bool:
-    """Whether a crystal is one of the AFLOW prototypes."""
+def _prototypes() -> list[Crystal]:
     from xtalcodec.app.links import prototypes
-    from xtalcodec.evaluation.displacement import rms_displacement
 
-    alike = [one for one in prototypes().values() if np.array_equal(one.elements, crystal.elements)]
-    return any(rms_displacement(one, crystal) is not None for one in alike)
+    return list(prototypes().values())
+
+
+class _Known:
+    """Known crystals, by their composition: none of another is the same."""
+
+    def __init__(self, crystals: Sequence[Crystal]) -> None:
+        self._groups = {form: [crystals[k] for k in places] for form, places in of_one_composition(crystals).items()}
+
+    def named(self, crystal: Crystal) -> str:
+        """Name of the first that is the same crystal, by StructureMatcher; empty for none."""
+        from xtalcodec.evaluation.displacement import rms_displacement
+
+        alike = self._groups.get(composition(crystal), [])
+        found = next((one for one in alike if rms_displacement(one, crystal) is not None), None)
+        return "" if found is None else found.name or found.formula

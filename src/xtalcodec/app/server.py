@@ -62,6 +62,23 @@ def build(settings: Settings, hosts: tuple[str, ...] | None, token: str | None) 
         LEAVING.get(key, lambda: None)()
         return PlainTextResponse("good-bye")
 
+    _pages(settings)
+    ui.run_with(
+        app,
+        title="xtalcodec",
+        favicon=Path(str(files("xtalcodec.app").joinpath("assets/favicon.svg"))),
+        language="en-US",
+        dark=None,
+        tailwind=False,
+        reconnect_timeout=20.0,  # a busy browser answers late; one that is closed has its work ended after so many s
+        show_welcome_message=False,
+    )
+    return Guard(app, hosts, token, LARGEST)
+
+
+def _pages(settings: Settings) -> None:
+    """Say which address shows what, and with which words of a link."""
+
     @ui.page("/")
     async def _reconstruct(crystal: str | None = None) -> None:
         await reconstruct.show(settings, crystal)
@@ -85,18 +102,6 @@ def build(settings: Settings, hosts: tuple[str, ...] | None, token: str | None) 
     @ui.page("/map")
     async def _map(request: Request) -> None:
         await mapping.show(settings, dict(request.query_params))
-
-    ui.run_with(
-        app,
-        title="xtalcodec",
-        favicon=Path(str(files("xtalcodec.app").joinpath("assets/favicon.svg"))),
-        language="en-US",
-        dark=None,
-        tailwind=False,
-        reconnect_timeout=20.0,  # a busy browser answers late; one that is closed has its work ended after so many s
-        show_welcome_message=False,
-    )
-    return Guard(app, hosts, token, LARGEST)
 
 
 def serve(codec: str, port: int, host: str | None = None, prior: str | None = None, workers: int = 1) -> None:

@@ -1,6 +1,6 @@
 """`map`: the space of vectors as a picture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -132,7 +132,7 @@ def _found(words: list[str], of: "Of", index: Path | None, codec: str, max_sites
             raise ValueError(f"{some} is an index: it is drawn alone, or given with --index beside the data")
         return _of_index(Path(some), embedding, of, limit)
     if index:
-        return _kept(words, index, codec, embedding, of, max_sites, limit)
+        return _kept(words, index, codec, of, max_sites, limit)
     crystals, unusable = load_crystals(words, max_sites, None)
     known = _with_vector(crystals, unusable, embedding, of)
     some_of = evenly(known, limit)
@@ -164,9 +164,7 @@ def _entries(crystals: "Sequence[Crystal]") -> "list[Entry]":
     return [Entry.of(crystal) for crystal in crystals]
 
 
-def _kept(
-    words: list[str], folder: Path, codec: str, embedding: "Embedding", of: "Of", max_sites: int, limit: int
-) -> _Mapped:
+def _kept(words: list[str], folder: Path, codec: str, of: "Of", max_sites: int, limit: int) -> _Mapped:
     """Vectors out of an index of the data, to which they are added if they are not there."""
     from xtalcodec.cli.embedding import _indexed
     from xtalcodec.latent_space.index import IndexPart

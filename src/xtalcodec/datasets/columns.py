@@ -76,6 +76,13 @@ class Column:
         """How many crystals have a value."""
         return int((self.values >= 0).sum() if self.categories is not None else np.isfinite(self.values).sum())
 
+    def text(self, place: int) -> str:
+        """Return the value of one crystal in words; empty where it is not known."""
+        value = self.values[place]
+        if self.categories is not None:
+            return self.categories[int(value)] if value >= 0 else ""
+        return f"{value:.4g}" if np.isfinite(value) else ""
+
 
 OF_COMPOSITION: dict[str, tuple[str, Callable[[Entry], Any]]] = {
     "number_of_elements": ("Number of elements", lambda entry: len(entry.content)),

@@ -2,14 +2,12 @@
 
 from nicegui import ui
 
-from xtalcodec.app.controls import Text, button, card, field, tag
+from xtalcodec.app.controls import button, card, tag, typed
 from xtalcodec.app.desk import Desk, Settings
-from xtalcodec.app.pages.crystal_choice import choose
+from xtalcodec.app.pages.crystal_card import CrystalCard
 from xtalcodec.app.pages.frame import page
-from xtalcodec.app.pages.site_choice import SiteChoice
 from xtalcodec.app.pages.strip import Strip
 from xtalcodec.app.work import Alter
-from xtalcodec.crystal import Crystal
 
 LEAD = (
     "Take a crystal, put other elements in the place of its own, or make its density stronger or weaker, and see what "
@@ -39,63 +37,45 @@ class Page:
 
     def __init__(self, desk: Desk, replace: str, scale: str) -> None:
         """Lay it out."""
-        self.desk, self.replace, self.scale = desk, replace, scale
-        self.crystal: Crystal | None = None
+        self.desk, self.words = desk, {"replace": replace, "scale": scale}
         with tag("div", kind="columns"):
-            with card("The crystal"):
-                self.said = Text("No crystal yet.")
-                choose(desk, "Drop a crystal here, or click to choose a file", self.take)
-                self.sites = SiteChoice(desk, "Replaced only here")
+            self.card = CrystalCard(desk, "Replaced only here", self.take)
             with card("What changes", "input"):
                 with tag("div", kind="line"):
-                    field(
-                        "Elements, old=new",
-                        lambda text: setattr(self, "replace", text),
-                        replace,
-                        placeholder="Sr=Ba, Ti=Zr",
-                    )
-                    field(
-                        "Density ×, several give a series",
-                        lambda text: setattr(self, "scale", text),
-                        scale,
-                        placeholder="0.8, 0.9, 1.1",
-                    )
+                    typed(self.words, "replace", "Elements, old=new", placeholder="Sr=Ba, Ti=Zr")
+                    typed(self.words, "scale", "Density ×, several give a series", placeholder="0.8, 0.9, 1.1")
                     button("Go", self.go, "first")
                 desk.messages()
                 desk.working()
         self.strip = Strip({"confidence": lambda item: -item["row"].confidence})
 
-    async def take(self, crystals: list[Crystal]) -> None:
-        """Take the first of crystals."""
-        self.crystal = crystals[0]
-        elements = sorted(set(self.crystal.symbols))
-        self.said.set(
-            f"{self.crystal.name}: {self.crystal.formula}, {len(self.crystal)} sites of {', '.join(elements)}"
-        )
-        self.sites.show(self.crystal)
-        if self.replace or self.scale:
+    async def take(self) -> None:
+        """Alter the crystal, where it is said how."""
+        if self.words["replace"] or self.words["scale"]:
             await self.go()
         else:
-            self.desk.remember("/alter", crystal=self.crystal)
+            self.desk.remember("/alter", crystal=self.card.crystal)
 
     async def open(self, word: str | None) -> None:
         """Begin with the crystal of a link."""
         crystal = self.desk.linked(word)
         if crystal is not None:
             await ui.context.client.connected()
-            await self.take([crystal])
+            self.card.show(crystal)
+            await self.take()
 
     async def go(self) -> None:
         """Alter it."""
         self.desk.hush()
-        if self.crystal is None:
+        crystal, replace, scale = self.card.crystal, self.words["replace"], self.words["scale"]
+        if crystal is None:
             self.desk.say("Choose a crystal first")
             return
-        replacements = tuple(part.strip() for part in self.replace.split(",") if part.strip())
+        replacements = tuple(part.strip() for part in replace.split(",") if part.strip())
         try:
-            scales = tuple(float(part) for part in self.scale.replace(";", ",").split(",") if part.strip())
+            scales = tuple(float(part) for part in scale.replace(";", ",").split(",") if part.strip())
         except ValueError:
-            self.desk.say(f"{self.scale[:60]!r} is no list of numbers: write 0.9, 1.1")
+            self.desk.say(f"{scale[:60]!r} is no list of numbers: write 0.9, 1.1")
             return
         if not replacements and not scales:
             self.desk.say("Say what changes: elements, as in Sr=Ba, or a density, as in 0.9")
@@ -104,8 +84,8 @@ class Page:
             self.desk.say(f"At most {MOST_SCALES} densities at a time")
             return
         self.strip.clear()
-        self.desk.remember("/alter", crystal=self.crystal, replace=self.replace or None, scale=self.scale or None)
-        done = await self.desk.do(Alter(self.crystal, replacements, scales, tuple(self.sites.chosen)), what="Altering")
+        self.desk.remember("/alter", crystal=crystal, replace=replace or None, scale=scale or None)
+        done = await self.desk.do(Alter(crystal, replacements, scales, self.card.chosen), what="Altering")
         if done is None:
             return
         for row, view in zip(done["rows"], done["views"], strict=True):

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 
 from nicegui import ui
 
-from xtalcodec.app.controls import Text, button, card, choice, field, tag
+from xtalcodec.app.controls import Text, button, card, choice, tag, typed
 from xtalcodec.app.desk import Desk, Settings
 from xtalcodec.app.drawn import Complete
-from xtalcodec.app.pages.crystal_choice import choose
+from xtalcodec.app.pages.crystal_card import CrystalCard
 from xtalcodec.app.pages.frame import page
-from xtalcodec.app.pages.site_choice import SiteChoice
 from xtalcodec.app.pages.strip import Strip
-from xtalcodec.crystal import Crystal
 from xtalcodec.priors.asked import composition_of
 from xtalcodec.priors.conditions import PriorError
 
@@ -65,36 +63,27 @@ class Page:
         }
         self.gone = words.get("gone", "")
         with tag("div", kind="columns"):
-            with card("The crystal"):
-                self.said = Text("No crystal yet.")
-                choose(desk, "Drop a crystal here, or click to choose a file", self.take)
-                self.sites = SiteChoice(desk, "Taken out")
+            self.card = CrystalCard(desk, "Taken out", self.take)
             with card("What is drawn", "input"):
                 with tag("div", kind="line"):
                     if len(self.flows) > 1:
                         choice("Learned from", [(name, name) for name in self.flows], self._from, self.flow)
-                    self._field("add", "Add: 4, or Li4; else what was taken out", placeholder="as taken out")
-                    self._field("number", "Ways", type="number", min=1, max=MOST)
-                    self._field("seed", "Seed", inputmode="numeric")
+                    typed(self.words, "add", "Add: 4, or Li4; else what was taken out", placeholder="as taken out")
+                    typed(self.words, "number", "Ways", type="number", min=1, max=MOST)
+                    typed(self.words, "seed", "Seed", inputmode="numeric")
                     button("Complete", self.go, "first")
                 desk.messages()
                 desk.working()
                 self.told = Text("")
         self.strip = Strip(KEYS)
 
-    def _field(self, key: str, name: str, **attributes: str | int) -> None:
-        field(name, lambda text: self.words.update({key: text}), self.words[key], **attributes)
-
     def _from(self, name: str) -> None:
         if name in self.flows:  # a browser may send anything
             self.flow = name
 
-    async def take(self, crystals: list[Crystal]) -> None:
-        """Take the first of crystals."""
-        crystal = crystals[0]
-        self.said.set(f"{crystal.name}: {crystal.formula}, {len(crystal)} sites")
-        self.sites.show(crystal)
-        self.desk.remember("/complete", crystal=crystal)
+    async def take(self) -> None:
+        """Put the crystal into the address."""
+        self.desk.remember("/complete", crystal=self.card.crystal)
 
     async def open(self, word: str | None) -> None:
         """Begin with the crystal of a link, and with what is taken out of it there."""
@@ -103,9 +92,8 @@ class Page:
             return
         gone = {int(k) - 1 for k in self.gone.split(",") if k.isdecimal()}
         await ui.context.client.connected()
-        self.sites.show(crystal, gone & set(range(len(crystal))))
-        self.said.set(f"{crystal.name}: {crystal.formula}, {len(crystal)} sites")
-        if self.sites.chosen or self.words["add"]:
+        self.card.show(crystal, gone & set(range(len(crystal))))
+        if self.card.chosen or self.words["add"]:
             await self.go()
 
     async def go(self) -> None:
@@ -120,7 +108,7 @@ class Page:
             "/complete",
             crystal=asked.crystal,
             gone=",".join(f"{k + 1}" for k in asked.gone) or None,
-            add=self.words["add"].strip() or None,
+            add=self.words["add"] or None,
             number=asked.count,
             seed=asked.seed,
         )
@@ -138,11 +126,10 @@ class Page:
 
     def _asked(self) -> Complete | None:
         """What was chosen and typed, as a task; what is wrong with it is said."""
-        if self.sites.crystal is None:
+        if self.card.crystal is None:
             self.desk.say("Choose a crystal first")
             return None
-        add = self.words["add"].strip()
-        gone = tuple(sorted(self.sites.chosen))
+        add, gone = self.words["add"], self.card.chosen
         if not gone and not add:
             self.desk.say("Choose sites to take out, or say what to add, as in 4 or Li4")
             return None
@@ -159,4 +146,4 @@ class Page:
         if not 1 <= count <= MOST or seed < 0:
             self.desk.say(f"The number of ways is 1 to {MOST}, and the seed is not negative")
             return None
-        return Complete(self.sites.crystal, gone, added, count, seed, self.flows[self.flow].source)
+        return Complete(self.card.crystal, gone, added, count, seed, self.flows[self.flow].source)

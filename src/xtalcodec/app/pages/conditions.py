@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from xtalcodec.app.controls import PeriodicTable, Text, button, choice, field, tag
+from xtalcodec.app.controls import PeriodicTable, Text, button, choice, tag, typed
 from xtalcodec.priors.asked import asked
 from xtalcodec.priors.conditions import NAMES, QUANTITIES, Conditions, Limits
 
@@ -34,18 +34,21 @@ class ConditionsForm:
                     self.said = Text("")
                 button("Any elements", self._any)
             with tag("div", kind="line"):
-                self._field("composition", "Composition, just this", placeholder="SrTiO3")
-                self._field("sites", f"Sites in the primitive cell, up to {limits.most_sites}", placeholder="6-20")
-                self._field("space_group", "Space group, number or symbol", placeholder="221")
+                typed(self.words, "composition", "Composition, just this", placeholder="SrTiO3", size=14)
+                typed(
+                    self.words,
+                    "sites",
+                    f"Sites in the primitive cell, up to {limits.most_sites}",
+                    placeholder="6-20",
+                    size=14,
+                )
+                typed(self.words, "space_group", "Space group, number or symbol", placeholder="221", size=14)
                 systems = [("", "any"), *((name, name) for name in NAMES)]
                 choice("Crystal system", systems, self._system, self.words["crystal_system"])
             with tag("div", kind="line", role="group", aria_label="Properties"):
                 for name in limits.properties:
-                    self._field(name, QUANTITIES.get(name, name), inputmode="decimal")
+                    typed(self.words, name, QUANTITIES.get(name, name), inputmode="decimal", size=14)
         self._chosen(elements)
-
-    def _field(self, key: str, name: str, **attributes: str) -> None:
-        field(name, lambda text: self.words.update({key: text.strip()}), self.words[key], size=14, **attributes)
 
     def _system(self, name: str) -> None:
         self.words["crystal_system"] = name

@@ -21,7 +21,8 @@ SCRIPTS = ("vendor/3Dmol.js", "sectors.js", "scene.js", "surface.js", "cell.js",
 """Files of the pages that are written to disk, which draw here too."""
 
 HEAD = (
-    '<link rel="stylesheet" href="/scene/map.css"><link rel="stylesheet" href="/assets/app.css"><script src="/assets/app.js"></script>'
+    '<link rel="stylesheet" href="/scene/map.css"><link rel="stylesheet" href="/assets/app.css">'
+    '<script src="/assets/app.js"></script>'
     + "".join(f'<script src="/scene/{name}"></script>' for name in SCRIPTS)
     + '<script src="/assets/crystals.js"></script>'
 )

@@ -13,7 +13,7 @@ from xtalcodec.app.mapped import Map
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.views import files_of, table_of, view
 from xtalcodec.crystal import Crystal
-from xtalcodec.datasets.columns import SYMPREC, Column
+from xtalcodec.datasets.columns import SYMPREC
 from xtalcodec.geometry.symmetry import space_group
 from xtalcodec.viz.chemiscope import chemiscope_bytes
 from xtalcodec.viz.crystal_map import CrystalMap
@@ -164,7 +164,7 @@ class Page:
                 for column in drawn.columns:
                     with tag("div"):
                         tag("dt", column.label)
-                        tag("dd", text_of(column, place))
+                        tag("dd", column.text(place) or "not known")
             tag("h3", "Most alike")
             with tag("ul", kind="alike"):
                 for other, likeness in zip(drawn.alike[place], drawn.likeness[place], strict=True):
@@ -193,11 +193,3 @@ class Page:
         if self.drawn is not None:
             notes = f"{OF[self.of]}; laid out by {METHODS[self.method]}"
             ui.download.content(chemiscope_bytes(self.drawn, "Map of crystals", notes), "map.json.gz")
-
-
-def text_of(column: Column, place: int) -> str:
-    """Return the value of a crystal in words."""
-    value = column.values[place]
-    if column.categories is not None:
-        return column.categories[int(value)] if value >= 0 else "not known"
-    return f"{value:.4g}" if value == value else "not known"  # NaN is not itself

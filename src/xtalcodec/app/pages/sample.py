@@ -5,12 +5,13 @@ from typing import Any
 
 from nicegui import ui
 
-from xtalcodec.app.controls import Text, button, card, choice, field, tag
+from xtalcodec.app.controls import Text, button, card, choice, tag, typed
 from xtalcodec.app.desk import Desk, Settings
 from xtalcodec.app.drawn import Sample
 from xtalcodec.app.pages.conditions import ConditionsForm
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.pages.strip import Strip
+from xtalcodec.crystal import Crystal
 from xtalcodec.priors.conditions import Conditions, PriorError
 
 LEAD = (
@@ -23,6 +24,9 @@ PLAIN = (
     "`xtalcodec app --prior FOLDER`."
 )
 MOST = 64
+MOST_KNOWN = 5000
+"""Crystals of one file that samples are compared with."""
+PROTOTYPES_KNOWN = "Samples are new that are none of the AFLOW prototypes. Compare with crystals of yours …"
 KEYS = {
     "order drawn": lambda item: item["place"],
     "confidence": lambda item: -item["row"].confidence,
@@ -62,28 +66,44 @@ class Page:
         if self.prior not in self.offers:
             self.prior = next(iter(self.offers))
         self.forms: dict[str, ConditionsForm] = {}
+        self.reference: list[Crystal] | None = None
         with card("What is drawn", "input"):
             with tag("div", kind="line"):
                 if len(self.offers) > 1:
                     names = [(name, name) for name in self.offers]
                     choice("Learned from", names, self._from, self.prior)
-                self._field("number", "Number", type="number", min=1, max=MOST)
-                self._field("temperature", "Temperature, 0 to 2", inputmode="decimal")
-                self._field("seed", "Seed", inputmode="numeric")
+                typed(self.words, "number", "Number", type="number", min=1, max=MOST)
+                typed(self.words, "temperature", "Temperature, 0 to 2", inputmode="decimal")
+                typed(self.words, "seed", "Seed", inputmode="numeric")
             self.plain = tag("p", PLAIN, "soft")
             for name, offer in self.offers.items():
                 if offer.limits is not None:
                     self.forms[name] = ConditionsForm(offer.limits, words)
+            self._reference()
             with tag("div", kind="line"):
                 button("Draw", self.go, "first")
             desk.messages()
             desk.working()
-            self.told = Text("")
+            with tag("p", role="status"):
+                self.told = Text("")
         self.strip = Strip(KEYS)
         self._from(self.prior)
 
-    def _field(self, key: str, name: str, **attributes: str | int) -> None:
-        field(name, lambda text: self.words.update({key: text}), self.words[key], **attributes)
+    def _reference(self) -> None:
+        """Choose what samples are compared with, to tell which are new."""
+        with tag("details", kind="fold"):
+            with tag("summary"):
+                self.against = Text(PROTOTYPES_KNOWN)
+            self.desk.drop("Drop known crystals, as those of a training", self._known, MOST_KNOWN)
+            button("The prototypes again", self._as_prototypes)
+
+    async def _known(self, crystals: list[Crystal]) -> None:
+        self.reference = crystals
+        self.against.set(f"Samples are new that are none of your {len(crystals):,} known crystals.")
+
+    def _as_prototypes(self) -> None:
+        self.reference = None
+        self.against.set(PROTOTYPES_KNOWN)
 
     def _from(self, name: str) -> None:
         if name not in self.offers:
@@ -115,12 +135,10 @@ class Page:
             counts["new"] += row.valid and not part["twin"] and not part["known"]
             notes = [("valid", "good")] if row.valid else [(row.reason, "bad")]
             notes += [(f"same as {part['twin']}", "soft")] if part["twin"] else []
-            notes += [("a known prototype", "soft")] if part["known"] else []
+            notes += [(f"known: {part['known']}", "soft")] if part["known"] else []
             notes += [(text, "bad") for text in part["missed"]]
             self.strip.add({**part, "place": counts["all"], "notes": notes})
-            self.told.set(
-                f"{counts['all']} drawn, {counts['valid']} valid, {counts['new']} of them different and no prototype"
-            )
+            self.told.set(f"{counts['all']} drawn, {counts['valid']} valid, {counts['new']} of them different and new")
 
         done = await self.desk.do(asked, take, "Drawing")
         if done is not None:
@@ -142,6 +160,5 @@ class Page:
         except PriorError as error:
             self.desk.say(str(error))
             return None
-        return Sample(
-            count, seed, temperature, self.offers[self.prior].source, None if asked == Conditions() else asked
-        )
+        conditions = None if asked == Conditions() else asked
+        return Sample(count, seed, temperature, self.offers[self.prior].source, conditions, self.reference)

@@ -6,9 +6,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 
-from xtalcodec.app.controls import CrystalsView, Sites, Text, button, field, tag
+from xtalcodec.app.controls import CrystalsView, Sites, Text, button, tag, typed
 from xtalcodec.app.desk import Desk
 from xtalcodec.app.views import table_of
 from xtalcodec.crystal import Crystal
@@ -65,7 +64,7 @@ class SiteChoice:
                 self.desk.say(str(error))
 
         with tag("div", kind="line together"):
-            box = field(name, lambda text: self.words.update({key: text}), placeholder=example, size=12)
+            box = typed(self.words, key, name, placeholder=example, size=12)
             box.on("entered", choose, args=[])
             button("Choose", choose).props.update({"aria-label": f"Choose sites by {key}"})
 
@@ -130,10 +129,3 @@ class SiteChoice:
             kinds = Counter(self.labels[k] for k in self.chosen)
             which = ", ".join(f"{n} {label}" for label, n in sorted(kinds.items()))
         return f"{self.verb}: {len(self.chosen)} of {len(self.labels)} sites: {which}"
-
-    @property
-    def mask(self) -> Bool[np.ndarray, " sites"]:
-        """Which sites of the crystal are chosen."""
-        mask = np.zeros(len(self.labels), dtype=bool)
-        mask[list(self.chosen)] = True
-        return mask
