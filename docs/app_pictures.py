@@ -1,18 +1,51 @@
-"""Take the pictures of the app from what its tests have drawn: `SHOTS=1 pytest tests/app`, and then this file."""
+"""Take the pictures of the app: `SHOTS=1 pytest tests/app && python docs/app_pictures.py`.
 
+Most are what the tests have drawn. Samples and completions are drawn here, from the prior of perovskites that ships, for the
+flow of the tests has learnt nothing.
+"""
+
+import shutil
+import sys
 from pathlib import Path
 
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parent
-SHOTS = HERE.parent / "build" / "app"
+sys.path.insert(0, str(HERE.parent / "tests" / "app"))
+from conftest import FLAGS, PATIENCE, SHOTS, serving  # noqa: E402 - the tests' server and browser
+
 LARGEST = 150_000
 """Bytes of a picture."""
+DRAWN = {
+    "sample": ("/sample?number=8&seed=3&temperature=0.7&elements=Ca,N,O,Ta", ".messages .note", 1560),
+    "complete": ("/complete?crystal=aflow:AB3C_cP5_221_a_c_b&gone=3,4,5&number=8&seed=0", ".strip > button:nth-child(6)", 1760),
+}
+"""Picture → address, what is there at the end, and how much of the page's height is shown."""
+
+
+def draw() -> None:
+    """Take pictures of pages that draw from the prior that ships."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with serving("--codec", "perov-5") as address, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        for name, (path, last, height) in DRAWN.items():
+            page = browser.new_page(viewport={"width": 1280, "height": height})
+            page.set_default_timeout(5 * PATIENCE)
+            page.goto(address + path)
+            page.wait_for_selector(last)
+            page.wait_for_selector(".result .view canvas")
+            page.wait_for_timeout(3000)  # until the last small picture is drawn
+            page.screenshot(path=SHOTS / f"{name}.png")
+        browser.close()
+
 
 if __name__ == "__main__":
-    for name in ("reconstruct", "between", "alter", "complete", "sample"):
+    draw()
+    for name in ("reconstruct", "between", "alter", "complete", "sample", "map"):
         picture = Image.open(SHOTS / f"{name}.png").convert("RGB")
-        picture.thumbnail((1100, 1100), Image.Resampling.LANCZOS)
+        picture.thumbnail((1100, 1500), Image.Resampling.LANCZOS)
         path = HERE / "images" / f"app-{name}.jpg"
         picture.save(path, quality=82, optimize=True, progressive=True)
         size = path.stat().st_size

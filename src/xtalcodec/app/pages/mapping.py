@@ -109,8 +109,10 @@ class Page:
         done = await self.desk.do(Map(self.data, self.of, self.method), what="Embedding")  # type: ignore[arg-type]
         if done is None:
             return
-        for name, why in done["without"]:
-            self.desk.say(f"{name} is not on the map: {why}", "note")
+        if without := done["without"]:
+            name, why = without[0]
+            also = f" and {len(without) - 1} more are" if len(without) > 1 else " is"
+            self.desk.say(f"{name}{also} not on the map: {why}", "note")
         drawn = self.drawn = done["map"]
         self.selected = []
         names = [entry.name for entry in drawn.entries]
