@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xtalcodec.datasets.columns import Entry
     from xtalcodec.embedding.embedding import Embedding, Of
     from xtalcodec.io.read import Unusable
+    from xtalcodec.latent_space.map import Method
 
 LIMIT = 20_000
 """Crystals on a map, if nothing else is said: a page of 5 to 15 MB that a browser turns and colours at once."""
@@ -45,7 +46,6 @@ class _Mapped:
     entries: "list[Entry]"
     vectors: Float[np.ndarray, "n size"]
     unusable: "list[Unusable]"
-    lost: bool = False
 
 
 def draw_map(
@@ -89,12 +89,13 @@ def draw_map(
 
         if out is None and chemiscope is None:
             raise ValueError("say where the map goes: --out map.html, or --chemiscope map.json.gz")
-        found = _found(files, of.value, index, codec, max_sites, limit)
+        kind, method = cast("Of", of.value), cast("Method", layout.value)
+        found = _found(files, kind, index, codec, max_sites, limit)
         if not found.entries:
             tell(found.unusable)
             raise ValueError(f"there is no crystal to draw in {', '.join(files)}")
         drawn = crystal_map(
-            found.entries, found.vectors, colour or (), of=of.value, method=layout.value, seed=seed, told=_tell_step
+            found.entries, found.vectors, colour or (), of=kind, method=method, seed=seed, told=_tell_step
         )
         title = f"Map of {names_of(files)}"
         notes = (
@@ -110,7 +111,7 @@ def draw_map(
         if chemiscope:
             write_chemiscope(drawn, chemiscope, title, notes)
             typer.echo(f"{chemiscope} is for chemiscope")
-    finish(found.unusable, lost=found.lost)
+    finish(found.unusable)
 
 
 def _tell_step(what: str) -> None:

@@ -14,7 +14,9 @@ from xtalcodec.app.pages.frame import page
 from xtalcodec.app.views import files_of, table_of, view
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.columns import SYMPREC
+from xtalcodec.embedding.embedding import Of
 from xtalcodec.geometry.symmetry import space_group
+from xtalcodec.latent_space.map import Method
 from xtalcodec.viz.chemiscope import chemiscope_bytes
 from xtalcodec.viz.crystal_map import CrystalMap
 from xtalcodec.viz.pages.map_page import map_data
@@ -53,8 +55,8 @@ class Page:
         """Lay it out."""
         self.desk = desk
         self.methods = {key: name for key, name in METHODS.items() if key != "umap" or find_spec("umap")}
-        self.of = words.get("of", "") if words.get("of") in OF else "crystal"
-        self.method = words.get("layout", "") if words.get("layout") in self.methods else "pca"
+        self.of: Of = "structure" if words.get("of") == "structure" else "crystal"
+        self.method: Method = "umap" if words.get("layout") == "umap" and "umap" in self.methods else "pca"
         self.colour, self.crystal = words.get("colour", ""), words.get("crystal", "")
         self.data: Sequence[Crystal] | None = None
         self.drawn: CrystalMap | None = None
@@ -106,7 +108,7 @@ class Page:
 
     async def go(self) -> None:
         """Draw."""
-        done = await self.desk.do(Map(self.data, self.of, self.method), what="Embedding")  # type: ignore[arg-type]
+        done = await self.desk.do(Map(self.data, self.of, self.method), what="Embedding")
         if done is None:
             return
         if without := done["without"]:
