@@ -19,14 +19,20 @@ from xtalcodec.viz.pages.map_page import write_map_page
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
+def cell(sites, name):
+    random = np.random.default_rng(sites)
+    lattice = 5 * np.eye(3) + random.normal(size=(3, 3))
+    return Crystal(lattice, random.random((sites, 3)), random.integers(1, 90, sites), name)
+
+
 @pytest.fixture(scope="module")
-def crystals(prototypes):
-    """Some prototypes with a value, a disordered crystal with none, and one whose name is hostile."""
-    some = [replace(one, properties={"gap": 0.1 * k}) for k, one in enumerate(prototypes[:9])]
+def crystals():
+    """Some cells at random with a value, a disordered crystal with none, and one whose name is hostile."""
+    some = [replace(cell(k + 1, f"cell {k}"), properties={"gap": 0.1 * k}) for k in range(9)]
     table = np.zeros((1, 119))
     table[0, [0, 29, 79]] = 0.1, 0.5, 0.4
     alloy = Crystal(3.8 * np.eye(3), np.array([[0.25, 0.5, 1.0]]), np.array([29]), "alloy", occupancies=table)
-    return [*some, alloy, replace(prototypes[9], name=HOSTILE)]
+    return [*some, alloy, cell(4, HOSTILE)]
 
 
 @pytest.fixture(scope="module")
