@@ -1,7 +1,7 @@
 """Take the pictures of the app: `SHOTS=1 pytest tests/app && python docs/app_pictures.py`.
 
-Most are what the tests have drawn. Samples and completions are drawn here, from the prior of perovskites that ships, for the
-flow of the tests has learnt nothing.
+Most are what the tests have drawn. Samples and completions are drawn here, from the prior of perovskites that ships,
+for the flow of the tests has learnt nothing.
 """
 
 import shutil
@@ -17,9 +17,10 @@ from conftest import FLAGS, PATIENCE, SHOTS, serving  # noqa: E402 - the tests' 
 
 LARGEST = 150_000
 """Bytes of a picture."""
+PEROVSKITE = "aflow:AB3C_cP5_221_a_c_b"
 DRAWN = {
     "sample": ("/sample?number=8&seed=3&temperature=0.7&elements=Ca,N,O,Ta", ".messages .note", 1560),
-    "complete": ("/complete?crystal=aflow:AB3C_cP5_221_a_c_b&gone=3,4,5&number=8&seed=0", ".strip > button:nth-child(6)", 1760),
+    "complete": (f"/complete?crystal={PEROVSKITE}&gone=3,4,5&number=8&seed=0", ".strip > button:nth-child(6)", 1760),
 }
 """Picture → address, what is there at the end, and how much of the page's height is shown."""
 

@@ -67,7 +67,7 @@ def test_umap_is_asked_for_cosines_with_the_seed(monkeypatch):
         def fit_transform(self, vectors):
             return vectors[:, :2]
 
-    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Umap))
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Umap, __spec__="there is one"))
     vectors = unit_vectors(9, 0)
     assert lay_out(vectors, "umap", 7).places.tolist() == vectors[:, :2].tolist()
     assert asked == {"n_neighbors": 8, "metric": "cosine", "random_state": 7, "n_jobs": 1, "init": "random"}

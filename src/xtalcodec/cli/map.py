@@ -83,14 +83,18 @@ def draw_map(
     Example: xtalcodec map crystals.parquet --colour band_gap --out map.html
     """
     with clear_errors():
-        from xtalcodec.viz.chemiscope import write_chemiscope
+        from xtalcodec.latent_space.map import check_method
+        from xtalcodec.viz.chemiscope import check_name, write_chemiscope
         from xtalcodec.viz.crystal_map import crystal_map
         from xtalcodec.viz.pages.map_page import write_map_page
 
         if out is None and chemiscope is None:
             raise ValueError("say where the map goes: --out map.html, or --chemiscope map.json.gz")
+        if chemiscope:
+            check_name(chemiscope)
         kind, method = cast("Of", of.value), cast("Method", layout.value)
-        found = _found(files, kind, index, codec, max_sites, limit)
+        check_method(method)
+        found = _found(files, kind, colour or [], index, codec, max_sites, limit)
         if not found.entries:
             tell(found.unusable)
             raise ValueError(f"there is no crystal to draw in {', '.join(files)}")
@@ -102,15 +106,15 @@ def draw_map(
             f"Vectors of the codec {codec}, laid out by {'UMAP' if layout is Layout.umap else 'principal components'}. "
             "Rings are around the crystals most alike to the chosen one, by all numbers of the vectors."
         )
+        if chemiscope:
+            write_chemiscope(drawn, chemiscope, title, notes)
+            typer.echo(f"{chemiscope} is for chemiscope")
         if out:
             without = write_map_page(drawn, out, title, notes)
             typer.echo(f"{len(found.entries)} crystals are in {out}")
             if without:
                 why = "which the index does not keep" if without == len(found.entries) else "for the page's size"
                 typer.echo(f"note: {without} of them without their atoms, {why}", err=True)
-        if chemiscope:
-            write_chemiscope(drawn, chemiscope, title, notes)
-            typer.echo(f"{chemiscope} is for chemiscope")
     finish(found.unusable)
 
 
@@ -122,9 +126,12 @@ def _tell_step(what: str) -> None:
         typer.echo(f"{what} …", err=True)
 
 
-def _found(words: list[str], of: "Of", index: Path | None, codec: str, max_sites: int, limit: int) -> _Mapped:
-    """Return what is known of the crystals, and their vectors."""
+def _found(
+    words: list[str], of: "Of", colours: list[str], index: Path | None, codec: str, max_sites: int, limit: int
+) -> _Mapped:
+    """Return what is known of the crystals, and their vectors; a column that is not there is told before these."""
     from xtalcodec.codecs.base import Codec
+    from xtalcodec.datasets.columns import column
     from xtalcodec.latent_space.index import is_index
 
     embedding = Codec.from_pretrained(codec).embedding
@@ -136,9 +143,12 @@ def _found(words: list[str], of: "Of", index: Path | None, codec: str, max_sites
         return _kept(words, index, codec, of, max_sites, limit)
     crystals, unusable = load_crystals(words, max_sites, None)
     known = _with_vector(crystals, unusable, embedding, of)
-    some_of = evenly(known, limit)
-    with progress_bar("embedding", len(some_of)) as advance:
-        return _Mapped(_entries(some_of), embedding.vectors(some_of, of, advance), unusable)
+    chosen = evenly(known, limit)
+    entries = _entries(chosen)
+    for name in colours if entries else ():
+        column(entries, name)
+    with progress_bar("embedding", len(chosen)) as advance:
+        return _Mapped(entries, embedding.vectors(chosen, of, advance), unusable)
 
 
 def _with_vector(

@@ -1,6 +1,7 @@
 """Vectors of crystals laid out in a plane, and which vectors are nearest to each."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal, get_args
 
 import numpy as np
@@ -45,9 +46,24 @@ def lay_out(vectors: Float[np.ndarray, "n size"], method: Method = "pca", seed: 
     """
     if not len(vectors):
         raise ValueError("there is no crystal to lay out")
+    check_method(method)
+    return _principal(vectors) if method == "pca" or len(vectors) < 4 else _neighbourly(vectors, seed)
+
+
+def check_method(method: Method) -> None:
+    """Refuse a layout that cannot be made here, before anything is computed.
+
+    Raises
+    ------
+    ValueError
+        One that there is not.
+    ModuleNotFoundError
+        UMAP without the library `umap-learn`.
+    """
     if method not in get_args(Method):
         raise ValueError(f"no layout {method!r}; have {', '.join(get_args(Method))}")
-    return _principal(vectors) if method == "pca" or len(vectors) < 4 else _neighbourly(vectors, seed)
+    if method == "umap" and find_spec("umap") is None:
+        raise ModuleNotFoundError("umap-learn is not installed", name="umap")
 
 
 def _principal(vectors: Float[np.ndarray, "n size"]) -> Layout:

@@ -38,10 +38,21 @@ def write_chemiscope(drawn: CrystalMap, path: str | Path, title: str, notes: str
         Another name, or a map without crystals.
     """
     path = Path(path)
-    if not path.name.endswith((".json", ".json.gz")):
-        raise ValueError(f"{path} is named neither .json nor .json.gz, as chemiscope's files are")
+    check_name(path)
     with atomic(path) as temporary:
         temporary.write_bytes(chemiscope_bytes(drawn, title, notes, packed=path.suffix == ".gz"))
+
+
+def check_name(path: Path) -> None:
+    """Refuse the name of a file that chemiscope would not open.
+
+    Raises
+    ------
+    ValueError
+        Neither .json nor .json.gz.
+    """
+    if not path.name.endswith((".json", ".json.gz")):
+        raise ValueError(f"{path} is named neither .json nor .json.gz, as chemiscope's files are")
 
 
 def chemiscope_bytes(drawn: CrystalMap, title: str, notes: str, *, packed: bool = True) -> bytes:
