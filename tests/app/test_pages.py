@@ -210,7 +210,7 @@ def test_two_readers_do_not_disturb_each_other(reader, cifs):
 @pytest.mark.parametrize("width", [400, 1280, 1920])
 def test_every_page_at_every_width(reader, shot, width):
     page = reader(f"/?crystal={PEROVSKITE}", width, {400: 800, 1280: 900, 1920: 1080}[width])
-    for name in ("", "between", "alter", f"complete?crystal={PEROVSKITE}", "sample"):
+    for name in ("", "between", "alter", f"complete?crystal={PEROVSKITE}", "sample", "map"):
         if name:
             page.goto(f"http://{urlsplit(page.url).netloc}/{name}")
             page.wait_for_selector("h1")

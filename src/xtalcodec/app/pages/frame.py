@@ -17,7 +17,7 @@ PAGES = {
     "/map": "Map",
 }
 
-SCRIPTS = ("vendor/3Dmol.js", "sectors.js", "scene.js", "surface.js", "cell.js", "map.js")
+SCRIPTS = ("vendor/3Dmol.js", "sectors.js", "scene.js", "surface.js", "cell.js", "map_picture.js", "map.js")
 """Files of the pages that are written to disk, which draw here too."""
 
 HEAD = (

@@ -46,7 +46,7 @@ def write_map_page(drawn: CrystalMap, path: str | Path, title: str, notes: str) 
     if without:
         tiles.append(("Points alone", f"{without:,}", "without their atoms"))
     styles = ["page.css", "map.css", "map_page.css"]
-    scripts = ["sectors.js", "scene.js", "surface.js", "cell.js", "map.js", "map_page.js"]
+    scripts = ["sectors.js", "scene.js", "surface.js", "cell.js", "map_picture.js", "map.js", "map_page.js"]
     texts = {"title": title, "notes": notes}
     fill_page(path, "map_page.html", styles, scripts, texts, {"summary": tiles_html(tiles)}, data)
     return without
