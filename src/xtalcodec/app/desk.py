@@ -193,5 +193,5 @@ class Desk:
             address = path
         else:
             given = {key: f"{value}" for key, value in texts.items() if value is not None}
-            address = f"{path}?{urlencode(given, safe=':')}"
+            address = f"{path}?{urlencode(given, safe=':')}" if given else path
         self.client.run_javascript(f"history.replaceState(null, '', {address!r})")

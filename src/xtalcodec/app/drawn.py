@@ -34,8 +34,8 @@ class Sample:
     """Of the prior; only one that is offered."""
     asked: Conditions | None = None
     """Not every prior can be asked."""
-    reference: Sequence[Crystal] | None = None
-    """Known crystals, to tell which samples are new; the AFLOW prototypes if None."""
+    reference: Sequence[Crystal] = ()
+    """Known crystals, to tell which samples are new."""
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:
         """Return what the prior was fitted to; each sample is a part as it comes."""
@@ -47,7 +47,7 @@ class Sample:
             prior = prior.condition(self.asked)
         tell(0, self.count)
         earlier: list[Any] = []
-        known = _Known(_prototypes() if self.reference is None else self.reference)
+        known = _Known(self.reference)
         for k, (code, found, amiss) in enumerate(self._drawn(codec, prior)):
             (row,) = assess(codec, LatentSet((code,), prior.codec), [found])
             twin = next((other.name for other in earlier if row.valid and same(row, other)), "")
@@ -152,10 +152,11 @@ def _prior(codec: "Codec", source: str, tell: Tell) -> "Prior":
 
 
 def _prototype_codes(codec: "Codec", tell: Tell) -> "LatentSet":
+    from xtalcodec.app.links import prototypes
     from xtalcodec.crystal import CrystalError
 
     placed = []
-    for crystal in _prototypes():
+    for crystal in prototypes().values():
         try:
             placed.append(codec.place(crystal))
         except CrystalError:
@@ -168,12 +169,6 @@ def _prototype_codes(codec: "Codec", tell: Tell) -> "LatentSet":
         tell(done, len(placed))
 
     return codec.encode_placed(placed, refine=False, progress=advance)
-
-
-def _prototypes() -> list[Crystal]:
-    from xtalcodec.app.links import prototypes
-
-    return list(prototypes().values())
 
 
 class _Known:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xtalcodec.app.jobs import Part, Tell
 from xtalcodec.crystal import Crystal
 from xtalcodec.embedding.embedding import Of
@@ -20,22 +22,20 @@ WITH_SYMMETRY = 500
 class Map:
     """Lay crystals out by their vectors."""
 
-    crystals: Sequence[Crystal] | None
-    """The AFLOW prototypes if None."""
+    crystals: Sequence[Crystal]
     of: Of = "crystal"
     method: Method = "pca"
     seed: int = 0
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:  # noqa: ARG002
         """Return the map, and which crystals have no place on it."""
-        from xtalcodec.app.links import prototypes
         from xtalcodec.crystal import CrystalError
         from xtalcodec.datasets.columns import Entry
         from xtalcodec.viz.crystal_map import crystal_map
 
         embedding = codec.embedding
         known, without = [], []
-        for crystal in prototypes().values() if self.crystals is None else self.crystals:
+        for crystal in self.crystals:
             try:
                 if self.of == "crystal":
                     embedding.check(crystal)
@@ -53,8 +53,6 @@ class Map:
 
         tell(0, len(known))
         vectors = [embedding.vectors(known[k : k + 16], self.of, advance) for k in range(0, len(known), 16)]
-        import numpy as np
-
         drawn = crystal_map(
             [Entry.of(crystal) for crystal in known],
             np.concatenate(vectors),

@@ -6,15 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
-import numpy as np
 import typer
-from jaxtyping import Float
 
 from xtalcodec.cli.options import CodecName, Inputs, MaxSites
 from xtalcodec.cli.running import clear_errors, evenly, finish, load_crystals, names_of, progress_bar, tell, tell_notes
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from xtalcodec.crystal import Crystal
     from xtalcodec.datasets.columns import Entry
     from xtalcodec.embedding.embedding import Embedding, Of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from xtalcodec.latent_space.map import Method
 
 LIMIT = 20_000
-"""Crystals on a map, if nothing else is said: a page of 5 to 15 MB that a browser turns and colours at once."""
+"""Crystals on a map, if nothing else is said: the page stays below 15 MB and answers at once."""
 
 
 class Vector(StrEnum):
@@ -44,7 +44,8 @@ class _Mapped:
     """What is laid out."""
 
     entries: "list[Entry]"
-    vectors: Float[np.ndarray, "n size"]
+    vectors: "np.ndarray"
+    """One row for each entry."""
     unusable: "list[Unusable]"
 
 
@@ -177,6 +178,8 @@ def _entries(crystals: "Sequence[Crystal]") -> "list[Entry]":
 
 def _kept(words: list[str], folder: Path, codec: str, of: "Of", max_sites: int, limit: int) -> _Mapped:
     """Vectors out of an index of the data, to which they are added if they are not there."""
+    import numpy as np
+
     from xtalcodec.cli.embedding import _indexed
     from xtalcodec.latent_space.index import IndexPart
     from xtalcodec.parallel import Pool, open_pool
@@ -196,6 +199,8 @@ def _kept(words: list[str], folder: Path, codec: str, of: "Of", max_sites: int, 
 
 def _of_index(folder: Path, embedding: "Embedding", of: "Of", limit: int) -> _Mapped:
     """Names, formulas and vectors of an index."""
+    import numpy as np
+
     from xtalcodec.datasets.columns import Entry
     from xtalcodec.latent_space.index import Index
 

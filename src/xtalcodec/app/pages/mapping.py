@@ -9,6 +9,7 @@ from nicegui import ui
 
 from xtalcodec.app.controls import CrystalsView, MapView, Text, button, card, choice, tag
 from xtalcodec.app.desk import Desk, Settings
+from xtalcodec.app.links import prototypes
 from xtalcodec.app.mapped import Map
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.views import files_of, table_of, view
@@ -58,7 +59,7 @@ class Page:
         self.of: Of = "structure" if words.get("of") == "structure" else "crystal"
         self.method: Method = "umap" if words.get("layout") == "umap" and "umap" in self.methods else "pca"
         self.colour, self.crystal = words.get("colour", ""), words.get("crystal", "")
-        self.data: Sequence[Crystal] | None = None
+        self.data: Sequence[Crystal] | None = None  # the prototypes
         self.drawn: CrystalMap | None = None
         self.selected: list[int] = []
         with card("The crystals", "input"):
@@ -108,7 +109,8 @@ class Page:
 
     async def go(self) -> None:
         """Draw."""
-        done = await self.desk.do(Map(self.data, self.of, self.method), what="Embedding")
+        crystals = [*prototypes().values()] if self.data is None else self.data
+        done = await self.desk.do(Map(crystals, self.of, self.method), what="Embedding")
         if done is None:
             return
         if without := done["without"]:

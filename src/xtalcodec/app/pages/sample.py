@@ -8,6 +8,7 @@ from nicegui import ui
 from xtalcodec.app.controls import Text, button, card, choice, tag, typed
 from xtalcodec.app.desk import Desk, Settings
 from xtalcodec.app.drawn import Sample
+from xtalcodec.app.links import prototypes
 from xtalcodec.app.pages.conditions import ConditionsForm
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.pages.strip import Strip
@@ -66,7 +67,7 @@ class Page:
         if self.prior not in self.offers:
             self.prior = next(iter(self.offers))
         self.forms: dict[str, ConditionsForm] = {}
-        self.reference: list[Crystal] | None = None
+        self.reference = [*prototypes().values()]
         with card("What is drawn", "input"):
             with tag("div", kind="line"):
                 if len(self.offers) > 1:
@@ -102,7 +103,7 @@ class Page:
         self.against.set(f"Samples are new that are none of your {len(crystals):,} known crystals.")
 
     def _as_prototypes(self) -> None:
-        self.reference = None
+        self.reference = [*prototypes().values()]
         self.against.set(PROTOTYPES_KNOWN)
 
     def _from(self, name: str) -> None:
