@@ -22,7 +22,7 @@ DRAWN = {
     "sample": ("/sample?number=8&seed=3&temperature=0.7&elements=Ca,N,O,Ta", ".messages .note", 1560),
     "complete": (f"/complete?crystal={PEROVSKITE}&gone=3,4,5&number=8&seed=0", ".strip > button:nth-child(6)", 1760),
 }
-"""Picture → address, what is there at the end, and how much of the page's height is shown."""
+"""Picture → address, what is there at the end, and the height of the window, which that of its views follows."""
 
 
 def draw() -> None:
@@ -38,7 +38,7 @@ def draw() -> None:
             page.wait_for_selector(last)
             page.wait_for_selector(".result .view canvas")
             page.wait_for_timeout(3000)  # until the last small picture is drawn
-            page.screenshot(path=SHOTS / f"{name}.png")
+            page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
         browser.close()
 
 
@@ -46,7 +46,7 @@ if __name__ == "__main__":
     draw()
     for name in ("reconstruct", "between", "alter", "complete", "sample", "map"):
         picture = Image.open(SHOTS / f"{name}.png").convert("RGB")
-        picture.thumbnail((1100, 1500), Image.Resampling.LANCZOS)
+        picture.thumbnail((1100, 3000), Image.Resampling.LANCZOS)
         path = HERE / "images" / f"app-{name}.jpg"
         picture.save(path, quality=82, optimize=True, progressive=True)
         size = path.stat().st_size

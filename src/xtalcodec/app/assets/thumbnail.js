@@ -7,8 +7,13 @@ export default {
       if (this.$el.isConnected) this.source = Thumbnails.of(Vue.toRaw(this.view), Vue.toRaw(this.elements)) || this.source;
     };
     this.make = () => Thumbnails.later(make);
+    this.dark = matchMedia("(prefers-color-scheme: dark)");
+    this.dark.addEventListener("change", this.make);
     addEventListener("xtalcodec-theme", this.make);
     this.make();
   },
-  unmounted() { removeEventListener("xtalcodec-theme", this.make); },
+  unmounted() {
+    this.dark.removeEventListener("change", this.make);
+    removeEventListener("xtalcodec-theme", this.make);
+  },
 };
