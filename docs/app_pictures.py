@@ -15,14 +15,16 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "app"))
 from conftest import FLAGS, PATIENCE, SHOTS, serving  # noqa: E402 - the tests' server and browser
 
+WIDTH = 1280
+"""Points of the screen across."""
 LARGEST = 150_000
 """Bytes of a picture."""
 PEROVSKITE = "aflow:AB3C_cP5_221_a_c_b"
 DRAWN = {
-    "sample": ("/sample?number=8&seed=3&temperature=0.7&elements=Ca,N,O,Ta", ".messages .note", 1560),
-    "complete": (f"/complete?crystal={PEROVSKITE}&gone=3,4,5&number=8&seed=0", ".strip > button:nth-child(6)", 1760),
+    "sample": ("/sample?number=8&seed=3&temperature=0.7&elements=Ca,N,O,Ta", ".messages .note"),
+    "complete": (f"/complete?crystal={PEROVSKITE}&gone=3,4,5&number=8&seed=0", ".strip > button:nth-child(6)"),
 }
-"""Picture → address, what is there at the end, and the height of the window, which that of its views follows."""
+"""Picture → address, and what is there at the end."""
 
 
 def draw() -> None:
@@ -31,14 +33,16 @@ def draw() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with serving("--codec", "perov-5") as address, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
-        for name, (path, last, height) in DRAWN.items():
-            page = browser.new_page(viewport={"width": 1280, "height": height})
+        for name, (path, last) in DRAWN.items():
+            page = browser.new_page(viewport={"width": WIDTH, "height": 900})
             page.set_default_timeout(5 * PATIENCE)
             page.goto(address + path)
             page.wait_for_selector(last)
             page.wait_for_selector(".result .view canvas")
             page.wait_for_timeout(3000)  # until the last small picture is drawn
-            page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+            strip = page.locator(".strip").bounding_box()  # the picture ends with it
+            clip = {"x": 0, "y": 0, "width": WIDTH, "height": strip["y"] + strip["height"] + 14}
+            page.screenshot(path=SHOTS / f"{name}.png", full_page=True, clip=clip)
         browser.close()
 
 
@@ -46,7 +50,7 @@ if __name__ == "__main__":
     draw()
     for name in ("reconstruct", "between", "alter", "complete", "sample", "map"):
         picture = Image.open(SHOTS / f"{name}.png").convert("RGB")
-        picture.thumbnail((1100, 3000), Image.Resampling.LANCZOS)
+        picture.thumbnail((1000, 3000), Image.Resampling.LANCZOS)
         path = HERE / "images" / f"app-{name}.jpg"
         picture.save(path, quality=82, optimize=True, progressive=True)
         size = path.stat().st_size
