@@ -140,6 +140,7 @@ def column(entries: Sequence[Entry], name: str) -> Column:
         None of that name, or one without a plain value; with a list of what there is.
     """
     label = QUANTITIES.get(name, name)
+    values: Sequence[Any]
     if name in _properties(entries):
         values = [entry.crystal.properties.get(name) if entry.crystal else None for entry in entries]
     elif name.startswith(SHARE):

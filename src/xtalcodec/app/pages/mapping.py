@@ -130,8 +130,11 @@ class Page:
 
     def _remember(self) -> None:
         """Only the prototypes fit into an address: a data set is too large."""
-        words = {"of": self.of, "layout": self.method, "colour": self.colour or None, "crystal": self.crystal or None}
-        self.desk.remember("/map", **({"data": "prototypes"} | words if self.data is None else {}))
+        if self.data is not None:
+            self.desk.remember("/map")
+            return
+        own = {"colour": self.colour or None, "crystal": self.crystal or None}
+        self.desk.remember("/map", data="prototypes", of=self.of, layout=self.method, **own)
 
     def coloured(self, name: Any) -> None:
         """Remember what the map is coloured by."""
