@@ -13,7 +13,7 @@ from xtalcodec.datasets.columns import Column
 from xtalcodec.viz.crystal_map import CrystalMap
 from xtalcodec.viz.pages.page import elements, fill_page, sectors, tiles_html
 
-MOST_BYTES = 9_000_000
+MOST_BYTES = 8_500_000
 """Of crystals within a page, three quarters of what they take as text: with the points it stays below 15 MB."""
 
 RANGE = 1, 99
