@@ -1,0 +1,70 @@
+"""From one crystal to another by moving atoms: every step is a crystal that is encoded, no latents are mixed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.latents import LatentsError, LatentSet
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.common_cell import MOST_SITES, common_cell
+from xtalcodec.geometry.on_the_way import on_the_way
+
+
+def move(
+    codec: Codec,
+    a: Crystal,
+    b: Crystal,
+    steps: int = 5,
+    *,
+    max_sites: int = MOST_SITES,
+    refine: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> LatentSet:
+    """Return codes of crystals on the way from one to another, both included.
+
+    Both are brought to a common cell whose atoms move least (`common_cell`); cells strain evenly, atoms go from site to
+    site and make room for each other (`on_the_way`), elements change half-way. A latent half-way between those of two
+    crystals holds the atoms of both, where atoms move by more than half a patch; the latent of a crystal half-way does
+    not. Each step is encoded on its own grid.
+
+    Parameters
+    ----------
+    codec
+        A periodic one.
+    a, b
+        Ends of the path.
+    steps
+        Codes on it, both ends included.
+    max_sites
+        Sites of a common cell, at most.
+    refine
+        Improve latents that do not decode to their crystal.
+    progress
+        Called with the number of crystals encoded since the last call.
+
+    Raises
+    ------
+    CrystalError
+        One that this codec cannot hold, or two without a common cell, by name.
+    LatentsError
+        Fewer than two steps; a codec of windows.
+    """
+    if steps < 2:
+        raise LatentsError(f"a path has at least two steps, its ends, not {steps}")
+    if codec.window is not None:
+        raise LatentsError(
+            f"the codec {codec.config.name!r} is one of windows, which have no cell in which atoms could move: its "
+            "latents are mixed on the line or along the arc"
+        )
+    cells = common_cell(a, b, max_sites)
+    for given, crystal in ((a, cells.a), (b, cells.b)):
+        try:
+            codec.place(crystal)
+        except CrystalError as error:
+            raise CrystalError(f"{given.name or given.formula}: {error}") from error
+    called = "-".join(end.name or end.formula for end in (a, b))
+    made = on_the_way(cells, np.linspace(0, 1, steps).tolist())
+    named = [replace(crystal, name=f"{called}-{k + 1}") for k, crystal in enumerate(made)]
+    return codec.encode(named, refine=refine, progress=progress)
