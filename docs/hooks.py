@@ -1,4 +1,4 @@
-"""What MkDocs does not do by itself: run the tutorial, ask the command line for its reference, set formulas."""
+"""What MkDocs does not do by itself: run the notebooks, ask the command line for its reference, set formulas."""
 
 import html
 import re
@@ -14,8 +14,8 @@ from nbconvert import MarkdownExporter
 from nbconvert.preprocessors import CellExecutionError, ExecutePreprocessor
 
 HERE = Path(__file__).parent
-NOTEBOOK = HERE / "tutorial.ipynb"
-DOWNLOAD = "!!! note\n    This page is a notebook: [download it](tutorial.ipynb) and run it yourself.\n\n"
+NOTEBOOKS = "tutorial", "story"
+DOWNLOAD = "!!! note\n    This page is a notebook: [download it]({}.ipynb) and run it yourself.\n\n"
 CLI = "reference/cli.md"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
@@ -24,7 +24,8 @@ BOLD = re.compile(r'<mi mathvariant="bold">([A-Za-z])</mi>')
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made while the site is built."""
-    for path, content in {CLI: command_line(), **tutorial()}.items():
+    pages = [notebook(name) for name in NOTEBOOKS]
+    for path, content in {CLI: command_line(), **{p: c for page in pages for p, c in page.items()}}.items():
         files.append(File.generated(config, path, content=content))
     return files
 
@@ -55,18 +56,18 @@ def command_line() -> str:
     return re.sub(r"^(Example|Under MPI): (.*)$", r"\1:\n\n```sh\n\2\n```", text, flags=re.MULTILINE)
 
 
-def tutorial() -> dict[str, str | bytes]:
-    """Run the notebook; return its page and its pictures, by their paths."""
+def notebook(name: str) -> dict[str, str | bytes]:
+    """Run a notebook; return its page and its pictures, by their paths."""
     import nbformat
 
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    read = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
     try:
-        ExecutePreprocessor(timeout=300, kernel_name="python3").preprocess(notebook, {"metadata": {"path": str(HERE)}})
+        ExecutePreprocessor(timeout=300, kernel_name="python3").preprocess(read, {"metadata": {"path": str(HERE)}})
     except CellExecutionError as error:
-        raise PluginError(f"{NOTEBOOK.name}: {error}") from error
-    for cell in notebook.cells:
+        raise PluginError(f"{name}.ipynb: {error}") from error
+    for cell in read.cells:
         cell["outputs"] = [shown for shown in cell.get("outputs", []) if shown.get("name") != "stderr"]
-    names = {"unique_key": "tutorial", "output_files_dir": "tutorial_files"}
-    text, resources = MarkdownExporter().from_notebook_node(notebook, names)
+    names = {"unique_key": name, "output_files_dir": f"{name}_files"}
+    text, resources = MarkdownExporter().from_notebook_node(read, names)
     title, _, body = text.lstrip().partition("\n")
-    return {"tutorial.md": f"{title}\n\n{DOWNLOAD}{body}", **resources["outputs"]}
+    return {f"{name}.md": f"{title}\n\n{DOWNLOAD.format(name)}{body}", **resources["outputs"]}

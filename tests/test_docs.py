@@ -145,9 +145,10 @@ def test_a_wrong_option_is_found():
 # What is made by scripts
 
 
-def test_the_tutorial_has_no_outputs():
-    """It is run, and an error in it is one of the site, where the site is built: `make docs`."""
-    notebook = json.loads((DOCS / "tutorial.ipynb").read_text())
+@pytest.mark.parametrize("name", ["tutorial.ipynb", "story.ipynb"])
+def test_notebooks_have_no_outputs(name):
+    """They are run, and an error in one is one of the site, where the site is built: `make docs`."""
+    notebook = json.loads((DOCS / name).read_text())
     assert not [cell for cell in notebook["cells"] if cell.get("outputs") or cell.get("execution_count")], (
         "outputs are made when the site is built: clear them"
     )
