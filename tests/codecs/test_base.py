@@ -178,6 +178,16 @@ def test_latents_of_another_codec_are_refused(mp):
         other.decode(mp.encode(PEROVSKITE))
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_latents_that_are_no_numbers_are_refused(mp, wrong):
+    good, bad = mp.encode([PEROVSKITE, PEROVSKITE], refine=False)
+    z = bad.z.copy()
+    z[1, 2] = wrong
+    codes = good, replace(bad, name="bad", z=z)
+    with pytest.raises(LatentsError, match="bad: a number of its latent is not finite"):
+        mp.decode(LatentSet(codes, mp.identity))
+
+
 def test_a_saved_codec_is_the_same(mp, tmp_path):
     mp.save_pretrained(tmp_path)
     again = Codec.from_pretrained(tmp_path)

@@ -79,6 +79,10 @@ def test_requests_that_make_no_sense_are_told(codec, flow):
     nothing, everything = np.zeros(5, dtype=bool), np.ones(5, dtype=bool)
     with pytest.raises(CrystalError, match="nothing is taken out and nothing is to be added"):
         complete(codec, flow, TITANATES[0], nothing)
+    with pytest.raises(PriorError, match="at least one way, not 0"):
+        complete(codec, flow, TITANATES[0], OXYGEN, 0)
+    with pytest.raises(CrystalError, match="it is said of 4 sites whether they are gone; the crystal has 5"):
+        complete(codec, flow, TITANATES[0], OXYGEN[:4])
     with pytest.raises(CrystalError, match="all of SrTiO3 would be taken out"):
         complete(codec, flow, TITANATES[0], everything)
     with pytest.raises(PriorError, match="never saw U in training"):

@@ -3,7 +3,7 @@
 import pytest
 
 from xtalcodec.priors.asked import asked
-from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.priors.conditions import Conditions, Limits, PriorError
 
 
 def test_words_are_conditions():
@@ -27,8 +27,25 @@ def test_words_are_conditions():
         ({"sites": "six"}, "sites six: write a number, or a range as 6-20"),
         ({"space_group": "Fm3m3"}, "space group Fm3m3: no number"),
         ({"properties": ["band_gap"]}, "property band_gap: write name=number"),
+        ({"properties": ["band_gap=nan"]}, "property band_gap=nan: write name=number"),
+        ({"properties": ["band_gap=1", "band_gap=2"]}, "band_gap cannot be both 1 and 2"),
+        ({"elements": " , "}, "elements ' , ': there is none"),
     ],
 )
 def test_words_that_mean_nothing_are_told(words, message):
     with pytest.raises(PriorError, match=message):
         asked(**words)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        (Conditions(sites=(0, 0)), "a cell has at least one site, not 0"),
+        (Conditions(sites=(6, 5)), "from 6 to 5 sites: the first is the larger one"),
+        (Conditions(properties={"band_gap": float("nan")}), "band_gap is asked to be nan, which is no number"),
+        (Conditions(space_group=225, system="trigonal"), "space group 225 is cubic, not trigonal"),
+    ],
+)
+def test_conditions_that_contradict_themselves_are_told(conditions, message):
+    with pytest.raises(PriorError, match=message):
+        conditions.check(Limits((11, 17), 2, 8, ("band_gap",)))

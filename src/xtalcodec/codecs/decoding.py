@@ -142,6 +142,9 @@ class Decoding(Embedded):
                     f"{loud.name}: its latent has noise of {loud.noise:g}, more than {self.most_noise:g}"
                 )
             lattice = torch.from_numpy(np.stack([c.lattice for c in codes])).float().to(self.device)
+            finite = z.isfinite().all((1, 2)) & lattice.isfinite().all((1, 2))
+            if not finite.all():
+                raise LatentsError(f"{codes[int(finite.int().argmin())].name}: a number of its latent is not finite")
             yield indices, codes, z, lattice
 
     @torch.no_grad()

@@ -216,7 +216,7 @@ def codes_in(path: str | Path, start: int = 0, stop: int | None = None) -> Itera
                 return
             for record in batch.slice(max(start - row, 0), stop - max(start, row)).to_pylist():
                 # Files of 0.1 have one kind for all of their rows.
-                yield _code({"given_as": about.get("kind")} | record)
+                yield code_of({"given_as": about.get("kind")} | record)
             row += batch.num_rows
 
 
@@ -241,8 +241,14 @@ def _latents(path: str | Path) -> "Iterator[tuple[ParquetFile, dict]]":
         raise LatentsError(f"{path}: cannot be read as latents: {str(error).splitlines()[0][:200]}") from error
 
 
-def _code(row: dict) -> CrystalCode:
-    """One row of the file; refuses what could not be decoded."""
+def code_of(row: dict) -> CrystalCode:
+    """Build a code from a row of a file of latents.
+
+    Raises
+    ------
+    LatentsError
+        What could not be decoded: numbers that are not finite, or do not fit each other.
+    """
     a, b, c = row["patches"]
     z = np.array(row["z"], dtype=np.float32)
     lattice = np.array(row["lattice"], dtype=np.float64).reshape(3, 3)

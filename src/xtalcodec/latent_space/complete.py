@@ -32,6 +32,8 @@ class Completed:
     """Share of the known sites that decoding gave back of itself."""
     confidence: float
     """The decoder's, times the share of the known sites that were found."""
+    attempt: int = 0
+    """Which of the ways drawn it is, from 0."""
 
 
 def complete(
@@ -73,6 +75,10 @@ def complete(
         Atoms that the prior cannot add.
     """
     codec.check_owns(prior.codec)
+    if n < 1:
+        raise PriorError(f"a crystal is completed in at least one way, not {n}")
+    if gone.shape != (len(crystal),):
+        raise CrystalError(f"it is said of {gone.size} sites whether they are gone; the crystal has {len(crystal)}")
     known = _known(crystal, gone)
     wanted = _wanted(crystal, gone, added)
     reduced, basis = niggli(known)
@@ -94,7 +100,7 @@ def complete(
     codes = replace(codes, codes=tuple(replace(c, basis=basis, origin=back, name=known.name) for c in codes))
     elements = [plan.composition.elements for plan in plans]
     found = codec.decode_crystals(codes, elements=elements, ordered=True)
-    ways = [_completed(known, decoded) for decoded in found if decoded is not None]
+    ways = [replace(_completed(known, decoded), attempt=k) for k, decoded in enumerate(found) if decoded is not None]
     return sorted(ways, key=lambda way: -way.confidence)
 
 

@@ -64,6 +64,8 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
     codec.check_owns(prior.codec)
     if not 0 < noise <= 1:
         raise PriorError(f"noise is above 0 and at most 1, not {noise:g}")
+    if n < 1:
+        raise PriorError(f"there is at least one variation, not {n}")
     if not crystal.is_ordered:
         raise PriorError(
             f"{crystal.name or crystal.formula} has shared or partly empty sites; a flow knows ordered ones"

@@ -1,6 +1,7 @@
 """What samples are asked to be, in words."""
 
 from collections.abc import Sequence
+from math import isfinite, nan
 
 from xtalcodec.geometry.elements import atomic_number
 from xtalcodec.priors.conditions import Conditions, PriorError
@@ -42,7 +43,7 @@ def asked(
         sites=_sites(sites) if sites else None,
         space_group=_space_group(space_group) if space_group else 0,
         system=(crystal_system or "").strip().lower(),
-        properties=dict(property_of(word) for word in properties),
+        properties=properties_of(properties),
     )
 
 
@@ -51,6 +52,8 @@ def _elements(text: str) -> tuple[int, ...]:
         numbers = {atomic_number(part) for part in text.replace("-", ",").split(",") if part.strip()}
     except ValueError as error:
         raise PriorError(f"elements {text}: {error}") from error
+    if not numbers:
+        raise PriorError(f"elements {text!r}: there is none; write them as in Ti,O")
     return tuple(sorted(numbers))
 
 
@@ -95,6 +98,21 @@ def _space_group(text: str) -> int:
     raise PriorError(f"space group {text}: no number from 1 to 230, and no symbol as Fm-3m")
 
 
+def properties_of(words: Sequence[str]) -> dict[str, float]:
+    """Read properties and their values.
+
+    Raises
+    ------
+    PriorError
+        Not a name and a number; two values of one property.
+    """
+    values: dict[str, float] = {}
+    for name, value in map(property_of, words):
+        if values.setdefault(name, value) != value:
+            raise PriorError(f"{name} cannot be both {values[name]:g} and {value:g}")
+    return values
+
+
 def property_of(text: str) -> tuple[str, float]:
     """Read `band_gap=1.5`.
 
@@ -105,6 +123,9 @@ def property_of(text: str) -> tuple[str, float]:
     """
     name, _, value = text.partition("=")
     try:
-        return name.strip(), float(value)
+        number = float(value)
     except ValueError:
-        raise PriorError(f"property {text}: write name=number, as in band_gap=1.5") from None
+        number = nan
+    if not isfinite(number):
+        raise PriorError(f"property {text}: write name=number, as in band_gap=1.5")
+    return name.strip(), number

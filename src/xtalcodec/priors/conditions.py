@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import gcd
+from math import gcd, isfinite
 
 from xtalcodec.geometry.elements import symbol
 from xtalcodec.geometry.symmetry import SYSTEMS, crystal_system
@@ -76,14 +76,18 @@ class Conditions:
             raise PriorError(f"space group {self.space_group} is {crystal_system(self.space_group)}, not {self.system}")
         if self.system and self.system not in NAMES:
             raise PriorError(f"there is no crystal system {self.system!r}: one of {', '.join(NAMES)}")
-        for name in self.properties:
+        for name, value in self.properties.items():
             if name not in limits.properties:
                 raise PriorError(f"this prior knows no {name!r}: one of {', '.join(limits.properties)}")
+            if not isfinite(value):
+                raise PriorError(f"{name} is asked to be {value}, which is no number")
 
     def _check_sites(self, limits: Limits) -> None:
         low, high = self.sites or (1, limits.most_sites)
         if low > high:
             raise PriorError(f"from {low} to {high} sites: the first is the larger one")
+        if low < 1:
+            raise PriorError(f"a cell has at least one site, not {low}")
         if low > limits.most_sites:
             raise PriorError(f"{low} sites are asked for; this prior makes cells of 1 to {limits.most_sites}")
         if any(count < 1 for count in self.composition.values()):
