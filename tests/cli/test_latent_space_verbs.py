@@ -282,4 +282,61 @@ def test_samples_are_compared_ranked_and_kept_in_a_table(run, cifs, tmp_path):
     assert "of the valid are novel" in result.output or not any(row["valid"] for row in rows)
     result = run("sample", tmp_path / "z.parquet", "--hull", tmp_path / "h.parquet")
     assert result.exit_code == 2
-    assert "--hull is for --rank stability" in result.output
+    assert "--hull is for --rank stability and --relax" in result.output
+
+
+SHRINKS = 0.98
+"""Of a potential that shrinks every cell and gains a tenth of an electronvolt by it."""
+
+
+@pytest.fixture
+def shrinking(monkeypatch):
+    from xtalcodec.evaluation.generation import relaxing
+
+    def relaxation(crystal, _name, steps):
+        told = {"energy": -1.1, "before": -1.0, "converged": True, "numbers": crystal.numbers.tolist()}
+        lattice = crystal.lattice * (SHRINKS if steps else 1)
+        return told | {"lattice": lattice.ravel().tolist(), "frac_coords": crystal.frac_coords.ravel().tolist()}
+
+    monkeypatch.setattr(relaxing, "relaxation", relaxation)
+
+
+@pytest.mark.usefixtures("shrinking")
+def test_what_is_relaxed_is_written_as_it_ended(run, cifs, tmp_path):
+    assert run("encode", cifs, "--out", tmp_path / "z.parquet", "--no-refine").exit_code == 0
+    words = ["sample", tmp_path / "z.parquet", "-n", 2, "--temperature", 0.0]
+    assert run(*words, "--out", tmp_path / "plain").exit_code == 0
+    result = run(*words, "--relax", "--symprec", 0.1, "--out", tmp_path / "relaxed")
+    assert result.exit_code == 0, result.output
+    plain, relaxed = (read_all([tmp_path / name / "sample-1.cif"])[0][0] for name in ("plain", "relaxed"))
+    assert relaxed.volume == pytest.approx(plain.volume * SHRINKS**3, rel=1e-3)
+    (row, _) = pq.read_table(tmp_path / "relaxed" / "samples.parquet").to_pylist()
+    assert (row["energy_before"], row["energy_per_atom"], row["relaxed"], row["symmetrised"]) == (-1, -1.1, True, True)
+    assert row["displacement"] == pytest.approx(0, abs=1e-9)
+    words = ["alter", cifs / "SrTiO3.cif", *OXIDE, "--no-refine", "--relax", "--json", tmp_path / "a.json"]
+    result = run(*words, "--out", tmp_path / "altered")
+    assert result.exit_code == 0, result.output
+    (first, _) = json.loads((tmp_path / "a.json").read_text())["crystals"]
+    assert (first["energy_before"], first["energy_per_atom"], first["why_not"]) == (-1.0, -1.1, None)
+    assert read_all([tmp_path / "altered" / "SrTiO3.cif"])[0][0].volume < 0.97 * 3.905**3
+
+
+@pytest.mark.parametrize("words", [["sample", "perov-5"], ["complete", "{}"], ["alter", "{}", *OXIDE]])
+def test_what_relaxing_needs_is_told_before_anything_is_made(run, cifs, monkeypatch, words):
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *on: None if name == "sevenn" else find(name, *on))
+    result = run(*(word.format(cifs / "SrTiO3.cif") for word in words), "--relax")
+    assert result.exit_code == 2
+    assert "SevenNet is not installed; this needs pip install 'xtalcodec[stability]'" in result.output
+
+
+def test_ways_to_go_are_told_apart(run, cifs):
+    words = ["interpolate", cifs / "SrTiO3.cif", cifs / "BaTiO3.cif", "--no-refine", "--steps", 3]
+    result = run(*words, "--noise", 0.2)
+    assert result.exit_code == 2
+    assert "--noise is for latents that are mixed: --path line, arc or flow" in result.output
+    result = run(*words, "--path", "atoms", "--codec", "linear-unit-cell")
+    assert result.exit_code == 2
+    assert "is one of windows, which have no cell in which atoms could move" in result.output

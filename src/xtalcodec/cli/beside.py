@@ -1,16 +1,19 @@
 """What samples are compared with, and ranked by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, cast
+from typing import TYPE_CHECKING, Optional
 
+from xtalcodec.cli.relaxing import unseen
 from xtalcodec.cli.running import progress_bar, tell
 
 if TYPE_CHECKING:
     from xtalcodec.crystal import Crystal
     from xtalcodec.evaluation.generation.hull import Hull
+    from xtalcodec.evaluation.generation.memo import Memo
     from xtalcodec.evaluation.generation.proposals import Proposal
     from xtalcodec.parallel import Pool
 
@@ -32,9 +35,13 @@ class Beside:
     potential: str
     """What relaxes, if samples are ranked by stability."""
     hull: Optional["Hull"]
+    relax: bool
+    """Whether samples become what they relax to."""
 
     @classmethod
-    def read(cls, reference: Sequence[str], rank: Rank | None, potential: str, hull: Path | None) -> "Beside":
+    def read(
+        cls, reference: Sequence[str], rank: Rank | None, potential: str, hull: Path | None, *, relax: bool = False
+    ) -> "Beside":
         """Read the crystals and the hull, and see that what is needed is installed.
 
         Parameters
@@ -47,6 +54,8 @@ class Beside:
             Its name.
         hull
             Table of `xtalcodec hull`.
+        relax
+            Whether samples become what they relax to.
 
         Raises
         ------
@@ -60,9 +69,9 @@ class Beside:
         from xtalcodec.evaluation.generation.potentials import check_potential
         from xtalcodec.evaluation.generation.weighing import check_comparison
 
-        if hull and rank is not Rank.stability:
-            raise ValueError("--hull is for --rank stability")
-        if rank is Rank.stability:
+        if hull and not relax and rank is not Rank.stability:
+            raise ValueError("--hull is for --rank stability and --relax")
+        if relax or rank is Rank.stability:
             check_potential(potential)
         energies = Hull.read(hull, potential) if hull else None
         known = None
@@ -70,30 +79,52 @@ class Beside:
             check_comparison()
             known, unusable = read_crystals("reference", reference)
             tell(unusable)
-        return cls(known, rank, potential, energies)
+        return cls(known, rank, potential, energies, relax)
 
-    def looked_at(self, samples: "list[Proposal]", workers: int, cache: Path | None) -> "list[Proposal]":
+    def relaxed(
+        self,
+        drawn: "Iterable[Proposal]",
+        symprec: float | None,
+        memo: "Memo",
+        pool: "Pool",
+        advance: Callable[[int], None],
+    ) -> "Iterator[Proposal]":
+        """Relax samples as they come, some at a time; each is then what it relaxed to.
+
+        Parameters
+        ----------
+        drawn
+            As they come.
+        symprec
+            Å: brought to their symmetry within it, where their energy does not rise.
+        memo, pool
+            Where relaxations are kept, and where they are computed.
+        advance
+            Called with the number of samples done since the last call.
+        """
+        from xtalcodec.evaluation.generation.weighing import weighed
+        from xtalcodec.parallel import QUEUED
+
+        samples = iter(drawn)
+        while part := list(islice(samples, QUEUED * pool.size())):
+            yield from weighed(part, self.potential, self.hull, memo, pool, unseen, keep=True, symprec=symprec)
+            advance(len(part))
+
+    def looked_at(self, samples: "list[Proposal]", memo: "Memo", pool: "Pool") -> "list[Proposal]":
         """Compare samples with the reference, relax and order them, as asked.
 
         Parameters
         ----------
         samples
-            As they were drawn.
-        workers
-            Processes.
-        cache
-            File that keeps results, so that a run that was killed goes on; in memory if None.
+            As they were drawn, or relaxed.
+        memo, pool
+            Where results are kept, so that a run that was killed goes on, and where they are computed.
         """
-        from xtalcodec.evaluation.generation.memo import Memo
         from xtalcodec.evaluation.generation.proposals import ranked
         from xtalcodec.evaluation.generation.weighing import compared, weighed
-        from xtalcodec.parallel import open_pool
 
-        if self.reference is not None or self.rank is Rank.stability:
-            with Memo(cache) as memo, open_pool(workers=workers) as opened:
-                pool = cast("Pool", opened)  # of this machine: there is one
-                if self.reference is not None:
-                    samples = compared(samples, self.reference, memo, pool, progress_bar)
-                if self.rank is Rank.stability:
-                    samples = weighed(samples, self.potential, self.hull, memo, pool, progress_bar)
+        if self.reference is not None:
+            samples = compared(samples, self.reference, memo, pool, progress_bar)
+        if self.rank is Rank.stability and not self.relax:
+            samples = weighed(samples, self.potential, self.hull, memo, pool, progress_bar)
         return samples if self.rank is None else ranked(samples, self.rank.value)

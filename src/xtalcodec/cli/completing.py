@@ -5,9 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from xtalcodec.cli.decoded import Formatted, Out, print_rows
+from xtalcodec.cli.hull import Potential
 from xtalcodec.cli.latent_space import One, one
 from xtalcodec.cli.options import Device, Format, Json, MaxSites
 from xtalcodec.cli.priors import PriorName, load_pair
+from xtalcodec.cli.relaxing import Relax, Relaxer, check_relaxer, relaxed_rows
 from xtalcodec.cli.running import clear_errors, write_each
 from xtalcodec.io.limits import MAX_SITES
 
@@ -31,6 +33,8 @@ def complete(
     ] = None,
     n: Annotated[int, typer.Option("-n", "--number", help="Ways to complete it.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Another gives other ways.")] = 0,
+    relax: Relax = False,
+    potential: Relaxer = Potential.sevennet_0,
     out: Out = None,
     fmt: Formatted = Format.cif,
     json: Json = None,
@@ -38,6 +42,8 @@ def complete(
     device: Device = "auto",
 ) -> None:
     """Complete a crystal: keep its known sites, and draw what may be where others are missing; the surest first.
+
+    With --relax known sites move too, and the crystal of least energy comes first, where all hold the same atoms.
 
     Example: xtalcodec complete LiFePO4.cif --remove-species Li -n 20 --out completed
     """
@@ -49,6 +55,7 @@ def complete(
     from xtalcodec.priors.asked import composition_of
 
     with clear_errors():
+        check_relaxer(potential, relax=relax)
         given = one(crystal, max_sites)
         gone = given.numbers < 0
         for element in remove_species or []:
@@ -70,11 +77,21 @@ def complete(
             | {"added": way.added, "known_found": way.found, "confidence": way.confidence}
             for k, way in enumerate(ways)
         ]
+        made = [way.crystal for way in ways]
+        if relax:
+            rows, ended = relaxed_rows(rows, made, potential, None)
+            order = sorted(range(len(rows)), key=lambda k: _height(rows[k]))
+            rows, made = [rows[k] for k in order], [end for k in order if (end := ended[k]) is not None]
         if rows:
             print_rows(rows)
         typer.echo(f"{len(ways)} of {n} decoded; {int((~gone).sum())} sites of {called} are kept")
         if out:
-            named = (replace(way.crystal, name=row["name"]) for way, row in zip(ways, rows, strict=True))
+            named = (replace(crystal, name=row["name"]) for crystal, row in zip(made, rows, strict=True))
             written, _ = write_each(named, out, fmt.value, None)
             typer.echo(f"{written} crystals are in {out}")
         write_json(json, {"codec": model.identity, "seed": seed, "asked": n, "ways": rows})
+
+
+def _height(row: dict[str, Any]) -> tuple[bool, float]:
+    """What ways to complete a crystal are ordered by: the least energy first, those without one last."""
+    return row["energy_per_atom"] is None, row["energy_per_atom"] or 0.0

@@ -12,6 +12,7 @@ from xtalcodec.cli.running import progress_bar, write_each
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec, DecodedCrystal
     from xtalcodec.codecs.latents import LatentSet
+    from xtalcodec.crystal import Crystal
     from xtalcodec.io.read import Unusable
 
 Out = Annotated[Path | None, typer.Option(help="Folder for the decoded crystals.")]
@@ -56,10 +57,10 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     show_table([key.replace("_", " ") for key in shown], cells, good)
 
 
-def write(found: "Sequence[DecodedCrystal | None]", out: Path | None, fmt: Format, symprec: float | None) -> None:
-    """Write what decoded."""
+def write(made: "Sequence[Crystal | None]", out: Path | None, fmt: Format, symprec: float | None) -> None:
+    """Write what decoded; None where nothing did."""
     if out:
-        count, _ = write_each((d.crystal for d in found if d), out, fmt.value, symprec)
+        count, _ = write_each((crystal for crystal in made if crystal), out, fmt.value, symprec)
         typer.echo(f"{count} decoded crystals are in {out}")
 
 

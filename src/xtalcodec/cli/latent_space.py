@@ -1,5 +1,6 @@
 """`interpolate` and `alter`: what lies between two crystals, and what becomes of one that is altered."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,17 +23,20 @@ from xtalcodec.cli.decoded import (
 from xtalcodec.cli.hull import Potential
 from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
 from xtalcodec.cli.priors import PriorName, load_pair
+from xtalcodec.cli.relaxing import Relax, Relaxer, check_relaxer, relaxed_rows
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
+    from xtalcodec.codecs.base import DecodedCrystal
     from xtalcodec.crystal import Crystal
     from xtalcodec.evaluation.along_path import Step
 
 
 class Way(StrEnum):
-    """How latents are mixed."""
+    """How one goes from a crystal to another."""
 
+    atoms = "atoms"
     line = "line"
     arc = "arc"
     flow = "flow"
@@ -50,9 +54,12 @@ def interpolate(
     codec: CodecName = "mp",
     steps: Annotated[int, typer.Option(help="Crystals on the way, both ends included.", min=2)] = 5,
     path: Annotated[
-        Way,
-        typer.Option(help="Latents are mixed on the line between them, along the arc, or along a flow (--prior)."),
-    ] = Way.line,
+        Way | None,
+        typer.Option(
+            help="Atoms are moved, and every step is encoded; or latents are mixed on the line between them, along the "
+            "arc, or along a flow (--prior). If not given: atoms, and of windows, which have no such cell, the line."
+        ),
+    ] = None,
     prior: Annotated[
         str | None,
         typer.Option(help="A flow that ships, or its folder; the codec's if not given. The same as --path flow."),
@@ -60,7 +67,11 @@ def interpolate(
     spherical: Annotated[bool, typer.Option("--spherical", help="The same as --path arc.")] = False,
     noise: Annotated[
         float | None,
-        typer.Option(help="Noise that a codec which knows of it is told between the ends; 0.3 if not given.", min=0),
+        typer.Option(
+            help="Noise that a codec which knows of it is told between the ends, where latents are mixed; 0.3 if not "
+            "given.",
+            min=0,
+        ),
     ] = None,
     energy: Annotated[bool, typer.Option("--energy", help="Energy of every step, by --potential.")] = False,
     potential: Annotated[Potential, typer.Option(help="What gives the energies.")] = Potential.sevennet_0,
@@ -78,11 +89,12 @@ def interpolate(
     max_sites: MaxSites = MAX_SITES,
     device: Device = "auto",
 ) -> None:
-    """Decode what lies between two crystals: latents and cells are mixed step by step.
+    """Decode what lies between two crystals, step by step.
 
-    A periodic codec puts both on a common cell, with as few sites, and moves of atoms as short, as can be; one of
-    windows (unit_cell, repeating) turns b so that its cell lies on a's. Nothing is read that neither end has, where the
-    codec can forbid it.
+    A periodic codec puts both on a common cell, with as few sites, and moves of atoms as short, as can be. There atoms
+    are moved, making room for each other, and every step is encoded (--path atoms); or latents are mixed. A codec of
+    windows (unit_cell, repeating) turns b so that its cell lies on a's, and mixes latents. Nothing is read that neither
+    end has, where the codec can forbid it.
 
     Example: xtalcodec interpolate NaCl.cif CsCl.cif --steps 9 --energy --out path --strip path.png
     """
@@ -93,37 +105,48 @@ def interpolate(
     from xtalcodec.latent_space.flows import along
     from xtalcodec.latent_space.interpolate import NOISE, elements_of
     from xtalcodec.latent_space.interpolate import interpolate as mix
+    from xtalcodec.latent_space.moving import move
     from xtalcodec.latent_space.paths import PATHS
 
     with clear_errors():
         check_pictures(strip, movie)
         if energy:
             check_potential(potential.value)
-        way = Way.arc if spherical else Way.flow if prior else path
-        if way is Way.flow:
+        asked_way = Way.arc if spherical else Way.flow if prior else path
+        fitted = None
+        if asked_way is Way.flow:
             model, fitted = load_pair(prior, codec, device)
-            path_of = along(fitted)
         else:
-            model, path_of = load_codec(codec, device), PATHS[way.value]
-        ends = one(a, max_sites), one(b, max_sites)
-        with progress_bar("encoding", 2) as advance:
-            codes = mix(
-                model,
-                *ends,
-                steps,
-                path=path_of,
-                noise=NOISE if noise is None else noise,
-                max_sites=common_sites or MOST_SITES,
-                refine=not no_refine,
-                progress=advance,
-            )
+            model = load_codec(codec, device)
+        way = asked_way or (Way.atoms if model.window is None else Way.line)
+        if way is Way.atoms and noise is not None:
+            raise ValueError("--noise is for latents that are mixed: --path line, arc or flow")
+        ends, most = (one(a, max_sites), one(b, max_sites)), common_sites or MOST_SITES
+        refine = not no_refine
+        if way is Way.atoms:
+            with progress_bar("encoding", steps) as advance:
+                codes = move(model, *ends, steps, max_sites=most, refine=refine, progress=advance)
+        else:
+            path_of = along(fitted) if fitted else PATHS[way.value]
+            told = NOISE if noise is None else noise
+            with progress_bar("encoding", 2) as advance:
+                codes = mix(
+                    model,
+                    *ends,
+                    steps,
+                    path=path_of,
+                    noise=told,
+                    max_sites=most,
+                    refine=refine,
+                    progress=advance,
+                )
         with progress_bar("decoding", steps) as advance:
             asked = potential.value if energy else None
             found = steps_along(model, codes, elements=elements_of(*ends), potential=asked, progress=advance)
         rows = [_step(step, energy) for step in found]
         print_rows(rows)
         decoded = [step.decoded for step in found]
-        write(decoded, out, fmt, symprec)
+        write([step.decoded.crystal if step.decoded else None for step in found], out, fmt, symprec)
         titles = [f"{100 * row['share']:.0f} %  {row['formula']}" for row in rows]
         draw(model, codes, decoded, titles, strip, movie, html)
         about = {"path": way.value, "spherical": way is Way.arc, "noise": max(code.noise for code in codes)}
@@ -166,6 +189,8 @@ def alter(
     ] = None,
     n: Annotated[int, typer.Option("-n", "--number", help="Variations.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Another gives other variations, and another random strain.")] = 0,
+    relax: Relax = False,
+    potential: Relaxer = Potential.sevennet_0,
     out: Out = None,
     fmt: Formatted = Format.cif,
     symprec: Symprec = None,
@@ -186,11 +211,10 @@ def alter(
     Near it, by the flow that ships: xtalcodec alter SrTiO3.cif --noise 0.4 --towards band_gap=2 -n 20 --out varied
     """
     from xtalcodec.cli.report import write_json
-    from xtalcodec.evaluation.displacement import rms_displacement
     from xtalcodec.latent_space.alter import Replacement, replaced, with_density
     from xtalcodec.latent_space.flows import variations
     from xtalcodec.latent_space.strain import strain_of, strained
-    from xtalcodec.priors.asked import property_of
+    from xtalcodec.priors.asked import properties_of
     from xtalcodec.priors.conditions import Conditions
 
     with clear_errors():
@@ -201,14 +225,13 @@ def alter(
             raise ValueError("--noise goes without --scale-density: a variation is of a crystal")
         if noise is None and (prior is not None or towards):
             raise ValueError("--prior and --towards are for --noise")
-        wanted = Conditions(properties=dict(property_of(text) for text in towards or []))
+        check_relaxer(potential, relax=relax)
+        wanted = Conditions(properties=properties_of(towards or []))
         cell = None if strain is None else strain_of(strain, seed)
         changes = [Replacement.parse(text) for text in replace or []]
         model, fitted = (load_codec(codec, device), None) if noise is None else load_pair(prior, codec, device)
         given = one(crystal, max_sites)
-        asked = replaced(given, changes)
-        if cell is not None:
-            asked = strained(asked, cell)
+        asked = replaced(given, changes) if cell is None else strained(replaced(given, changes), cell)
         elements = None
         if scale_density:
             codes = with_density(model, asked, scale_density)
@@ -222,20 +245,33 @@ def alter(
             with progress_bar("encoding", len(targets)) as advance:
                 codes = model.encode(targets, refine=not no_refine, progress=advance)
         found = model.decode_crystals(codes, elements=elements, ordered=elements is not None)
-        rows = []
-        for row, target, decoded in zip(abouts(model, codes, found), targets, found, strict=True):
-            rms = rms_displacement(target, decoded.crystal) if decoded else None
-            rows.append({**row, "asked": target.formula, "matched": rms is not None, "rms": rms})
+        rows = _beside(targets, abouts(model, codes, found), found)
+        made = [decoded.crystal if decoded else None for decoded in found]
+        if relax:
+            rows, made = relaxed_rows(rows, made, potential, symprec)
         print_rows(rows)
-        write(found, out, fmt, symprec)
+        write(made, out, fmt, None if relax else symprec)
         titles = [row["formula"] for row in rows]
         if scale_density:
             titles = [f"× {scale:g}  {title}" for scale, title in zip(scale_density, titles, strict=True)]
         draw(model, codes, found, titles, strip, movie, html)
         settings = {"replace": replace or [], "scale_density": scale_density or [], "noise": noise, "seed": seed}
-        settings |= {"strain": strain, "towards": dict(wanted.properties)}
-        write_json(json, {"codec": model.identity, **settings, "crystals": rows})
+        about = {"codec": model.identity, **settings, "strain": strain, "towards": dict(wanted.properties)}
+        write_json(json, about | {"crystals": rows})
     finish(lost(rows))
+
+
+def _beside(
+    targets: "Sequence[Crystal]", rows: Sequence[dict[str, Any]], found: "Sequence[DecodedCrystal | None]"
+) -> list[dict[str, Any]]:
+    """Rows of what decoded, each beside the crystal that was asked for."""
+    from xtalcodec.evaluation.displacement import rms_displacement
+
+    told = []
+    for row, target, decoded in zip(rows, targets, found, strict=True):
+        rms = rms_displacement(target, decoded.crystal) if decoded else None
+        told.append({**row, "asked": target.formula, "matched": rms is not None, "rms": rms})
+    return told
 
 
 def one(text: str, max_sites: int) -> "Crystal":

@@ -1,8 +1,8 @@
 """`sample`: crystals of random codes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -13,22 +13,21 @@ from xtalcodec.cli.evaluate_samples import Cache
 from xtalcodec.cli.hull import Potential
 from xtalcodec.cli.options import Device, Format, Json, Symprec
 from xtalcodec.cli.priors import load_pair
-from xtalcodec.cli.running import clear_errors, load_codec, progress_bar, write_each
+from xtalcodec.cli.relaxing import Relax, Relaxer
+from xtalcodec.cli.running import clear_errors, load_codec, progress_bar
+from xtalcodec.cli.sample_folder import SampleFolder
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
-    from xtalcodec.crystal import Crystal
     from xtalcodec.evaluation.generation.proposals import Proposal
+    from xtalcodec.parallel import Pool
     from xtalcodec.priors.base import Prior
 
 DRAWN = 8
 """Samples, at most, in a strip, a film or a page."""
 
-UNSHOWN = "volume_per_atom", "displacement"
+UNSHOWN = ("volume_per_atom",)
 """Columns of the table that are in files alone."""
-
-TABLE = "samples.parquet"
-"""File of `--out` with a row for every sample."""
 
 
 def sample(
@@ -72,7 +71,8 @@ def sample(
         Rank | None,
         typer.Option(help="Order the table and number it: by confidence; or by energy, for which samples are relaxed."),
     ] = None,
-    potential: Annotated[Potential, typer.Option(help="What relaxes them (--rank stability).")] = Potential.sevennet_0,
+    relax: Relax = False,
+    potential: Relaxer = Potential.sevennet_0,
     hull: Annotated[
         Path | None, typer.Option(help="Table of `xtalcodec hull`: --rank stability goes by the energy above it.")
     ] = None,
@@ -94,7 +94,8 @@ def sample(
     normal distribution is fitted to the codes of many crystals. Every sample is told. A valid one decodes to atoms
     apart by more than half of the sum of their covalent radii, with 4 to 150 Å³ each; of a repeating window it accounts
     for 90 % of the atoms. "same as" names an earlier sample that is the same crystal. Files are written as samples
-    come; samples.parquet, beside them, has a row for every sample in the end, with its CIF, and why it is not valid.
+    come; samples.parquet, beside them, has a row for every sample, with its CIF, and why it is not valid. A run that
+    was stopped keeps what it has, and the same command goes on from there.
 
     Example: xtalcodec sample perov-5 -n 32 --elements Sr,Ti,O --out samples --strip samples.png
 
@@ -102,15 +103,16 @@ def sample(
     """
     from xtalcodec.cli.report import SHOWN, write_json
     from xtalcodec.config import build
-    from xtalcodec.evaluation.generation import generation_summary
+    from xtalcodec.evaluation.generation import Memo, generation_summary
     from xtalcodec.evaluation.generation.proposals import proposals, write_table
+    from xtalcodec.parallel import open_pool
     from xtalcodec.priors.asked import asked
     from xtalcodec.priors.conditions import Conditions
     from xtalcodec.priors.plan import SamplerConfig
 
     with clear_errors():
         check_pictures(strip, movie)
-        beside = Beside.read(reference or [], rank, potential.value, hull)
+        beside = Beside.read(reference or [], rank, potential.value, hull, relax=relax)
         wanted = asked(elements, composition, sites, space_group, crystal_system, properties or [])
         given = {k: v for k, v in (("steps", steps), ("guidance", guidance), ("churn", churn)) if v is not None}
         model, fitted = _opened(source, codec, device, prior, variance, grid)
@@ -121,42 +123,28 @@ def sample(
         if save:
             fitted.save(save)
             typer.echo(f"the prior is in {save}")
-        with progress_bar("sampling", n) as advance:
-            drawn = proposals(model, fitted, n, seed, temperature, advance)
-            found = _written(drawn, out, fmt, symprec, valid_only=valid_only)
-        found = beside.looked_at(found, workers, cache or (out and out / "samples.sqlite"))
+        with Memo(cache or (out and out / "samples.sqlite")) as memo, open_pool(workers=workers) as opened:
+            pool = cast("Pool", opened)  # of this machine: there is one
+            with progress_bar("sampling", n) as advance:
+                drawn = proposals(model, fitted, n, seed, temperature, None if relax else advance, memo)
+                if relax:
+                    drawn = beside.relaxed(drawn, symprec, memo, pool, advance)
+                folder = SampleFolder(out, fmt.value, symprec, n, valid_only=valid_only) if out else None
+                found = list(drawn if folder is None else folder.taking(drawn))
+            if folder:
+                typer.echo(f"{folder.written} decoded crystals are in {out}")
+            found = beside.looked_at(found, memo, pool)
         rows = [one.row() for one in found]
         print_rows([{k: v for k, v in row.items() if k not in UNSHOWN} for row in rows[:SHOWN]])
         if n > SHOWN:
             typer.echo(f"… and {n - SHOWN} more: --out and --json keep them all")
         told = generation_summary([one.about for one in found])
         _tell_samples(fitted, told, rows)
-        if out:
-            typer.echo(f"{write_table(found, out / TABLE, symprec)} rows, one for every sample, are in {out / TABLE}")
+        if folder:
+            typer.echo(f"{write_table(found, folder.table, symprec)} rows, one for every sample, are in {folder.table}")
         _draw(model, [one for one in found if one.about.valid or not valid_only], strip, movie, html)
         settings = {"prior": fitted.format, "crystals": fitted.crystals, "seed": seed, "temperature": temperature}
         write_json(json, {"codec": fitted.codec, **settings, **told, "samples": rows})
-
-
-def _written(
-    drawn: "Iterable[Proposal]", out: Path | None, fmt: Format, symprec: float | None, *, valid_only: bool
-) -> "list[Proposal]":
-    """All samples; those that decoded are written to files as they come."""
-    found = []
-
-    def decoded() -> "Iterator[Crystal]":
-        for one in drawn:
-            found.append(one)
-            if one.decoded and (one.about.valid or not valid_only):
-                yield one.decoded.crystal
-
-    if out is None:
-        for _ in decoded():
-            pass
-    else:
-        count, _ = write_each(decoded(), out, fmt.value, symprec)
-        typer.echo(f"{count} decoded crystals are in {out}")
-    return found
 
 
 def _draw(

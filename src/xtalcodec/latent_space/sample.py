@@ -1,16 +1,18 @@
 """Crystals that nobody has seen: codes of a prior, decoded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.priors.base import Prior
+from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.plan import Plan
 
-TOGETHER = 256
+TOGETHER = 64
 """Samples at a time."""
 
 
@@ -36,6 +38,19 @@ class Sampled:
         return (tuple(z.tolist()), tuple(counts.tolist())) == (wanted.elements, wanted.counts)
 
 
+@runtime_checkable
+class KeptCodes(Protocol):
+    """Codes of samples that were drawn before, by their numbers."""
+
+    def known(self, numbers: Sequence[int]) -> dict[int, CrystalCode]:
+        """Return those that are kept."""
+        ...
+
+    def keep(self, codes: Mapping[int, CrystalCode]) -> None:
+        """Keep codes."""
+        ...
+
+
 def draw(
     codec: Codec,
     prior: Prior,
@@ -44,6 +59,7 @@ def draw(
     temperature: float = 1.0,
     progress: Callable[[int], None] | None = None,
     together: int = TOGETHER,
+    kept: KeptCodes | None = None,
 ) -> Iterator[Sampled]:
     """Yield samples as they come; one follows from the seed and its number alone.
 
@@ -63,6 +79,8 @@ def draw(
         Called with the number of samples done since the last call.
     together
         Samples at a time: the fewer, the sooner the first ones come.
+    kept
+        Codes that were drawn before are taken from it, others are kept in it, of priors that plan cells.
 
     Raises
     ------
@@ -76,13 +94,25 @@ def draw(
     flow = prior.flow
     for first in range(0, n, together):
         plans = flow.plan(min(together, n - first), seed, temperature, first)
-        codes = flow.filled(plans, seed, temperature)
+        codes = _codes(flow, plans, seed, temperature, kept)
         elements = [plan.composition.elements for plan in plans]
         found = codec.decode_crystals(codes, elements=elements, ordered=True)
         for plan, code, decoded in zip(plans, codes, found, strict=True):
             yield Sampled(plan, code, decoded)
         if progress:
             progress(len(plans))
+
+
+def _codes(flow: FlowPrior, plans: Sequence[Plan], seed: int, temperature: float, kept: KeptCodes | None) -> LatentSet:
+    """Latents of planned cells, those that are kept as they are."""
+    known = {} if kept is None else kept.known([plan.number for plan in plans])
+    missing = [plan for plan in plans if plan.number not in known]
+    if missing:
+        fresh = dict(zip((p.number for p in missing), flow.filled(missing, seed, temperature), strict=True))
+        if kept is not None:
+            kept.keep(fresh)
+        known |= fresh
+    return LatentSet(tuple(known[plan.number] for plan in plans), flow.codec)
 
 
 def _unplanned(codec: Codec, codes: LatentSet, progress: Callable[[int], None] | None) -> Iterator[Sampled]:

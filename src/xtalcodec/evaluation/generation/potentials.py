@@ -40,6 +40,8 @@ class Relaxation:
     crystal: Crystal
     energy: float
     """eV/atom."""
+    before: float
+    """eV/atom of the crystal that was given."""
     converged: bool
     """Whether all forces are below `FMAX`."""
 
@@ -64,7 +66,7 @@ def check_potential(name: str) -> None:
 
 def what_relaxes(name: str, steps: int) -> str:
     """Name of a relaxation, or with 0 steps of an energy, with all that shapes it but the crystal."""
-    return with_versions(f"relaxation 1 {name} {steps} steps to {FMAX} eV/Å", "sevenn", "ase")
+    return with_versions(f"relaxation 2 {name} {steps} steps to {FMAX} eV/Å", "sevenn", "ase")
 
 
 def relaxation(crystal: Crystal, name: str, steps: int) -> dict[str, Any]:
@@ -91,6 +93,7 @@ def relaxation(crystal: Crystal, name: str, steps: int) -> dict[str, Any]:
         return {"failure": " ".join(str(error).split())[:200] or type(error).__name__}
     return {
         "energy": done.energy,
+        "before": done.before,
         "converged": done.converged,
         "lattice": done.crystal.lattice.ravel().tolist(),
         "frac_coords": done.crystal.frac_coords.ravel().tolist(),
@@ -111,7 +114,7 @@ def relaxed(value: dict[str, Any], name: str = "") -> Relaxation:
     lattice = np.array(value["lattice"], dtype=np.float64).reshape(3, 3)
     frac_coords = np.array(value["frac_coords"], dtype=np.float64).reshape(-1, 3)
     crystal = Crystal(lattice, frac_coords, np.array(value["numbers"], dtype=np.int64), name)
-    return Relaxation(crystal, value["energy"], value["converged"])
+    return Relaxation(crystal, value["energy"], value["before"], value["converged"])
 
 
 def relax(crystal: Crystal, name: str, steps: int) -> Relaxation:
@@ -141,6 +144,7 @@ def relax(crystal: Crystal, name: str, steps: int) -> Relaxation:
         raise PotentialError(f"{name} does not know {', '.join(strange)}")
     atoms = crystal.to_ase()
     atoms.calc = calculator
+    before = float(atoms.get_potential_energy()) / len(atoms)
     optimiser = FIRE(FrechetCellFilter(atoms), logfile=None)
     converged = False
     for below in optimiser.irun(fmax=FMAX, steps=steps):
@@ -152,7 +156,7 @@ def relax(crystal: Crystal, name: str, steps: int) -> Relaxation:
     if not np.isfinite(energy):
         raise PotentialError("its energy is not finite")
     end = Crystal(np.asarray(atoms.cell), atoms.get_scaled_positions(wrap=False), crystal.numbers, crystal.name)
-    return Relaxation(end, energy, converged)
+    return Relaxation(end, energy, before, converged)
 
 
 def displacement(before: Crystal, after: Crystal) -> float:

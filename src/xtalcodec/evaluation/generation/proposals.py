@@ -10,7 +10,8 @@ from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.decoded import Assessor, Generated
-from xtalcodec.evaluation.generation.memo import crystal_hash
+from xtalcodec.evaluation.generation.kept_codes import MemoCodes
+from xtalcodec.evaluation.generation.memo import Memo, crystal_hash
 from xtalcodec.io.tables import of_files, write_rows
 from xtalcodec.io.write import text_of
 from xtalcodec.latent_space.sample import draw
@@ -38,6 +39,8 @@ class Proposal:
     """Whether it is none of the reference crystals; None without a reference, or where it is not valid."""
     nearest: str | None = None
     """Name of the reference crystal that is the same, or of the nearest one of its reduced formula."""
+    energy_before: float | None = None
+    """eV/atom of the sample as it decoded."""
     energy: float | None = None
     """eV/atom after relaxation."""
     above_hull: float | None = None
@@ -46,6 +49,10 @@ class Proposal:
     """Whether all forces came below the limit."""
     displacement: float | None = None
     """Root mean square displacement from the sample to where relaxation ended, Å."""
+    end: Crystal | None = None
+    """What it became, where samples were to be relaxed."""
+    symmetrised: bool | None = None
+    """Whether what it became was brought to its symmetry; None where that was not asked for."""
     why_unranked: str | None = None
     """Why it has no energy, or none above the hull, where that was asked for."""
 
@@ -57,8 +64,13 @@ class Proposal:
     @property
     def judged(self) -> Crystal | None:
         """The crystal, where it is worth comparing and relaxing: valid and ordered."""
-        crystal = self.about.crystal
+        crystal = self.final
         return crystal if crystal is not None and self.about.valid and crystal.is_ordered else None
+
+    @property
+    def final(self) -> Crystal | None:
+        """The crystal that is written and compared: what it relaxed to, or as it decoded."""
+        return self.about.crystal if self.end is None else self.end
 
     def row(self) -> dict[str, Any]:
         """All of it as one row of a table, without the crystal but for its formula and number of sites."""
@@ -67,7 +79,8 @@ class Proposal:
         row |= {"sites": len(crystal) if crystal else 0, "volume_per_atom": one.volume, "closest": one.closest}
         row |= {"confidence": one.confidence, "space_group": one.space_group, "explained": one.explained}
         row |= {"valid": one.valid, "reason": one.reason, "same_as": one.same_as, "as_planned": self.as_planned}
-        row |= {"novel": self.novel, "nearest": self.nearest, "energy_per_atom": self.energy}
+        row |= {"novel": self.novel, "nearest": self.nearest, "energy_before": self.energy_before}
+        row |= {"energy_per_atom": self.energy, "symmetrised": self.symmetrised}
         row |= {"above_hull": self.above_hull, "relaxed": self.relaxed, "displacement": self.displacement}
         return row | {"why_unranked": self.why_unranked}
 
@@ -79,6 +92,7 @@ def proposals(
     seed: int = 0,
     temperature: float = 1.0,
     progress: Callable[[int], None] | None = None,
+    memo: Memo | None = None,
 ) -> Iterator[Proposal]:
     """Yield samples as they come, each judged beside those before it.
 
@@ -86,8 +100,11 @@ def proposals(
     ----------
     codec, prior, n, seed, temperature, progress
         As of `latent_space.sample.draw`.
+    memo
+        Where codes are kept, so that a run that was killed goes on; None for nowhere.
     """
-    assessor, drawn = Assessor(codec), draw(codec, prior, n, seed, temperature, progress)
+    kept = MemoCodes(memo, prior, seed, temperature) if memo is not None and prior.plans else None
+    assessor, drawn = Assessor(codec), draw(codec, prior, n, seed, temperature, progress, kept=kept)
     while part := list(islice(drawn, TOGETHER)):
         codes = LatentSet(tuple(one.code for one in part), prior.codec)
         judged = assessor.judge(codes, [one.decoded for one in part])
@@ -137,12 +154,18 @@ def write_table(samples: Sequence[Proposal], path: str | Path, symprec: float | 
     symprec
         With a tolerance in Å, CIFs are symmetrised.
     """
-    rows = [one.row() | {"cif": _cif(one, symprec)} for one in samples]
+    rows = [one.row() | {"cif": cif_of(one, symprec)} for one in samples]
     return write_rows(rows, _schema(), path)
 
 
-def _cif(one: Proposal, symprec: float | None) -> str | None:
-    return text_of(one.about.crystal, "cif", symprec) if one.about.crystal else None
+def tolerance(one: Proposal, symprec: float | None) -> float | None:
+    """Å within which a sample is written on its symmetry: what relaxed and would lose by it is not."""
+    return None if one.symmetrised is False else symprec
+
+
+def cif_of(one: Proposal, symprec: float | None) -> str | None:
+    """Return the CIF of a sample; None where nothing decoded."""
+    return text_of(one.final, "cif", tolerance(one, symprec)) if one.final else None
 
 
 def _schema() -> "Schema":
@@ -153,7 +176,14 @@ def _schema() -> "Schema":
     kinds = {"rank": count, "name": text, "cif": text, "formula": text, "sites": count, "volume_per_atom": number}
     kinds |= {"closest": number, "confidence": number, "space_group": text, "explained": number, "valid": flag}
     kinds |= {"reason": text, "same_as": text, "as_planned": flag, "novel": flag, "nearest": text}
-    kinds |= {"energy_per_atom": number, "above_hull": number, "relaxed": flag, "displacement": number}
+    kinds |= {
+        "energy_before": number,
+        "energy_per_atom": number,
+        "symmetrised": flag,
+        "above_hull": number,
+        "relaxed": flag,
+        "displacement": number,
+    }
     return of_files(pa.schema(list((kinds | {"why_unranked": text}).items())))
 
 

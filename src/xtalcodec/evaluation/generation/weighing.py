@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,20 +12,10 @@ from xtalcodec.evaluation.generation.fingerprints import structure_fingerprint
 from xtalcodec.evaluation.generation.hull import Hull, HullError
 from xtalcodec.evaluation.generation.memo import Memo, Progress, crystal_hash, remembered, with_versions
 from xtalcodec.evaluation.generation.novelty import Composition, composition, kinship
-from xtalcodec.evaluation.generation.potentials import (
-    PotentialError,
-    check_potential,
-    displacement,
-    relaxation,
-    relaxed,
-    what_relaxes,
-)
+from xtalcodec.evaluation.generation.potentials import check_potential
 from xtalcodec.evaluation.generation.proposals import Proposal, worth_judging
-from xtalcodec.evaluation.generation.staging import FAST_STEPS, FINAL_STEPS
+from xtalcodec.evaluation.generation.relaxing import STEPS, TO_THE_END, Relaxed, relaxed_each
 from xtalcodec.parallel import Pool
-
-STEPS = {"sevennet-0": FAST_STEPS, "sevennet-l3i5": FINAL_STEPS}
-"""Steps of a relaxation with each potential, at most."""
 
 
 def check_comparison() -> None:
@@ -109,7 +98,15 @@ def fingerprint(crystal: Crystal) -> list[float] | None:
 
 
 def weighed(
-    samples: Sequence[Proposal], potential: str, hull: Hull | None, memo: Memo, pool: Pool, progress: Progress
+    samples: Sequence[Proposal],
+    potential: str,
+    hull: Hull | None,
+    memo: Memo,
+    pool: Pool,
+    progress: Progress,
+    *,
+    keep: bool = False,
+    symprec: float | None = None,
 ) -> list[Proposal]:
     """Relax the valid samples by a potential, and tell their energies, above a hull where there is one.
 
@@ -125,6 +122,10 @@ def weighed(
         Where relaxations are kept, and where they are computed.
     progress
         Opens a bar.
+    keep
+        Whether samples become what they relax to, for which relaxations may be longer.
+    symprec
+        Of those that are kept, see `relaxed_each`.
 
     Raises
     ------
@@ -132,24 +133,30 @@ def weighed(
         SevenNet is not installed.
     """
     check_potential(potential)
-    steps = STEPS[potential]
-    tasks = {key: (crystal, potential, steps) for key, crystal in worth_judging(samples).items()}
-    with progress(f"relaxing by {potential}", len(tasks)) as advance:
-        found = remembered(memo, what_relaxes(potential, steps), relaxation, tasks, pool, advance, chunk=1)
-    return [_with_energy(one, found, hull) for one in samples]
+    steps = TO_THE_END if keep else STEPS[potential]
+    found = relaxed_each(worth_judging(samples), potential, memo, pool, progress, steps, symprec if keep else None)
+    told = [_with_energy(one, found, hull) for one in samples]
+    if not keep:
+        return told
+    ends = [found.get(crystal_hash(one.judged)) if one.judged is not None else None for one in samples]
+    return [one if end is None else _become(one, end) for one, end in zip(told, ends, strict=True)]
 
 
-def _with_energy(one: Proposal, found: Mapping[str, Any], hull: Hull | None) -> Proposal:
+def _become(one: Proposal, end: Relaxed) -> Proposal:
+    """A sample that is what it relaxed to; under its own name, as equal samples are relaxed once."""
+    return replace(one, end=replace(end.crystal, name=one.name), symmetrised=end.symmetrised)
+
+
+def _with_energy(one: Proposal, found: Mapping[str, Relaxed], hull: Hull | None) -> Proposal:
     """A sample with the energy it relaxed to, or why it has none."""
     given = one.judged
     if given is None:
         return one
-    try:
-        end = relaxed(found[crystal_hash(given)], one.name)
-    except PotentialError as error:
-        return replace(one, why_unranked=str(error))
-    moved = displacement(given, end.crystal)
-    one = replace(one, energy=end.energy, relaxed=end.converged, displacement=moved)
+    end = found[crystal_hash(given)]
+    if end.energy is None:
+        return replace(one, why_unranked=end.why)
+    one = replace(one, energy_before=end.before, energy=end.energy, relaxed=end.converged)
+    one = replace(one, displacement=end.displacement)
     try:
         return replace(one, above_hull=hull.above(given.numbers, end.energy)) if hull else one
     except HullError as error:

@@ -1,5 +1,6 @@
 """What a flow belongs to, and its folder."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -83,6 +84,16 @@ def write(folder: str | Path, about: About, network: FlowNetwork, training: Mapp
         state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
         save_file({k: v.contiguous().cpu() for k, v in state.items()}, temporary / WEIGHTS)
         (temporary / ABOUT).write_text(json.dumps(asdict(about), indent=2) + "\n")
+
+
+def digest(about: About, network: FlowNetwork, *asked: Any) -> str:
+    """SHA-256 of a flow, its weights as they are kept, and of what it is asked: dataclasses of plain values."""
+    told = [asdict(about), *(asdict(one) for one in asked)]
+    sum256 = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for name, value in sorted(network.state_dict().items()):
+        kept = value.half() if value.is_floating_point() else value
+        sum256.update(name.encode() + kept.cpu().contiguous().numpy().tobytes())
+    return sum256.hexdigest()
 
 
 def read(folder: str | Path) -> tuple[About, FlowNetwork]:

@@ -18,7 +18,7 @@ from xtalcodec.priors.conditions import NAMES, Conditions, Limits, PriorError
 from xtalcodec.priors.flow.cells import cell_of, settled
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.facts import Facts
-from xtalcodec.priors.flow.files import FORMAT, About, read, write
+from xtalcodec.priors.flow.files import FORMAT, About, digest, read, write
 from xtalcodec.priors.flow.integrate import follow
 from xtalcodec.priors.flow.network import ONE, FlowNetwork
 from xtalcodec.priors.flow.settings import FlowConfig
@@ -65,6 +65,11 @@ class FlowPrior(Prior):
         """Sizes."""
         count = sum(p.numel() for p in self.network.parameters())
         return f"flow of {count / 1e6:.1f} M weights, fitted to {self.crystals} crystals of up to {self._most} sites"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that shapes its samples but the seed: the same for the same weights, asked the same."""
+        return digest(self.about, self.network, self.conditions, self.sampler)
 
     @property
     def _most(self) -> int:

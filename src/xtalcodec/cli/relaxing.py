@@ -1,0 +1,85 @@
+"""`--relax` of several verbs: crystals become what a potential relaxes them to."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from xtalcodec.cli.hull import Potential
+from xtalcodec.cli.running import progress_bar
+
+if TYPE_CHECKING:
+    from xtalcodec.crystal import Crystal
+    from xtalcodec.evaluation.generation.relaxing import Relaxed
+    from xtalcodec.parallel import Pool
+
+Relax = Annotated[
+    bool,
+    typer.Option(
+        "--relax",
+        help="Relax what was made, cell and sites, by --potential: files hold where it ended, the table its energy "
+        "before and after (eV/atom) and how far sites moved (Å); --symprec then keeps what costs no energy.",
+    ),
+]
+Relaxer = Annotated[Potential, typer.Option(help="What relaxes (--relax, and --rank stability of samples).")]
+
+
+@contextmanager
+def unseen(_what: str, _total: int) -> Iterator[Callable[[int], None]]:
+    """Show no bar, where another one is shown already."""
+    yield lambda _: None
+
+
+def check_relaxer(potential: Potential, *, relax: bool) -> None:
+    """Tell when SevenNet is not installed, before anything is computed that is to be relaxed."""
+    from xtalcodec.evaluation.generation.potentials import check_potential
+
+    if relax:
+        check_potential(potential.value)
+
+
+def relaxed_rows(
+    rows: Sequence[dict[str, Any]],
+    crystals: "Sequence[Crystal | None]",
+    potential: Potential,
+    symprec: float | None,
+) -> "tuple[list[dict[str, Any]], list[Crystal | None]]":
+    """Relax crystals that were made; return their rows with energies, and where they ended.
+
+    What has atoms too close, shared sites, or is none, stays as it is, and its row says so.
+
+    Parameters
+    ----------
+    rows
+        Of the table.
+    crystals
+        None where nothing was made.
+    potential
+        What relaxes.
+    symprec
+        Å: brought to their symmetry within it, where their energy does not rise.
+    """
+    from xtalcodec.evaluation.generation import Memo, checked
+    from xtalcodec.evaluation.generation.relaxing import Relaxed, relaxed_each
+    from xtalcodec.parallel import open_pool
+
+    result: dict[int, Relaxed] = {}
+    for k, crystal in enumerate(crystals):
+        if crystal is not None:
+            why = checked("", crystal, 0.0).reason if crystal.is_ordered else "sites are shared"
+            result[k] = Relaxed(crystal, why=why)
+    good = {str(k): one.crystal for k, one in result.items() if not one.why}
+    with Memo() as memo, open_pool() as pool:
+        ended = relaxed_each(good, potential.value, memo, cast("Pool", pool), progress_bar, symprec=symprec)
+    result |= {int(key): one for key, one in ended.items()}
+    told = [{**row, **_told(result.get(k))} for k, row in enumerate(rows)]
+    return told, [result[k].crystal if k in result else None for k in range(len(rows))]
+
+
+def _told(one: "Relaxed | None") -> dict[str, Any]:
+    """What a row says of it."""
+    if one is None:
+        return dict.fromkeys(("energy_before", "energy_per_atom", "displacement", "relaxed", "symmetrised", "why_not"))
+    told = {"energy_before": one.before, "energy_per_atom": one.energy, "displacement": one.displacement}
+    return told | {"relaxed": one.converged, "symmetrised": one.symmetrised, "why_not": one.why or None}

@@ -1,0 +1,121 @@
+"""Crystals relaxed by a potential, and brought to their symmetry where that costs no energy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.generation.memo import Memo, Progress, crystal_hash, remembered
+from xtalcodec.evaluation.generation.potentials import (
+    PotentialError,
+    check_potential,
+    displacement,
+    relaxation,
+    relaxed,
+    what_relaxes,
+)
+from xtalcodec.evaluation.generation.staging import FAST_STEPS, FINAL_STEPS
+from xtalcodec.geometry.symmetry import symmetrised
+from xtalcodec.parallel import Pool
+
+STEPS = {"sevennet-0": FAST_STEPS, "sevennet-l3i5": FINAL_STEPS}
+"""Steps of a relaxation that ranks, with each potential, at most."""
+
+TO_THE_END = 300
+"""Steps of a relaxation whose end is kept, at most."""
+
+RISE = 1e-3
+"""eV/atom by which bringing a relaxed crystal to its symmetry may raise its energy: that of a force just below the
+limit, over the 0.01 to 0.1 Å that sites move."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxed:
+    """What became of a crystal; what a potential cannot weigh stays as it was."""
+
+    crystal: Crystal
+    """Where it ended."""
+    before: float | None = None
+    """eV/atom, as it was."""
+    energy: float | None = None
+    """eV/atom, as it is now."""
+    converged: bool | None = None
+    """Whether all forces came below the limit."""
+    displacement: float | None = None
+    """Root mean square displacement of its sites on relaxing, Å."""
+    symmetrised: bool | None = None
+    """Whether it was brought to its symmetry; None where that was not asked for."""
+    why: str = ""
+    """Why it has no energy."""
+
+
+def relaxed_each(
+    crystals: Mapping[str, Crystal],
+    potential: str,
+    memo: Memo,
+    pool: Pool,
+    progress: Progress,
+    steps: int = TO_THE_END,
+    symprec: float | None = None,
+) -> dict[str, Relaxed]:
+    """Relax crystals; with a tolerance in Å, bring them to their symmetry where their energy does not rise.
+
+    Parameters
+    ----------
+    crystals
+        Ordered, atoms apart, by any key.
+    potential
+        Its name.
+    memo, pool
+        Where relaxations are kept, and where they are computed.
+    progress
+        Opens a bar.
+    steps
+        Of a relaxation, at most.
+    symprec
+        Tolerance of symmetry, Å; a crystal whose energy would rise by more than `RISE` stays as it relaxed.
+
+    Raises
+    ------
+    ValueError
+        No such potential.
+    ModuleNotFoundError
+        SevenNet is not installed.
+    """
+    check_potential(potential)
+    hashes = {key: crystal_hash(crystal) for key, crystal in crystals.items()}
+    tasks = {hashes[key]: (crystal, potential, steps) for key, crystal in crystals.items()}
+    with progress(f"relaxing by {potential}", len(tasks)) as advance:
+        found = remembered(memo, what_relaxes(potential, steps), relaxation, tasks, pool, advance, chunk=1)
+    ended = {key: _ended(crystal, found[hashes[key]]) for key, crystal in crystals.items()}
+    return ended if symprec is None else _brought_to_symmetry(ended, potential, memo, pool, symprec)
+
+
+def _ended(given: Crystal, value: dict) -> Relaxed:
+    try:
+        end = relaxed(value, given.name)
+    except PotentialError as error:
+        return Relaxed(given, why=str(error))
+    return Relaxed(end.crystal, end.before, end.energy, end.converged, displacement(given, end.crystal))
+
+
+def _brought_to_symmetry(
+    ended: Mapping[str, Relaxed], potential: str, memo: Memo, pool: Pool, symprec: float
+) -> dict[str, Relaxed]:
+    """With those on their symmetry whose energy does not rise."""
+    exact = {key: symmetrised(one.crystal, symprec) for key, one in ended.items() if one.energy is not None}
+    hashes = {key: crystal_hash(crystal) for key, crystal in exact.items()}
+    tasks = {hashes[key]: (crystal, potential, 0) for key, crystal in exact.items()}
+    found = remembered(memo, what_relaxes(potential, 0), relaxation, tasks, pool)
+
+    def chosen(key: str, one: Relaxed) -> Relaxed:
+        if key not in exact or one.energy is None:
+            return one
+        try:
+            energy = relaxed(found[hashes[key]]).energy
+        except PotentialError:
+            return replace(one, symmetrised=False)
+        if energy > one.energy + RISE:
+            return replace(one, symmetrised=False)
+        return replace(one, crystal=replace(exact[key], name=one.crystal.name), energy=energy, symmetrised=True)
+
+    return {key: chosen(key, one) for key, one in ended.items()}

@@ -1,0 +1,89 @@
+"""Codes of samples that are kept: a run goes on where it was stopped, and gets what one run would have got."""
+
+import numpy as np
+import pytest
+import torch
+
+from xtalcodec.codecs.latents import LatentsError
+from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
+from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.generation import Memo
+from xtalcodec.evaluation.generation.kept_codes import MemoCodes
+from xtalcodec.latent_space.sample import draw
+from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.priors.conditions import Conditions
+from xtalcodec.priors.flow.prior import FlowPrior
+from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.plan import SamplerConfig
+from xtalcodec.representations.periodic import PeriodicConfig
+
+SIZES = {"width": 16, "heads": 2, "layers": 1, "cell_width": 16, "cell_layers": 1, "composition_width": 16}
+CONFIG = FlowConfig(**SIZES, composition_layers=1, most_sites=6, most_elements=3)
+CELL = 4 * (np.ones((3, 3)) - np.eye(3)) / np.sqrt(2)
+SALTS = [
+    Crystal(CELL * scale, np.array([[0.1, 0, 0], [0.6, 0.5, 0.5]]), np.array([11, 17]), "salt") for scale in (1, 1.02)
+]
+
+
+@pytest.fixture(scope="module")
+def codec():
+    torch.manual_seed(0)
+    return open_codec(
+        CodecConfig("tiny", PeriodicConfig(), PatchConfig(width=24, heads=2, decoder_layers=1, noise=0.5))
+    )
+
+
+@pytest.fixture(scope="module")
+def flow(codec):
+    return FlowPrior.fit(codec, SALTS, CONFIG, steps=1, batch_patches=64).sampled_by(SamplerConfig(steps=2))
+
+
+def drawn(codec, flow, n, memo, together=2):
+    return [one.code for one in draw(codec, flow, n, 7, together=together, kept=MemoCodes(memo, flow, 7, 1.0))]
+
+
+def test_a_run_that_was_stopped_goes_on_with_what_it_had(codec, flow, tmp_path, monkeypatch):
+    filled = FlowPrior.filled
+    asked = []
+
+    def noting(self, plans, *rest, **more):
+        asked.append([plan.number for plan in plans])
+        return filled(self, plans, *rest, **more)
+
+    monkeypatch.setattr(FlowPrior, "filled", noting)
+    whole = drawn(codec, flow, 5, Memo())
+    assert asked == [[0, 1], [2, 3], [4]]
+    asked.clear()
+    path = tmp_path / "samples.sqlite"
+    with Memo(path) as memo:
+        running = draw(codec, flow, 5, 7, together=2, kept=MemoCodes(memo, flow, 7, 1.0))
+        next(running)
+        running.close()
+    assert asked == [[0, 1]]
+    with Memo(path) as memo:
+        again = drawn(codec, flow, 5, memo, together=4)
+    assert asked == [[0, 1], [2, 3], [4]], "the first two are not drawn twice"
+    for one, other in zip(whole, again, strict=True):
+        assert (one.name, one.patches, one.noise) == (other.name, other.patches, other.noise)
+        np.testing.assert_allclose(one.z, other.z, atol=1e-5)
+        np.testing.assert_allclose(one.lattice, other.lattice, atol=1e-9)
+
+
+def test_other_settings_are_never_mixed(flow):
+    asked = [flow, flow.condition(Conditions(elements=(11,))), flow.sampled_by(SamplerConfig(steps=3))]
+    memo = Memo()
+    names = {MemoCodes(memo, prior, seed, heat).what for prior in asked for seed in (1, 2) for heat in (0.5, 1.0)}
+    assert len(names) == 12
+    assert MemoCodes(memo, flow.condition(Conditions()), 1, 0.5).what in names
+
+
+def test_what_is_damaged_is_told(codec, flow, tmp_path):
+    with Memo(tmp_path / "m.sqlite") as memo:
+        drawn(codec, flow, 1, memo)
+        what = MemoCodes(memo, flow, 7, 1.0).what
+        (value,) = memo.known(what, ["0"]).values()
+        for wrong in ({**value, "z": value["z"][:8]}, {**value, "lattice": [float("nan")] * 9}, {"z": "AAAA"}):
+            memo.keep(what, {"0": wrong})
+            with pytest.raises(LatentsError, match=r"m\.sqlite: a code that was kept is damaged"):
+                drawn(codec, flow, 1, memo)
