@@ -5,14 +5,14 @@ python benchmarks/heads.py mp_train.parquet --val mp_val.parquet --looks looks/ 
 
 For each property, on the same rows:
 
-- head: `training.heads.train_head`, as `xtalcodec train-head` does; a tenth of the rows is kept back for the uncertainties;
+- head: `training.heads.train_head`, as `xtalcodec train-head` does; a tenth of the rows is kept back to calibrate it;
 - Magpie: the 132 features of Ward et al. 2016 of the composition, gradient boosting of absolute errors (scikit-learn);
-- Magpie + vector: the same with the embedding's vector beside them;
+- Magpie + vector, with `--vector`: the same with the embedding's vector beside them;
 - the median of the training rows for all.
 
-Mean absolute errors on all of the held-out rows, and on those without a twin (StructureMatcher) among the training rows.
-Looking at crystals takes longest: what was seen is kept in `--looks`, with the identity of the embedding. `--out` writes the
-heads. scikit-learn and matminer come with the extra `judge`.
+Mean absolute errors on all of the held-out rows, and on those without a twin (StructureMatcher) among the training
+rows. Looking at crystals takes longest: what was seen is kept in `--looks`, with the identity of the embedding. `--out`
+writes the heads. scikit-learn and matminer come with the extra `judge`.
 """
 
 import argparse
@@ -134,12 +134,12 @@ def boosted(learn: np.ndarray, values: np.ndarray, test: np.ndarray, seed: int) 
     return model.fit(learn, values).predict(test)
 
 
-def twins(test: Sequence[Crystal], learn: Sequence[Crystal]) -> np.ndarray:
+def twins(test: Sequence[Crystal], learn: Sequence[Crystal]) -> list[bool]:
     """Whether each test crystal is the same as one that is learnt from, by StructureMatcher."""
     forms: dict[Any, list[Crystal]] = {}
     for crystal in learn:
         forms.setdefault(composition(crystal), []).append(crystal)
-    return np.array([any(same(one, other) for other in forms.get(composition(one), ())) for one in test])
+    return [any(same(one, other) for other in forms.get(composition(one), ())) for one in test]
 
 
 def errors(off: np.ndarray, alone: np.ndarray) -> dict[str, float]:
@@ -149,14 +149,14 @@ def errors(off: np.ndarray, alone: np.ndarray) -> dict[str, float]:
 
 def compare(
     name: str, crystals: tuple[list[Crystal], list[Crystal]], seen: tuple[dict[str, Seen], dict[str, Seen]],
-    embedding: Embedding, recipe: HeadRecipe, options: argparse.Namespace,
+    alike: dict[str, bool], embedding: Embedding, recipe: HeadRecipe, options: argparse.Namespace,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure a head and the baselines of one property."""
     column, wanted = WANTED[name]
     learn, of_learn = with_column(crystals[0], seen[0], column)
     test, of_test = with_column(crystals[1], seen[1], column)
     print(f"{name}: {len(learn)} crystals to learn from, {len(test)} held out", flush=True)
-    alone = ~twins(of_test, of_learn)
+    alone = np.array([not alike[crystal.name] for crystal in of_test])
     typical = float(np.median(learn.values))
     head, facts = train_head(wanted, learn, embedding, recipe, shown)
     scores = measured(head, test, typical)
@@ -168,12 +168,20 @@ def compare(
     rows["head"] |= {"refused": scores["refused"], "seconds": facts["seconds"]}
     tell(name, rows)
     if options.out:
-        about = {"data": Path(options.data).name, "val": Path(options.val).name, "licence": "cc-by-4.0", "source": SOURCE}
+        about = {
+            "data": Path(options.data).name,
+            "val": Path(options.val).name,
+            "licence": "cc-by-4.0",
+            "source": SOURCE,
+        }
         about["command"] = shlex.join(["python", *(Path(w).name if "/" in w else w for w in sys.argv)])
         keep(head, options.out / name, about | facts | {"held_out": scores} | facts_of(recipe))
-    tables = magpie(of_learn), magpie(of_test)
-    both = [np.concatenate([t, vectors(e, embedding)], 1) for t, e in zip(tables, (learn, test), strict=True)]
-    for way, (a, b) in {"Magpie": tables, "Magpie + vector": tuple(both)}.items():
+    ways = {"Magpie": (magpie(of_learn), magpie(of_test))}
+    if options.vector:
+        beside = zip(ways["Magpie"], (learn, test), strict=True)
+        both = [np.concatenate([table, vectors(some, embedding)], 1) for table, some in beside]
+        ways["Magpie + vector"] = both[0], both[1]
+    for way, (a, b) in ways.items():
         start = time.process_time()
         off = abs(boosted(a, learn.values, b, recipe.seed) - test.values)
         rows[way] = {**errors(off, alone), "CPU seconds": time.process_time() - start}
@@ -208,10 +216,13 @@ def main(options: argparse.Namespace) -> None:
     crystals = load(options.data)[0], load(options.val)[0]
     columns = [WANTED[name][0] for name in options.properties]
     some = [[c for c in those if any(column in c.properties for column in columns)] for those in crystals]
-    seen = tuple(looked(c, embedding, options.looks, Path(f).stem) for c, f in zip(some, (options.data, options.val)))
+    files = options.data, options.val
+    seen = [looked(c, embedding, options.looks, Path(f).stem) for c, f in zip(some, files, strict=True)]
+    alike = dict(zip((c.name for c in some[1]), twins(some[1], some[0]), strict=True))
+    print(f"{sum(alike.values())} of {len(alike)} held-out crystals have a twin", flush=True)
     result: dict[str, Any] = {"embedding": embedding.identity}
     for name in options.properties:
-        result[name] = compare(name, (some[0], some[1]), (seen[0], seen[1]), embedding, recipe, options)
+        result[name] = compare(name, (some[0], some[1]), (seen[0], seen[1]), alike, embedding, recipe, options)
         if options.json:
             options.json.write_text(json.dumps(result, indent=1) + "\n")
 
@@ -223,6 +234,7 @@ parser.add_argument("--looks", type=Path, required=True)
 parser.add_argument("--out", type=Path)
 parser.add_argument("--json", type=Path)
 parser.add_argument("--properties", nargs="+", choices=list(WANTED), default=list(WANTED))
+parser.add_argument("--vector", action="store_true", help="measure Magpie + vector too")
 parser.add_argument("--set", action="append", default=[])
 parser.add_argument("--codec", default="mp")
 parser.add_argument("--seed", type=int, default=0)

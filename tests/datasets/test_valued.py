@@ -19,7 +19,9 @@ def cifs(tmp_path):
     folder = tmp_path / "cifs"
     folder.mkdir()
     for name, a in METALS.items():
-        Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), [name.title()], [[0, 0, 0]]).to(str(folder / f"{name}.cif"))
+        Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), [name.title()], [[0, 0, 0]]).to(
+            str(folder / f"{name}.cif")
+        )
     return folder
 
 
@@ -35,14 +37,24 @@ def found(valued):
 
 def test_a_csv_with_cifs_in_a_column_and_text_in_some_cells(cifs, tmp_path):
     texts = {name: (cifs / f"{name}.cif").read_text() for name in METALS}
-    rows = [("material_id", "cif", "modulus"), ("a", texts["cu"], "140"), ("b", texts["al"], "soft"), ("c", texts["ag"], "")]
+    rows = [
+        ("material_id", "cif", "modulus"),
+        ("a", texts["cu"], "140"),
+        ("b", texts["al"], "soft"),
+        ("c", texts["ag"], ""),
+    ]
     valued = load_valued([table(tmp_path / "m.csv", rows)], "modulus")
     assert (found(valued), valued.without, valued.unusable) == ({"a": 140.0}, 2, [])
 
 
 @pytest.mark.parametrize("column", ["file", "cif"])
 def test_a_csv_with_paths(cifs, tmp_path, column):
-    rows = [(column, "note", "modulus"), ("cifs/cu.cif", "x", "140"), ("cifs/no.cif", "y", "2"), (str(cifs / "ag.cif"), "", "nan")]
+    rows = [
+        (column, "note", "modulus"),
+        ("cifs/cu.cif", "x", "140"),
+        ("cifs/no.cif", "y", "2"),
+        (str(cifs / "ag.cif"), "", "nan"),
+    ]
     valued = load_valued([table(tmp_path / "m.csv", rows)], "modulus")
     assert (found(valued), valued.without) == ({"cu": 140.0}, 1)
     assert [u.reason for u in valued.unusable] == ["there is no such file"]
@@ -75,7 +87,7 @@ def test_parquet_and_several_inputs(cifs, tmp_path):
 
 def test_no_number_is_an_error_that_lists_the_columns(cifs, tmp_path):
     table(cifs / "t.csv", [("id", "modulus", "colour"), ("cu", "140", "red")])
-    with pytest.raises(SourceError, match="no column with a number 'modulos'; have modulus. Did you mean"):
+    with pytest.raises(SourceError, match=r"no column with a number 'modulos'; have modulus\. Did you mean"):
         load_valued([str(cifs)], "modulos")
     with pytest.raises(SourceError, match="none of 3 crystals has a number in the column 'colour'"):
         load_valued([str(cifs)], "colour")

@@ -110,9 +110,7 @@ def test_what_is_written_is_read_back(tmp_path):
     files.write(tmp_path / "heads" / "hardness", head, {"command": "xtalcodec train-head a|b"})
     again = files.read(tmp_path / "heads" / "hardness")
     assert again.about == head.about
-    np.testing.assert_array_equal(
-        again.predict([salt()], EMBEDDING).values, head.predict([salt()], EMBEDDING).values
-    )
+    np.testing.assert_array_equal(again.predict([salt()], EMBEDDING).values, head.predict([salt()], EMBEDDING).values)
     assert r"| command | xtalcodec train-head a\|b |" in (tmp_path / "heads" / "hardness" / files.CARD).read_text()
     assert list(files.available(tmp_path)) == ["hardness"]
 

@@ -98,7 +98,11 @@ def _write(out: Path, crystals: "Sequence[Crystal]", found: "Predictions") -> No
         for crystal, value, uncertainty in zip(crystals, found.values, found.uncertainties, strict=True)
     ]
     texts, numbers = ("name", "formula", "property"), ("value", "uncertainty")
-    columns = [*((name, pa.string()) for name in texts), *((name, pa.float64()) for name in numbers), ("unit", pa.string())]
+    columns = [
+        *((name, pa.string()) for name in texts),
+        *((name, pa.float64()) for name in numbers),
+        ("unit", pa.string()),
+    ]
     if out.suffix == ".json":
         write_json(out, rows)
     elif out.suffix == ".parquet":
@@ -189,7 +193,9 @@ def _valued(inputs: list[str], column: str, max_sites: int) -> "tuple[Valued, li
         found = load_valued(inputs, column, max_sites, tell_progress)
     if found.without:
         rows = len(found.crystals) + found.without
-        typer.echo(f"note: {found.without} of {rows} crystals are left out: no number in the column {column!r}", err=True)
+        typer.echo(
+            f"note: {found.without} of {rows} crystals are left out: no number in the column {column!r}", err=True
+        )
     return found, found.unusable
 
 
@@ -208,7 +214,8 @@ def _tell_scores(facts: dict[str, Any], unit: str, out: Path) -> None:
     )
     if scores := facts.get("held_out"):
         typer.echo(
-            f"held out: mean absolute error {scores['mae']:.4g}{unit} (of the median {scores['mae_of_the_median']:.4g}), "
-            f"{scores['coverage']:.1%} within the uncertainty, of {scores['crystals']} crystals"
+            f"held out: mean absolute error {scores['mae']:.4g}{unit} (of the median "
+            f"{scores['mae_of_the_median']:.4g}), {scores['coverage']:.1%} within the uncertainty, "
+            f"of {scores['crystals']} crystals"
         )
     typer.echo(f"the head is in {out}")

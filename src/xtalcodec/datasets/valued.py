@@ -11,7 +11,7 @@ from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets import load, named
 from xtalcodec.datasets.source import Progress, SourceError, silent
-from xtalcodec.io.carried import cell_value, carrying
+from xtalcodec.io.carried import carrying, cell_value
 from xtalcodec.io.formats import kind_of, stem_of
 from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.read import AnyPath, Unusable, read
@@ -35,13 +35,12 @@ class Valued:
     unusable: list[Unusable]
 
 
-def load_valued(
-    inputs: Sequence[str], column: str, max_sites: int = MAX_SITES, progress: Progress = silent
-) -> Valued:
+def load_valued(inputs: Sequence[str], column: str, max_sites: int = MAX_SITES, progress: Progress = silent) -> Valued:
     """Read crystals and the number that each has in a column.
 
-    A table has it beside its crystals, or beside the paths of their files (`PATHS`). In a folder, tables without crystals
-    have it for the files of the names in their first column, with a header or, as CGCNN's `id_prop.csv`, without.
+    A table has it beside its crystals, or beside the paths of their files (`PATHS`). In a folder, tables without
+    crystals have it for the files of the names in their first column, with a header or, as CGCNN's `id_prop.csv`,
+    without.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The network of a head: what surrounds the sites of a crystal, and its composition → a property, several times over."""
+"""The network of a head: what surrounds the sites of a crystal, and its composition → a property, in several ways."""
 
 import torch
 from jaxtyping import Float, Int
@@ -15,16 +15,16 @@ class HeadConfig:
     """Numbers of a site between the layers."""
     pooled: Count = 64
     """Numbers of a site whose mean and deviation over the sites go on."""
-    hidden: Count = 128
+    hidden: Count = 96
     """Numbers of a crystal between the layers."""
-    members: Count = 5
+    members: Count = 3
     """Networks on top, each with its own answer."""
-    dropout: Share = 0.1
+    dropout: Share = 0.05
     """Share of a crystal's numbers that are left out in each step of training."""
 
 
 class HeadNetwork(nn.Module):
-    """Sites and composition → the property in its own units: the order of sites, and how often each comes, change nothing.
+    """Sites and composition → the property in its own units; order of sites, and how often each comes, change nothing.
 
     Every member gives a value and how far it expects to be off, as the mean absolute error of a Laplace distribution.
     """

@@ -128,7 +128,9 @@ def train_head(
     if len(data) < FEWEST:
         raise TrainingError(f"{len(data)} crystals with {wanted.property} are too few: a head needs {FEWEST}")
     if np.ptp(data.values) == 0:
-        raise TrainingError(f"{wanted.property} is {data.values[0]:g} for all of {len(data)} crystals: nothing to learn")
+        raise TrainingError(
+            f"{wanted.property} is {data.values[0]:g} for all of {len(data)} crystals: nothing to learn"
+        )
     start = time.monotonic()
     fit, back = (data.take(places) for places in split(data.compositions, recipe))
     elements = frozenset[int]().union(*fit.elements)
@@ -188,7 +190,9 @@ def _learn(head: Head, fit: Examples, recipe: HeadRecipe, advance: Bar) -> None:
             value, error = network(*packed([fit.seen[k] for k in places]))
             off = (value - values[places]).abs() / network.width
             expected = error / network.width
-            loss = off.mean() + (off.detach() / expected + expected.log()).mean()  # the second: of a Laplace distribution
+            loss = (
+                off.mean() + (off.detach() / expected + expected.log()).mean()
+            )  # the second: of a Laplace distribution
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
