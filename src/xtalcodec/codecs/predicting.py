@@ -42,10 +42,10 @@ class Predicting(Embedded):
         known = files.available(self.provenance.folder) if self.provenance else {}
         folder = known.get(str(name), Path(name))
         if not (folder / files.ABOUT).is_file():
-            hint = "; a folder of `xtalcodec train-head` will do too"
+            hint = "A folder of `xtalcodec train-head` will do too."
             if not known:
-                raise HeadError(f"no head for {str(name)!r}: the codec {self.identity} has none{hint}")
-            raise HeadError(unknown("head for the property", str(name), list(known)).rstrip(".") + hint)
+                raise HeadError(f"no head for {str(name)!r}: the codec {self.identity} has none. {hint}")
+            raise HeadError(f"{unknown('head for the property', str(name), list(known))} {hint}")
         head = files.read(folder)
         self._check_head(head, folder)
         return head
