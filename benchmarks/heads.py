@@ -176,8 +176,8 @@ def compare(
         }
         about["command"] = shlex.join(["python", *(Path(w).name if "/" in w else w for w in sys.argv)])
         keep(head, options.out / name, about | facts | {"held_out": scores} | facts_of(recipe))
-    ways = {"Magpie": (magpie(of_learn), magpie(of_test))}
-    if options.vector:
+    ways = {} if options.heads_only else {"Magpie": (magpie(of_learn), magpie(of_test))}
+    if options.vector and ways:
         beside = zip(ways["Magpie"], (learn, test), strict=True)
         both = [np.concatenate([table, vectors(some, embedding)], 1) for table, some in beside]
         ways["Magpie + vector"] = both[0], both[1]
@@ -218,7 +218,8 @@ def main(options: argparse.Namespace) -> None:
     some = [[c for c in those if any(column in c.properties for column in columns)] for those in crystals]
     files = options.data, options.val
     seen = [looked(c, embedding, options.looks, Path(f).stem) for c, f in zip(some, files, strict=True)]
-    alike = dict(zip((c.name for c in some[1]), twins(some[1], some[0]), strict=True))
+    known = [] if options.heads_only else some[0]
+    alike = dict(zip((c.name for c in some[1]), twins(some[1], known), strict=True))
     print(f"{sum(alike.values())} of {len(alike)} held-out crystals have a twin", flush=True)
     result: dict[str, Any] = {"embedding": embedding.identity}
     for name in options.properties:
@@ -234,6 +235,7 @@ parser.add_argument("--looks", type=Path, required=True)
 parser.add_argument("--out", type=Path)
 parser.add_argument("--json", type=Path)
 parser.add_argument("--properties", nargs="+", choices=list(WANTED), default=list(WANTED))
+parser.add_argument("--heads-only", action="store_true", help="no baselines, no search for twins")
 parser.add_argument("--vector", action="store_true", help="measure Magpie + vector too")
 parser.add_argument("--set", action="append", default=[])
 parser.add_argument("--codec", default="mp")
