@@ -1,13 +1,15 @@
 """How well heads predict formation energy, band gap and energy above the hull, against composition alone.
 
 python benchmarks/heads.py mp_train.parquet --val mp_val.parquet --looks looks/ [--out heads/] [--json FILE]
-    [--properties formation_energy band_gap e_above_hull] [--set epochs=40] [--codec mp] [--seed 0]
+    [--properties formation_energy band_gap e_above_hull] [--ways head absolute squares vector] [--set epochs=40]
+    [--codec mp] [--seed 0]
 
 For each property, on the same rows:
 
 - head: `training.heads.train_head`, as `xtalcodec train-head` does; a tenth of the rows is kept back to calibrate it;
-- Magpie: the 132 features of Ward et al. 2016 of the composition, gradient boosting of absolute errors (scikit-learn);
-- Magpie + vector, with `--vector`: the same with the embedding's vector beside them;
+- absolute, squares: gradient boosting (scikit-learn) of absolute errors and of squares on Magpie's 132 features of the
+  composition (Ward et al. 2016); what is mostly 0, as band gaps are, wants squares;
+- vector: as squares, with the embedding's vector beside the features;
 - the median of the training rows for all.
 
 Mean absolute errors on all of the held-out rows, and on those without a twin (StructureMatcher) among the training
@@ -36,7 +38,7 @@ from xtalcodec.evaluation.duplicates import same
 from xtalcodec.geometry.compositions import composition
 from xtalcodec.heads.head import Seen, look
 from xtalcodec.training.head_recipe import HeadRecipe, recipe_of
-from xtalcodec.training.heads import Examples, Wanted, facts_of, keep, measured, train_head
+from xtalcodec.training.heads import Examples, Wanted, facts_of, keep, known, measured, train_head
 
 warnings.simplefilter("ignore")  # pymatgen's, about noble gases and odd cells
 torch.set_num_threads(1)
@@ -47,6 +49,9 @@ WANTED = {
     "e_above_hull": ("e_above_hull", Wanted("e_above_hull", "eV/atom", 0.0)),
 }
 """Name of a property → its column, and what a head is to know of it."""
+
+LOSSES = {"absolute": "absolute_error", "squares": "squared_error", "vector": "squared_error"}
+"""Baseline → the loss of its gradient boosting."""
 
 SOURCE = "Materials Project (CC BY 4.0); LeMat-Bulk, which the codec was trained on too, has no values here"
 
@@ -123,12 +128,12 @@ def vectors(examples: Examples, embedding: Embedding) -> np.ndarray:
     return torch.stack(rows).numpy()
 
 
-def boosted(learn: np.ndarray, values: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
-    """Predictions of gradient boosting, lowered absolute errors, stopped by a tenth of the rows."""
+def boosted(learn: np.ndarray, values: np.ndarray, test: np.ndarray, seed: int, loss: str) -> np.ndarray:
+    """Predictions of gradient boosting that lowers a loss, stopped by a tenth of the rows."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     model = HistGradientBoostingRegressor(
-        loss="absolute_error", learning_rate=0.1, max_iter=600, max_leaf_nodes=63, early_stopping=True,
+        loss=loss, learning_rate=0.1, max_iter=600, max_leaf_nodes=63, early_stopping=True,
         n_iter_no_change=30, validation_fraction=0.1, random_state=seed,
     )  # fmt: skip
     return model.fit(learn, values).predict(test)
@@ -158,37 +163,44 @@ def compare(
     print(f"{name}: {len(learn)} crystals to learn from, {len(test)} held out", flush=True)
     alone = np.array([not alike[crystal.name] for crystal in of_test])
     typical = float(np.median(learn.values))
-    head, facts = train_head(wanted, learn, embedding, recipe, shown)
-    scores = measured(head, test, typical)
-    found = head.of_seen(test.seen)
-    off = abs(found.values - test.values)
-    inside = off <= found.uncertainties
-    rows: dict[str, Any] = {"head": {**errors(off, alone), "coverage": scores["coverage"]}}
-    rows["head"] |= {"coverage_without_twins": float(inside[alone].mean()), "uncertainty": scores["uncertainty"]}
-    rows["head"] |= {"refused": scores["refused"], "seconds": facts["seconds"]}
-    tell(name, rows)
-    if options.out:
-        about = {
-            "data": Path(options.data).name,
-            "val": Path(options.val).name,
-            "licence": "cc-by-4.0",
-            "source": SOURCE,
+    rows: dict[str, dict[str, float]] = {}
+    if "head" in options.ways:
+        head, facts = train_head(wanted, learn, embedding, recipe, shown)
+        scores = measured(head, test, typical)
+        asked = np.array([own <= {*head.about.elements} for own in test.elements])
+        found = head.of_seen(known(test, frozenset(head.about.elements)).seen)
+        value, reach = np.full(len(test), typical), np.zeros(len(test))
+        value[asked], reach[asked] = found.values, found.uncertainties  # a refused crystal is known as badly as can be
+        off = abs(value - test.values)
+        rows["head"] = {**errors(off, alone), "coverage": float((off <= reach).mean())}
+        rows["head"] |= {"coverage_without_twins": float((off <= reach)[alone].mean())}
+        rows["head"] |= {
+            "uncertainty": scores["uncertainty"],
+            "refused": scores["refused"],
+            "seconds": facts["seconds"],
         }
-        about["command"] = shlex.join(["python", *(Path(w).name if "/" in w else w for w in sys.argv)])
-        keep(head, options.out / name, about | facts | {"held_out": scores} | facts_of(recipe))
-    ways = {} if options.heads_only else {"Magpie": (magpie(of_learn), magpie(of_test))}
-    if options.vector and ways:
-        beside = zip(ways["Magpie"], (learn, test), strict=True)
-        both = [np.concatenate([table, vectors(some, embedding)], 1) for table, some in beside]
-        ways["Magpie + vector"] = both[0], both[1]
-    for way, (a, b) in ways.items():
+        tell(name, rows)
+        if options.out:
+            about = {"data": Path(options.data).name, "val": Path(options.val).name, "command": command()}
+            about |= {"licence": "cc-by-4.0", "source": SOURCE}
+            keep(head, options.out / name, about | facts | {"held_out": scores} | facts_of(recipe))
+    tables = [magpie(of_learn), magpie(of_test)] if {*options.ways} - {"head"} else []
+    for way in (way for way in LOSSES if way in options.ways):
+        if way == "vector":
+            some = zip(tables, (learn, test), strict=True)
+            tables = [np.concatenate([table, vectors(examples, embedding)], 1) for table, examples in some]
         start = time.process_time()
-        off = abs(boosted(a, learn.values, b, recipe.seed) - test.values)
-        rows[way] = {**errors(off, alone), "CPU seconds": time.process_time() - start}
-        tell(name, {way: rows[way]})
+        found_here = boosted(tables[0], learn.values, tables[1], recipe.seed, LOSSES[way])
+        rows[way] = {**errors(abs(found_here - test.values), alone), "CPU seconds": time.process_time() - start}
     rows["median"] = errors(abs(test.values - typical), alone)
-    tell(name, {"median": rows["median"]})
+    tell(name, rows)
     return {"learnt": len(learn), "held_out": len(test), "twins": int((~alone).sum()), **rows}
+
+
+def command() -> str:
+    """What was typed, of paths the last names."""
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    return shlex.join(["python", "benchmarks/heads.py", *words])
 
 
 def shown(what: str, total: int) -> Any:
@@ -218,8 +230,8 @@ def main(options: argparse.Namespace) -> None:
     some = [[c for c in those if any(column in c.properties for column in columns)] for those in crystals]
     files = options.data, options.val
     seen = [looked(c, embedding, options.looks, Path(f).stem) for c, f in zip(some, files, strict=True)]
-    known = [] if options.heads_only else some[0]
-    alike = dict(zip((c.name for c in some[1]), twins(some[1], known), strict=True))
+    others = [] if options.no_twins else some[0]
+    alike = dict(zip((c.name for c in some[1]), twins(some[1], others), strict=True))
     print(f"{sum(alike.values())} of {len(alike)} held-out crystals have a twin", flush=True)
     result: dict[str, Any] = {"embedding": embedding.identity}
     for name in options.properties:
@@ -235,8 +247,8 @@ parser.add_argument("--looks", type=Path, required=True)
 parser.add_argument("--out", type=Path)
 parser.add_argument("--json", type=Path)
 parser.add_argument("--properties", nargs="+", choices=list(WANTED), default=list(WANTED))
-parser.add_argument("--heads-only", action="store_true", help="no baselines, no search for twins")
-parser.add_argument("--vector", action="store_true", help="measure Magpie + vector too")
+parser.add_argument("--ways", nargs="+", choices=["head", *LOSSES], default=["head", "absolute", "squares"])
+parser.add_argument("--no-twins", action="store_true", help="do not search for twins")
 parser.add_argument("--set", action="append", default=[])
 parser.add_argument("--codec", default="mp")
 parser.add_argument("--seed", type=int, default=0)

@@ -242,6 +242,15 @@ def measured(head: Head, test: Examples, typical: float) -> dict[str, Any]:
 def keep(head: Head, out: Path, facts: Mapping[str, Any]) -> None:
     """Write a head with what is known of its training.
 
+    Parameters
+    ----------
+    head
+        Calibrated.
+    out
+        Its folder, made if it is not there.
+    facts
+        What the card says; commit, machine and versions are added.
+
     Raises
     ------
     TrainingError
