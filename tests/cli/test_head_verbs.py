@@ -9,14 +9,14 @@ QUICK = ["--set", "epochs=1", "--set", "network.members=2"]
 
 
 @pytest.fixture(scope="module")
-def volumes(prototypes, tmp_path_factory):
+def volumes(mp, prototypes, tmp_path_factory):
     """A parquet file of small prototypes with the volume per site of each, Å³."""
     from dataclasses import replace
 
     from xtalcodec.io.write import write_parquet
 
     path = tmp_path_factory.mktemp("data") / "volumes.parquet"
-    some = [c for c in prototypes if len(c) <= 4][:60]
+    some = [c for c in prototypes if len(c) <= 4 and {*c.elements} <= {*mp.embedding.about.elements}][:60]
     write_parquet([replace(c, properties={"volume": c.volume / len(c), "kind": "x"}) for c in some], path)
     return path
 

@@ -67,7 +67,9 @@ def test_a_head_of_another_codec_or_embedding_is_refused_by_name(mp, tmp_path):
 
 
 def test_what_no_head_predicts_is_said(mp):
-    with pytest.raises(HeadError, match="no head for the property 'gap'; have band_gap, e_above_hull, formation_energy"):
+    with pytest.raises(
+        HeadError, match="no head for the property 'gap'; have band_gap, e_above_hull, formation_energy"
+    ):
         mp.predict(salt(), "gap")
     with pytest.raises(HeadError, match=r"the codec perov-5-\w+ has none"):
         Codec.from_pretrained("perov-5").predict(salt(), "band_gap")
