@@ -43,9 +43,12 @@ class Examples:
 
     def take(self, places: Sequence[int]) -> "Examples":
         """Return some of them."""
-        lists = ([some[k] for k in places] for some in (self.seen, self.elements, self.compositions))
-        seen, elements, compositions = lists
-        return Examples(seen, self.values[list(places)], elements, compositions)
+        return Examples(
+            [self.seen[k] for k in places],
+            self.values[list(places)],
+            [self.elements[k] for k in places],
+            [self.compositions[k] for k in places],
+        )
 
 
 @dataclass(frozen=True, slots=True)
