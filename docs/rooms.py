@@ -24,6 +24,7 @@ WHAT = {
     "networks": "field ⇄ latent",
     "atom_finders": "field → atoms",
     "embedding": "crystal → one vector to compare",
+    "heads": "what the embedding sees → a property",
     "codecs": "one class for each pairing of representation and network; LatentSet",
     "priors": "distributions over latents: fit, sample",
     "latent_space": "interpolate and alter crystals by their latents",
@@ -40,7 +41,7 @@ WHAT = {
 
 FAMILIES = {
     "#66717f": ("crystal", "config", "parallel", "io", "geometry"),
-    "#3c5fb0": ("representations", "networks", "atom_finders", "embedding", "codecs"),
+    "#3c5fb0": ("representations", "networks", "atom_finders", "embedding", "heads", "codecs"),
     "#7a4fa3": ("priors", "latent_space"),
     "#2a8f83": ("datasets", "evaluation", "bulk", "training"),
     "#b8862b": ("viz", "app", "cli", "testing"),

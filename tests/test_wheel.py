@@ -34,6 +34,7 @@ def test_it_holds_the_weights_and_is_small(wheel):
         "py.typed",
         "training/recipes/mp.yaml",
         "weights/mp/embedding/embedding.safetensors",
+        "weights/mp/heads/band_gap/head.safetensors",
         "training/embedding_recipes/mp.yaml",
     ):
         assert f"xtalcodec/{name}" in names

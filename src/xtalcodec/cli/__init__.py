@@ -10,6 +10,7 @@ from xtalcodec.cli.embedding import duplicates, index, similar, train_embedding
 from xtalcodec.cli.evaluate_samples import evaluate_samples
 from xtalcodec.cli.figures import figures
 from xtalcodec.cli.generation import generate
+from xtalcodec.cli.heads import predict, train_head
 from xtalcodec.cli.hull import hull
 from xtalcodec.cli.latent_space import alter, interpolate
 from xtalcodec.cli.map import draw_map
@@ -35,6 +36,8 @@ app.command()(index)
 app.command()(duplicates)
 app.command(name="map")(draw_map)
 app.command()(train_embedding)
+app.command()(predict)
+app.command()(train_head)
 app.command(name="app")(serve_app)
 app.add_typer(data_app, name="data")
 

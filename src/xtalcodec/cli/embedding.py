@@ -56,14 +56,14 @@ def train_embedding(
         facts = {"data": names_of(data), "val": names_of(val)}
         facts |= {key: text for key, text in (("licence", licence), ("source", source)) if text}
         facts["command"] = shlex.join(["xtalcodec", *(shown(word) for word in sys.argv[1:])])
-        with _bars() as bar:
+        with bars() as bar:
             run(settings, crystals, held_out, out, facts=facts, progress=bar)
         typer.echo(f"the embedding is in {out}")
     finish(unusable + more)
 
 
 @contextmanager
-def _bars() -> "Iterator[Callable[[str, int], Bar]]":
+def bars() -> "Iterator[Callable[[str, int], Bar]]":
     """Give what opens a progress bar in place of the last one."""
     with ExitStack() as open_now:
 

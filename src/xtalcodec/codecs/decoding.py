@@ -11,8 +11,8 @@ from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.contract import Known
-from xtalcodec.codecs.embedded import Embedded
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
+from xtalcodec.codecs.predicting import Predicting
 from xtalcodec.crystal import Crystal
 from xtalcodec.representations.base import Patches, grouped
 
@@ -31,7 +31,7 @@ class DecodedCrystal:
     """0 to 1: the least sure site times the share of heat that the sites explain."""
 
 
-class Decoding(Embedded):
+class Decoding(Predicting):
     """A codec that decodes latents into crystals."""
 
     def decode(self, latents: LatentSet) -> "list[Structure | Atoms]":

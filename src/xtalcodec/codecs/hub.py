@@ -22,6 +22,7 @@ from xtalcodec.codecs.facts import CardError
 from xtalcodec.codecs.identity import former, of_release_0_1, same
 from xtalcodec.config import unknown
 from xtalcodec.embedding import files as embedding
+from xtalcodec.heads import files as heads
 from xtalcodec.io.atomic import atomic_folder, settle
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -114,7 +115,7 @@ def named_in(file: str | Path, identity: str) -> str:
 
 def fetch(name: str | Path, **hub: Any) -> Path:
     """Return the folder of a codec that the user named, downloaded if it is on the hub."""
-    wanted = [CONFIG, WEIGHTS, *PAPERS, f"{embedding.FOLDER}/*"]
+    wanted = [CONFIG, WEIGHTS, *PAPERS, f"{embedding.FOLDER}/*", f"{heads.FOLDER}/*"]
     return folder_of(name) or Path(snapshot_download(str(name), allow_patterns=wanted, **hub))
 
 
