@@ -6,7 +6,8 @@ from xtalcodec.cli.app import app as serve_app
 from xtalcodec.cli.coding import decode, encode
 from xtalcodec.cli.completing import complete
 from xtalcodec.cli.data import data_app
-from xtalcodec.cli.embedding import duplicates, index, similar, train_embedding
+from xtalcodec.cli.duplicates import duplicates
+from xtalcodec.cli.embedding import index, similar, train_embedding
 from xtalcodec.cli.evaluate_samples import evaluate_samples
 from xtalcodec.cli.figures import figures
 from xtalcodec.cli.generation import generate

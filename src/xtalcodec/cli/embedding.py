@@ -1,4 +1,4 @@
-"""`train-embedding`, `index`, `similar`, `duplicates`: one vector per crystal, and what it finds."""
+"""`train-embedding`, `index`, `similar`: one vector per crystal, and what it finds."""
 
 import shlex
 import sys
@@ -13,7 +13,7 @@ import typer
 
 from xtalcodec.cli.bulk import Chunk, Executor, Scheduler, Where, Workers, run_bulk
 from xtalcodec.cli.options import CodecName, Inputs, Json, MaxSites, shown
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of, progress_bar, tell, tell_notes
+from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of, progress_bars, tell, tell_notes
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from xtalcodec.embedding.embedding import Embedding
     from xtalcodec.latent_space.index import Found, Index
     from xtalcodec.parallel import Pool
-    from xtalcodec.training.embedding import Bar
 
 
 def train_embedding(
@@ -56,22 +55,10 @@ def train_embedding(
         facts = {"data": names_of(data), "val": names_of(val)}
         facts |= {key: text for key, text in (("licence", licence), ("source", source)) if text}
         facts["command"] = shlex.join(["xtalcodec", *(shown(word) for word in sys.argv[1:])])
-        with _bars() as bar:
+        with progress_bars() as bar:
             run(settings, crystals, held_out, out, facts=facts, progress=bar)
         typer.echo(f"the embedding is in {out}")
     finish(unusable + more)
-
-
-@contextmanager
-def _bars() -> "Iterator[Callable[[str, int], Bar]]":
-    """Give what opens a progress bar in place of the last one."""
-    with ExitStack() as open_now:
-
-        def bar(what: str, total: int) -> "Bar":
-            open_now.pop_all().close()
-            return open_now.enter_context(progress_bar(what, total))
-
-        yield bar
 
 
 def index(
@@ -207,63 +194,3 @@ def _show(row: dict[str, Any]) -> None:
         typer.echo(f"  {one['likeness']:.4f}  {one['formula']:16} {one['sites']:4} sites  {one['name']}{mineral}")
     if not row["found"]:
         typer.echo("  nothing of its composition")
-
-
-def duplicates(
-    data: Annotated[str, typer.Argument(help="Where duplicates are looked for: a file, a folder, a source.")],
-    other: Annotated[str | None, typer.Argument(help="What DATA is compared with; itself if not given.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write DATA without the duplicates here, as .parquet; the first stays.")
-    ] = None,
-    least: Annotated[
-        float | None,
-        typer.Option(help="Likeness of structures from which a pair is compared, of a composition of many; -1: all."),
-    ] = None,
-    codec: CodecName = "mp",
-    max_sites: MaxSites = MAX_SITES,
-    workers: Workers = 1,
-    json: Json = None,
-) -> None:
-    """List crystals that are the same, by pymatgen's StructureMatcher.
-
-    Of a composition that more than 30 crystals have, only pairs whose vectors are alike are compared.
-
-    Example: xtalcodec duplicates crystals.parquet --out clean.parquet
-    """
-    from xtalcodec.cli.report import write_json
-
-    with clear_errors():
-        from xtalcodec.codecs.base import Codec
-        from xtalcodec.evaluation.duplicates import LEAST, candidates, confirmed, without_later
-        from xtalcodec.io.write import write_parquet
-
-        if out and out.suffix != ".parquet":
-            raise ValueError(f"--out {out} is no .parquet file")
-        embedding = Codec.from_pretrained(codec).embedding
-        crystals, unusable = load_crystals([data], max_sites, None)
-        others, more = load_crystals([other], max_sites, None) if other else (crystals, [])
-        if not crystals or not others:
-            tell(unusable + more)
-            raise ValueError(f"there is no crystal in {data if not crystals else other}")
-        with progress_bar("embedding", len(crystals) + (len(others) if other else 0)) as advance:
-            vectors = embedding.vectors(crystals, "structure", advance)
-            theirs = embedding.vectors(others, "structure", advance) if other else None
-        limit = LEAST if least is None else least
-        second = others if other else None
-        alike = list(candidates(crystals, vectors, second, theirs, limit))
-        with progress_bar("comparing", len(alike)) as advance:
-            pairs = confirmed(alike, crystals, second, workers, advance)
-        rows = [
-            {"first": others[p.first].name, "second": crystals[p.second].name, "likeness": p.likeness} for p in pairs
-        ]
-        for row, pair in zip(rows, pairs, strict=True):
-            formula = crystals[pair.second].formula
-            typer.echo(f"{row['likeness']:.4f}  {formula:16} {row['first']}  {row['second']}")
-        stay = without_later(len(crystals), pairs, itself=other is None)
-        typer.echo(
-            f"{len(pairs)} pairs are the same, of {len(alike)} compared; {len(stay)} of {len(crystals)} crystals stay"
-        )
-        if out:
-            write_parquet([crystals[k] for k in stay], out)
-        write_json(json, rows)
-    finish(unusable + more)

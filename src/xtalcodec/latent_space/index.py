@@ -1,4 +1,4 @@
-"""An index of crystals: their vectors on disk, mapped into memory, searched exactly by one matrix product.
+"""An index of crystals: their vectors on disk, mapped into memory, searched by a matrix product, or a graph of many.
 
 The folder has `index.json`, which says whose vectors they are, and a folder for each time that crystals were added:
 shards of a table with names, formulas and crystals, and for each kind of vector one file of all of them.
@@ -23,6 +23,13 @@ FORMAT = "xtalcodec-index-1"
 
 BLOCK = 65_536
 """Vectors that are multiplied at a time."""
+
+
+LARGE = 200_000
+"""Crystals of an index from which a graph is made: fewer are searched exactly."""
+
+MORE = 4
+"""So many times the crystals that are asked for are taken from a graph, and put in order by their exact likeness."""
 
 
 class IndexFolderError(ValueError):
@@ -114,6 +121,12 @@ class Index:
         formula
             Only crystals of this reduced formula.
         """
+        graph = self._graphs.get(of) if formula is None else None
+        if graph is not None:
+            places = np.sort(graph.near(vector, MORE * n))
+            scores = self._rows(of, places) @ vector
+            order = places[np.lexsort((places, -scores))][:n]
+            return [self._row(int(k), float(self._rows(of, np.array([k]))[0] @ vector)) for k in order]
         scores = np.concatenate([_scores(part.vectors(of), vector) for part in self.parts])
         scores = np.where(np.isnan(scores), -np.inf, scores)  # of crystals with elements that were never seen
         if formula is not None:
