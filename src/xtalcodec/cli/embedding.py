@@ -1,9 +1,7 @@
-"""`train-embedding`, `index`, `similar`: one vector per crystal, and what it finds."""
+"""`index`, `similar`: one vector per crystal, and what it finds."""
 
-import shlex
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from xtalcodec.cli.bulk import Chunk, Executor, Scheduler, Where, Workers, run_bulk
-from xtalcodec.cli.options import CodecName, Inputs, Json, MaxSites, shown
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of, progress_bars, tell, tell_notes
+from xtalcodec.cli.options import CodecName, Inputs, Json, MaxSites
+from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bars, tell, tell_notes
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -21,44 +19,6 @@ if TYPE_CHECKING:
     from xtalcodec.embedding.embedding import Embedding
     from xtalcodec.latent_space.index import Found, Index
     from xtalcodec.parallel import Pool
-
-
-def train_embedding(
-    recipe: Annotated[str, typer.Argument(help="A recipe that ships (mp) or a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="Settings over the recipe's: codec=runs/mp steps=2000 …")
-    ] = None,
-    data: Annotated[list[str], typer.Option("--data", help="Crystals to learn from; may be repeated.")] = ...,  # type: ignore[assignment]
-    val: Annotated[list[str], typer.Option("--val", help="Held-out crystals; may be repeated.")] = ...,  # type: ignore[assignment]
-    out: Annotated[
-        Path, typer.Option(help="Folder for the embedding; a codec finds it as `embedding` in its own folder.")
-    ] = ...,  # type: ignore[assignment]
-    licence: Annotated[str | None, typer.Option(help="Licence of the embedding, for its card.")] = None,
-    source: Annotated[
-        str | None, typer.Option(help="Where the data is from and under what licence, for the card.")
-    ] = None,
-) -> None:
-    """Train what makes one vector of a crystal, which `index`, `similar` and `duplicates` compare. Takes minutes.
-
-    Example: xtalcodec train-embedding mp codec=runs/mp --data t.parquet --val v.parquet --out runs/mp/embedding
-    """
-    with clear_errors():
-        from xtalcodec.training.embedding import train_embedding as run
-        from xtalcodec.training.embedding_recipe import load
-
-        settings = load(recipe, overrides or [])
-        crystals, unusable = load_crystals(data, 10**6, None)
-        held_out, more = load_crystals(val, 10**6, None)
-        if not crystals or not held_out:
-            tell(unusable + more)
-            raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")
-        facts = {"data": names_of(data), "val": names_of(val)}
-        facts |= {key: text for key, text in (("licence", licence), ("source", source)) if text}
-        facts["command"] = shlex.join(["xtalcodec", *(shown(word) for word in sys.argv[1:])])
-        with progress_bars() as bar:
-            run(settings, crystals, held_out, out, facts=facts, progress=bar)
-        typer.echo(f"the embedding is in {out}")
-    finish(unusable + more)
 
 
 def index(
@@ -73,9 +33,12 @@ def index(
 ) -> None:
     """Make an index of crystals that `similar` searches, or add to one. Killed, the same command goes on where it was.
 
+    From 200,000 crystals on, this machine's cache gets a graph too: the search is faster then and may miss some.
+
     Example: xtalcodec index structures/ --out index/
     """
     with clear_errors():
+        from xtalcodec.latent_space.index import Index, identity_of
         from xtalcodec.parallel import open_pool
 
         with open_pool(executor.value, workers, scheduler) as pool:
@@ -84,8 +47,21 @@ def index(
             shards, rows = _indexed(files, out, codec, max_sites, pool, chunk)
             typer.echo(f"{rows} crystals: {out}")
             tell_notes(shards.notes())
+            if rows:
+                _make_graphs(Index(out, identity_of(out)))
             lost = tell(shards.unusable())
     finish([], lost=bool(lost))
+
+
+def _make_graphs(index: "Index") -> None:
+    """Make the graphs of a large index, where usearch is installed."""
+    try:
+        with progress_bars() as bar:
+            index.make_graphs(bar)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "usearch":
+            raise
+        tell_notes(["pip install 'xtalcodec[search]' and the same command make a graph that is searched faster"])
 
 
 def _indexed(
@@ -141,6 +117,8 @@ def similar(
             raise ValueError("name an index or data with --in")
         crystals, unusable = load_crystals(files, max_sites, None)
         with _open_index(among or ["aflow-prototypes"], codec, max_sites) as (found_in, embedding):
+            if found_in.large and not same_composition and not found_in.graph("structure" if prototype else "crystal"):
+                tell_notes(["every vector is looked at: `xtalcodec index` makes a graph of this index that is faster"])
             rows = []
             for crystal in crystals:
                 try:

@@ -29,6 +29,7 @@ EXTRAS = {
     "sevenn": "stability",
     "distributed": "dask",
     "nicegui": "app",
+    "usearch": "search",
 } | dict.fromkeys(("matplotlib", "skimage", "imageio_ffmpeg"), "figures")
 """Library → the extra of the package that brings it."""
 

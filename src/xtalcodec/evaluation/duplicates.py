@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.disorder import disordered_matcher
 from xtalcodec.evaluation.reduced_cells import ReducedCell, reduced_cell
 from xtalcodec.evaluation.sameness import Tolerances, may_be_same
@@ -127,8 +127,11 @@ def same(a: Crystal, b: Crystal) -> bool:
 
 
 def cell_of(crystal: Crystal) -> ReducedCell | Crystal | None:
-    """Return what crystals are compared by: the reduced cell, a crystal itself where it has shared sites."""
-    return reduced_cell(crystal) if crystal.is_ordered else crystal
+    """Return what crystals are compared by: the reduced cell, if there is one; those with shared sites as they are."""
+    try:
+        return reduced_cell(crystal) if crystal.is_ordered else crystal
+    except CrystalError:
+        return None
 
 
 def _same(a: ReducedCell | Crystal, b: ReducedCell | Crystal, tolerances: Tolerances) -> bool:

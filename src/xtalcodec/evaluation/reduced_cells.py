@@ -89,16 +89,21 @@ def angles(metric: Float[np.ndarray, "*cells 3 3"]) -> Float[np.ndarray, "*cells
     return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
 
 
-def reduced_cell(crystal: Crystal) -> ReducedCell | None:
-    """Return the primitive, Niggli-reduced cell of an ordered crystal; None where it cannot be reduced."""
-    try:
-        lattice, frac_coords = _niggli(crystal.lattice, crystal.frac_coords)
-        if next(_shifts(lattice, frac_coords, crystal.numbers), None) is None:
-            return ReducedCell(lattice, frac_coords, crystal.numbers)
-        lattice, frac_coords, numbers = _primitive(lattice, frac_coords, crystal.numbers)
-        return ReducedCell(*_niggli(lattice, frac_coords), numbers)
-    except CrystalError:
-        return None
+def reduced_cell(crystal: Crystal) -> ReducedCell:
+    """Return the primitive, Niggli-reduced cell of an ordered crystal.
+
+    Raises
+    ------
+    CrystalError
+        Sites that elements share; a cell that cannot be reduced.
+    """
+    if not crystal.is_ordered:
+        raise CrystalError("elements share its sites")
+    lattice, frac_coords = _niggli(crystal.lattice, crystal.frac_coords)
+    if next(_shifts(lattice, frac_coords, crystal.numbers), None) is None:
+        return ReducedCell(lattice, frac_coords, crystal.numbers)
+    lattice, frac_coords, numbers = _primitive(lattice, frac_coords, crystal.numbers)
+    return ReducedCell(*_niggli(lattice, frac_coords), numbers)
 
 
 def _niggli(

@@ -10,7 +10,8 @@ looked at together here, and most are left out soon:
 - Sites that are less than `stol` off their mean shift are less than twice that off where one of them is put in place.
 - Where the nearest partners of all sites are different ones, they are the best assignment.
 
-Cells that are no wider than the tolerances are left to pymatgen's own functions. `benchmarks/duplicates.py` counts other verdicts; none was found.
+Cells that are no wider than the tolerances are left to pymatgen's own functions. That the verdicts are the matcher's is
+measured (`benchmarks/duplicates.py`).
 """
 
 from dataclasses import dataclass
@@ -168,7 +169,7 @@ def _kept(
 
 
 def _images(reach: Float[np.ndarray, "cells 3"]) -> Float[np.ndarray, "images 3"]:
-    """Cells to look for partners in beside the nearest: within half a cell along every axis there is no nearer image."""
+    """Cells to look for partners in beside the nearest; within half a cell along every axis no image is nearer."""
     along = [(-1, 0, 1) if widest >= 0.5 else (0,) for widest in reach.max(0)]
     return np.array(list(product(*along)), dtype=float)
 

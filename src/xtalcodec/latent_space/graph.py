@@ -25,6 +25,10 @@ LINKS, LOOKED_AT_ADDING, LOOKED_AT = 16, 128, 256
 """Neighbours of a vector, and how many vectors are looked at to add one and to find some."""
 
 
+class GraphError(ValueError):
+    """A graph of this machine's cache that cannot be read: the message says which."""
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A graph of the vectors of an index."""
@@ -86,15 +90,20 @@ def opened(files: Sequence[Path], size: int) -> Graph | None:
     Raises
     ------
     ModuleNotFoundError
-        usearch is not installed.
+        There is one, and usearch is not installed.
+    GraphError
+        Its file is broken.
     """
-    compiled, folder = _empty(size), _folder(files)
+    folder = _folder(files)
     if folder.is_dir():
         settle(folder)
-    about = folder / ABOUT
-    if not about.is_file() or json.loads(about.read_text()) != _state(files):
+    if not (folder / ABOUT).is_file() or json.loads((folder / ABOUT).read_text()) != _state(files):
         return None
-    compiled.load(str(folder / GRAPH))
+    compiled = _empty(size)
+    try:
+        compiled.load(str(folder / GRAPH))
+    except RuntimeError as error:
+        raise GraphError(f"{folder / GRAPH} cannot be read: {error}; remove {folder}") from error
     return Graph(compiled)
 
 
@@ -114,6 +123,4 @@ def _folder(files: Sequence[Path]) -> Path:
 def _state(files: Sequence[Path]) -> list[list[str | int]]:
     """What the files are now."""
     stats = [path.resolve().stat() for path in files]
-    return [
-        [str(path.resolve()), stat.st_size, stat.st_mtime_ns] for path, stat in zip(files, stats, strict=True)
-    ]
+    return [[str(path.resolve()), stat.st_size, stat.st_mtime_ns] for path, stat in zip(files, stats, strict=True)]
