@@ -32,11 +32,13 @@ def test_crystals_of_another_data_set_go_though_they_are_not_the_same_among_them
     assert duplicates([ROCK, GROWN], [BLENDE]) == []
 
 
-def test_many_workers_find_the_same():
+def test_it_tells_how_far_it_is():
     steps = []
-    bar = lambda what, total: lambda done: steps.append((what, total, done))  # noqa: E731
-    assert duplicates(SOME, workers=2, progress=bar) == duplicates(SOME)
-    assert {what for what, _, _ in steps} == {"reducing", "comparing"}
+    duplicates(SOME, progress=lambda what, total: lambda done: steps.append((what, total, done)))
+    assert [total for what, total, _ in steps if what == "reducing"] == [
+        4
+    ]  # nothing else has the fluoride's composition
+    assert sum(done for what, _, done in steps if what == "comparing") == 1
 
 
 def test_shared_sites_are_compared_by_their_occupancies():
@@ -50,10 +52,10 @@ def test_shared_sites_are_compared_by_their_occupancies():
 
 
 def test_who_stays_is_who_stays_of_all_pairs_though_the_matcher_is_not_transitive():
-    def bent(far):  # 0 to 0.2 is the same, 0.2 to 0.4 too, 0 to 0.4 is not
+    def bent(far):  # of shares of 4 Å, half goes to each site; 0.3 of (V/N)^(1/3) is 0.95 Å
         return made(4 * np.eye(3), [[0, 0, 0], [0.5, 0.5, 0.5 - far]], [11, 17], f"{far}")
 
-    line = [bent(far) for far in (0.0, 0.17, 0.34)]
+    line = [bent(far) for far in (0.0, 0.245, 0.49)]
     alike = [[same(a, b) for b in line] for a in line]
     assert alike[0][1]
     assert alike[1][2]

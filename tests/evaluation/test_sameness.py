@@ -77,7 +77,7 @@ def test_a_lattice_that_is_too_long_has_no_cell_that_looks_like_the_other():
 
 
 def test_a_flat_cell_is_compared_with_nothing():
-    flat = Crystal(np.array([[4.0, 0, 0], [0, 4, 0], [3.9999, 0, 4e-4]]), np.zeros((1, 3)), np.array([6]))
+    flat = Crystal(np.array([[4.0, 0, 0], [0, 4, 0], [3.9999, 0, 1e-4]]), np.zeros((1, 3)), np.array([6]))
     with pytest.raises(CrystalError, match="its cell is impossible"):
         reduced_cell(flat)
     assert not duplicates([flat, flat])

@@ -5,8 +5,8 @@ import sys
 
 import numpy as np
 import pytest
-
 from test_index import filled
+
 from xtalcodec.latent_space import index as indices
 from xtalcodec.latent_space.graph import GRAPH, GraphError
 from xtalcodec.latent_space.index import Index

@@ -67,7 +67,7 @@ def same(first: ReducedCell, second: ReducedCell, tolerances: Tolerances) -> boo
     tolerances
         Of lengths, angles and sites.
     """
-    if first.counts != second.counts or not may_be_same(first.lengths, second.lengths, tolerances):
+    if first.counts != second.counts or not may_be_same(first.lengths[None], second.lengths, tolerances)[0]:
         return False
     scales = _mappings(first, second, tolerances)
     if not len(scales):
@@ -87,9 +87,9 @@ def same(first: ReducedCell, second: ReducedCell, tolerances: Tolerances) -> boo
 
 
 def may_be_same(
-    first: Float[np.ndarray, "*cells 3"], second: Float[np.ndarray, "3"], tolerances: Tolerances
-) -> Bool[np.ndarray, "*cells"]:
-    """Whether no length of a reduced cell is too long for another crystal's, both scaled to one volume per site.
+    first: Float[np.ndarray, "cells 3"], second: Float[np.ndarray, "3"], tolerances: Tolerances
+) -> Bool[np.ndarray, " cells"]:
+    """Which reduced cells have no length that is too long for another one's, all scaled to one volume per site.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def may_be_same(
     tolerances
         Of lengths.
     """
-    near: Bool[np.ndarray, "*cells"] = (np.sort(first) < np.sort(second) * (1 + tolerances.ltol) + _ROUNDING).all(-1)
+    near: Bool[np.ndarray, " cells"] = (np.sort(first) < np.sort(second) * (1 + tolerances.ltol) + _ROUNDING).all(-1)
     return near
 
 
@@ -160,7 +160,7 @@ def _kept(
         apart = minimum_image(apart[:, :, None] - places[cells][:, None])
         near = np.zeros(apart.shape[:3], dtype=bool)
         for image in images:
-            square = _squares(apart + image, means.metric[cells][:, None])
+            square = _squares(apart + image, means.metric[cells])
             near |= square < means.farthest[cells][:, None, None] + _ROUNDING
         kept = (near.any(2) | (means.reach[cells] >= 1).any(1)[:, None]).all(1)
         cells, moves = cells[kept], moves[kept]
@@ -178,7 +178,7 @@ def _squares(
     apart: Float[np.ndarray, "*cells n m 3"], metric: Float[np.ndarray, "*cells 3 3"]
 ) -> Float[np.ndarray, "*cells n m"]:
     """Squares of the lengths of differences of fractional coordinates."""
-    return np.einsum("...x,...x->...", apart @ metric, apart)
+    return np.einsum("...x,...x->...", apart @ metric[..., None, :, :], apart)
 
 
 def _fits(
