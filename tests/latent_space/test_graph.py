@@ -18,10 +18,10 @@ SILENT = lambda _, __: lambda ___: None  # noqa: E731
 def vectors(tmp_path, monkeypatch):
     """Vectors of length 1 in a few bunches; an index of so many counts as large."""
     monkeypatch.setenv("XTALCODEC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(indices, "LARGE", 200)
+    monkeypatch.setattr(indices, "LARGE", 50)
     rng = np.random.default_rng(0)
-    rows = rng.normal(size=(30, 1, 16)) + 0.4 * rng.normal(size=(30, 10, 16))
-    rows = rows.reshape(300, 16).astype(np.float32)
+    rows = rng.normal(size=(14, 1, 16)) + 0.4 * rng.normal(size=(14, 6, 16))
+    rows = rows.reshape(84, 16).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
@@ -31,8 +31,8 @@ def names(found):
 
 def test_a_graph_finds_what_the_exact_search_finds_in_its_order(vectors, tmp_path):
     vectors[7] = np.nan  # an element that was never seen
-    index = Index(filled(tmp_path / "index", vectors[:120], vectors[120:]), "mp-1/a")
-    questions = vectors[::25]
+    index = Index(filled(tmp_path / "index", vectors[:30], vectors[30:]), "mp-1/a")
+    questions = vectors[::9]
     assert index.graph("crystal") is None
     exact = [index.nearest(question, 5) for question in questions]
     index.make_graphs(SILENT)
@@ -42,18 +42,18 @@ def test_a_graph_finds_what_the_exact_search_finds_in_its_order(vectors, tmp_pat
         found = index.nearest(question, 5)
         assert names(found) == names(known)
         assert [one.likeness for one in found] == pytest.approx([one.likeness for one in known], abs=1e-6)
-    only = index.nearest(questions[0], 300, formula="NaCl")  # of one composition the search is exact
+    only = index.nearest(questions[0], 99, formula="NaCl")  # of one composition the search is exact
     assert len(only) == int((np.nan_to_num(vectors[:, 0]) > 0).sum())
 
 
 def test_a_graph_is_made_again_when_vectors_were_added(vectors, tmp_path):
-    folder = filled(tmp_path / "index", vectors[:250])
+    folder = filled(tmp_path / "index", vectors[:63])
     Index(folder, "mp-1/a").make_graphs(SILENT)
     assert Index(folder, "mp-1/a").graph("crystal") is not None
-    filled(folder, vectors[:250], vectors[250:])
+    filled(folder, vectors[:63], vectors[63:])
     assert Index(folder, "mp-1/a").graph("crystal") is None
     Index(folder, "mp-1/a").make_graphs(SILENT)
-    assert names(Index(folder, "mp-1/a").nearest(vectors[280], 1)) == [f"{vectors[280, 0]:.3f}"]
+    assert names(Index(folder, "mp-1/a").nearest(vectors[80], 1)) == [f"{vectors[80, 0]:.3f}"]
     os.utime(folder / "0" / "crystal.npy", (1, 1))  # as if it had been written again
     assert Index(folder, "mp-1/a").graph("crystal") is None
 
@@ -71,7 +71,7 @@ def test_no_file_of_an_index_is_opened_as_a_graph_and_a_broken_one_is_named(vect
 
 
 def test_few_vectors_and_a_machine_without_usearch_have_no_graph(vectors, tmp_path, monkeypatch):
-    few = Index(filled(tmp_path / "few", vectors[:100]), "mp-1/a")
+    few = Index(filled(tmp_path / "few", vectors[:40]), "mp-1/a")
     few.make_graphs(SILENT)
     assert few.graph("crystal") is None
     many = Index(filled(tmp_path / "many", vectors), "mp-1/a")

@@ -38,7 +38,6 @@ def index(
     Example: xtalcodec index structures/ --out index/
     """
     with clear_errors():
-        from xtalcodec.latent_space.index import Index, identity_of
         from xtalcodec.parallel import open_pool
 
         with open_pool(executor.value, workers, scheduler) as pool:
@@ -48,16 +47,21 @@ def index(
             typer.echo(f"{rows} crystals: {out}")
             tell_notes(shards.notes())
             if rows:
-                _make_graphs(Index(out, identity_of(out)))
+                _make_graphs(out)
             lost = tell(shards.unusable())
     finish([], lost=bool(lost))
 
 
-def _make_graphs(index: "Index") -> None:
-    """Make the graphs of a large index, where usearch is installed."""
+def _make_graphs(folder: Path) -> None:
+    """Make the graphs of a large index, where usearch is installed and all that was added is whole."""
+    from xtalcodec.io.ended import UnfinishedError
+    from xtalcodec.latent_space.index import Index, identity_of
+
     try:
         with progress_bars() as bar:
-            index.make_graphs(bar)
+            Index(folder, identity_of(folder)).make_graphs(bar)
+    except UnfinishedError as error:
+        tell_notes([str(error)])
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "usearch":
             raise
