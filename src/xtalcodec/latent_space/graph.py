@@ -1,7 +1,7 @@
 """Approximate search of large indices: usearch's graph of near vectors (HNSW, Malkov and Yashunin 2018).
 
-usearch trusts the file of a graph: one that somebody made up could make it read any memory. So no graph is part of an
-index, which may be from anywhere. It is made of the vectors of an index on this machine, and kept in its cache with the
+usearch trusts the file of a graph: one that somebody made up could make it read any memory, and a search of a damaged
+one did not end. So no graph is part of an index, which may be from anywhere. It is made of the vectors of an index on this machine, and kept in its cache with the
 folder, sizes and times of the files that they were in; when these change it is made again.
 """
 
@@ -110,7 +110,11 @@ def opened(files: Sequence[Path], size: int) -> Graph | None:
 def _empty(size: int) -> Any:
     from usearch.index import Index
 
-    looks = {"connectivity": LINKS, "expansion_add": LOOKED_AT_ADDING, "expansion_search": LOOKED_AT}
+    looks: dict[str, Any] = {
+        "connectivity": LINKS,
+        "expansion_add": LOOKED_AT_ADDING,
+        "expansion_search": LOOKED_AT,
+    }
     return Index(ndim=size, metric="ip", dtype="f16", **looks)
 
 
