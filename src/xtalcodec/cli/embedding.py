@@ -33,7 +33,7 @@ def index(
 ) -> None:
     """Make an index of crystals that `similar` searches, or add to one. Killed, the same command goes on where it was.
 
-    From 200,000 crystals on, this machine's cache gets a graph too: the search is faster then and may miss some.
+    From 200,000 crystals on, this machine's cache gets a graph too: the search looks at few then and may miss some.
 
     Example: xtalcodec index structures/ --out index/
     """
@@ -65,7 +65,9 @@ def _make_graphs(folder: Path) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "usearch":
             raise
-        tell_notes(["pip install 'xtalcodec[search]' and the same command make a graph that is searched faster"])
+        tell_notes(
+            ["pip install 'xtalcodec[search]' and the same command make a graph, so that not every vector is looked at"]
+        )
 
 
 def _indexed(
@@ -122,7 +124,9 @@ def similar(
         crystals, unusable = load_crystals(files, max_sites, None)
         with _open_index(among or ["aflow-prototypes"], codec, max_sites) as (found_in, embedding):
             if found_in.large and not same_composition and not found_in.graph("structure" if prototype else "crystal"):
-                tell_notes(["every vector is looked at: `xtalcodec index` makes a graph of this index that is faster"])
+                tell_notes(
+                    ["every vector is looked at: `xtalcodec index` makes a graph of this index, of which few are"]
+                )
             rows = []
             for crystal in crystals:
                 try:

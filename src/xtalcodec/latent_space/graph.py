@@ -1,8 +1,9 @@
 """Approximate search of large indices: usearch's graph of near vectors (HNSW, Malkov and Yashunin 2018).
 
 usearch trusts the file of a graph: one that somebody made up could make it read any memory, and a search of a damaged
-one did not end. So no graph is part of an index, which may be from anywhere. It is made of the vectors of an index on this machine, and kept in its cache with the
-folder, sizes and times of the files that they were in; when these change it is made again.
+one did not end. So no graph is part of an index, which may be from anywhere. It is made of the vectors of an index on
+this machine, and kept in its cache with the folder, sizes and times of the files that they were in; when these change
+it is made again.
 """
 
 import hashlib
