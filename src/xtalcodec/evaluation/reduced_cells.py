@@ -71,7 +71,7 @@ class ReducedCell:
         """Lattice vectors up to a length at least: in units of the cell, their directions, their lengths, ascending."""
         if radius > self._within:
             most = np.floor(radius * np.sqrt(np.linalg.inv(self.metric).diagonal()) + 1e-9).astype(np.int64)
-            whole = np.indices(2 * most + 1).reshape(3, -1).T - most
+            whole = np.indices((2 * most + 1).tolist()).reshape(3, -1).T - most
             places = whole @ self.lattice
             length = np.sqrt(np.einsum("nx,nx->n", places, places))
             order = np.argsort(length)
