@@ -98,8 +98,8 @@ def may_be_same(
     tolerances
         Of lengths.
     """
-    near: Bool[np.ndarray, " cells"] = (np.sort(first) < np.sort(second) * (1 + tolerances.ltol) + _ROUNDING).all(-1)
-    return near
+    longest = np.sort(second) * (1 + tolerances.ltol) + _ROUNDING
+    return np.all(np.sort(first, axis=1) < longest, axis=1)
 
 
 def _mappings(first: ReducedCell, second: ReducedCell, tolerances: Tolerances) -> Int[np.ndarray, "cells 3 3"]:

@@ -153,7 +153,7 @@ class _Stage:
 
 
 def _both(embedding: Embedding) -> torch.nn.ModuleDict:
-    return torch.nn.ModuleDict(embedding.networks)
+    return torch.nn.ModuleDict({of: embedding.networks[of] for of in KINDS})
 
 
 def _usable(crystals: Sequence[Crystal], codec: Codec, recipe: EmbeddingRecipe) -> list[Crystal]:
