@@ -23,6 +23,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.datasets import load
 from xtalcodec.embedding.embedding import Embedding, Of
 from xtalcodec.evaluation.amd import average_minimum_distance
-from xtalcodec.evaluation.duplicates import candidates, same
+from xtalcodec.evaluation.duplicates import same
 from xtalcodec.geometry.compositions import composition, of_one_composition
 from xtalcodec.geometry.symmetry import primitive
 from xtalcodec.io.write import write_parquet
@@ -230,8 +231,8 @@ def measure(options: argparse.Namespace) -> None:
     embedding = codec.embedding
     crystals = list(usable(codec, load(options.data)[0][: options.crystals]))
     sets = {"given": crystals} | {name: [view(c, rng) for c in crystals] for name, view in VIEWS.items()}
-    pairs = list(candidates(crystals, np.zeros((len(crystals), 1), dtype=np.float32), least=-1))
-    others = [(p.first, p.second) for p in pairs if not same(crystals[p.first], crystals[p.second])]
+    pairs = [pair for group in of_one_composition(crystals).values() for pair in combinations(group, 2)]
+    others = [(a, b) for a, b in pairs if not same(crystals[a], crystals[b])]
     print(
         f"{embedding.identity}, {len(crystals)} crystals; {len(pairs)} pairs of one composition, {len(others)} others"
     )

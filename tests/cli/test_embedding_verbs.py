@@ -1,4 +1,4 @@
-"""`train-embedding`, `index`, `similar`, `duplicates` as a user types them."""
+"""`train-embedding`, `index`, `similar` as a user types them."""
 
 import json
 import shutil
@@ -84,18 +84,6 @@ def test_an_index_is_searched_appended_to_and_goes_on(run, codec, salts, tmp_pat
     assert all(" MgS " in line for line in only.output.splitlines()[1:])
 
 
-def test_duplicates_are_listed_and_left_out(run, codec, salts, tmp_path):
-    result = run("duplicates", salts, "--codec", codec, "--out", tmp_path / "clean.parquet")
-    assert result.exit_code == 0, result.output
-    assert "1 pairs are the same" in result.output
-    assert "2 of 3 crystals stay" in result.output
-    from xtalcodec.datasets import load
-
-    assert [c.name for c in load(tmp_path / "clean.parquet")[0]] == ["blende", "rock"]
-    against = run("duplicates", salts / "twice.cif", salts / "rock.cif", "--codec", codec)
-    assert "0 of 1 crystals stay" in against.output
-
-
 def test_what_cannot_be_is_said_in_a_sentence(run, codec, salts, tmp_path):
     assert run("index", salts, "--out", tmp_path / "index", "--codec", codec).exit_code == 0
     other = tmp_path / "other"
@@ -108,9 +96,6 @@ def test_what_cannot_be_is_said_in_a_sentence(run, codec, salts, tmp_path):
         (("similar", salts / "rock.cif", "--codec", codec), "name an index or data with --in"),
         (("similar", salts / "rock.cif", "--in", tmp_path / "empty.cif", "--codec", codec), "empty.cif"),
         (("similar", salts / "rock.cif", "--prototype", "--same-composition", "--codec", codec), "leave out"),
-        (("duplicates", tmp_path / "empty.cif", "--codec", codec), "there is no crystal in"),
-        (("duplicates", salts, "--codec", "linear-unit-cell"), "no learnt density channels"),
-        (("duplicates", salts, "--out", tmp_path / "x.cif", "--codec", codec), "is no .parquet file"),
     ]
     (tmp_path / "empty.cif").touch()
     for words, message in cases:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.duplicates import Duplicate, candidates, duplicates, same, without_later
+from xtalcodec.evaluation.duplicates import Duplicate, duplicates, same, without
 from xtalcodec.training.derived import supercell
 
 
@@ -21,22 +21,24 @@ GROWN = replace(supercell(ROCK, np.array([1, 2, 1])), name="grown")
 SOME = [ROCK, BLENDE, OTHER, GROWN, replace(ROCK, lattice=1.2 * ROCK.lattice, name="blown")]
 
 
-def test_all_pairs_of_one_composition_are_candidates_where_nothing_is_asked():
-    vectors = np.eye(5, dtype=np.float32)
-    pairs = {(p.first, p.second) for p in candidates(SOME, vectors, least=-1.0, few=0)}
-    assert pairs == {(0, 1), (0, 3), (0, 4), (1, 3), (1, 4), (3, 4)}
-    assert len(list(candidates(SOME, vectors, least=0.5, few=4))) == 6
-    assert not list(candidates(SOME, vectors, least=0.5, few=3))
-    vectors[4] = vectors[1]
-    assert [(p.first, p.second) for p in candidates(SOME, vectors, least=0.5, few=3)] == [(1, 4)]
-
-
 def test_the_matcher_decides_whatever_cell_and_volume():
-    vectors = np.ones((5, 1), dtype=np.float32)
-    found = {(p.first, p.second) for p in duplicates(SOME, vectors)}
-    assert found == {(0, 3), (0, 4), (3, 4)}
-    against = duplicates([BLENDE, GROWN], vectors[:2], [OTHER, ROCK], vectors[:2])
-    assert [(p.first, p.second) for p in against] == [(1, 1)]
+    assert duplicates(SOME) == [Duplicate(0, 3), Duplicate(0, 4)]
+    assert duplicates([BLENDE, GROWN], [OTHER, ROCK]) == [Duplicate(1, 1)]
+    assert without(5, duplicates(SOME)) == [0, 1, 2]
+
+
+def test_crystals_of_another_data_set_go_though_they_are_not_the_same_among_themselves():
+    assert duplicates([ROCK, GROWN, BLENDE], [replace(GROWN, name="known")]) == [Duplicate(0, 0), Duplicate(0, 1)]
+    assert duplicates([ROCK, GROWN], [BLENDE]) == []
+
+
+def test_it_tells_how_far_it_is():
+    steps = []
+    duplicates(SOME, progress=lambda what, total: lambda done: steps.append((what, total, done)))
+    assert [total for what, total, _ in steps if what == "reducing"] == [
+        4
+    ]  # nothing else has the fluoride's composition
+    assert sum(done for what, _, done in steps if what == "comparing") == 1
 
 
 def test_shared_sites_are_compared_by_their_occupancies():
@@ -49,7 +51,13 @@ def test_shared_sites_are_compared_by_their_occupancies():
     assert not same(alloy(0.6), alloy(0.9))
 
 
-def test_the_first_of_each_kind_stays():
-    pairs = [Duplicate(0, 3, 1.0), Duplicate(3, 4, 1.0), Duplicate(1, 2, 1.0)]
-    assert without_later(5, pairs, itself=True) == [0, 1, 4]  # 4 is the same as 3 alone, and 3 is gone
-    assert without_later(5, pairs, itself=False) == [0, 1]
+def test_who_stays_is_who_stays_of_all_pairs_though_the_matcher_is_not_transitive():
+    def bent(far):  # of shares of 4 Å, half goes to each site; 0.3 of (V/N)^(1/3) is 0.95 Å
+        return made(4 * np.eye(3), [[0, 0, 0], [0.5, 0.5, 0.5 - far]], [11, 17], f"{far}")
+
+    line = [bent(far) for far in (0.0, 0.245, 0.49)]
+    alike = [[same(a, b) for b in line] for a in line]
+    assert alike[0][1]
+    assert alike[1][2]
+    assert not alike[0][2]
+    assert duplicates(line) == [Duplicate(0, 1)]  # the third is the same as the second alone, and that is gone

@@ -8,10 +8,11 @@ import torch
 
 from xtalcodec.embedding import files
 from xtalcodec.embedding.embedding import EmbeddingError
+from xtalcodec.training import embedding as training
 from xtalcodec.training.embedding import CURVE, likeness_loss, train_embedding
 from xtalcodec.training.embedding_recipe import load
 from xtalcodec.training.embedding_views import Batches, chosen, distorted
-from xtalcodec.training.stepping import TrainingError
+from xtalcodec.training.stepping import CHECKPOINT, TrainingError
 
 SMALL = ["steps=30", "batch=24", "views=2", "largest=8", "looks.network.hidden=32", "looks.network.pooled=16"]
 
@@ -36,6 +37,33 @@ def test_it_learns_and_a_seed_decides_everything(few, tmp_path):
     assert about["training"]["data"] == "x"
     with pytest.raises(TrainingError, match="holds an embedding already"):
         train_embedding(recipe, few, few, tmp_path / "a")
+
+
+def test_a_training_that_is_stopped_goes_on_to_the_same_embedding(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "EVERY", 3)
+    recipe, data, held_out = load("mp", [*SMALL, "steps=8"]), few[:26], few[26:32]
+    whole = train_embedding(recipe, data, held_out, tmp_path / "whole")
+
+    def stopping(what, _):
+        done = []
+
+        def advance(count):
+            done.append(count)
+            if what == "training (structure)" and sum(done) == 5:
+                raise KeyboardInterrupt
+
+        return advance
+
+    with pytest.raises(KeyboardInterrupt):
+        train_embedding(recipe, data, held_out, tmp_path / "parts", progress=stopping)
+    with pytest.raises(TrainingError, match="--resume goes on"):
+        train_embedding(recipe, data, held_out, tmp_path / "parts")
+    with pytest.raises(TrainingError, match="is another recipe"):
+        train_embedding(load("mp", [*SMALL, "steps=9"]), data, held_out, tmp_path / "parts", resume=True)
+    resumed = train_embedding(recipe, data, held_out, tmp_path / "parts", resume=True)
+    assert resumed.identity == whole.identity
+    assert (tmp_path / "parts" / CURVE).read_text() == (tmp_path / "whole" / CURVE).read_text()
+    assert not (tmp_path / "parts" / CHECKPOINT).exists()
 
 
 def test_what_cannot_be_trained_is_said(few, tmp_path):

@@ -6,7 +6,8 @@ from xtalcodec.cli.app import app as serve_app
 from xtalcodec.cli.coding import decode, encode
 from xtalcodec.cli.completing import complete
 from xtalcodec.cli.data import data_app
-from xtalcodec.cli.embedding import duplicates, index, similar, train_embedding
+from xtalcodec.cli.duplicates import duplicates
+from xtalcodec.cli.embedding import index, similar
 from xtalcodec.cli.evaluate_samples import evaluate_samples
 from xtalcodec.cli.figures import figures
 from xtalcodec.cli.generation import generate
@@ -16,7 +17,7 @@ from xtalcodec.cli.latent_space import alter, interpolate
 from xtalcodec.cli.map import draw_map
 from xtalcodec.cli.reconstruction import evaluate, reconstruct
 from xtalcodec.cli.sampling import sample
-from xtalcodec.cli.training import info, train, train_prior
+from xtalcodec.cli.training import info, train, train_embedding, train_prior
 
 app = typer.Typer(
     help="Encode crystal structures into latent vectors and decode them back.",

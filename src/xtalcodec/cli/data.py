@@ -44,12 +44,13 @@ def data_cache(
     Example: xtalcodec data cache --remove jarvis:dft_3d
     """
     from xtalcodec.datasets import kept
+    from xtalcodec.io.cache import cache
 
     with clear_errors():
         if remove is not None:
             typer.echo(f"{kept.forget(remove) / 1e6:.1f} MB of {remove} are removed")
             return
-        typer.echo(f"kept in {kept.cache()}")
+        typer.echo(f"kept in {cache()}")
         for item in kept.contents():
             typer.echo(f"{item.asked} {item.bytes / 1e6:10.1f} MB  {item.source}")
 

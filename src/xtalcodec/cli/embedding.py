@@ -1,9 +1,7 @@
-"""`train-embedding`, `index`, `similar`, `duplicates`: one vector per crystal, and what it finds."""
+"""`index`, `similar`: one vector per crystal, and what it finds."""
 
-import shlex
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from xtalcodec.cli.bulk import Chunk, Executor, Scheduler, Where, Workers, run_bulk
-from xtalcodec.cli.options import CodecName, Inputs, Json, MaxSites, shown
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of, progress_bar, tell, tell_notes
+from xtalcodec.cli.options import CodecName, Inputs, Json, MaxSites
+from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bars, tell, tell_notes
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -21,57 +19,6 @@ if TYPE_CHECKING:
     from xtalcodec.embedding.embedding import Embedding
     from xtalcodec.latent_space.index import Found, Index
     from xtalcodec.parallel import Pool
-    from xtalcodec.training.embedding import Bar
-
-
-def train_embedding(
-    recipe: Annotated[str, typer.Argument(help="A recipe that ships (mp) or a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="Settings over the recipe's: codec=runs/mp steps=2000 …")
-    ] = None,
-    data: Annotated[list[str], typer.Option("--data", help="Crystals to learn from; may be repeated.")] = ...,  # type: ignore[assignment]
-    val: Annotated[list[str], typer.Option("--val", help="Held-out crystals; may be repeated.")] = ...,  # type: ignore[assignment]
-    out: Annotated[
-        Path, typer.Option(help="Folder for the embedding; a codec finds it as `embedding` in its own folder.")
-    ] = ...,  # type: ignore[assignment]
-    licence: Annotated[str | None, typer.Option(help="Licence of the embedding, for its card.")] = None,
-    source: Annotated[
-        str | None, typer.Option(help="Where the data is from and under what licence, for the card.")
-    ] = None,
-) -> None:
-    """Train what makes one vector of a crystal, which `index`, `similar` and `duplicates` compare. Takes minutes.
-
-    Example: xtalcodec train-embedding mp codec=runs/mp --data t.parquet --val v.parquet --out runs/mp/embedding
-    """
-    with clear_errors():
-        from xtalcodec.training.embedding import train_embedding as run
-        from xtalcodec.training.embedding_recipe import load
-
-        settings = load(recipe, overrides or [])
-        crystals, unusable = load_crystals(data, 10**6, None)
-        held_out, more = load_crystals(val, 10**6, None)
-        if not crystals or not held_out:
-            tell(unusable + more)
-            raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")
-        facts = {"data": names_of(data), "val": names_of(val)}
-        facts |= {key: text for key, text in (("licence", licence), ("source", source)) if text}
-        facts["command"] = shlex.join(["xtalcodec", *(shown(word) for word in sys.argv[1:])])
-        with bars() as bar:
-            run(settings, crystals, held_out, out, facts=facts, progress=bar)
-        typer.echo(f"the embedding is in {out}")
-    finish(unusable + more)
-
-
-@contextmanager
-def bars() -> "Iterator[Callable[[str, int], Bar]]":
-    """Give what opens a progress bar in place of the last one."""
-    with ExitStack() as open_now:
-
-        def bar(what: str, total: int) -> "Bar":
-            open_now.pop_all().close()
-            return open_now.enter_context(progress_bar(what, total))
-
-        yield bar
 
 
 def index(
@@ -86,6 +33,8 @@ def index(
 ) -> None:
     """Make an index of crystals that `similar` searches, or add to one. Killed, the same command goes on where it was.
 
+    From 200,000 crystals on, this machine's cache gets a graph too: the search looks at few then and may miss some.
+
     Example: xtalcodec index structures/ --out index/
     """
     with clear_errors():
@@ -97,8 +46,28 @@ def index(
             shards, rows = _indexed(files, out, codec, max_sites, pool, chunk)
             typer.echo(f"{rows} crystals: {out}")
             tell_notes(shards.notes())
+            if rows:
+                _make_graphs(out)
             lost = tell(shards.unusable())
     finish([], lost=bool(lost))
+
+
+def _make_graphs(folder: Path) -> None:
+    """Make the graphs of a large index, where usearch is installed and all that was added is whole."""
+    from xtalcodec.io.ended import UnfinishedError
+    from xtalcodec.latent_space.index import Index, identity_of
+
+    try:
+        with progress_bars() as bar:
+            Index(folder, identity_of(folder)).make_graphs(bar)
+    except UnfinishedError as error:
+        tell_notes([str(error)])
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "usearch":
+            raise
+        tell_notes(
+            ["pip install 'xtalcodec[search]' and the same command make a graph, so that not every vector is looked at"]
+        )
 
 
 def _indexed(
@@ -154,6 +123,10 @@ def similar(
             raise ValueError("name an index or data with --in")
         crystals, unusable = load_crystals(files, max_sites, None)
         with _open_index(among or ["aflow-prototypes"], codec, max_sites) as (found_in, embedding):
+            if found_in.large and not same_composition and not found_in.graph("structure" if prototype else "crystal"):
+                tell_notes(
+                    ["every vector is looked at: `xtalcodec index` makes a graph of this index, of which few are"]
+                )
             rows = []
             for crystal in crystals:
                 try:
@@ -207,63 +180,3 @@ def _show(row: dict[str, Any]) -> None:
         typer.echo(f"  {one['likeness']:.4f}  {one['formula']:16} {one['sites']:4} sites  {one['name']}{mineral}")
     if not row["found"]:
         typer.echo("  nothing of its composition")
-
-
-def duplicates(
-    data: Annotated[str, typer.Argument(help="Where duplicates are looked for: a file, a folder, a source.")],
-    other: Annotated[str | None, typer.Argument(help="What DATA is compared with; itself if not given.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write DATA without the duplicates here, as .parquet; the first stays.")
-    ] = None,
-    least: Annotated[
-        float | None,
-        typer.Option(help="Likeness of structures from which a pair is compared, of a composition of many; -1: all."),
-    ] = None,
-    codec: CodecName = "mp",
-    max_sites: MaxSites = MAX_SITES,
-    workers: Workers = 1,
-    json: Json = None,
-) -> None:
-    """List crystals that are the same, by pymatgen's StructureMatcher.
-
-    Of a composition that more than 30 crystals have, only pairs whose vectors are alike are compared.
-
-    Example: xtalcodec duplicates crystals.parquet --out clean.parquet
-    """
-    from xtalcodec.cli.report import write_json
-
-    with clear_errors():
-        from xtalcodec.codecs.base import Codec
-        from xtalcodec.evaluation.duplicates import LEAST, candidates, confirmed, without_later
-        from xtalcodec.io.write import write_parquet
-
-        if out and out.suffix != ".parquet":
-            raise ValueError(f"--out {out} is no .parquet file")
-        embedding = Codec.from_pretrained(codec).embedding
-        crystals, unusable = load_crystals([data], max_sites, None)
-        others, more = load_crystals([other], max_sites, None) if other else (crystals, [])
-        if not crystals or not others:
-            tell(unusable + more)
-            raise ValueError(f"there is no crystal in {data if not crystals else other}")
-        with progress_bar("embedding", len(crystals) + (len(others) if other else 0)) as advance:
-            vectors = embedding.vectors(crystals, "structure", advance)
-            theirs = embedding.vectors(others, "structure", advance) if other else None
-        limit = LEAST if least is None else least
-        second = others if other else None
-        alike = list(candidates(crystals, vectors, second, theirs, limit))
-        with progress_bar("comparing", len(alike)) as advance:
-            pairs = confirmed(alike, crystals, second, workers, advance)
-        rows = [
-            {"first": others[p.first].name, "second": crystals[p.second].name, "likeness": p.likeness} for p in pairs
-        ]
-        for row, pair in zip(rows, pairs, strict=True):
-            formula = crystals[pair.second].formula
-            typer.echo(f"{row['likeness']:.4f}  {formula:16} {row['first']}  {row['second']}")
-        stay = without_later(len(crystals), pairs, itself=other is None)
-        typer.echo(
-            f"{len(pairs)} pairs are the same, of {len(alike)} compared; {len(stay)} of {len(crystals)} crystals stay"
-        )
-        if out:
-            write_parquet([crystals[k] for k in stay], out)
-        write_json(json, rows)
-    finish(unusable + more)

@@ -1,16 +1,14 @@
 """`predict` and `train-head`: properties of crystals, and heads that learn others."""
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtalcodec.cli.embedding import bars
-from xtalcodec.cli.options import CodecName, Inputs, MaxSites, shown
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of, progress_bar, reading_bar, tell
+from xtalcodec.cli.options import CodecName, Inputs, MaxSites
+from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bar, progress_bars, reading_bar, tell
+from xtalcodec.cli.training_options import Licence, Source, facts_of
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -138,10 +136,8 @@ def train_head(
     seed: Annotated[int, typer.Option(help="Of everything that is drawn at random.", min=0)] = 0,
     codec: CodecName = "mp",
     max_sites: MaxSites = MAX_SITES,
-    licence: Annotated[str | None, typer.Option(help="Licence of the head, for its card.")] = None,
-    source: Annotated[
-        str | None, typer.Option(help="Where the data is from and under what licence, for the card.")
-    ] = None,
+    licence: Licence = None,
+    source: Source = None,
 ) -> None:
     """Train a head on a column of numbers: it predicts them for other crystals. Takes minutes.
 
@@ -164,7 +160,7 @@ def train_head(
         learnt, unusable = _valued(data, prop, max_sites)
         test, more = _valued(val, prop, max_sites) if val else (None, [])
         wanted = training.Wanted(prop, unit, least)
-        with bars() as bar:
+        with progress_bars() as bar:
             examples, strange = training.examples_of(
                 learnt.crystals, learnt.values, embedding, bar("looking", len(learnt.crystals))
             )
@@ -175,9 +171,7 @@ def train_head(
                 )
                 strange += others
                 facts["held_out"] = training.measured(head, tests, float(np.median(examples.values)))
-        about: dict[str, Any] = {"data": names_of(data), "val": names_of(val or [])}
-        about |= {key: text for key, text in (("licence", licence), ("source", source)) if text}
-        about["command"] = shlex.join(["xtalcodec", *(shown(word) for word in sys.argv[1:])])
+        about = facts_of("", overrides, data, val, licence, source)
         training.keep(head, out, about | facts | training.facts_of(recipe))
         _tell_scores(facts, unit, out)
         unusable += more + _refused(strange)

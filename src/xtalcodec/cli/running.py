@@ -1,7 +1,7 @@
 """What every verb does: load, show progress, tell what was unusable, end with the right status."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,6 +30,7 @@ EXTRAS = {
     "distributed": "dask",
     "nicegui": "app",
     "umap": "umap",
+    "usearch": "search",
 } | dict.fromkeys(("matplotlib", "skimage", "imageio_ffmpeg"), "figures")
 """Library → the extra of the package that brings it."""
 
@@ -106,6 +107,18 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, advance=done)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """Give what opens a progress bar in place of the last one."""
+    with ExitStack() as open_now:
+
+        def bar(what: str, total: int) -> Callable[[int], None]:
+            open_now.pop_all().close()
+            return open_now.enter_context(progress_bar(what, total))
+
+        yield bar
 
 
 @contextmanager

@@ -1,14 +1,24 @@
-"""`train` and `info`: making codecs, and what is known of them."""
+"""`train`, `train-prior`, `train-embedding`: making what ships; `info`: what is known of it."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.options import Where, shown
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, names_of, tell
+from xtalcodec.cli.options import Where
+from xtalcodec.cli.running import clear_errors, finish, progress_bars
+from xtalcodec.cli.training_options import (
+    Data,
+    Licence,
+    Minutes,
+    Out,
+    Overrides,
+    Resume,
+    Source,
+    Val,
+    crystals_of,
+    facts_of,
+)
 
 
 def train(
@@ -18,27 +28,19 @@ def train(
             help="A recipe that ships with the package (mp, perov-5, mp-unit-cell, hoffmann-narrow …) or a YAML file."
         ),
     ],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="Settings over the recipe's: optimiser.steps=5000 …")
-    ] = None,
-    data: Annotated[list[str], typer.Option("--data", help="Crystals to learn from; may be repeated.")] = ...,  # type: ignore[assignment]
-    val: Annotated[list[str], typer.Option("--val", help="Held-out crystals; may be repeated.")] = ...,  # type: ignore[assignment]
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and the codec.")] = ...,  # type: ignore[assignment]
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
-    minutes: Annotated[
-        float | None, typer.Option(help="End the schedule after this time instead of the recipe's steps.")
-    ] = None,
+    overrides: Overrides = None,
+    data: Data = ...,  # type: ignore[assignment]
+    val: Val = ...,  # type: ignore[assignment]
+    out: Out = ...,  # type: ignore[assignment]
+    resume: Resume = False,
+    minutes: Minutes = None,
     store: Annotated[
         Path | None,
         typer.Option(help="Learn from the painted views of this store of `xtalcodec generate` (hoffmann recipes)."),
     ] = None,
     device: Annotated[Where, typer.Option(help="Where to train.")] = Where.auto,
-    licence: Annotated[
-        str | None, typer.Option(help="Licence of the codec, for its card: cc-by-4.0, mit … Unknown if not given.")
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option(help="Where the data is from and under what licence, for the card.")
-    ] = None,
+    licence: Licence = None,
+    source: Source = None,
 ) -> None:
     """Train a codec. Under torchrun, on every process that it starts.
 
@@ -49,46 +51,24 @@ def train(
         from xtalcodec.training.loop import train as run
 
         settings = recipes.load(recipe, overrides or [], lambda note: typer.echo(f"note: {note}", err=True))
-        crystals, unusable = load_crystals(data, 10**6, None)
-        held_out, more = load_crystals(val, 10**6, None)
-        if not crystals or not held_out:
-            tell(unusable + more)
-            raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")
-        facts = {"data": names_of(data), "val": names_of(val)}
-        facts["recipe"] = " ".join(shown(word) for word in [recipe, *(overrides or [])])
-        facts |= {key: text for key, text in (("licence", licence), ("source", source)) if text}
-        facts["command"] = shlex.join(["xtalcodec", *(shown(word) for word in sys.argv[1:])])
-        run(
-            settings,
-            crystals,
-            held_out,
-            out,
-            resume=resume,
-            minutes=minutes,
-            device=device.value,
-            facts=facts,
-            store=store,
-        )
+        crystals, held_out, unusable = crystals_of(data, val)
+        facts = facts_of(recipe, overrides, data, val, licence, source)
+        where = device.value
+        run(settings, crystals, held_out, out, resume=resume, minutes=minutes, device=where, facts=facts, store=store)
         typer.echo(f"the codec is in {out}: xtalcodec evaluate … --codec {out}")
-    finish(unusable + more)
+    finish(unusable)
 
 
 def train_prior(
     recipe: Annotated[str, typer.Argument(help="A recipe that ships (mp, perov-5, carbon-24) or a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="Settings over the recipe's: codec=runs/mp flow.layers=6 …")
-    ] = None,
-    data: Annotated[list[str], typer.Option("--data", help="Crystals to learn from; may be repeated.")] = ...,  # type: ignore[assignment]
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and the priors.")] = ...,  # type: ignore[assignment]
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
-    minutes: Annotated[
-        float | None, typer.Option(help="End the schedule after this time instead of the recipe's steps.")
-    ] = None,
+    overrides: Overrides = None,
+    data: Data = ...,  # type: ignore[assignment]
+    out: Out = ...,  # type: ignore[assignment]
+    resume: Resume = False,
+    minutes: Minutes = None,
     device: Annotated[Where, typer.Option(help="Where to train.")] = Where.auto,
-    licence: Annotated[str | None, typer.Option(help="Licence of the prior, for its card.")] = None,
-    source: Annotated[
-        str | None, typer.Option(help="Where the data is from and under what licence, for the card.")
-    ] = None,
+    licence: Licence = None,
+    source: Source = None,
 ) -> None:
     """Train a prior that makes crystals: what a cell holds, its shape, and the codec's latents. Under torchrun too.
 
@@ -102,15 +82,39 @@ def train_prior(
         from xtalcodec.training.prior_recipe import load
 
         settings = load(recipe, overrides or [])
-        crystals, unusable = load_crystals(data, 10**6, None)
-        if not crystals:
-            tell(unusable)
-            raise ValueError("no crystal to train on")
-        facts = {"data": names_of(data), "recipe": " ".join(shown(word) for word in [recipe, *(overrides or [])])}
-        facts |= {key: text for key, text in (("licence", licence), ("source", source)) if text}
-        facts["command"] = shlex.join(["xtalcodec", *(shown(word) for word in sys.argv[1:])])
+        crystals, _, unusable = crystals_of(data, None)
+        facts = facts_of(recipe, overrides, data, None, licence, source)
         run(settings, crystals, out, resume=resume, minutes=minutes, device=device.value, facts=facts)
         typer.echo(f"the priors are in {out}: xtalcodec sample {out / 'best'} …")
+    finish(unusable)
+
+
+def train_embedding(
+    recipe: Annotated[str, typer.Argument(help="A recipe that ships (mp) or a YAML file.")],
+    overrides: Overrides = None,
+    data: Data = ...,  # type: ignore[assignment]
+    val: Val = ...,  # type: ignore[assignment]
+    out: Out = ...,  # type: ignore[assignment]
+    resume: Resume = False,
+    licence: Licence = None,
+    source: Source = None,
+) -> None:
+    """Train what makes one vector of a crystal, which `index` and `similar` compare. Takes minutes.
+
+    A codec finds it as `embedding` in its own folder.
+
+    Example: xtalcodec train-embedding mp codec=runs/mp --data t.parquet --val v.parquet --out runs/mp/embedding
+    """
+    with clear_errors():
+        from xtalcodec.training.embedding import train_embedding as run
+        from xtalcodec.training.embedding_recipe import load
+
+        settings = load(recipe, overrides or [])
+        crystals, held_out, unusable = crystals_of(data, val)
+        facts = facts_of(recipe, overrides, data, val, licence, source)
+        with progress_bars() as bar:
+            run(settings, crystals, held_out, out, resume=resume, facts=facts, progress=bar)
+        typer.echo(f"the embedding is in {out}")
     finish(unusable)
 
 

@@ -7,7 +7,6 @@ for the next; the page that has no next is the last, and then nobody is asked ag
 import gzip
 import hashlib
 import json
-import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 from xtalcodec import __version__
 from xtalcodec.datasets.source import SourceError
 from xtalcodec.io.atomic import atomic
+from xtalcodec.io.cache import cache
 
 ABOUT = "about.json"
 """The question, and when it was first asked."""
@@ -48,12 +48,6 @@ class Kept:
     """Size on disk."""
     folder: Path
     """Where it is."""
-
-
-def cache() -> Path:
-    """Folder of what was fetched: XTALCODEC_CACHE, or `xtalcodec` in the user's folder of caches."""
-    own = os.environ.get("XTALCODEC_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xtalcodec"
 
 
 def folder_of(line: str, question: dict[str, Any]) -> Path:

@@ -1,148 +1,147 @@
-"""Crystals that are the same: candidates by their vectors, the verdict by pymatgen's StructureMatcher.
+"""Crystals that are the same by pymatgen's StructureMatcher, with its own tolerances.
 
-The matcher, with its own tolerances, scales both crystals to one volume and finds only crystals of one composition the
-same. Where few crystals have a composition, all pairs of them are candidates; where many have, those whose vectors of
-structure, which know no volume either, are alike.
+Only crystals of one composition whose primitive cells have one number of sites can be the same. One after the other,
+they are compared with those that stay, until one is the same: the matcher is not transitive, so this says exactly which
+crystals stay when all pairs are compared and the first of each kind is kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.disorder import disordered_matcher
+from xtalcodec.evaluation.reduced_cells import ReducedCell, reduced_cell
+from xtalcodec.evaluation.sameness import Tolerances, may_be_same
+from xtalcodec.evaluation.sameness import same as cells_same
 from xtalcodec.geometry.compositions import of_one_composition
 from xtalcodec.io.read import quiet
 from xtalcodec.parallel import map_in_order
 
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
-LEAST = 0.8
-"""Scalar product of the vectors of a candidate pair, at least; see `docs/how-to/find.md` for what this leaves out."""
-
-FEW = 30
-"""Up to so many crystals of one composition are all compared: the matcher calls structures the same that are far apart,
-as perovskites with and without tilts, and comparing these few takes no time."""
-
-STOL, ANGLE_TOL, LTOL = 0.3, 5.0, 0.2
-"""pymatgen's own tolerances: of sites over (V/N)^(1/3), of angles in degrees, of lengths as a share."""
-
-_ROWS = 1024
-"""Vectors multiplied with all others of their composition at a time."""
-
-Vectors = Float[np.ndarray, "n size"]
-
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Two crystals that StructureMatcher finds the same."""
+    """A crystal that StructureMatcher finds the same as one that stays."""
 
     first: int
-    """Place of the one that comes first, or is of the other data set."""
+    """Place of the one that stays, or is of the other data set."""
     second: int
-    """Place of the other."""
-    likeness: float
-    """Scalar product of the vectors of their structures."""
+    """Place of the one that goes."""
 
 
-def candidates(
-    crystals: Sequence[Crystal],
-    vectors: Vectors,
-    others: Sequence[Crystal] | None = None,
-    other_vectors: Vectors | None = None,
-    least: float = LEAST,
-    few: int = FEW,
-) -> Iterator[Duplicate]:
-    """Yield pairs that may be the same.
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """Crystals that may be the same: of one composition, with primitive cells of one number of sites."""
 
-    Parameters
-    ----------
-    crystals, vectors
-        Where duplicates are looked for, and the vectors of their structures.
-    others, other_vectors
-        What they are compared with; themselves if not given.
-    least
-        Scalar product of two vectors, at least.
-    few
-        Of a composition that no more crystals have, on either side, all pairs are candidates.
-    """
-    groups = of_one_composition(crystals)
-    among = groups if others is None else of_one_composition(others)
-    theirs = vectors if other_vectors is None else other_vectors
-    for form, places in groups.items():
-        partners = np.array(among.get(form, []), dtype=np.int64)
-        for start in range(0, len(places) if len(partners) else 0, _ROWS):
-            some = np.array(places[start : start + _ROWS])
-            scores = vectors[some] @ theirs[partners].T
-            near = scores >= (least if max(len(places), len(partners)) > few else -np.inf)
-            if others is None:
-                near &= partners < some[:, None]
-            for a, b in np.argwhere(near):
-                yield Duplicate(int(partners[b]), int(some[a]), float(scores[a, b]))
+    cells: list[ReducedCell | Crystal]
+    """Of each, in their order; a crystal itself where sites are shared."""
+    places: list[int]
+    """Of the crystals, in their data set."""
+    given: int
+    """So many of the first are of the other data set, and stay."""
 
 
 def duplicates(
     crystals: Sequence[Crystal],
-    vectors: Vectors,
     others: Sequence[Crystal] | None = None,
-    other_vectors: Vectors | None = None,
     *,
-    least: float = LEAST,
-    few: int = FEW,
     workers: int = 1,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[str, int], Callable[[int], None]] = lambda _, __: lambda ___: None,
 ) -> list[Duplicate]:
-    """Return the candidates that StructureMatcher finds the same.
+    """Return the crystals that are the same as an earlier one that stays, or as one of another data set.
 
     Parameters
     ----------
-    crystals, vectors, others, other_vectors, least, few
-        As of `candidates`.
+    crystals
+        Where duplicates are looked for.
+    others
+        What they are compared with; themselves if not given.
     workers
         Processes that compare.
     progress
-        Called with the number of pairs compared since the last call.
+        Given what is done and how many times, returns what is called with how many are done.
     """
-    pairs = list(candidates(crystals, vectors, others, other_vectors, least, few))
-    return confirmed(pairs, crystals, others, workers, progress)
+    everything = [*(others or ()), *crystals]
+    count = len(everything) - len(crystals)
+    groups = {form: places for form, places in of_one_composition(everything).items() if _to_compare(places, count)}
+    alone = [(everything[place],) for places in groups.values() for place in places]
+    found = map_in_order(cell_of, alone, workers, progress("reducing", len(alone)), chunk=64)
+    cells = dict(zip([place for places in groups.values() for place in places], found, strict=True))
+    kin = [one for places in groups.values() for one in _kin(places, cells, count)]
+    kin.sort(key=lambda one: -len(one.cells))  # the longest work first, for many workers
+    pairs = map_in_order(_compare, [(one,) for one in kin], workers, progress("comparing", len(kin)), chunk=1)
+    return sorted((pair for some in pairs for pair in some), key=lambda pair: pair.second)
 
 
-def confirmed(
-    pairs: Sequence[Duplicate],
-    crystals: Sequence[Crystal],
-    others: Sequence[Crystal] | None = None,
-    workers: int = 1,
-    progress: Callable[[int], None] | None = None,
-) -> list[Duplicate]:
-    """Return the pairs that StructureMatcher finds the same.
+def _to_compare(places: Sequence[int], count: int) -> bool:
+    """Whether there is a crystal beside one that it is compared with; the first `count` are of the other data set."""
+    return len(places) > 1 and places[-1] >= count and (count == 0 or places[0] < count)
+
+
+def _kin(places: Sequence[int], cells: dict[int, ReducedCell | Crystal | None], count: int) -> Iterator[Kin]:
+    """Split crystals of one composition by the number of sites of their primitive cells.
 
     Parameters
     ----------
-    pairs
-        Candidates.
-    crystals, others, workers, progress
-        As of `duplicates`.
+    places
+        Of the crystals, among all.
+    cells
+        Of all crystals.
+    count
+        So many of the first of all crystals are of the other data set.
     """
-    first = crystals if others is None else others
-    rows = [(first[pair.first], crystals[pair.second]) for pair in pairs]
-    found = map_in_order(same, rows, workers, progress, chunk=64)
-    return [pair for pair, verdict in zip(pairs, found, strict=True) if verdict]
+    by_size: dict[int, list[int]] = {}
+    for place in places:
+        cell = cells[place]
+        if cell is not None:
+            by_size.setdefault(0 if isinstance(cell, Crystal) else len(cell), []).append(place)
+    for some in by_size.values():
+        if _to_compare(some, count):
+            known = [place if place < count else place - count for place in some]
+            same_size = [cell for place in some if (cell := cells[place]) is not None]
+            yield Kin(same_size, known, sum(place < count for place in some))
+
+
+def _compare(kin: Kin) -> list[Duplicate]:
+    """Compare crystals one after the other with those that stay."""
+    tolerances, stay, found = Tolerances(), list(range(kin.given)), []
+    lengths = np.array([np.zeros(3) if isinstance(cell, Crystal) else cell.lengths for cell in kin.cells])
+    for place in range(kin.given, len(kin.cells)):
+        cell, among = kin.cells[place], np.array(stay, dtype=np.int64)
+        if not isinstance(cell, Crystal):
+            among = among[may_be_same(lengths[among], cell.lengths, tolerances)]
+        twin = next((k for k in among.tolist() if _same(kin.cells[k], cell, tolerances)), None)
+        if twin is not None:
+            found.append(Duplicate(kin.places[twin], kin.places[place]))
+        elif not kin.given:
+            stay.append(place)
+    return found
 
 
 def same(a: Crystal, b: Crystal) -> bool:
     """Whether StructureMatcher finds two crystals the same; not where one of them cannot be reduced."""
+    first, second = _known_cell(_Key(a)), _known_cell(_Key(b))
+    return first is not None and second is not None and _same(first, second, Tolerances())
+
+
+def cell_of(crystal: Crystal) -> ReducedCell | Crystal | None:
+    """Return what crystals are compared by: the reduced cell, if there is one; those with shared sites as they are."""
+    try:
+        return reduced_cell(crystal) if crystal.is_ordered else crystal
+    except CrystalError:
+        return None
+
+
+def _same(a: ReducedCell | Crystal, b: ReducedCell | Crystal, tolerances: Tolerances) -> bool:
+    if isinstance(a, ReducedCell) and isinstance(b, ReducedCell):
+        return cells_same(a, b, tolerances)
+    if isinstance(a, ReducedCell) or isinstance(b, ReducedCell):
+        return False
     with quiet():
-        if not (a.is_ordered and b.is_ordered):
-            return bool(disordered_matcher(STOL, ANGLE_TOL, LTOL).fit(a.to_pymatgen(), b.to_pymatgen()))
-        first, second = _reduced(_Key(a)), _reduced(_Key(b))
-        if first is None or second is None or len(first) != len(second):
-            return False
-        return bool(_matcher().fit(first, second, skip_structure_reduction=True))
+        matcher = disordered_matcher(tolerances.stol, tolerances.angle_tol, tolerances.ltol)
+        return bool(matcher.fit(a.to_pymatgen(), b.to_pymatgen()))
 
 
 @dataclass(frozen=True)
@@ -161,35 +160,11 @@ class _Key:
 
 
 @lru_cache(maxsize=10_000)
-def _reduced(key: _Key) -> "Structure | None":
-    """Primitive, Niggli-reduced cell, as StructureMatcher makes it before it compares; None where there is none."""
-    try:
-        return key.crystal.to_pymatgen().get_reduced_structure("niggli").get_primitive_structure()
-    except (ValueError, ArithmeticError, RuntimeError, np.linalg.LinAlgError):
-        return None
+def _known_cell(key: _Key) -> ReducedCell | Crystal | None:
+    return cell_of(key.crystal)
 
 
-@lru_cache(maxsize=1)
-def _matcher() -> Any:
-    from pymatgen.analysis.structure_matcher import StructureMatcher
-
-    return StructureMatcher(stol=STOL, angle_tol=ANGLE_TOL, ltol=LTOL)
-
-
-def without_later(count: int, pairs: Sequence[Duplicate], *, itself: bool) -> list[int]:
-    """Return the places that stay: of crystals that are the same, the first, or none where another data set has it.
-
-    Parameters
-    ----------
-    count
-        How many crystals there are.
-    pairs
-        Which are the same.
-    itself
-        Whether they were compared among themselves.
-    """
-    gone: set[int] = set()
-    for pair in sorted(pairs, key=lambda pair: pair.second):
-        if not (itself and pair.first in gone):
-            gone.add(pair.second)
+def without(count: int, found: Sequence[Duplicate]) -> list[int]:
+    """Return the places of the crystals that stay, of so many."""
+    gone = {pair.second for pair in found}
     return [k for k in range(count) if k not in gone]

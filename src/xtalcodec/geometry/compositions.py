@@ -14,8 +14,9 @@ Composition = tuple[tuple[int, float], ...]
 def composition(crystal: Crystal) -> Composition:
     """Share of every element: the same for all cells of a crystal, and for all crystals of its composition."""
     content = crystal.content[1:]
-    shares = (content / content.sum()).round(4)
-    return tuple((int(z) + 1, float(shares[z])) for z in np.flatnonzero(content))
+    elements = np.flatnonzero(content)
+    shares = (content[elements] / content.sum()).round(4)
+    return tuple(zip((elements + 1).tolist(), shares.tolist(), strict=True))
 
 
 def of_one_composition(crystals: Sequence[Crystal]) -> dict[Composition, list[int]]:

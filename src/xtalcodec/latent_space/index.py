@@ -1,28 +1,36 @@
-"""An index of crystals: their vectors on disk, mapped into memory, searched exactly by one matrix product.
+"""An index of crystals: their vectors on disk, mapped into memory, searched by a matrix product, or a graph of many.
 
 The folder has `index.json`, which says whose vectors they are, and a folder for each time that crystals were added:
 shards of a table with names, formulas and crystals, and for each kind of vector one file of all of them.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from xtalcodec.embedding.embedding import Of
+from xtalcodec.embedding.embedding import KINDS, Of
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.ended import RECORD, check_ended
+from xtalcodec.latent_space.graph import Graph, make, opened
 
 ABOUT = "index.json"
 FORMAT = "xtalcodec-index-1"
 
 BLOCK = 65_536
 """Vectors that are multiplied at a time."""
+
+
+LARGE = 200_000
+"""Crystals of an index from which a graph is made: fewer are searched exactly."""
+
+MORE = 4
+"""So many times the crystals that are asked for are taken from a graph, and put in order by their exact likeness."""
 
 
 class IndexFolderError(ValueError):
@@ -91,12 +99,18 @@ class Index:
         self.folder = folder
         check_identity(folder, identity)
         self.parts = [IndexPart(path.parent) for path in sorted(folder.glob(f"*/{RECORD}"))]
+        self._graphs: dict[Of, Graph | None] = {}
         if not len(self):
             raise IndexFolderError(f"{folder} holds no crystal")
 
     def __len__(self) -> int:
         """Return the number of crystals."""
         return sum(len(part.rows) for part in self.parts)
+
+    @property
+    def large(self) -> bool:
+        """Whether there are so many crystals that a graph is made of them."""
+        return len(self) >= LARGE
 
     def nearest(
         self, vector: Float[np.ndarray, " size"], n: int, of: Of = "crystal", formula: str | None = None
@@ -114,6 +128,12 @@ class Index:
         formula
             Only crystals of this reduced formula.
         """
+        if formula is None and (graph := self.graph(of)):
+            few = np.sort(graph.near(vector, MORE * n))
+            few = few[few < len(self)]
+            scores = self._vectors(of, few) @ vector
+            order = np.argsort(-scores, kind="stable")[:n]
+            return [self._row(int(few[k]), float(scores[k])) for k in order]
         scores = np.concatenate([_scores(part.vectors(of), vector) for part in self.parts])
         scores = np.where(np.isnan(scores), -np.inf, scores)  # of crystals with elements that were never seen
         if formula is not None:
@@ -121,6 +141,48 @@ class Index:
         few = np.argpartition(-scores, min(n, len(scores)) - 1)[:n] if len(scores) > n else np.arange(len(scores))
         order = few[np.lexsort((few, -scores[few]))]
         return [self._row(int(k), float(scores[k])) for k in order if np.isfinite(scores[k])]
+
+    def graph(self, of: Of) -> Graph | None:
+        """Return the graph that this machine has made of many vectors; None where it has none of them as they are.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            There is one, and usearch is not installed.
+        """
+        if not self.large:
+            return None
+        if of not in self._graphs:
+            self._graphs[of] = opened(self._files(of), self.parts[0].vectors(of).shape[1])
+        return self._graphs[of]
+
+    def make_graphs(self, progress: Callable[[str, int], Callable[[int], None]], kinds: Sequence[Of] = KINDS) -> None:
+        """Make the graphs of many vectors that are not there yet.
+
+        Parameters
+        ----------
+        progress
+            Given what is done and how many times, returns what is called with how many are done.
+        kinds
+            What the vectors are of.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            usearch is not installed.
+        """
+        for of in kinds if self.large else ():
+            make(self._files(of), [part.vectors(of) for part in self.parts], progress(f"graph ({of})", len(self)))
+
+    def _files(self, of: Of) -> list[Path]:
+        return [part.folder / f"{of}.npy" for part in self.parts]
+
+    def _vectors(self, of: Of, places: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some size"]:
+        """Rows of some places, ascending."""
+        starts = np.cumsum([0, *(len(part.rows) for part in self.parts)])
+        cuts = np.searchsorted(places, starts)
+        rows = zip(self.parts, starts, cuts, cuts[1:], strict=False)
+        return np.concatenate([part.vectors(of)[places[low:high] - start] for part, start, low, high in rows])
 
     def _has(self, formula: str) -> Bool[np.ndarray, " n"]:
         import pyarrow.compute as pc

@@ -1,9 +1,13 @@
-"""Training an embedding by contrast: views of one crystal are to be nearer to each other than to any other crystal."""
+"""Training an embedding by contrast: views of one crystal are to be nearer to each other than to any other crystal.
+
+The two networks are trained one after the other. A checkpoint holds both, and the optimiser of the one that is trained;
+views and batches follow from the seed and the step, so that a training that goes on ends as one that was not stopped.
+"""
 
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +24,19 @@ from xtalcodec.embedding import files
 from xtalcodec.embedding.embedding import KINDS, About, Embedding, EmbeddingError, Of, packed
 from xtalcodec.geometry.compositions import of_one_composition
 from xtalcodec.io.atomic import atomic
+from xtalcodec.training import checkpoint
 from xtalcodec.training.crystals import torch_seed
 from xtalcodec.training.embedding_recipe import EmbeddingRecipe
 from xtalcodec.training.embedding_views import Batches, Views, chosen
-from xtalcodec.training.stepping import TrainingError
+from xtalcodec.training.stepping import CHECKPOINT, TrainingError, prepare
 
 CURVE = "curve.jsonl"
 """Loss and held-out scores, some steps apart."""
 EVERY = 100
-"""Steps between two lines of it."""
+"""Steps between two lines of it, and between two checkpoints."""
+
+OPTIMISER = "adamw"
+"""Name of the optimiser in a checkpoint."""
 
 Bar = Callable[[int], None]
 
@@ -58,6 +66,7 @@ def train_embedding(
     held_out: Sequence[Crystal],
     out: Path,
     *,
+    resume: bool = False,
     facts: Mapping[str, Any] | None = None,
     progress: Callable[[str, int], Bar] = lambda _, __: lambda ___: None,
 ) -> Embedding:
@@ -72,7 +81,9 @@ def train_embedding(
     held_out
         Crystals that tell how well it goes.
     out
-        Folder of the embedding and of its learning curve.
+        Folder of the embedding, of its checkpoint and of its learning curve.
+    resume
+        Go on from the checkpoint in `out`.
     facts
         What else the card should say.
     progress
@@ -81,7 +92,8 @@ def train_embedding(
     Raises
     ------
     TrainingError
-        `out` holds an embedding already; no crystal that can be used.
+        `out` holds an embedding already, or a training and `resume` is not set, or one of another recipe; no crystal
+        that can be used.
     EmbeddingError
         A codec without learnt density channels.
     """
@@ -98,11 +110,19 @@ def train_embedding(
     about = About(codec.identity, tuple(sorted(_elements(crystals))), recipe.looks)
     torch.manual_seed(torch_seed([recipe.seed, 0]))
     embedding = Embedding.untrained(about, codec.channels)
-    start, curve, scores = time.monotonic(), [], {}
-    for kind in KINDS:
-        rows = _train(embedding, kind, crystals, tests, recipe, progress)
-        curve += [{"of": kind, **row} for row in rows]
-        scores[kind] = curve[-1]["recall"]
+    prepare(out, recipe, resume)
+    stage = _Stage.resumed(out / CHECKPOINT, embedding) if resume and (out / CHECKPOINT).is_file() else _Stage()
+    start = time.monotonic() - stage.seconds
+
+    def keep(stage: _Stage, row: Mapping[str, Any], optimiser: torch.optim.Optimizer) -> None:
+        stage.curve.append({"of": stage.of, "step": stage.step, **row})
+        now = replace(stage, seconds=time.monotonic() - start)
+        checkpoint.save(out / CHECKPOINT, _both(embedding), {OPTIMISER: optimiser}, asdict(now))
+
+    for kind in KINDS[KINDS.index(stage.of) :]:
+        stage = stage if kind == stage.of else replace(stage, of=kind, step=0)
+        _train(embedding, stage, out / CHECKPOINT, crystals, tests, recipe, keep, progress)
+    scores = {row["of"]: row["recall"] for row in stage.curve}  # the last of each
     known = {**(facts or {}), "seed": recipe.seed, "crystals_used": len(crystals), "held_out_recall": scores}
     known |= {
         "steps": recipe.steps,
@@ -111,8 +131,29 @@ def train_embedding(
     }
     files.write(out, embedding, provenance(**known))
     with atomic(out / CURVE) as temporary:
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in curve))
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in stage.curve))
+    (out / CHECKPOINT).unlink()
     return embedding
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """How far a training is."""
+
+    of: Of = KINDS[0]
+    """The network that is trained; those before it are done."""
+    step: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def resumed(cls, path: Path, embedding: Embedding) -> "_Stage":
+        """Put the networks of a checkpoint back, and return how far it is."""
+        return cls(**checkpoint.load(path, _both(embedding), {}))
+
+
+def _both(embedding: Embedding) -> torch.nn.ModuleDict:
+    return torch.nn.ModuleDict({of: embedding.networks[of] for of in KINDS})
 
 
 def _usable(crystals: Sequence[Crystal], codec: Codec, recipe: EmbeddingRecipe) -> list[Crystal]:
@@ -127,27 +168,53 @@ def _elements(crystals: Sequence[Crystal]) -> set[int]:
 
 def _train(
     embedding: Embedding,
-    kind: Of,
+    stage: _Stage,
+    path: Path,
     crystals: Sequence[Crystal],
     tests: Sequence[Crystal],
     recipe: EmbeddingRecipe,
+    keep: Callable[[_Stage, Mapping[str, Any], torch.optim.Optimizer], None],
     progress: Callable[[str, int], Bar],
-) -> list[dict[str, Any]]:
-    """Train one of the networks; return its learning curve."""
-    advance = progress(f"views ({kind})", len(crystals) + len(tests))
-    views = Views.of(crystals, embedding, kind, recipe, advance)
-    others = Views.of(tests, embedding, kind, recipe, advance)
-    network = embedding.networks[kind].train()
-    network.calibrate(torch.cat([seen[0] for seen in views.sites]).float())
+) -> None:
+    """Train one of the networks, from the step on where it stands.
+
+    Parameters
+    ----------
+    embedding
+        Whose networks they are.
+    stage
+        Which one, and how far it is.
+    path
+        Of the checkpoint with its optimiser, unless it is at the beginning.
+    crystals, tests
+        To learn from, and held out.
+    recipe
+        Everything that decides the training.
+    keep
+        Called now and then with how far it is, loss and recall, and the optimiser.
+    progress
+        As of `train_embedding`.
+    """
+    advance = progress(f"views ({stage.of})", len(crystals) + len(tests))
+    views = Views.of(crystals, embedding, stage.of, recipe, advance)
+    others = Views.of(tests, embedding, stage.of, recipe, advance)
+    network = embedding.networks[stage.of].train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=recipe.steps + 1, pct_start=0.05, div_factor=20
     )
+    if stage.step:
+        checkpoint.load(path, _both(embedding), {OPTIMISER: optimiser})
+        schedule.load_state_dict(schedule.state_dict() | {"last_epoch": stage.step - 1, "_step_count": stage.step + 1})
+        schedule.step()  # sets the rates of the next step
+    else:
+        network.calibrate(torch.cat([seen[0] for seen in views.sites]).float())
     groups = [group for group in of_one_composition(crystals).values() if len(group) > 1]
     batches = Batches(groups, len(crystals), min(recipe.batch, len(crystals)))
-    rng = np.random.default_rng([recipe.seed, 2])
-    advance, curve = progress(f"training ({kind})", recipe.steps), []
-    for step in range(1, recipe.steps + 1):
+    advance = progress(f"training ({stage.of})", recipe.steps)
+    advance(stage.step)
+    for step in range(stage.step + 1, recipe.steps + 1):
+        rng = np.random.default_rng([recipe.seed, 2, step])
         drawn = batches.draw(rng)
         a, b = (network(*table) for table in views.two(drawn, rng))
         loss = likeness_loss(a, b, views.alike(drawn), recipe.temperature)
@@ -157,11 +224,11 @@ def _train(
         loss.backward()
         optimiser.step()
         schedule.step()
-        advance(1)
         if step % EVERY == 0 or step == recipe.steps:
-            curve.append({"step": step, "loss": float(loss.detach()), "recall": recall(network, others)})
+            row = {"loss": float(loss.detach()), "recall": recall(network, others)}
+            keep(replace(stage, step=step), row, optimiser)
+        advance(1)
     network.eval()
-    return curve
 
 
 @torch.no_grad()

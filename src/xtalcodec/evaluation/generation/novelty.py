@@ -7,24 +7,24 @@ others the same.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import gcd
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.displacement import ANGLE_TOL, LTOL, STOL
 from xtalcodec.evaluation.generation.memo import Memo, Progress, joint_hash, remembered, with_versions
-from xtalcodec.io.read import quiet
+from xtalcodec.evaluation.reduced_cells import ReducedCell, reduced_cell
+from xtalcodec.evaluation.sameness import Tolerances, same
 from xtalcodec.parallel import Pool
-
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
 
 Composition = tuple[tuple[int, int], ...]
 """Atomic numbers, each with its count in the reduced formula."""
+
+LOOSE = Tolerances(STOL, ANGLE_TOL, LTOL)
+"""CDVAE's."""
 
 TOGETHER = 16
 """Samples compared with their training crystals in one task."""
@@ -75,7 +75,7 @@ def kinship(
     known = {key: crystal for key, crystal in training.items() if composition(crystal.numbers) in forms}
     tasks = {key: (crystal,) for key, crystal in (known | dict(crystals)).items()}
     with progress(f"{what}: reducing", len(tasks)) as advance:
-        cells = remembered(memo, with_versions("reduced 1", "pymatgen"), reduce, tasks, pool, advance)
+        cells = remembered(memo, with_versions("reduced 2", "pymatgen"), reduce, tasks, pool, advance)
     failures = {key: cells[key]["failure"] for key in crystals if "failure" in cells[key]}
     mine, others = _grouped(crystals, cells), _grouped(known, cells)
     with progress(f"{what}: comparing", len(crystals)) as advance:
@@ -83,7 +83,7 @@ def kinship(
         twin: dict[str, str | None] = {}
         jobs = {joint_hash([*part, "", *theirs]): (part, theirs) for part, theirs in _parts(mine, others)}
         compared = {name: tuple([cells[k] for k in keys] for keys in job) for name, job in jobs.items()}
-        found = remembered(memo, with_versions("twins 1", "pymatgen"), twins, compared, pool, chunk=1)
+        found = remembered(memo, with_versions("twins 2", "pymatgen"), twins, compared, pool, chunk=1)
         for name, (part, theirs) in jobs.items():
             twin |= {key: None if k is None else theirs[k] for key, k in zip(part, found[name], strict=True)}
             advance(len(part))
@@ -105,7 +105,7 @@ def _grouped(crystals: Mapping[str, Crystal], cells: Mapping[str, dict]) -> Grou
 def _firsts(groups: Groups, cells: Mapping[str, dict], memo: Memo, pool: Pool) -> dict[str, str]:
     jobs = {joint_hash(keys): keys for keys in groups.values()}
     tasks = {name: ([cells[key] for key in keys],) for name, keys in jobs.items()}
-    found = remembered(memo, with_versions("first of kind 1", "pymatgen"), first_of_kind, tasks, pool, chunk=1)
+    found = remembered(memo, with_versions("first of kind 2", "pymatgen"), first_of_kind, tasks, pool, chunk=1)
     return {key: keys[k] for name, keys in jobs.items() for key, k in zip(keys, found[name], strict=True)}
 
 
@@ -118,48 +118,33 @@ def _parts(mine: Groups, others: Groups) -> Iterator[tuple[list[str], list[str]]
 
 def first_of_kind(cells: Sequence[dict[str, Any]]) -> list[int]:
     """Place of the first reduced cell that is the same as each."""
-    structures = [_structure(cell) for cell in cells]
+    those = [_cell(cell) for cell in cells]
     first: list[int] = []
-    for k, structure in enumerate(structures):
+    for k, own in enumerate(those):
         kinds = sorted(set(first))
-        first.append(next((j for j in kinds if _same(structures[j], structure)), k))
+        first.append(next((j for j in kinds if same(those[j], own, LOOSE)), k))
     return first
 
 
 def twins(cells: Sequence[dict[str, Any]], training: Sequence[dict[str, Any]]) -> list[int | None]:
     """Place of the training crystal's reduced cell that is the same as each."""
-    others = [_structure(cell) for cell in training]
-    structures = [_structure(cell) for cell in cells]
-    return [next((k for k, other in enumerate(others) if _same(other, own)), None) for own in structures]
+    others = [_cell(cell) for cell in training]
+    those = [_cell(cell) for cell in cells]
+    return [next((k for k, other in enumerate(others) if same(other, own, LOOSE)), None) for own in those]
 
 
 def reduce(crystal: Crystal) -> dict[str, Any]:
     """Niggli-reduced primitive cell, as JSON: what StructureMatcher makes of a structure before it compares.
 
-    Where pymatgen finds none, the reason.
+    Where there is none, the reason.
     """
     try:
-        with quiet():
-            cell = crystal.to_pymatgen().get_reduced_structure("niggli").get_primitive_structure()
-    except (ValueError, ArithmeticError, RuntimeError, np.linalg.LinAlgError) as error:
+        cell = reduced_cell(crystal)
+    except CrystalError as error:
         return {"failure": f"its cell cannot be reduced: {error}"}
-    numbers = [site.specie.Z for site in cell]
-    return {"lattice": cell.lattice.matrix.tolist(), "numbers": numbers, "frac_coords": cell.frac_coords.tolist()}
+    numbers, frac_coords = cell.numbers.tolist(), cell.frac_coords.tolist()
+    return {"lattice": cell.lattice.tolist(), "numbers": numbers, "frac_coords": frac_coords}
 
 
-def _structure(cell: dict[str, Any]) -> "Structure":
-    from pymatgen.core import Structure
-
-    return Structure(cell["lattice"], cell["numbers"], cell["frac_coords"])
-
-
-def _same(a: "Structure", b: "Structure") -> bool:
-    with quiet():
-        return bool(_matcher().fit(a, b, skip_structure_reduction=True))
-
-
-@lru_cache(maxsize=1)
-def _matcher() -> Any:
-    from pymatgen.analysis.structure_matcher import StructureMatcher
-
-    return StructureMatcher(stol=STOL, angle_tol=ANGLE_TOL, ltol=LTOL)
+def _cell(cell: dict[str, Any]) -> ReducedCell:
+    return ReducedCell(*(np.array(cell[key]) for key in ("lattice", "frac_coords", "numbers")))
