@@ -190,16 +190,12 @@ class Codec(Decoding):
         return z, origins
 
     def _elsewhere(self, crystal: Crystal, patches: Patches, best: Tried) -> Tried:
-        """Improve a crystal's latent on other origins, on those first where the encoder alone is nearest.
-
-        It ends as soon as the atoms come back, or were no nearer after a few origins in a row.
-        """
-        config, idle = self.config.refine, 0
-        alone = [self._alone(crystal, patches, attempt) for attempt in range(1, config.origins)]
+        """Improve a crystal's latent on other origins until its atoms come back, first where the encoder is nearest."""
+        alone = [self._alone(crystal, patches, attempt) for attempt in range(1, self.config.refine.origins)]
         for start in sorted(alone, key=lambda one: one.misfit):
             better, (found,) = self.improve(_moved([crystal], [start.origin]), patches, start.z[None])
-            best, idle = (Tried(found, better[0], start.origin), 0) if found < best.misfit else (best, idle + 1)
-            if not found.wrong or idle == config.patience:
+            best = min(best, Tried(found, better[0], start.origin), key=lambda one: one.misfit)
+            if not found.wrong:
                 break
         return best
 

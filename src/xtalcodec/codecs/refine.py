@@ -33,19 +33,12 @@ class RefineConfig:
     steps: Annotated[int, Field(ge=0)] = 60
     """Gradient steps at most."""
     check: Count = 10
-    """Steps between looks at the atoms; the first are taken after 1, 2, 4, … steps: most crystals want no more."""
+    """Steps between looks at the atoms."""
     learning_rate: Positive = 0.03
     origins: Count = 8
-    """Origins that are tried where the atoms do not come back: they fall on other places of the grid on each."""
-    patience: Count = 2
-    """So many of these in a row on which the atoms come no nearer, and no further one is tried."""
+    """Origins that are tried until the atoms come back: atoms fall on other places of the grid on each."""
     largest: Count = 4096
     """Cells of more patches keep the encoder's latent: a step takes many seconds there."""
-
-    def looks_after(self, step: int) -> bool:
-        """Whether the atoms are read after so many steps."""
-        early = step < self.check and step.bit_count() == 1
-        return early or step % self.check == 0 or step == self.steps
 
 
 class Misfit(NamedTuple):
@@ -96,7 +89,7 @@ def refine(
 ) -> tuple[Tensor, list[Misfit]]:
     """Refine latents by gradient descent through the decoder; return the best found, and their misfits.
 
-    (1) Crystals that come back within the tolerance keep their latent. (2) The others' descends; (3) after some
+    (1) Crystals that come back within the tolerance keep their latent. (2) The others' descends; (3) every few
     steps the atoms are read, each crystal keeps the best latent so far, and those that are right leave.
 
     Parameters
@@ -127,7 +120,7 @@ def refine(
     loss = loss_of([crystals[k] for k in chosen])
     for step in range(1, config.steps + 1):
         latent = descent.step(latent, loss)
-        if not config.looks_after(step):
+        if step % config.check and step < config.steps:
             continue
         for row, (k, sites) in enumerate(zip(chosen, read(latent, lattice[chosen]), strict=True)):
             found = misfit(crystals[k], sites)
