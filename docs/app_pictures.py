@@ -4,17 +4,18 @@ Most are what the tests have drawn. Samples and completions are drawn here, from
 for the flow of the tests has learnt nothing.
 """
 
+import runpy
 import shutil
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests" / "app"))
-from conftest import FLAGS, PATIENCE, SHOTS, serving  # noqa: E402 - the tests' server and browser
-
+TESTS = SimpleNamespace(**runpy.run_path(str(HERE.parent / "tests" / "app" / "conftest.py")))
+"""The tests' server and browser."""
+SHOTS: Path = TESTS.SHOTS
 WIDTH = 1280
 """Points of the screen across."""
 LARGEST = 150_000
@@ -31,11 +32,11 @@ def draw() -> None:
     """Take pictures of pages that draw from the prior that ships."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    with serving("--codec", "perov-5") as address, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
+    with TESTS.serving("--codec", "perov-5") as address, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=TESTS.FLAGS)
         for name, (path, last) in DRAWN.items():
             page = browser.new_page(viewport={"width": WIDTH, "height": 900})
-            page.set_default_timeout(5 * PATIENCE)
+            page.set_default_timeout(5 * TESTS.PATIENCE)
             page.goto(address + path)
             page.wait_for_selector(last)
             page.wait_for_selector(".result .view canvas")

@@ -15,7 +15,7 @@ from pymatgen.core import Lattice, Structure
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.latents import LatentsError, LatentSet
-from xtalcodec.codecs.refine import Misfit, RefineConfig
+from xtalcodec.codecs.refine import RefineConfig
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError
@@ -318,37 +318,6 @@ def test_decoded_coordinates_are_in_the_cell(small, crystal, shift, seed):
                 continue
             assert ((decoded.crystal.frac_coords >= 0) & (decoded.crystal.frac_coords < 1)).all()
             np.testing.assert_allclose(decoded.crystal.lattice, crystal.lattice, atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("nearness", "last"),
-    [
-        ((0.5, 0.2, 0.01), 2),  # the atoms come back on the second of the others
-        ((0.5, 0.6, 0.4, 0.6, 0.6, 0.6, 0.6, 0.6), 2),  # never: the nearest is kept
-    ],
-)
-def test_what_does_not_come_back_is_refined_first_where_the_encoder_alone_is_nearest(
-    small, monkeypatch, nearness, last
-):
-    far, measured, refined = [0.9, 0.7, 0.3, 0.8, 0.1, 0.4, 0.6], [], []
-
-    def misfits(crystals, patches, z):  # noqa: ARG001
-        measured.append(crystals[0].frac_coords[0])
-        return [Misfit(1.0, far[len(measured) - 1])]
-
-    def improve(crystals, patches, z):  # noqa: ARG001
-        refined.append(crystals[0].frac_coords[0])
-        displacement = nearness[len(refined) - 1]
-        return z, [Misfit(float(displacement > 0.02), displacement)]
-
-    monkeypatch.setattr(small, "misfits", misfits)
-    monkeypatch.setattr(small, "improve", improve)
-    (code,) = small.encode([salt(5.64)])
-    assert len(measured) == len(far)
-    assert len(refined) == len(nearness)
-    np.testing.assert_array_equal(refined[1:], [measured[k] for k in np.argsort(far)[: len(nearness) - 1]])
-    placed = small.place(Crystal.from_pymatgen(salt(5.64))).crystal
-    np.testing.assert_allclose(placed.frac_coords[0] + code.origin, refined[last])
 
 
 def test_progress_counts_every_crystal_once(small):

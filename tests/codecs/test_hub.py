@@ -58,7 +58,7 @@ def test_a_repository_that_the_user_names_is_downloaded(tmp_path, monkeypatch):
     monkeypatch.setattr(hub, "snapshot_download", download)
     assert Codec.from_pretrained("user/tiny", revision="v1").config.name == "tiny"
     assert (wanted["name"], wanted["revision"]) == ("user/tiny", "v1")
-    assert set(wanted["allow_patterns"]) == {"config.json", "model.safetensors", "embedding/*", *hub.PAPERS}
+    assert set(wanted["allow_patterns"]) == {"config.json", "model.safetensors", "embedding/*", "heads/*", *hub.PAPERS}
 
 
 KILLED = """

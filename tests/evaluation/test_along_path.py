@@ -40,7 +40,7 @@ def test_an_energy_or_why_there_is_none(mp, path, monkeypatch):
         if 19 in crystal.numbers:
             return {"failure": "no potassium today"}
         sites = {"lattice": crystal.lattice.ravel(), "frac_coords": crystal.frac_coords.ravel()}
-        return {"energy": -crystal.volume, "converged": False, "numbers": crystal.numbers, **sites}
+        return {"energy": -crystal.volume, "before": 0.0, "converged": False, "numbers": crystal.numbers, **sites}
 
     monkeypatch.setattr(along_path, "relaxation", stands_in)
     monkeypatch.setattr(along_path, "check_potential", lambda _: None)

@@ -6,7 +6,7 @@ A codec owns a representation, a network, a finder of atoms and a loss.
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,16 +25,6 @@ from xtalcodec.representations.base import Patches, Placement, grouped
 
 if TYPE_CHECKING:
     from xtalcodec.io.materials import Material
-
-
-class Tried(NamedTuple):
-    """A latent of a crystal on one origin."""
-
-    misfit: Misfit
-    """Of what it decodes to."""
-    z: Float[Tensor, "patches latent"]
-    origin: Float[np.ndarray, "3"]
-    """Shift in fractional coordinates that puts the crystal on the grid."""
 
 
 class Codec(Decoding):
@@ -185,26 +175,17 @@ class Codec(Decoding):
         if not improve or not self.retries or prod(patches) > self.config.refine.largest:
             return z, origins
         z, misfits = self.improve(moved, patches, z)
-        for k in [k for k, found in enumerate(misfits) if found.wrong]:
-            _, z[k], origins[k] = self._elsewhere(crystals[k], patches, Tried(misfits[k], z[k], origins[k]))
-        return z, origins
-
-    def _elsewhere(self, crystal: Crystal, patches: Patches, best: Tried) -> Tried:
-        """Improve a crystal's latent on other origins until its atoms come back, first where the encoder is nearest."""
-        alone = [self._alone(crystal, patches, attempt) for attempt in range(1, self.config.refine.origins)]
-        for start in sorted(alone, key=lambda one: one.misfit):
-            better, (found,) = self.improve(_moved([crystal], [start.origin]), patches, start.z[None])
-            best = min(best, Tried(found, better[0], start.origin), key=lambda one: one.misfit)
-            if not found.wrong:
+        for attempt in range(1, self.config.refine.origins):
+            missed = [k for k, found in enumerate(misfits) if found.wrong]
+            if not missed:
                 break
-        return best
-
-    def _alone(self, crystal: Crystal, patches: Patches, attempt: int) -> Tried:
-        """The encoder's own latent of a crystal on another origin."""
-        origin = self.representation.origin(crystal, attempt)
-        moved = _moved([crystal], [origin])
-        z = self._latent(moved, patches)
-        return Tried(self.misfits(moved, patches, z)[0], z[0], origin)
+            shifts = [self.representation.origin(crystals[k], attempt) for k in missed]
+            moved = _moved([crystals[k] for k in missed], shifts)
+            again = self.improve(moved, patches, self._latent(moved, patches))
+            for k, shift, better, found in zip(missed, shifts, *again, strict=True):
+                if found < misfits[k]:
+                    z[k], misfits[k], origins[k] = better, found, shift
+        return z, origins
 
     @torch.no_grad()
     def _latent(self, crystals: Sequence[Crystal], patches: Patches) -> Tensor:

@@ -139,7 +139,7 @@ def test_stability_goes_in_stages(kept, monkeypatch):
         cell = {"lattice": crystal.lattice.ravel(), "numbers": crystal.numbers}
         cell["frac_coords"] = (crystal.frac_coords + np.array([[0, 0, 0], [0.1, 0, 0]])).ravel()
         values = {key: value.tolist() for key, value in cell.items()}
-        return {"energy": energies[name, crystal.formula], "converged": True} | values
+        return {"energy": energies[name, crystal.formula], "before": 0.0, "converged": True} | values
 
     monkeypatch.setattr(staging, "relaxation", made_up)
     monkeypatch.setattr(staging, "what_relaxes", lambda name, steps: f"{name} {steps}")

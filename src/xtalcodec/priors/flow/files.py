@@ -87,7 +87,15 @@ def write(folder: str | Path, about: About, network: FlowNetwork, training: Mapp
 
 
 def digest(about: About, network: FlowNetwork, *asked: Any) -> str:
-    """SHA-256 of a flow, its weights as they are kept, and of what it is asked: dataclasses of plain values."""
+    """SHA-256 of a flow and of what it is asked.
+
+    Parameters
+    ----------
+    about, network
+        The flow; its weights count as they are kept.
+    asked
+        Dataclasses of plain values.
+    """
     told = [asdict(about), *(asdict(one) for one in asked)]
     sum256 = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for name, value in sorted(network.state_dict().items()):
