@@ -27,14 +27,16 @@ def test_the_prototypes_are_mapped_lassoed_and_taken_home(reader, shot, tmp_path
     page.get_by_label("Colours").select_option(label="Density, g/cm³")
     assert "Density, g/cm³" in page.locator(".map-scale").inner_text()
     page.wait_for_url("**colour=density**")
-    box = page.locator(".map-field canvas").bounding_box()
     page.get_by_role("button", name="Lasso").click()
+    page.locator(".map-field canvas").scroll_into_view_if_needed()
+    box = page.locator(".map-field canvas").bounding_box()
     corners = ((0.02, 0.02), (0.98, 0.02), (0.98, 0.6), (0.02, 0.6))
     page.mouse.move(box["x"] + 0.02 * box["width"], box["y"] + 0.02 * box["height"])
     page.mouse.down()
     for x, y in corners:
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
     page.mouse.up()
+    page.locator(".map-said", has_text="are selected").wait_for()
     said = page.locator(".map-said").inner_text()
     selected, _, of = said.split()[:3]
     assert 20 < int(selected) < int(of), said

@@ -48,7 +48,7 @@ NOT_READ = {
         "representation.sigma",
         "network.new",
     ],
-    "hoffmann-narrow": [
+    "hoffmann-unit-cell": [
         "refine.origins",
         "network.kl_weight",
         "network.segmentation_weight",
@@ -67,7 +67,7 @@ NOT_READ = {
 }
 READ = {
     "mp": ["representation.heat_sigma", "network.heads", "atom_finder.threshold", "atom_finder.nearest", "elements"],
-    "hoffmann-narrow": [
+    "hoffmann-unit-cell": [
         "representation.window.edge",
         "representation.window.points",
         "representation.window.label_radius",
@@ -137,6 +137,11 @@ def test_latents_of_weights_that_were_replaced_name_the_release_that_has_them(mp
         mp.decode(LatentSet((), "mp-0123456789ab"))
     assert "give --codec mp" in refusal(mp.identity, "mine-0")
     assert not accepts("mp-0123456789ab", [mp.identity])
+
+
+def test_latents_of_a_codec_that_ships_no_more_name_the_release_that_has_it(mp):
+    message = refusal("hoffmann-narrow-411f69484004", mp.identity)
+    assert "release 0.1.0 has its weights (pip install 'xtalcodec==0.1.0')" in message
 
 
 def test_weights_that_are_trained_on_lose_the_identities_that_they_had(tmp_path):

@@ -156,7 +156,7 @@ def refusal(theirs: str, own: str) -> str:
         for weights in entries:
             if not any(same(theirs, known) for known in weights.values()):
                 continue
-            if weights is entries[-1]:
+            if weights is entries[-1] and files("xtalcodec").joinpath("weights", name).is_dir():
                 return f"{message}: give --codec {name} or load {name!r}"
             release = [*weights][-1]
             return f"{message}: release {release} has its weights (pip install 'xtalcodec=={release}')"

@@ -13,9 +13,9 @@ from xtalcodec.networks.base import NetworkConfig
 class CompactConfig:
     """Settings of the networks on 16³ points."""
 
-    autoencoder: tuple[Count, Count, Count] = (32, 96, 128)
+    autoencoder: tuple[Count, Count, Count] = (32, 64, 64)
     """Widths at scale 1 of the autoencoder's convolutions on 8³, 4³ and 2³ points."""
-    unet: tuple[Count, Count, Count] = (64, 128, 128)
+    unet: tuple[Count, Count, Count] = (48, 80, 80)
     """Widths at scale 1 of the U-Net on 8³, 4³ and 2³ points."""
     fine: Count = 16
     """Width at scale 1 of what the U-Net says of each of the 16³ points."""
