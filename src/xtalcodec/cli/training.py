@@ -25,7 +25,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="A recipe that ships with the package (mp, perov-5, mp-unit-cell, hoffmann-unit-cell …) or a YAML file."
+            help="A recipe that ships with the package (mp, perov-5, hoffmann-unit-cell …) or a YAML file."
         ),
     ],
     overrides: Overrides = None,
