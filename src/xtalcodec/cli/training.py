@@ -24,9 +24,7 @@ from xtalcodec.cli.training_options import (
 def train(
     recipe: Annotated[
         str,
-        typer.Argument(
-            help="A recipe that ships with the package (mp, perov-5, hoffmann-unit-cell …) or a YAML file."
-        ),
+        typer.Argument(help="A recipe that ships with the package (mp, perov-5, hoffmann-unit-cell …) or a YAML file."),
     ],
     overrides: Overrides = None,
     data: Data = ...,  # type: ignore[assignment]
