@@ -86,12 +86,14 @@ class Between:
     a: Crystal
     b: Crystal
     steps: int
-    spherical: bool = False
+    way: str = ""
+    """Whether "atoms" move, and each step is encoded, or codes are mixed by "line" or "arc"; empty as is usual."""
     energies: bool = False
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:  # noqa: ARG002
         """Return what each step decodes to."""
-        total = 2 + self.steps * (2 if self.energies else 1)
+        encoded = self.steps if self._way(codec) == "atoms" else 2
+        total = encoded + self.steps * (2 if self.energies else 1)
         done = 0
 
         def advance(more: int) -> None:
@@ -110,10 +112,19 @@ class Between:
     ) -> "tuple[LatentSet, list[DecodedCrystal | None]]":
         """Return codes along the way and their crystals, of the elements that the ends have, where the codec can."""
         from xtalcodec.latent_space.interpolate import elements_of, interpolate
+        from xtalcodec.latent_space.moving import move
+        from xtalcodec.latent_space.paths import PATHS
 
-        codes = interpolate(codec, self.a, self.b, self.steps, spherical=self.spherical, progress=advance)
+        if (way := self._way(codec)) == "atoms":
+            codes = move(codec, self.a, self.b, self.steps, progress=advance)
+        else:
+            codes = interpolate(codec, self.a, self.b, self.steps, path=PATHS[way], progress=advance)
         only = elements_of(self.a, self.b) if codec.can_restrict else None
         return codes, codec.decode_crystals(codes, progress=advance, elements=only)
+
+    def _way(self, codec: "Codec") -> str:
+        """What was asked for, or what is usual."""
+        return self.way or ("atoms" if codec.window is None else "line")
 
 
 def _energy(found: "DecodedCrystal | None", advance: Callable[[int], None]) -> float | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from nicegui import ui
 
-from xtalcodec.app.controls import CrystalsView, Text, button, card, check, field, tag
+from xtalcodec.app.controls import CrystalsView, Text, button, card, check, choice, field, tag
 from xtalcodec.app.desk import Desk, Settings
 from xtalcodec.app.pages.crystal_choice import choose
 from xtalcodec.app.pages.frame import page
@@ -14,10 +14,16 @@ from xtalcodec.app.work import Between
 from xtalcodec.crystal import Crystal
 
 LEAD = (
-    "Two crystals are encoded, their codes are mixed step by step, and each mixture is decoded. Move the slider along "
-    "the way; the curve says how sure the decoder is of each step."
+    "From one crystal to another step by step: atoms move on a cell that both share, or codes are mixed, and each step "
+    "is decoded from its code. Move the slider along the way; the curve says how sure the decoder is of each step."
 )
 MOST_STEPS = 41
+WAYS = {
+    "": "usual for the codec",
+    "atoms": "atoms move",
+    "line": "codes mixed, on the line",
+    "arc": "codes mixed, along an arc",
+}
 
 
 async def show(settings: Settings, crystal: str | None, to: str | None, steps: str) -> None:
@@ -41,7 +47,7 @@ class Page:
 
     def __init__(self, desk: Desk, steps: str) -> None:
         """Lay it out."""
-        self.desk, self.steps, self.spherical, self.energies = desk, steps, False, False
+        self.desk, self.steps, self.way, self.energies = desk, steps, "", False
         self.ends: list[Crystal | None] = [None, None]
         self.rows: list[Any] = []
         with tag("div", kind="columns"):
@@ -49,7 +55,7 @@ class Page:
         with card("The way", "input"):
             with tag("div", kind="line"):
                 field("Steps, both ends included", self._set_steps, steps, type="number", min=2, max=MOST_STEPS)
-                check("Along an arc", lambda yes: setattr(self, "spherical", yes))
+                choice("How", WAYS.items(), self._set_way, self.way)
                 if find_spec("sevenn"):
                     check("With energies (SevenNet)", lambda yes: setattr(self, "energies", yes))
                 button("Go", self.go, "first")
@@ -80,6 +86,10 @@ class Page:
     def _set_steps(self, text: str) -> None:
         self.steps = text
 
+    def _set_way(self, way: str) -> None:
+        if way in WAYS:
+            self.way = way
+
     async def open(self, a: str | None, b: str | None) -> None:
         """Begin with the crystals of a link."""
         self.ends = [self.desk.linked(a), self.desk.linked(b)]
@@ -102,7 +112,7 @@ class Page:
             return
         steps = int(self.steps)
         self.desk.remember("/between", crystal=a, to=b, steps=steps)
-        done = await self.desk.do(Between(a, b, steps, self.spherical, self.energies), what="Walking")
+        done = await self.desk.do(Between(a, b, steps, self.way, self.energies), what="Walking")
         if done is None:
             return
         self.rows = done["rows"]
@@ -123,6 +133,6 @@ class Page:
         a, b = self.ends
         if a is None or b is None:
             return
-        film = await self.desk.do(Film(Between(a, b, int(self.steps), self.spherical)), what="Filming")
+        film = await self.desk.do(Film(Between(a, b, int(self.steps), self.way)), what="Filming")
         if film is not None:
             ui.download.content(film, "between.mp4")
