@@ -19,6 +19,23 @@ def ask(page, words):
         page.get_by_role("textbox", name=name).fill(text)
 
 
+# ---- Alter
+
+
+def test_a_crystal_is_varied_by_a_flow(reader):
+    page = reader(f"/alter?crystal={PEROVSKITE}&noise=0.3&number=3&seed=1")
+    page.wait_for_selector(".strip > button:nth-child(3)")
+    for formula in page.locator(".strip > button b").all_inner_texts():
+        assert set(re.findall("[A-Z][a-z]?", formula)) <= {"Ca", "Ti", "O"}
+    assert page.locator(".strip > button").count() == 3
+    assert "noise=0.3" in page.url
+    assert not serious(page)
+    for noise, said in (("2", "more than 0 and up to 1"), ("much", "'much' is no list of numbers")):
+        ask(page, {"Vary it by a flow": noise})
+        page.get_by_role("button", name="Go").click()
+        page.locator(".error", has_text=said).wait_for()
+
+
 # ---- Sample
 
 

@@ -1,4 +1,4 @@
-"""What workers draw from priors: samples, and ways to complete a crystal."""
+"""What workers draw from priors: samples, ways to complete a crystal, and variations of one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 from xtalcodec.app import views
 from xtalcodec.app.jobs import Part, Tell
 from xtalcodec.app.offers import PROTOTYPES
+from xtalcodec.app.work import pictured, with_others
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.compositions import composition, of_one_composition
 from xtalcodec.priors.conditions import Conditions
@@ -127,6 +128,33 @@ class Complete:
                 {"row": row, "view": picture, "elements": table, "added": way.added, "found": way.found, "asked": asked}
             )
         return {"ways": items}
+
+
+@dataclass(frozen=True, slots=True)
+class Vary:
+    """Draw crystals near one: its code is noised in part, and denoised by a flow."""
+
+    crystal: Crystal
+    replacements: tuple[str, ...]
+    """Elements that are replaced before."""
+    sites: tuple[int, ...]
+    """Where they are; everywhere if empty."""
+    noise: float
+    """How far, above 0 and up to 1."""
+    count: int
+    seed: int
+    source: str
+    """Of a flow that is offered."""
+
+    def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:  # noqa: ARG002
+        """Return the variations with the usual checks."""
+        from xtalcodec.latent_space.flows import variations
+
+        prior = _prior(codec, self.source, tell)
+        asked = with_others(self.crystal, self.replacements, self.sites)
+        codes = variations(codec, prior, asked, self.noise, self.count, self.seed)
+        found = codec.decode_crystals(codes, elements=asked.elements, ordered=True)
+        return pictured(codec, codes, found, [f"variation {k + 1}" for k in range(self.count)])
 
 
 _PRIORS: dict[str, Any] = {}

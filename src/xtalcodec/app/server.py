@@ -88,8 +88,8 @@ def _pages(settings: Settings) -> None:
         await between.show(settings, crystal, to, steps)
 
     @ui.page("/alter")
-    async def _alter(crystal: str | None = None, replace: str = "", scale: str = "") -> None:
-        await alter.show(settings, crystal, replace, scale)
+    async def _alter(request: Request, crystal: str | None = None) -> None:
+        await alter.show(settings, crystal, dict(request.query_params))
 
     @ui.page("/complete")
     async def _complete(request: Request, crystal: str | None = None) -> None:

@@ -105,7 +105,7 @@ class Between:
         shares = [k / (self.steps - 1) for k in range(self.steps)]
         titles = [f"{100 * share:.0f} % of the way" for share in shares]
         energies = [_energy(d, advance) for d in found] if self.energies else []
-        return _shown(codec, codes, found, titles) | {"shares": shares, "energies": energies}
+        return pictured(codec, codes, found, titles) | {"shares": shares, "energies": energies}
 
     def decoded(
         self, codec: "Codec", advance: Callable[[int], None]
@@ -147,11 +147,10 @@ class Alter:
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:  # noqa: ARG002
         """Return what the altered crystals decode to, the surest first."""
-        from xtalcodec.latent_space.alter import Replacement, replaced, with_density
+        from xtalcodec.latent_space.alter import with_density
 
         tell(0, 2)
-        here = np.isin(np.arange(len(self.crystal)), self.sites) if self.sites else None
-        asked = replaced(self.crystal, [Replacement.parse(text) for text in self.replacements], here)
+        asked = with_others(self.crystal, self.replacements, self.sites)
         if self.scales:
             codes = with_density(codec, asked, self.scales)
             titles = [f"density × {scale:g}" for scale in self.scales]
@@ -159,13 +158,39 @@ class Alter:
             codes = codec.encode([self.crystal, asked])
             titles = ["as it was", ", ".join(text.replace("=", " → ") for text in self.replacements)]
         tell(1, 2)
-        return _shown(codec, codes, codec.decode_crystals(codes), titles)
+        return pictured(codec, codes, codec.decode_crystals(codes), titles)
 
 
-def _shown(
+def with_others(crystal: Crystal, replacements: Sequence[str], sites: Sequence[int]) -> Crystal:
+    """Return a crystal with other elements in the place of its own.
+
+    Parameters
+    ----------
+    crystal
+        As it was.
+    replacements
+        As typed: Sr=Ba.
+    sites
+        Where; everywhere if empty.
+    """
+    from xtalcodec.latent_space.alter import Replacement, replaced
+
+    here = np.isin(np.arange(len(crystal)), sites) if sites else None
+    return replaced(crystal, [Replacement.parse(text) for text in replacements], here)
+
+
+def pictured(
     codec: "Codec", codes: "LatentSet", found: "Sequence[DecodedCrystal | None]", titles: Sequence[str]
 ) -> dict[str, Any]:
-    """Decoded codes with their views and the usual checks."""
+    """Return decoded codes with their views and the usual checks.
+
+    Parameters
+    ----------
+    codec, codes, found
+        What was decoded, and from what.
+    titles
+        One above each view.
+    """
     from xtalcodec.evaluation.generation import assess
 
     rows = assess(codec, codes, found)
