@@ -161,8 +161,9 @@ def test_drawing_is_cancelled(reader):
 
 
 def test_closing_the_browser_ends_its_work_and_serves_the_next_reader(reader, workers):
-    page, other = reader("/sample?number=64"), reader(f"/complete?crystal={PEROVSKITE}&number=1&gone=3")
-    page.get_by_text("Drawing …").wait_for()
+    page = reader("/between?crystal=aflow:A_mP64_14_16e&to=aflow:A_mP64_14_16e&steps=41")  # takes half a minute
+    other = reader(f"/complete?crystal={PEROVSKITE}&number=1&gone=3")
+    page.get_by_text("Walking …").wait_for()
     other.get_by_text("Waiting: number 1 in the queue").wait_for()
     other.get_by_role("button", name="Cancel").click()
     other.get_by_text("Cancelled.").wait_for()
