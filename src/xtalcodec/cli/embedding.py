@@ -43,7 +43,7 @@ def index(
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
-            shards, rows = _indexed(files, out, codec, max_sites, pool, chunk)
+            shards, rows = indexed(files, out, codec, max_sites, pool, chunk)
             typer.echo(f"{rows} crystals: {out}")
             tell_notes(shards.notes())
             if rows:
@@ -70,7 +70,7 @@ def _make_graphs(folder: Path) -> None:
         )
 
 
-def _indexed(
+def indexed(
     words: list[str], out: Path, codec: str, max_sites: int, pool: "Pool", chunk: int | None = None
 ) -> "tuple[Shards, int]":
     """Put the crystals of some inputs into an index."""
@@ -157,7 +157,7 @@ def _open_index(words: list[str], codec: str, max_sites: int) -> "Iterator[tuple
     if some := next((word for word in words if is_index(word)), None):
         raise ValueError(f"{some} is an index: it is searched alone, not together with data")
     with TemporaryDirectory(prefix="xtalcodec-") as temporary, open_pool() as pool:
-        shards, _ = _indexed(words, Path(temporary, "index"), codec, max_sites, cast("Pool", pool))
+        shards, _ = indexed(words, Path(temporary, "index"), codec, max_sites, cast("Pool", pool))
         tell(shards.unusable())
         tell_notes(shards.notes())
         if not shards.totals["rows"]:

@@ -180,12 +180,12 @@ def _kept(words: list[str], folder: Path, codec: str, of: "Of", max_sites: int, 
     """Vectors out of an index of the data, to which they are added if they are not there."""
     import numpy as np
 
-    from xtalcodec.cli.embedding import _indexed
+    from xtalcodec.cli.embedding import indexed
     from xtalcodec.latent_space.index import IndexPart
     from xtalcodec.parallel import Pool, open_pool
 
     with open_pool() as pool:
-        shards, _ = _indexed(words, folder, codec, max_sites, cast("Pool", pool))
+        shards, _ = indexed(words, folder, codec, max_sites, cast("Pool", pool))
     tell_notes(shards.notes())
     crystals, unusable = load_crystals(words, max_sites, None)
     vectors = IndexPart(shards.folder).vectors(of)

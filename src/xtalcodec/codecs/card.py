@@ -8,8 +8,9 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard
 
-from xtalcodec.codecs.facts import CardError, cell, facts_table, licence_data, page, read
+from xtalcodec.codecs.facts import CardError, facts_table, licence_data, page, read
 from xtalcodec.io.atomic import atomic_folder, settle
+from xtalcodec.io.markdown import cell
 
 CARD, TRAINING, SCORES = "README.md", "training.json", "scores.json"
 """Files of a codec's folder: the card, and what it is made from."""

@@ -1,7 +1,6 @@
 """Codecs with an embedding: one vector per crystal, the same however the crystal is written down."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ from xtalcodec.codecs.identity import same
 from xtalcodec.codecs.stored import Stored
 from xtalcodec.embedding import files
 from xtalcodec.embedding.embedding import Embedding, EmbeddingError, Of
-from xtalcodec.io.materials import as_crystals
+from xtalcodec.io.atomic import copy_files
+from xtalcodec.io.materials import named_crystals
 
 if TYPE_CHECKING:
     from xtalcodec.io.materials import Material
@@ -60,7 +60,7 @@ class Embedded(Stored):
         super().save_pretrained(save_directory, **options)
         known = self.provenance
         if known and same(known.identity, self.identity) and (known.folder / files.FOLDER / files.ABOUT).is_file():
-            files.copy(known.folder / files.FOLDER, Path(save_directory) / files.FOLDER)
+            copy_files(files.FILES, known.folder / files.FOLDER, Path(save_directory) / files.FOLDER)
 
     def embed(
         self,
@@ -89,6 +89,4 @@ class Embedded(Stored):
         CrystalError
             The first crystal with an element that was never seen, or file that cannot be read, by name.
         """
-        crystals, _, names = as_crystals(materials)
-        named = [replace(crystal, name=name) for crystal, name in zip(crystals, names, strict=True)]
-        return self.embedding.vectors(named, of, progress)
+        return self.embedding.vectors(named_crystals(materials), of, progress)

@@ -14,6 +14,7 @@ import torch
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from xtalcodec import __version__
+from xtalcodec.io.markdown import two_columns
 
 TAGS = ["materials", "crystal", "autoencoder"]
 
@@ -102,8 +103,7 @@ def facts_table(training: Mapping[str, Any], *, held_out: bool = True) -> list[s
     held_out
         Whether there is a line for held-out data.
     """
-    rows = [row for row in _facts(training) if held_out or row[0] != "held-out data"]
-    return ["| | |", "|---|---|", *(f"| {key} | {cell(value)} |" for key, value in rows)]
+    return two_columns(row for row in _facts(training) if held_out or row[0] != "held-out data")
 
 
 def licence_data(licence: str | None) -> dict[str, Any]:
@@ -113,11 +113,6 @@ def licence_data(licence: str | None) -> dict[str, Any]:
     if LICENCES.fullmatch(licence.strip().lower()):
         return {"license": licence.strip().lower()}
     return {"license": "other", "license_name": licence.strip()}
-
-
-def cell(value: Any) -> str:
-    """A fact on one line of a table."""
-    return " ".join(str(value).split()).replace("|", r"\|")
 
 
 def _facts(about: Mapping[str, Any]) -> list[tuple[str, Any]]:

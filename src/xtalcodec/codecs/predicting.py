@@ -1,7 +1,6 @@
 """Codecs with heads: properties of crystals, from what the embedding sees of these."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ from xtalcodec.codecs.identity import same
 from xtalcodec.config import unknown
 from xtalcodec.heads import files
 from xtalcodec.heads.head import Head, HeadError, Predictions
-from xtalcodec.io.materials import as_crystals
+from xtalcodec.io.atomic import copy_files
+from xtalcodec.io.materials import named_crystals
 
 if TYPE_CHECKING:
     from xtalcodec.io.materials import Material
@@ -73,7 +73,7 @@ class Predicting(Embedded):
         known = self.provenance
         if known and same(known.identity, self.identity):
             for name, folder in files.available(known.folder).items():
-                files.copy(folder, Path(save_directory) / files.FOLDER / name)
+                copy_files(files.FILES, folder, Path(save_directory) / files.FOLDER / name)
 
     def predict(
         self,
@@ -105,9 +105,7 @@ class Predicting(Embedded):
             The first crystal with an element that was never seen, or file that cannot be read, by name.
         """
         head = self.head(name)
-        crystals, _, names = as_crystals(materials)
-        named = [replace(crystal, name=own) for crystal, own in zip(crystals, names, strict=True)]
-        return head.predict(named, self.embedding, progress)
+        return head.predict(named_crystals(materials), self.embedding, progress)
 
 
 def same_embedding(a: str, b: str) -> bool:

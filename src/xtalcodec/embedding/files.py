@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from xtalcodec.embedding.embedding import KINDS, About, Embedding, EmbeddingError, looks_of
 from xtalcodec.io.atomic import atomic_folder, settle
+from xtalcodec.io.markdown import two_columns
 
 FOLDER = "embedding"
 """Of an embedding, in the folder of its codec."""
@@ -78,22 +79,11 @@ def read(folder: str | Path, channels: Float[np.ndarray, "z channels"]) -> Embed
     return embedding
 
 
-def copy(folder: Path, into: Path) -> None:
-    """Copy an embedding as it is; one in its own place stays."""
-    if folder.resolve() == into.resolve():
-        return
-    with atomic_folder(into) as temporary:
-        for name in FILES:
-            if (folder / name).is_file():
-                (temporary / name).write_bytes((folder / name).read_bytes())
-
-
 def card(embedding: Embedding, training: Mapping[str, Any]) -> str:
     """Say in a page what an embedding is and how it was made."""
     about = embedding.about
     weights = sum(p.numel() for network in embedding.networks.values() for p in network.parameters())
     rows = {"codec": about.codec, "numbers": embedding.size, "elements": len(about.elements), "weights": weights}
-    rows |= {key: " ".join(str(value).split()).replace("|", r"\|") for key, value in training.items()}
-    lines = [f"| {key} | {value} |" for key, value in rows.items()]
+    lines = two_columns((rows | dict(training)).items())
     head = "One vector per crystal, and one per structure without its elements (`xtalcodec train-embedding`)."
-    return "\n".join(["# Embedding", "", head, "", "| | |", "|---|---|", *lines, ""])
+    return "\n".join(["# Embedding", "", head, "", *lines, ""])

@@ -15,6 +15,7 @@ from xtalcodec.config import build
 from xtalcodec.heads.head import COVERAGE, Head, HeadAbout, HeadError
 from xtalcodec.heads.network import HeadConfig
 from xtalcodec.io.atomic import atomic_folder, settle
+from xtalcodec.io.markdown import two_columns
 
 FOLDER = "heads"
 """Of all heads, in the folder of their codec; each in one that is called like its property."""
@@ -93,26 +94,15 @@ def _about(values: Mapping[str, Any]) -> HeadAbout:
     )
 
 
-def copy(folder: Path, into: Path) -> None:
-    """Copy a head as it is; one in its own place stays."""
-    if folder.resolve() == into.resolve():
-        return
-    with atomic_folder(into) as temporary:
-        for name in FILES:
-            if (folder / name).is_file():
-                (temporary / name).write_bytes((folder / name).read_bytes())
-
-
 def card(head: Head, training: Mapping[str, Any]) -> str:
     """Say in a page what a head is and how it was made."""
     about = head.about
     weights = sum(p.numel() for p in head.network.parameters())
     rows: dict[str, Any] = {"property": about.property, "unit": about.unit or "not stated"}
     rows |= {"embedding": about.embedding, "elements": len(about.elements), "weights": weights}
-    rows |= {key: " ".join(str(value).split()).replace("|", r"\|") for key, value in training.items()}
-    lines = [f"| {key} | {value} |" for key, value in rows.items()]
+    lines = two_columns((rows | dict(training)).items())
     head_line = (
         f"Predicts {about.property} of crystals (`xtalcodec predict --property {about.property}`), with an uncertainty "
         f"that holds the true value of {COVERAGE:.0%} of held-out crystals."
     )
-    return "\n".join([f"# Head for {about.property}", "", head_line, "", "| | |", "|---|---|", *lines, ""])
+    return "\n".join([f"# Head for {about.property}", "", head_line, "", *lines, ""])

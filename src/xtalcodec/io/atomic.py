@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -138,3 +138,23 @@ def _force_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def copy_files(names: Iterable[str], folder: Path, into: Path) -> None:
+    """Copy those of some files that are there, all together; from a folder into itself nothing is copied.
+
+    Parameters
+    ----------
+    names
+        Of the files.
+    folder
+        Where they are.
+    into
+        Made if it is not there.
+    """
+    if folder.resolve() == into.resolve():
+        return
+    with atomic_folder(into) as temporary:
+        for name in names:
+            if (folder / name).is_file():
+                (temporary / name).write_bytes((folder / name).read_bytes())

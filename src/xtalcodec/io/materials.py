@@ -1,6 +1,7 @@
 """What users have in hand, structures, atoms and paths, as crystals."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,6 +49,12 @@ def as_crystals(materials: "Material | Iterable[Material]") -> tuple[list[Crysta
         crystal, kind = _from_object(material, k)
         found.append((crystal, kind, crystal.name or f"item {k} ({crystal.formula})"))
     return [c for c, _, _ in found], [kind for _, kind, _ in found], [name for _, _, name in found]
+
+
+def named_crystals(materials: "Material | Iterable[Material]") -> list[Crystal]:
+    """Turn what users have into crystals that are all called by what messages call them, see `as_crystals`."""
+    crystals, _, names = as_crystals(materials)
+    return [replace(crystal, name=name) for crystal, name in zip(crystals, names, strict=True)]
 
 
 def _from_object(material: Any, place: int) -> tuple[Crystal, Kind]:
