@@ -178,6 +178,12 @@ class Crystal:
         """Atomic numbers of what is in the cell, each once, ascending."""
         return [int(z) + 1 for z in np.flatnonzero(self.content[1:])]
 
+    @property
+    def holding(self) -> dict[int, int]:
+        """Sites of each element by its atomic number, ascending; a shared site counts for its first element."""
+        z, counts = np.unique(self.numbers, return_counts=True)
+        return dict(zip(z.tolist(), counts.tolist(), strict=True))
+
     def shares(self) -> Float[np.ndarray, "sites 119"]:
         """Occupancies of the sites, of an ordered crystal too."""
         return alone(self.numbers) if self.occupancies is None else self.occupancies

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -118,6 +120,24 @@ def test_all_prototypes_come_out_of_their_perfect_fields(network, prototypes):
 def test_any_crystal_comes_out_of_its_perfect_field(network, crystal):
     reduced, _ = niggli(crystal)
     assert_same(read_perfectly(network, reduced), reduced)
+
+
+def test_a_faint_atom_is_found_where_it_is_known_to_be_there(network):
+    crystal = cubic(6.0, [[0.0, 0.25, 0.5], [0.5, 0.25, 0.5]], [8, 12])
+    patches, torus = SPACE.patches(crystal), lattices([crystal])
+    field = perfect_field([crystal], patches)
+    warm = field.heat.sigmoid()
+    faint = replace(field, heat=torch.logit(warm * torch.where(field.features[..., 12] > 0, 0.25, 1.0), eps=1e-6))
+    (free,) = read_on(SPACE, network, faint, torus, patches)
+    np.testing.assert_array_equal(free.numbers, [8])
+    every = torch.ones(1, SPECIES + 1, dtype=torch.bool)
+    config = HeatFinderConfig()
+    for holding in ({8: 1, 12: 1}, {12: 1}):
+        (known,) = find_by_heat(faint, network, SPACE, torus, patches, every, config, holding=[holding])
+        assert sorted(known.numbers) == sorted(holding)
+        k = known.numbers.tolist().index(12)
+        assert np.linalg.norm((known.positions[k] - crystal.frac_coords[1]) * 6) < POSITION
+        assert known.confidence[k] < 0.5
 
 
 @pytest.mark.parametrize("direction", [(1, 0, 0), (0, 1, 1), (1, 1, 1), (1, -2, 0.5)])

@@ -63,6 +63,20 @@ def test_atoms_are_read_as_the_elements_that_are_allowed(mp):
     assert mp.decode_crystals(latents)[0].crystal.formula == "SrTiO3"  # nothing stays forbidden
 
 
+def test_atoms_that_are_known_are_looked_for_and_no_other(mp):
+    latents = mp.encode(ENDS[:1], refine=False)
+    (free,), (known,) = mp.decode_crystals(latents), mp.decode_crystals(latents, holding=[{8: 3, 22: 1, 38: 1}])
+    assert np.array_equal(known.crystal.numbers, free.crystal.numbers)
+    assert np.array_equal(known.crystal.frac_coords, free.crystal.frac_coords)
+    (other,) = mp.decode_crystals(latents, holding=[{8: 1, 16: 2, 38: 1, 40: 1}])
+    assert other.crystal.holding == {8: 1, 16: 2, 38: 1, 40: 1}
+    assert other.confidence < known.confidence  # nothing there looks like sulphur
+    (fewer,) = mp.decode_crystals(latents, holding=[{8: 2, 22: 1, 38: 1}])
+    assert fewer.crystal.holding == {8: 2, 22: 1, 38: 1}
+    (more,) = mp.decode_crystals(latents, holding=[{8: 9, 22: 1, 38: 1}])
+    assert 5 <= len(more.crystal) < 11  # there are no places for so many
+
+
 def test_elements_that_make_no_sense_are_told(mp):
     latents = mp.encode(ENDS[:1], refine=False)
     with pytest.raises(ValueError, match=r"'mp' does not know the atomic numbers \[101\]"):

@@ -153,7 +153,7 @@ class Vary:
         prior = _prior(codec, self.source, tell)
         asked = with_others(self.crystal, self.replacements, self.sites)
         codes = variations(codec, prior, asked, self.noise, self.count, self.seed)
-        found = codec.decode_crystals(codes, elements=asked.elements, ordered=True)
+        found = codec.decode_crystals(codes, holding=[asked.holding] * len(codes))
         return pictured(codec, codes, found, [f"variation {k + 1}" for k in range(self.count)])
 
 

@@ -1,6 +1,7 @@
 """Decoded field → atoms: where they are, what they are, and how sure that is."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.atom_finders.planned import Holding, assigned
 from xtalcodec.config import NotNegative, Positive, Share, settings
 from xtalcodec.crystal import HEAVIEST, VACANCY, minimum_image, wrapped
 from xtalcodec.networks.patch import FULL, DecodedField, PatchNetwork, SpeciesLogits
@@ -18,6 +20,10 @@ from xtalcodec.representations.batch import CrystalBatch
 
 LEAST_SHARE = 0.01
 """Of a shared site: smaller shares than this are none."""
+
+
+FAINT = 0.2
+"""Least heat of a voxel that holds an atom where it is known how many there are."""
 
 
 @settings
@@ -85,6 +91,7 @@ def find_by_heat(
     config: HeatFinderConfig,
     *,
     ordered: bool = False,
+    holding: Sequence[Holding] | None = None,
 ) -> list[FoundAtoms]:
     """Read the atoms of every crystal of a batch.
 
@@ -111,14 +118,22 @@ def find_by_heat(
         How atoms are read off the field.
     ordered
         Whether every site is one element's.
+    holding
+        Atoms that each crystal holds, where that is known: fainter candidates are looked at then, and each of the
+        atoms gets one.
     """
     grid = representation.grid(patches)
+    if holding is not None:
+        config = replace(config, threshold=FAINT)
     heat = decoded.heat.sigmoid()
     found = _apart(
         _candidates(heat, decoded.offset, representation, grid, config), representation, lattice, grid, config
     )
     logits = network.species(interpolate(decoded.features, found.which, found.position, grid))
-    species = read_species(logits, allowed[found.which], ordered=ordered)
+    if holding is None:
+        species = read_species(logits, allowed[found.which], ordered=ordered)
+    else:
+        found, species = _planned(found, logits, holding)
     frac = (found.position / torch.tensor(grid, device=heat.device)).remainder(1)
     cuts = torch.bincount(found.which, minlength=len(heat)).cumsum(0)[:-1].tolist()
     sure = species.confidence * found.likeness
@@ -177,6 +192,19 @@ def read_species(logits: SpeciesLogits, allowed: Bool[Tensor, "n z"], *, ordered
     table = F.pad(share / share.sum(-1, keepdim=True), (0, HEAVIEST + 1 - share.shape[1]))
     confidence = torch.where(is_shared, shared * logits.sure.sigmoid(), (1 - shared) * probability)
     return Species(table[:, 1:].argmax(-1) + 1, confidence, table)
+
+
+def _planned(found: Candidates, logits: SpeciesLogits, holding: Sequence[Holding]) -> tuple[Candidates, Species]:
+    """Candidates that the atoms of each crystal get, and which atom each is."""
+    which, device = found.which.cpu().numpy(), found.which.device
+    likely = logits.element.double().softmax(-1).cpu().numpy()
+    row, z = (torch.from_numpy(x).to(device) for x in assigned(which, found.likeness.cpu().numpy(), likely, holding))
+    kept = Candidates(found.which[row], found.position[row], found.support[row])
+    allowed = torch.zeros(len(holding), logits.element.shape[1], dtype=torch.bool)
+    for own, held in zip(allowed, holding, strict=True):
+        own[[*held]] = True
+    among = logits.element[row].masked_fill(~allowed.to(device)[kept.which], -torch.inf).softmax(-1)
+    return kept, Species(z, among.gather(1, z[:, None])[:, 0])
 
 
 def _candidates(

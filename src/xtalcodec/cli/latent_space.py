@@ -232,19 +232,19 @@ def alter(
         model, fitted = (load_codec(codec, device), None) if noise is None else load_pair(prior, codec, device)
         given = one(crystal, max_sites)
         asked = replaced(given, changes) if cell is None else strained(replaced(given, changes), cell)
-        elements = None
+        holding = None
         if scale_density:
             codes = with_density(model, asked, scale_density)
             targets = [asked] * len(scale_density)
         elif noise is not None and fitted is not None:
             near = fitted.condition(wanted) if towards else fitted
             codes = variations(model, near, asked, noise, n, seed)
-            targets, elements = [asked] * n, asked.elements
+            targets, holding = [asked] * n, [asked.holding] * n
         else:
             targets = [given, asked]
             with progress_bar("encoding", len(targets)) as advance:
                 codes = model.encode(targets, refine=not no_refine, progress=advance)
-        found = model.decode_crystals(codes, elements=elements, ordered=elements is not None)
+        found = model.decode_crystals(codes, holding=holding)
         rows = _beside(targets, abouts(model, codes, found), found)
         made = [decoded.crystal if decoded else None for decoded in found]
         if relax:

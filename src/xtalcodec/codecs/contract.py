@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.atom_finders.planned import Holding
 from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.config import unknown
 from xtalcodec.networks.base import Network, NetworkConfig
@@ -34,6 +35,8 @@ class Known:
     """Atomic numbers that the atoms of each crystal are among; None for all that the codec knows."""
     ordered: bool = False
     """Whether every site is one element's."""
+    holding: Sequence[Holding] | None = None
+    """Atoms that each crystal holds, which then are all that is read; None where that is not known."""
 
 
 NOTHING = Known()

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.atom_finders.planned import Holding
 from xtalcodec.codecs.contract import Known
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.predicting import Predicting
@@ -67,6 +68,7 @@ class Decoding(Predicting):
         *,
         elements: Iterable[int] | Sequence[Iterable[int]] | None = None,
         ordered: bool = False,
+        holding: Sequence[Holding] | None = None,
     ) -> list[DecodedCrystal | None]:
         """Decode latents; None where a field holds no atom.
 
@@ -81,6 +83,9 @@ class Decoding(Predicting):
             its own; all that it knows if not given.
         ordered
             Whether every site is to be one element's.
+        holding
+            Atoms of each crystal by atomic number, where they are known: they are looked for, and no other. Where the
+            field has too few places for them, some are missing in what is returned.
 
         Raises
         ------
@@ -91,12 +96,14 @@ class Decoding(Predicting):
         ValueError
             No element, or one that the codec does not know.
         """
+        elements = elements if holding is None else [[*own] for own in holding]
         among = None if elements is None else self._among(elements, len(latents))
         result: list[DecodedCrystal | None] = [None] * len(latents)
         for indices, codes, z, lattice in self.batches(latents):
             noise = torch.tensor([code.noise for code in codes], device=self.device)
             own = None if among is None else [among[k] for k in indices]
-            known = Known(noise if bool(noise.any()) else None, own, ordered)
+            held = None if holding is None else [holding[k] for k in indices]
+            known = Known(noise if bool(noise.any()) else None, own, ordered, held)
             found = self._sites(z, lattice, codes[0].patches, known)
             for k, code, sites in zip(indices, codes, found, strict=True):
                 result[k] = _decoded(code, sites)

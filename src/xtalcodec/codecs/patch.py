@@ -88,7 +88,15 @@ class PatchCodec(Codec):
         allowed = self._allowed(len(z), known.elements)
         finder = self.config.atom_finder
         return find_by_heat(
-            decoded, self.network, self.representation, frame, patches, allowed, finder, ordered=known.ordered
+            decoded,
+            self.network,
+            self.representation,
+            frame,
+            patches,
+            allowed,
+            finder,
+            ordered=known.ordered,
+            holding=known.holding,
         )
 
     def _allowed(self, crystals: int, elements: Sequence[Sequence[int]] | None) -> Bool[Tensor, "b z"]:

@@ -98,8 +98,7 @@ def complete(
     codes = planned.filled(plans, seed, part=code)
     back = -reduced.frac_coords[0] + code.origin
     codes = replace(codes, codes=tuple(replace(c, basis=basis, origin=back, name=known.name) for c in codes))
-    elements = [plan.composition.elements for plan in plans]
-    found = codec.decode_crystals(codes, elements=elements, ordered=True)
+    found = codec.decode_crystals(codes, holding=[plan.composition.holding for plan in plans])
     ways = [replace(_completed(known, decoded), attempt=k) for k, decoded in enumerate(found) if decoded is not None]
     return sorted(ways, key=lambda way: -way.confidence)
 

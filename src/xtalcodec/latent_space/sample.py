@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
 from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.priors.base import Prior
@@ -31,11 +29,7 @@ class Sampled:
         """Whether the crystal holds just the atoms that its cell was to hold; None where nothing was planned."""
         if self.plan is None:
             return None
-        if self.decoded is None:
-            return False
-        z, counts = np.unique(self.decoded.crystal.numbers, return_counts=True)
-        wanted = self.plan.composition
-        return (tuple(z.tolist()), tuple(counts.tolist())) == (wanted.elements, wanted.counts)
+        return self.decoded is not None and self.decoded.crystal.holding == self.plan.composition.holding
 
 
 @runtime_checkable
@@ -95,8 +89,7 @@ def draw(
     for first in range(0, n, together):
         plans = flow.plan(min(together, n - first), seed, temperature, first)
         codes = _codes(flow, plans, seed, temperature, kept)
-        elements = [plan.composition.elements for plan in plans]
-        found = codec.decode_crystals(codes, elements=elements, ordered=True)
+        found = codec.decode_crystals(codes, holding=[plan.composition.holding for plan in plans])
         for plan, code, decoded in zip(plans, codes, found, strict=True):
             yield Sampled(plan, code, decoded)
         if progress:

@@ -38,6 +38,11 @@ class Composition:
         """All of them."""
         return sum(self.counts)
 
+    @property
+    def holding(self) -> dict[int, int]:
+        """Sites by atomic number."""
+        return dict(zip(self.elements, self.counts, strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from xtalcodec.crystal import HEAVIEST
 from xtalcodec.priors.conditions import Conditions, Limits
@@ -83,7 +84,8 @@ class Compositions(nn.Module):
         """
         pairs = torch.stack([facts.elements, facts.counts], -1).flatten(1)  # b 2e
         sequence = torch.cat([facts.sites[:, None], pairs], 1)
-        h = self.hidden(sequence[:, :-1], told)
+        with sdpa_kernel(SDPBackend.MATH):  # backwards, a processor's fused kernel is slow on short sequences
+            h = self.hidden(sequence[:, :-1], told)
         number = F.cross_entropy(self.to_number(h[:, 0]).float(), sequence[:, 0])
         there = facts.elements > 0
         rows = there.nonzero(as_tuple=True)
