@@ -1,14 +1,14 @@
 """How well one vector per crystal finds and tells apart, against average minimum distances and composition alone.
 
 python benchmarks/embedding.py split mp_train.parquet lemat_train.parquet --out parts/ [--learn 3000] [--test 2000]
-python benchmarks/embedding.py measure parts/test.parquet [--codec mp] [--crystals 2000] [--latents 0] [--json FILE]
+python benchmarks/embedding.py measure parts/test.parquet [--codec mp] [--crystals 2000] [--among FILE] [--latents 0]
 
 `split` holds out a fifth of all compositions, by their hash: `test.parquet` has those that several crystals share,
 filled up with others; `learn.parquet` is for `xtalcodec train-embedding`. `measure` prints three tables:
 
 - recall@1: the same crystal, in another cell, orientation, origin and order of sites; with every site moved by a
   normal distribution of 0.05 Å along each axis; the same in a supercell; with a strain of up to 2 % on top. Right is
-  the crystal itself or one that StructureMatcher finds the same.
+  the crystal itself or one that StructureMatcher finds the same. `--among FILE` puts its crystals beside those.
 - AUC: the same crystal with noise (and strain) against another structure, by StructureMatcher, of the same composition.
 - prototypes: AFLOW's, elements replaced at random, another volume, noise and strain; the nearest must be the
   prototype, or one that StructureMatcher finds the same whatever the elements.
@@ -48,6 +48,8 @@ from xtalcodec.training.embedding_views import distorted
 warnings.simplefilter("ignore")  # pymatgen's, about odd cells
 torch.set_num_threads(1)
 NOISE, STRAIN = 0.05, 0.02
+MORE = "found among"
+"""Name of the crystals that are no queries."""
 Table = np.ndarray
 """One row a crystal."""
 
@@ -151,7 +153,7 @@ Likeness = Callable[[Table, Table], Table]
 
 
 def recall(scores: Table, crystals: Sequence[Crystal]) -> float:
-    """Share of the rows whose best column is the crystal itself, or the same by StructureMatcher."""
+    """Share of the rows, which are of the first crystals, whose best column is the same one by StructureMatcher."""
     best = scores.argmax(1)
     right = [k == j or (composition(crystals[k]) == composition(crystals[j]) and same(crystals[k], crystals[j]))
              for k, j in enumerate(best)]  # fmt: skip
@@ -168,9 +170,10 @@ def measured(
     rows: dict[str, Table], likeness: Likeness, sets: dict[str, list[Crystal]], others: Sequence[tuple[int, int]]
 ) -> dict[str, float]:
     """Recall for every view, also among those of one composition alone, AUC, and the least likeness of views."""
-    crystals, plain, result = sets["given"], rows["given"], {}
-    forms = {form: k for k, form in enumerate(of_one_composition(crystals))}
-    form = np.array([forms[composition(crystal)] for crystal in crystals])
+    asked, result, all_of = len(sets["given"]), {}, [name for name in ("given", MORE) if name in sets]
+    crystals, plain = [c for name in all_of for c in sets[name]], np.concatenate([rows[name] for name in all_of])
+    forms = {form: k for k, group in enumerate(of_one_composition(crystals).values()) for form in group}
+    form = np.array([forms[k] for k in range(len(crystals))])
     places = sorted({k for pair in others for k in pair})
     negative = np.array([likeness(plain[[a]], plain[[b]])[0, 0] for a, b in others])
     for name in VIEWS:
@@ -178,7 +181,7 @@ def measured(
         own = np.diagonal(scores).copy()
         result[f"recall, {name}"] = recall(scores, crystals)
         result[f"recall, {name}, of one composition"] = recall(
-            np.where(form[:, None] == form, scores, -np.inf), crystals
+            np.where(form[:asked, None] == form, scores, -np.inf), crystals
         )
         result[f"likeness, {name}, worst 1 %"] = float(np.percentile(own, 1))
         if name != "setting":
@@ -231,11 +234,13 @@ def measure(options: argparse.Namespace) -> None:
     embedding = codec.embedding
     crystals = list(usable(codec, load(options.data)[0][: options.crystals]))
     sets = {"given": crystals} | {name: [view(c, rng) for c in crystals] for name, view in VIEWS.items()}
+    if options.among:
+        own = {crystal.name for crystal in crystals}
+        sets[MORE] = list(usable(codec, [c for c in load(options.among)[0] if c.name not in own]))
     pairs = [pair for group in of_one_composition(crystals).values() for pair in combinations(group, 2)]
     others = [(a, b) for a, b in pairs if not same(crystals[a], crystals[b])]
-    print(
-        f"{embedding.identity}, {len(crystals)} crystals; {len(pairs)} pairs of one composition, {len(others)} others"
-    )
+    print(f"{embedding.identity}, {len(crystals)} crystals beside {len(sets.get(MORE, []))};", end=" ")
+    print(f"{len(pairs)} pairs of one composition, {len(others)} others")
     ways: dict[str, tuple[Rows, Likeness]] = {
         "vector": (embedding.vectors, cosines),
         "surroundings, no network": (pooled(embedding, "crystal"), cosines),
@@ -301,6 +306,7 @@ parser.add_argument("--learn", type=int, default=3000)
 parser.add_argument("--test", type=int, default=2000)
 parser.add_argument("--codec", default="mp")
 parser.add_argument("--crystals", type=int, default=2000)
+parser.add_argument("--among", nargs="*", default=[])
 parser.add_argument("--latents", type=int, default=0)
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--json", type=Path)

@@ -63,6 +63,13 @@ class Facts:
         unknown = torch.full((n, properties), torch.nan)
         return cls(table, table.clone(), row, row.clone(), row.clone(), unknown)
 
+    def and_nothing(self) -> "Facts":
+        """Return the facts, and after them as many crystals of which nothing is said."""
+        nothing = Facts.nothing(len(self), self.elements.shape[1], self.properties.shape[1]).to(self.sites.device)
+        return replace(
+            self, **{f.name: torch.cat([getattr(self, f.name), getattr(nothing, f.name)]) for f in fields(self)}
+        )
+
     @classmethod
     def of(cls, crystals: Sequence[Crystal], elements: int, properties: Sequence[str]) -> "Facts":
         """Measure ordered crystals, and look up what is known of them.
