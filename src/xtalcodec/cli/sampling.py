@@ -1,6 +1,7 @@
 """`sample`: crystals of random codes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -50,12 +51,15 @@ def sample(
     properties: Annotated[
         list[str] | None, typer.Option("--property", help="As in band_gap=1.5; may be repeated (flows).")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="From noise to latents, 32 if not given (flows).", min=1)] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="From noise to latents; as the prior says if not given, most 32 (flows).", min=1)
+    ] = None,
     guidance: Annotated[
-        float | None, typer.Option(help="How loudly conditions are asked, 1 if not given (flows).", min=0)
+        float | None,
+        typer.Option(help="How loudly conditions are asked; as the prior says if not given (flows).", min=0),
     ] = None,
     churn: Annotated[
-        float | None, typer.Option(help="Noise put back at every step, none if not given (flows).", min=0)
+        float | None, typer.Option(help="Noise put back at every step; as the prior says if not given (flows).", min=0)
     ] = None,
     temperature: Annotated[
         float, typer.Option(help="Standard deviations are multiplied by it; 0 gives the mean code.", min=0)
@@ -102,24 +106,24 @@ def sample(
     New, the most stable first: xtalcodec sample perov-5 -n 100 --reference train.parquet --rank stability --out samples
     """
     from xtalcodec.cli.report import SHOWN, write_json
-    from xtalcodec.config import build
     from xtalcodec.evaluation.generation import Memo, generation_summary
     from xtalcodec.evaluation.generation.proposals import proposals, write_table
     from xtalcodec.parallel import open_pool
     from xtalcodec.priors.asked import asked
     from xtalcodec.priors.conditions import Conditions
-    from xtalcodec.priors.plan import SamplerConfig
 
     with clear_errors():
         check_pictures(strip, movie)
         beside = Beside.read(reference or [], rank, potential.value, hull, relax=relax)
         wanted = asked(elements, composition, sites, space_group, crystal_system, properties or [])
-        given = {k: v for k, v in (("steps", steps), ("guidance", guidance), ("churn", churn)) if v is not None}
+        given: dict[str, Any] = {
+            k: v for k, v in (("steps", steps), ("guidance", guidance), ("churn", churn)) if v is not None
+        }
         model, fitted = _opened(source, codec, device, prior, variance, grid)
         if wanted != Conditions():
             fitted = fitted.condition(wanted)
         if given:
-            fitted = fitted.flow.sampled_by(build(SamplerConfig, given))
+            fitted = fitted.flow.sampled_by(replace(fitted.flow.sampler, **given))
         if save:
             fitted.save(save)
             typer.echo(f"the prior is in {save}")

@@ -24,7 +24,7 @@ class PriorRecipe:
     flow: FlowConfig = field(default_factory=FlowConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
-    """How samples are drawn that tell how far training is."""
+    """How samples are drawn, of the training and of what comes of it, where nothing else is asked."""
     start: str = ""
     """A folder with a flow of the same sizes and codec, whose weights training starts from."""
     average: Share = 0.999

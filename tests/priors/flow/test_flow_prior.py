@@ -102,6 +102,15 @@ def test_guidance_of_one_asks_and_of_none_does_not(flow):
     assert (latents(2.0) != latents(1.0)).any()
 
 
+def test_a_prior_keeps_how_it_is_sampled(flow, tmp_path):
+    flow.sampled_by(SamplerConfig(steps=5, guidance=1.5)).save(tmp_path)
+    assert FlowPrior.load(tmp_path).sampler == SamplerConfig(steps=5, guidance=1.5)
+    about = json.loads((tmp_path / "prior.json").read_text())
+    del about["sampler"]  # as before there was one
+    (tmp_path / "prior.json").write_text(json.dumps(about))
+    assert FlowPrior.load(tmp_path).sampler == SamplerConfig()
+
+
 def test_a_codec_of_windows_has_no_flow():
     windows = open_codec(CodecConfig("windows", UnitCellConfig(), PatchConfig(width=24, heads=2)))
     with pytest.raises(PriorError, match="is one of windows"):

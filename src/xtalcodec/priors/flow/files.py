@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from xtalcodec.priors.conditions import Limits, PriorError
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.base import RepresentationConfig
 
 FORMAT = "xtalcodec-flow-prior-1"
@@ -42,6 +43,8 @@ class About:
     """What the codec's decoder can be told."""
     crystals: int
     config: FlowConfig
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    """How it is followed where nothing else is asked."""
     format: str = FORMAT
 
     @property
@@ -122,7 +125,9 @@ def read(folder: str | Path) -> tuple[About, FlowNetwork]:
         if grid.is_window:
             raise PriorError(f"its grid is that of a window ({values['grid']['kind']}), not of a cell")
         config = build(FlowConfig, values["config"], "config.")
-        about = About(**{**values, "elements": tuple(values["elements"]), "grid": grid, "config": config})
+        sampler = build(SamplerConfig, values.get("sampler", {}), "sampler.")
+        built = {"elements": tuple(values["elements"]), "grid": grid, "config": config, "sampler": sampler}
+        about = About(**{**values, **built})
         network = FlowNetwork(about.config, about.latent)
         state = load_file(folder / WEIGHTS)
         network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})

@@ -348,7 +348,7 @@ class FlowPrior(Prior):
         until: float = 1.0,
     ) -> Float[Tensor, "b t numbers"]:
         """Follow a network's flow, guided, with each crystal's own random numbers."""
-        guidance = self.sampler.guidance
+        guidance = self.sampler.guidance if bool(facts.asked.any()) else 1
         both, twice = facts.and_nothing(), {key: torch.cat([value] * 2) for key, value in about.items()}
 
         def velocity(x: Tensor, time: Tensor) -> Tensor:
@@ -376,7 +376,7 @@ class FlowPrior(Prior):
         training
             How it was trained, for its card.
         """
-        write(folder, self.about, self.network, training)
+        write(folder, replace(self.about, sampler=self.sampler), self.network, training)
 
     @classmethod
     def load(cls, folder: str | Path) -> "FlowPrior":
@@ -387,7 +387,8 @@ class FlowPrior(Prior):
         PriorError
             A folder without a prior, or with one that is broken.
         """
-        return cls(*read(folder))
+        about, network = read(folder)
+        return cls(about, network, sampler=about.sampler)
 
 
 def _reduced(device: torch.device) -> torch.autocast:
