@@ -11,7 +11,8 @@ from torch import Tensor
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.elements import density
 from xtalcodec.geometry.symmetry import crystal_system, space_group_number
-from xtalcodec.priors.conditions import NAMES
+from xtalcodec.priors.conditions import NAMES, Conditions
+from xtalcodec.priors.plan import Composition
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,37 @@ class Facts:
         return replace(
             self, **{f.name: torch.cat([getattr(self, f.name), getattr(nothing, f.name)]) for f in fields(self)}
         )
+
+    @classmethod
+    def asked_for(cls, asked: Conditions, n: int, elements: int, properties: Sequence[str]) -> "Facts":
+        """Symmetry and properties that are asked of so many crystals.
+
+        Parameters
+        ----------
+        asked
+            What is asked.
+        n
+            Crystals.
+        elements
+            Most elements of one.
+        properties
+            Names of those that can be asked for.
+        """
+        facts = cls.nothing(n, elements, len(properties))
+        facts.space_group[:] = asked.space_group
+        if asked.space_group or asked.system:
+            facts.system[:] = 1 + NAMES.index(asked.system or crystal_system(asked.space_group))
+        for name, value in asked.properties.items():
+            facts.properties[:, properties.index(name)] = value
+        return facts
+
+    def holding(self, compositions: Sequence[Composition]) -> "Facts":
+        """Return the same, and what each cell holds."""
+        elements, counts = torch.zeros_like(self.elements), torch.zeros_like(self.counts)
+        for k, one in enumerate(compositions):
+            elements[k, : len(one.elements)] = torch.tensor(one.elements)
+            counts[k, : len(one.counts)] = torch.tensor(one.counts)
+        return replace(self, elements=elements, counts=counts, sites=counts.sum(1))
 
     @classmethod
     def of(cls, crystals: Sequence[Crystal], elements: int, properties: Sequence[str]) -> "Facts":

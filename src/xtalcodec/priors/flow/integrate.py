@@ -1,13 +1,15 @@
 """Following a flow from noise to data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.plan import SamplerConfig
+from xtalcodec.representations.base import Patches
 
 Field = Callable[[Tensor, Tensor], Tensor]
 """x (b, t, numbers) and time (b) → dx/dt."""
@@ -49,3 +51,32 @@ def follow(
             x = kept * x + ((1 - start) ** 2 - (kept * (1 - now)) ** 2) ** 0.5 * fresh()
         x = x + (then - start) * velocity(x, x.new_full((len(x),), start))
     return x
+
+
+def guided(
+    network: Callable[..., Tensor], guidance: float, patches: Patches, facts: Facts, about: Mapping[str, Tensor]
+) -> Field:
+    """Velocity of a network that is told facts, and of one that is told nothing, mixed (Ho & Salimans 2022, eq. 6).
+
+    Parameters
+    ----------
+    network
+        Velocity of x, time, patches, facts and what else is known.
+    guidance
+        1 for what is told, 0 for nothing told.
+    patches
+        Of the grid.
+    facts
+        What is told; where that is nothing, there is nothing to mix.
+    about
+        What else is known of each crystal.
+    """
+    if guidance == 1 or not bool(facts.asked.any()):
+        return lambda x, time: network(x, time, patches, facts, **about)
+    both, twice = facts.and_nothing(), {key: torch.cat([value, value]) for key, value in about.items()}
+
+    def velocity(x: Tensor, time: Tensor) -> Tensor:
+        told, free = network(torch.cat([x, x]), torch.cat([time, time]), patches, both, **twice).chunk(2)
+        return free + guidance * (told - free)
+
+    return velocity

@@ -14,12 +14,12 @@ from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.priors.base import Prior
-from xtalcodec.priors.conditions import NAMES, Conditions, Limits, PriorError
+from xtalcodec.priors.conditions import Conditions, Limits, PriorError
 from xtalcodec.priors.flow.cells import cell_of, settled
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.files import FORMAT, About, digest, read, write
-from xtalcodec.priors.flow.integrate import follow
+from xtalcodec.priors.flow.integrate import follow, guided
 from xtalcodec.priors.flow.network import ONE, FlowNetwork
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
@@ -182,7 +182,7 @@ class FlowPrior(Prior):
         numbers = range(first, first + n)
         rngs = [np.random.default_rng([seed, k]) for k in numbers]
         made = self._composed(rngs)
-        facts = self._with(self._told(n), made)
+        facts = self._told(n, made)
         start = torch.from_numpy(np.stack([rng.standard_normal((1, 6)) for rng in rngs])).float().to(self._device)
         shapes = self._follow(self.network.cells, temperature * start, ONE, facts, rngs, {})[:, 0]
         shapes = shapes * self.network.cell_deviation + self.network.cell_mean
@@ -240,7 +240,7 @@ class FlowPrior(Prior):
         for patches, rows in grouped([plan.patches for plan in plans]):
             own = [plans[k] for k in rows]
             rngs = [np.random.default_rng([seed, plan.number, 1]) for plan in own]
-            facts = self._with(self._told(len(own)), [plan.composition for plan in own])
+            facts = self._told(len(own), [plan.composition for plan in own])
             shape = int(np.prod(patches)), self.about.latent
             start = torch.from_numpy(np.stack([rng.standard_normal(shape) for rng in rngs])).float().to(self._device)
             lattice = torch.from_numpy(np.stack([plan.lattice for plan in own])).float().to(self._device)
@@ -302,8 +302,7 @@ class FlowPrior(Prior):
         mean, deviation = self.network.latent_mean, self.network.latent_deviation
         if since:
             x = (x - mean) / deviation
-        facts = self._told(len(z))
-        facts = facts if holding is None else self._with(facts, holding)
+        facts = self._told(len(z), holding)
         lattice = torch.from_numpy(lattices).float().to(self._device)
         rngs = [np.random.default_rng(k) for k in range(len(z))]
         x = self._follow(self.network.latents, x, patches, facts, rngs, {"lattice": lattice}, since, until)
@@ -314,27 +313,12 @@ class FlowPrior(Prior):
         z = (torch.from_numpy(part.z).to(self._device) - self.network.latent_mean) / self.network.latent_deviation
         return {"part": z.expand(n, -1, -1), "given": torch.ones(n, dtype=torch.bool, device=self._device)}
 
-    def _told(self, n: int) -> Facts:
-        """What is asked, of so many crystals: symmetry and properties."""
-        config, asked = self.about.config, self.conditions
-        facts = Facts.nothing(n, config.most_elements, len(config.properties))
-        facts.space_group[:] = asked.space_group
-        if asked.space_group or asked.system:
-            from xtalcodec.geometry.symmetry import crystal_system
-
-            facts.system[:] = 1 + NAMES.index(asked.system or crystal_system(asked.space_group))
-        for name, value in asked.properties.items():
-            facts.properties[:, config.properties.index(name)] = value
+    def _told(self, n: int, compositions: Sequence[Composition] | None = None) -> Facts:
+        """What so many crystals are told: what is asked, and what their cells hold."""
+        config = self.about.config
+        facts = Facts.asked_for(self.conditions, n, config.most_elements, config.properties)
+        facts = facts if compositions is None else facts.holding(compositions)
         return self.network.scaled(facts.to(self._device))
-
-    def _with(self, told: Facts, compositions: Sequence[Composition]) -> Facts:
-        """The same, and what the cells hold."""
-        elements, counts = torch.zeros_like(told.elements).cpu(), torch.zeros_like(told.elements).cpu()
-        for k, one in enumerate(compositions):
-            elements[k, : len(one.elements)] = torch.tensor(one.elements)
-            counts[k, : len(one.counts)] = torch.tensor(one.counts)
-        device = self._device
-        return replace(told, elements=elements.to(device), counts=counts.to(device), sites=counts.sum(1).to(device))
 
     def _follow(
         self,
@@ -348,14 +332,7 @@ class FlowPrior(Prior):
         until: float = 1.0,
     ) -> Float[Tensor, "b t numbers"]:
         """Follow a network's flow, guided, with each crystal's own random numbers."""
-        guidance = self.sampler.guidance if bool(facts.asked.any()) else 1
-        both, twice = facts.and_nothing(), {key: torch.cat([value] * 2) for key, value in about.items()}
-
-        def velocity(x: Tensor, time: Tensor) -> Tensor:
-            if guidance == 1:
-                return network(x, time, patches, facts, **about)
-            told, free = network(torch.cat([x, x]), torch.cat([time, time]), patches, both, **twice).chunk(2)
-            return free + guidance * (told - free)
+        velocity = guided(network, self.sampler.guidance, patches, facts, about)
 
         def fresh() -> Tensor:
             drawn = np.stack([rng.standard_normal(start.shape[1:]) for rng in rngs])
