@@ -10,8 +10,8 @@ from xtalcodec.priors.base import Prior
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.plan import Plan
 
-TOGETHER = 64
-"""Samples at a time."""
+TOGETHER, MOST = 64, 256
+"""Samples at a time: at first, and at last. Of many, more have one grid, and are made half as fast again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +72,7 @@ def draw(
     progress
         Called with the number of samples done since the last call.
     together
-        Samples at a time: the fewer, the sooner the first ones come.
+        Samples at a time, at first: the fewer, the sooner the first ones come; then ever more, up to `MOST`.
     kept
         Codes that were drawn before are taken from it, others are kept in it, of priors that plan cells.
 
@@ -86,14 +86,22 @@ def draw(
         yield from _unplanned(codec, prior.sample(n, seed, temperature), progress)
         return
     flow = prior.flow
-    for first in range(0, n, together):
-        plans = flow.plan(min(together, n - first), seed, temperature, first)
+    for first, count in _portions(n, together):
+        plans = flow.plan(count, seed, temperature, first)
         codes = _codes(flow, plans, seed, temperature, kept)
         found = codec.decode_crystals(codes, holding=[plan.composition.holding for plan in plans])
         for plan, code, decoded in zip(plans, codes, found, strict=True):
             yield Sampled(plan, code, decoded)
         if progress:
             progress(len(plans))
+
+
+def _portions(n: int, size: int) -> Iterator[tuple[int, int]]:
+    """First number and count of ever larger portions of so many."""
+    first = 0
+    while first < n:
+        yield first, min(size, n - first)
+        first, size = first + size, max(size, min(2 * size, MOST))
 
 
 def _codes(flow: FlowPrior, plans: Sequence[Plan], seed: int, temperature: float, kept: KeptCodes | None) -> LatentSet:
