@@ -75,7 +75,7 @@ if __name__ == "__main__":
         valid, alike = [], []
         for k, crystal in enumerate(evenly(chosen, VARIED)):
             codes = variations(codec, prior, crystal, noise, VARIATIONS, k)
-            decoded = codec.decode_crystals(codes, elements=crystal.elements, ordered=True)
+            decoded = codec.decode_crystals(codes, holding=[crystal.holding] * len(codes))
             valid += [one.valid for one in assess(codec, codes, decoded)]
             alike += [d is not None and rms_displacement(crystal, d.crystal) is not None for d in decoded]
         varied.append({"noise": noise, "n": len(valid), "valid": np.mean(valid), "same": np.mean(alike)})

@@ -16,8 +16,8 @@ class SamplerConfig:
     steps: Count = 32
     """Evaluations of the velocity from noise to latents, without guidance."""
     guidance: NotNegative = 1.0
-    """How far the velocity goes from what nothing is said of to what is asked (Ho & Salimans 2022): 0 does not ask, 1
-    asks, more asks louder and costs a second evaluation."""
+    """How far the velocity of latents goes from what nothing is said of to what is asked (Ho & Salimans 2022): 0 does
+    not ask, 1 asks, more asks louder and costs a second evaluation. Cells are always asked plainly."""
     churn: NotNegative = 0.0
     """Noise that is put back at every step, in steps: 0 follows the flow, more is a stochastic sampler."""
     noise: NotNegative = 0.2

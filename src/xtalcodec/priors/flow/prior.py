@@ -25,6 +25,8 @@ from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
 from xtalcodec.representations.base import Patches, grouped
 
+FARTHEST = 5.0
+"""Deviations from the mean that a number of a cell's shape may be off: of held-out crystals one in 300 is further."""
 SCALES = 40
 """Batches from which the scales of numbers are taken."""
 
@@ -185,7 +187,7 @@ class FlowPrior(Prior):
         facts = self._told(n, made)
         start = torch.from_numpy(np.stack([rng.standard_normal((1, 6)) for rng in rngs])).float().to(self._device)
         shapes = self._follow(self.network.cells, temperature * start, ONE, facts, rngs, {})[:, 0]
-        shapes = shapes * self.network.cell_deviation + self.network.cell_mean
+        shapes = shapes.clamp(-FARTHEST, FARTHEST) * self.network.cell_deviation + self.network.cell_mean
         plans = []
         for k, composition, shape in zip(numbers, made, shapes.double().cpu().numpy(), strict=True):
             lattice = settled(cell_of(shape, composition.sites))
@@ -332,7 +334,9 @@ class FlowPrior(Prior):
         until: float = 1.0,
     ) -> Float[Tensor, "b t numbers"]:
         """Follow a network's flow, guided, with each crystal's own random numbers."""
-        velocity = guided(network, self.sampler.guidance, patches, facts, about)
+        # cells are told in a plain voice: louder, one in a hundred is far too large
+        guidance = self.sampler.guidance if network is self.network.latents else 1.0
+        velocity = guided(network, guidance, patches, facts, about)
 
         def fresh() -> Tensor:
             drawn = np.stack([rng.standard_normal(start.shape[1:]) for rng in rngs])
