@@ -83,6 +83,11 @@ def test_elements_that_make_no_sense_are_told(mp):
         mp.decode_crystals(latents, elements=[8, 101])
     with pytest.raises(ValueError, match="at least one element"):
         mp.decode_crystals(latents, elements=[])
+    with pytest.raises(ValueError, match=r"does not know the atomic numbers \[101\]"):
+        mp.decode_crystals(latents, holding=[{101: 1}])
+    for both in ({"holding": [{8: 0}]}, {"holding": [{8: 1}], "elements": [8]}):
+        with pytest.raises(ValueError, match="counts of 1 and more, and without `elements`"):
+            mp.decode_crystals(latents, **both)
 
 
 def test_a_codec_that_cannot_forbid_says_so():

@@ -94,9 +94,12 @@ class Decoding(Predicting):
         TypeError
             Elements, and a codec that reads whatever it finds.
         ValueError
-            No element, or one that the codec does not know.
+            No element, or one that the codec does not know; both `elements` and `holding`, or a count below 1.
         """
-        elements = elements if holding is None else [[*own] for own in holding]
+        if holding is not None:
+            if elements is not None or any(count < 1 for own in holding for count in own.values()):
+                raise ValueError("atoms that crystals hold are given as counts of 1 and more, and without `elements`")
+            elements = [[*own] for own in holding]
         among = None if elements is None else self._among(elements, len(latents))
         result: list[DecodedCrystal | None] = [None] * len(latents)
         for indices, codes, z, lattice in self.batches(latents):
