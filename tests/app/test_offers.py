@@ -13,10 +13,11 @@ RELEASE = Path(__file__).parents[1] / "fixtures" / "release-0.1"
 
 
 def test_a_flow_comes_first_and_says_what_it_can_be_asked_for(flow):
-    first, plain = offers("mp", str(flow)).values()
+    first, ships, plain = offers("mp", str(flow)).values()
     assert (first.name, first.source, first.flow) == ("titanates", str(flow), True)
     assert first.limits.elements == (8, 20, 22, 56)
     assert first.limits.most_sites == 8
+    assert (ships.name, ships.source, ships.flow) == ("mp", "mp", True)
     assert (plain.source, plain.limits, plain.flow) == (PROTOTYPES, None, False)
 
 

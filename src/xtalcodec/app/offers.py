@@ -50,7 +50,10 @@ def offers(codec: str, prior: str | None) -> dict[str, Offer]:
     own = [name for name in shipped() if model.owns(open_prior(name).codec)]
     named = [_offer(model, source) for source in dict.fromkeys([*([] if prior is None else [prior]), *own])]
     plain = Offer(PROTOTYPES, "the prototypes", "normal distribution of the codes of prototypes")
-    return {offer.name: offer for offer in [plain, *named][::-1]}
+    found: dict[str, Offer] = {}
+    for offer in [*named, plain]:
+        found.setdefault(offer.name, offer)
+    return found
 
 
 def _offer(model: "Codec", prior: str) -> Offer:
