@@ -13,7 +13,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +20,15 @@ import numpy as np
 from xtalcodec import Codec, Crystal, datasets
 from xtalcodec.codecs.hub import named_in
 from xtalcodec.evaluation.generation.validity import structure_valid
+from xtalcodec.geometry.compositions import composition
 from xtalcodec.geometry.symmetry import space_group_number
 from xtalcodec.latent_space.sample import draw
 from xtalcodec.priors import open_prior
 from xtalcodec.priors.conditions import Conditions
 
-
-def unit(crystal: Crystal) -> dict[int, int]:
-    """Atoms of a formula unit."""
-    held = crystal.holding
-    return {z: count // gcd(*held.values()) for z, count in held.items()}
-
-
 ASKED: dict[str, tuple[Callable[[Crystal], Conditions], Callable[[Crystal, Crystal], bool]]] = {
     "elements": (lambda c: Conditions(elements=tuple(c.elements)), lambda c, made: made.elements == c.elements),
-    "composition": (lambda c: Conditions(composition=unit(c)), lambda c, made: unit(made) == unit(c)),
+    "composition": (lambda c: Conditions(composition=c.holding), lambda c, made: composition(made) == composition(c)),
     "sites": (lambda c: Conditions(sites=(len(c), len(c))), lambda c, made: len(made) == len(c)),
     "space group": (
         lambda c: Conditions(space_group=space_group_number(c)),

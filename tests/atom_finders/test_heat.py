@@ -130,10 +130,11 @@ def test_a_faint_atom_is_found_where_it_is_known_to_be_there(network):
     faint = replace(field, heat=torch.logit(warm * torch.where(field.features[..., 12] > 0, 0.25, 1.0), eps=1e-6))
     (free,) = read_on(SPACE, network, faint, torus, patches)
     np.testing.assert_array_equal(free.numbers, [8])
-    every = torch.ones(1, SPECIES + 1, dtype=torch.bool)
     config = HeatFinderConfig()
     for holding in ({8: 1, 12: 1}, {12: 1}):
-        (known,) = find_by_heat(faint, network, SPACE, torus, patches, every, config, holding=[holding])
+        held = torch.zeros(1, SPECIES + 1, dtype=torch.bool)
+        held[0, [*holding]] = True
+        (known,) = find_by_heat(faint, network, SPACE, torus, patches, held, config, holding=[holding])
         assert sorted(known.numbers) == sorted(holding)
         k = known.numbers.tolist().index(12)
         assert np.linalg.norm((known.positions[k] - crystal.frac_coords[1]) * 6) < POSITION

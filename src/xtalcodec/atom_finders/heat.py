@@ -133,7 +133,7 @@ def find_by_heat(
     if holding is None:
         species = read_species(logits, allowed[found.which], ordered=ordered)
     else:
-        found, species = _planned(found, logits, holding)
+        found, species = _planned(found, logits, allowed, holding)
     frac = (found.position / torch.tensor(grid, device=heat.device)).remainder(1)
     cuts = torch.bincount(found.which, minlength=len(heat)).cumsum(0)[:-1].tolist()
     sure = species.confidence * found.likeness
@@ -194,16 +194,25 @@ def read_species(logits: SpeciesLogits, allowed: Bool[Tensor, "n z"], *, ordered
     return Species(table[:, 1:].argmax(-1) + 1, confidence, table)
 
 
-def _planned(found: Candidates, logits: SpeciesLogits, holding: Sequence[Holding]) -> tuple[Candidates, Species]:
-    """Candidates that the atoms of each crystal get, and which atom each is."""
+def _planned(
+    found: Candidates, logits: SpeciesLogits, allowed: Bool[Tensor, "b z"], holding: Sequence[Holding]
+) -> tuple[Candidates, Species]:
+    """Candidates that the atoms of each crystal get, and which atom each is.
+
+    Parameters
+    ----------
+    found, logits
+        Candidates, and what the network says of them.
+    allowed
+        Which elements each crystal may hold: those that it holds.
+    holding
+        Atoms of each crystal.
+    """
     which, device = found.which.cpu().numpy(), found.which.device
     likely = logits.element.double().softmax(-1).cpu().numpy()
     row, z = (torch.from_numpy(x).to(device) for x in assigned(which, found.likeness.cpu().numpy(), likely, holding))
     kept = Candidates(found.which[row], found.position[row], found.support[row])
-    allowed = torch.zeros(len(holding), logits.element.shape[1], dtype=torch.bool)
-    for own, held in zip(allowed, holding, strict=True):
-        own[[*held]] = True
-    among = logits.element[row].masked_fill(~allowed.to(device)[kept.which], -torch.inf).softmax(-1)
+    among = logits.element[row].masked_fill(~allowed[kept.which], -torch.inf).softmax(-1)
     return kept, Species(z, among.gather(1, z[:, None])[:, 0])
 
 

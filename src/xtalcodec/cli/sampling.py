@@ -52,7 +52,7 @@ def sample(
         list[str] | None, typer.Option("--property", help="As in band_gap=1.5; may be repeated (flows).")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="From noise to latents; as the prior says if not given, most 32 (flows).", min=1)
+        int | None, typer.Option(help="From noise to latents; as the prior says if not given (flows).", min=1)
     ] = None,
     guidance: Annotated[
         float | None,

@@ -73,8 +73,7 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
     code = _on_an_atom(codec, crystal)
     flow = prior.flow
     start = flow.noised(code.z, noise, n, seed)
-    held = crystal.holding
-    holding = [Composition(tuple(held), tuple(held.values()))] * n
+    holding = [Composition.of(crystal)] * n
     lattices = np.broadcast_to(code.lattice, (n, 3, 3)).copy()
     made = flow.carried(start, lattices, code.patches, 1.0 - noise, 1.0, holding)
     name = crystal.name or crystal.formula

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from xtalcodec.config import Count, NotNegative, settings
+from xtalcodec.crystal import Crystal
 from xtalcodec.representations.base import Patches
 
 
@@ -32,6 +33,12 @@ class Composition:
     """Atomic numbers, ascending."""
     counts: tuple[int, ...]
     """Sites of each."""
+
+    @classmethod
+    def of(cls, crystal: Crystal) -> "Composition":
+        """Return what an ordered crystal holds."""
+        held = crystal.holding
+        return cls(tuple(held), tuple(held.values()))
 
     @property
     def sites(self) -> int:

@@ -111,7 +111,7 @@ def train_prior(
         progress = Progress(**found)
     report = Report(out, len(source), source.left_out, progress) if accelerator.is_main_process else None
     about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
-    averaged = replace(prior, network=cast("FlowNetwork", average.module), sampler=recipe.sampler)
+    averaged = replace(prior, network=cast("FlowNetwork", average.module)).sampled_by(recipe.sampler)
     model = accelerator.prepare(FlowLoss(network))
 
     def keep(report: Report, *, score: bool) -> None:

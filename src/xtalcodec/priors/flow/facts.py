@@ -115,12 +115,9 @@ class Facts:
         properties
             Names of what is looked up in `Crystal.properties`; `density` is computed.
         """
-        said = cls.nothing(len(crystals), elements, len(properties))
+        nothing = cls.nothing(len(crystals), elements, len(properties))
+        said = nothing.holding([Composition.of(crystal) for crystal in crystals])
         for k, crystal in enumerate(crystals):
-            z, counts = np.unique(crystal.numbers, return_counts=True)
-            said.elements[k, : len(z)] = torch.from_numpy(z)
-            said.counts[k, : len(z)] = torch.from_numpy(counts)
-            said.sites[k] = len(crystal)
             said.space_group[k] = number = space_group_number(crystal)
             said.system[k] = 1 + NAMES.index(crystal_system(number)) if number else 0
             said.properties[k] = torch.tensor([_known(crystal, name) for name in properties])

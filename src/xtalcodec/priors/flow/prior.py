@@ -40,7 +40,6 @@ class FlowPrior(Prior):
     about: About
     network: FlowNetwork
     conditions: Conditions = field(default_factory=Conditions)
-    sampler: SamplerConfig = field(default_factory=SamplerConfig)
 
     @property
     def codec(self) -> str:
@@ -51,6 +50,11 @@ class FlowPrior(Prior):
     def flow(self) -> "FlowPrior":
         """Itself."""
         return self
+
+    @property
+    def sampler(self) -> SamplerConfig:
+        """How it is followed."""
+        return self.about.sampler
 
     @property
     def limits(self) -> Limits:
@@ -71,7 +75,7 @@ class FlowPrior(Prior):
     @property
     def digest(self) -> str:
         """SHA-256 of all that shapes its samples but the seed: the same for the same weights, asked the same."""
-        return digest(self.about, self.network, self.conditions, self.sampler)
+        return digest(self.about, self.network, self.conditions)
 
     @property
     def _most(self) -> int:
@@ -152,7 +156,7 @@ class FlowPrior(Prior):
 
     def sampled_by(self, sampler: SamplerConfig) -> "FlowPrior":
         """Return the same prior with another sampler."""
-        return replace(self, sampler=sampler)
+        return replace(self, about=replace(self.about, sampler=sampler))
 
     def sample(self, n: int, seed: int = 0, temperature: float = 1.0, first: int = 0) -> LatentSet:
         """Draw codes: compositions, cells, latents. A sample follows from the seed and its number alone.
@@ -357,7 +361,7 @@ class FlowPrior(Prior):
         training
             How it was trained, for its card.
         """
-        write(folder, replace(self.about, sampler=self.sampler), self.network, training)
+        write(folder, self.about, self.network, training)
 
     @classmethod
     def load(cls, folder: str | Path) -> "FlowPrior":
@@ -368,8 +372,7 @@ class FlowPrior(Prior):
         PriorError
             A folder without a prior, or with one that is broken.
         """
-        about, network = read(folder)
-        return cls(about, network, sampler=about.sampler)
+        return cls(*read(folder))
 
 
 def _reduced(device: torch.device) -> torch.autocast:
