@@ -75,6 +75,11 @@ def wait_until(condition, process):
         time.sleep(0.002)
 
 
+def written(path):
+    """Whether a JSON file is there to its last brace: the scheduler writes in place."""
+    return path.exists() and path.read_text().endswith("}")
+
+
 def workers_of(process):
     """Processes that work for another."""
     found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -136,7 +141,7 @@ def test_a_dask_cluster_that_loses_a_worker_makes_the_same_bytes(folder):
     scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", *here]
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
     with processes(scheduler, [*worker, *here], [*worker, *here]) as (_, first, _second):
-        wait_until((folder / "scheduler.json").exists, first)
+        wait_until(lambda: written(folder / "scheduler.json"), first)
         address = json.loads((folder / "scheduler.json").read_text())["address"]
         process = start(folder, "dask", "--executor", "dask", "--scheduler", address, "--workers", "2")
         wait_until(lambda: len(shards(folder / "dask")) >= 3, process)
