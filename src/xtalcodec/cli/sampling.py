@@ -61,6 +61,14 @@ def sample(
     churn: Annotated[
         float | None, typer.Option(help="Noise put back at every step; as the prior says if not given (flows).", min=0)
     ] = None,
+    tries: Annotated[
+        int | None,
+        typer.Option(
+            help="Cells drawn and filled for a composition, at most, until one holds all of its atoms, apart; as the "
+            "prior says if not given (flows).",
+            min=1,
+        ),
+    ] = None,
     temperature: Annotated[
         float, typer.Option(help="Standard deviations are multiplied by it; 0 gives the mean code.", min=0)
     ] = 1.0,
@@ -117,7 +125,9 @@ def sample(
         beside = Beside.read(reference or [], rank, potential.value, hull, relax=relax)
         wanted = asked(elements, composition, sites, space_group, crystal_system, properties or [])
         given: dict[str, Any] = {
-            k: v for k, v in (("steps", steps), ("guidance", guidance), ("churn", churn)) if v is not None
+            name: value
+            for name, value in (("steps", steps), ("guidance", guidance), ("churn", churn), ("tries", tries))
+            if value is not None
         }
         model, fitted = _opened(source, codec, device, prior, variance, grid)
         if wanted != Conditions():

@@ -6,9 +6,10 @@ from typing import Protocol, runtime_checkable
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
+from xtalcodec.geometry.room import room
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.flow.prior import FlowPrior
-from xtalcodec.priors.plan import Plan
+from xtalcodec.priors.plan import Composition, Plan
 
 TOGETHER, MOST = 64, 256
 """Samples at a time: at first, and at last. Of many, more have one grid, and are made half as fast again."""
@@ -18,8 +19,8 @@ TOGETHER, MOST = 64, 256
 class Sampled:
     """A sample of a prior."""
 
-    plan: Plan | None
-    """What its cell was to hold; None of a prior that plans none."""
+    composition: Composition | None
+    """What its cell was to hold; None of a prior that plans no cells."""
     code: CrystalCode
     decoded: DecodedCrystal | None
     """None where its field holds no atom."""
@@ -27,9 +28,14 @@ class Sampled:
     @property
     def as_planned(self) -> bool | None:
         """Whether the crystal holds just the atoms that its cell was to hold; None where nothing was planned."""
-        if self.plan is None:
+        if self.composition is None:
             return None
-        return self.decoded is not None and self.decoded.crystal.holding == self.plan.composition.holding
+        return self.decoded is not None and self.decoded.crystal.holding == self.composition.holding
+
+    @property
+    def came_out(self) -> bool:
+        """Whether it holds just the atoms that it was to hold, apart and with room."""
+        return bool(self.as_planned) and self.decoded is not None and not room(self.decoded.crystal).reasons
 
 
 @runtime_checkable
@@ -85,13 +91,9 @@ def draw(
     if not prior.plans:
         yield from _unplanned(codec, prior.sample(n, seed, temperature), progress)
         return
-    flow = prior.flow
     for first, count in _portions(n, together):
-        plans = flow.plan(count, seed, temperature, first)
-        codes = _codes(flow, plans, seed, temperature, kept)
-        found = codec.decode_crystals(codes, holding=[plan.composition.holding for plan in plans])
-        for plan, code, decoded in zip(plans, codes, found, strict=True):
-            yield Sampled(plan, code, decoded)
+        plans = prior.flow.plan(count, seed, temperature, first)
+        yield from _filled(codec, prior.flow, plans, seed, temperature, kept)
         if progress:
             progress(len(plans))
 
@@ -104,16 +106,33 @@ def _portions(n: int, size: int) -> Iterator[tuple[int, int]]:
         first, size = first + size, max(size, min(2 * size, MOST))
 
 
-def _codes(flow: FlowPrior, plans: Sequence[Plan], seed: int, temperature: float, kept: KeptCodes | None) -> LatentSet:
-    """Latents of planned cells, those that are kept as they are."""
-    known = {} if kept is None else kept.known([plan.number for plan in plans])
-    missing = [plan for plan in plans if plan.number not in known]
-    if missing:
-        fresh = dict(zip((p.number for p in missing), flow.filled(missing, seed, temperature), strict=True))
-        if kept is not None:
-            kept.keep(fresh)
-        known |= fresh
-    return LatentSet(tuple(known[plan.number] for plan in plans), flow.codec)
+def _filled(
+    codec: Codec, flow: FlowPrior, plans: Sequence[Plan], seed: int, temperature: float, kept: KeptCodes | None
+) -> list[Sampled]:
+    """Fill planned cells; what does not come out is tried again, with another cell. What was kept is as it was."""
+    codes = {} if kept is None else kept.known([plan.number for plan in plans])
+    done = _decoded(codec, flow, [plan for plan in plans if plan.number in codes], codes)
+    trying = [plan for plan in plans if plan.number not in codes]
+    while trying:
+        fresh = dict(zip((plan.number for plan in trying), flow.filled(trying, seed, temperature), strict=True))
+        done |= _decoded(codec, flow, trying, fresh)
+        failed = [p for p in trying if p.attempt + 1 < flow.sampler.tries and not done[p.number].came_out]
+        trying = flow.again(failed, seed, temperature) if failed else []
+    if kept is not None:
+        kept.keep({number: one.code for number, one in done.items() if number not in codes})
+    return [done[plan.number] for plan in plans]
+
+
+def _decoded(
+    codec: Codec, flow: FlowPrior, plans: Sequence[Plan], codes: Mapping[int, CrystalCode]
+) -> dict[int, Sampled]:
+    """Decode the codes of plans, by their numbers."""
+    own = LatentSet(tuple(codes[plan.number] for plan in plans), flow.codec)
+    found = codec.decode_crystals(own, holding=[plan.composition.holding for plan in plans])
+    return {
+        plan.number: Sampled(plan.composition, code, decoded)
+        for plan, code, decoded in zip(plans, own, found, strict=True)
+    }
 
 
 def _unplanned(codec: Codec, codes: LatentSet, progress: Callable[[int], None] | None) -> Iterator[Sampled]:

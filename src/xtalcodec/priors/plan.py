@@ -23,6 +23,8 @@ class SamplerConfig:
     """Noise that is put back at every step, in steps: 0 follows the flow, more is a stochastic sampler."""
     noise: NotNegative = 0.2
     """What the decoder is told of the errors of the latents, in their standard deviations."""
+    tries: Count = 4
+    """Cells that are drawn and filled for a composition, at most, until one holds all of its atoms, apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +62,6 @@ class Plan:
     lattice: Float[np.ndarray, "3 3"]
     patches: Patches
     number: int
-    """Which sample it is: with the seed, all that its random numbers follow from."""
+    """Which sample it is: with the seed and the attempt, all that its random numbers follow from."""
+    attempt: int = 0
+    """How often it was drawn before, with other cells."""

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.atom_finders.found import FoundAtoms
@@ -11,12 +10,11 @@ from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.generation import FAR, assess, closest, explained, generation_summary
+from xtalcodec.evaluation.generation import assess, explained, generation_summary
 from xtalcodec.evaluation.generation import decoded as decoded_samples
 from xtalcodec.geometry.window_lattice.folding import window_of
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.representations.repeating import RepeatingConfig
-from xtalcodec.testing import crystals
 
 ROCK_SALT = Crystal.from_pymatgen(
     Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -32,23 +30,6 @@ def latents(found, origin=(0, 0, 0)) -> LatentSet:
     z = np.zeros((1, 2), dtype=np.float32)
     rows = [CrystalCode(f"s{k}", z, (1, 1, 1), c.lattice, basis, np.array(origin, float)) for k, c in enumerate(found)]
     return LatentSet(tuple(rows), "x")
-
-
-@settings(max_examples=40, deadline=None)
-@given(crystals(max_sites=4, elements=(1, 6, 8, 26, 56), min_separation=None))
-def test_the_closest_pair_is_that_of_a_double_loop(crystal):
-    from ase.data import covalent_radii
-
-    best = FAR
-    shifts = np.stack(np.meshgrid(*[np.arange(-4, 5)] * 3), -1).reshape(-1, 3)
-    for i in range(len(crystal)):
-        for j in range(len(crystal)):
-            away = crystal.frac_coords[j] - crystal.frac_coords[i]
-            distance = np.linalg.norm((away + shifts) @ crystal.lattice, axis=1)
-            if i == j:
-                distance = distance[shifts.any(1)]
-            best = min(best, distance.min() / covalent_radii[crystal.numbers[[i, j]]].sum())
-    assert closest(crystal)[0] == pytest.approx(best, abs=1e-9)
 
 
 def test_samples_are_judged_and_none_is_left_out(mp):

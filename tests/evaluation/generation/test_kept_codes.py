@@ -36,7 +36,7 @@ def codec():
 
 @pytest.fixture(scope="module")
 def flow(codec):
-    return FlowPrior.fit(codec, SALTS, CONFIG, steps=1, batch_patches=64).sampled_by(SamplerConfig(steps=2))
+    return FlowPrior.fit(codec, SALTS, CONFIG, steps=1, batch_patches=64).sampled_by(SamplerConfig(steps=2, tries=1))
 
 
 def drawn(codec, flow, n, memo, together=2):

@@ -12,10 +12,11 @@ from xtalcodec.codecs.base import DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation import Hull, Memo, assess
-from xtalcodec.evaluation.generation.decoded import FAR, Generated
+from xtalcodec.evaluation.generation.decoded import Generated
 from xtalcodec.evaluation.generation.potentials import relax
 from xtalcodec.evaluation.generation.proposals import Proposal, proposals, ranked, write_table
 from xtalcodec.evaluation.generation.weighing import compared, weighed
+from xtalcodec.geometry.room import FAR
 from xtalcodec.io.write import write_many
 from xtalcodec.parallel import open_pool
 from xtalcodec.priors.gaussian import GaussianPrior

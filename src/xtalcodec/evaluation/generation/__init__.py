@@ -4,14 +4,10 @@
 """
 
 from xtalcodec.evaluation.generation.decoded import (
-    CLOSEST,
     EXPLAINED,
-    FAR,
-    VOLUME,
     Generated,
     assess,
     checked,
-    closest,
     explained,
     generation_summary,
     nothing,
@@ -24,10 +20,7 @@ from xtalcodec.evaluation.generation.staging import stages
 from xtalcodec.evaluation.generation.verdict import Verdict, Verdicts
 
 __all__ = [
-    "CLOSEST",
     "EXPLAINED",
-    "FAR",
-    "VOLUME",
     "Generated",
     "Hull",
     "Memo",
@@ -35,7 +28,6 @@ __all__ = [
     "Verdicts",
     "assess",
     "checked",
-    "closest",
     "explained",
     "generation_summary",
     "judge",

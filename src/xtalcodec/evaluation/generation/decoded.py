@@ -17,24 +17,15 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.displacement import rms_displacement
 from xtalcodec.evaluation.reconstruction import NOTHING, SYMPREC
 from xtalcodec.evaluation.windows import nearest
-from xtalcodec.geometry.elements import radii, symbol
+from xtalcodec.geometry.room import CLOSEST, FAR, room
 from xtalcodec.geometry.symmetry import space_group
 from xtalcodec.geometry.window_lattice.folding import FoldConfig, interior, window_of
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec, DecodedCrystal
 
-CLOSEST = 0.5
-"""Least distance of two atoms over the sum of their covalent radii (Cordero et al. 2008); a bond has about 1."""
-
-VOLUME = (4.0, 150.0)
-"""Å³ per atom: diamond has 5.7, caesium 115."""
-
 EXPLAINED = 0.9
 """Least share of the atoms in a repeating window that the crystal read from it accounts for."""
-
-FAR = 2.0
-"""Distances are looked for up to so many sums of radii."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +129,12 @@ def checked(name: str, crystal: Crystal, confidence: float, share: float | None 
     share
         Of the atoms in a repeating window, what it accounts for; None where there is no such window.
     """
-    ratio, pair, distance = closest(crystal)
-    room = crystal.volume / len(crystal)
-    reasons = []
-    if ratio <= CLOSEST:
-        reasons.append(f"{pair} {distance:.2f} Å apart, {ratio:.2f} of the sum of their radii")
-    if not VOLUME[0] <= room <= VOLUME[1]:
-        reasons.append(f"{room:.3g} Å³ per atom")
+    about = room(crystal)
+    reasons = list(about.reasons)
     if share is not None and share < EXPLAINED:
         reasons.append(f"{100 * (1 - share):.0f} % of the window's atoms are not the crystal's")
     group = space_group(crystal, SYMPREC)
-    return Generated(name, crystal, confidence, ratio, group, "; ".join(reasons), explained=share)
+    return Generated(name, crystal, confidence, about.closest, group, "; ".join(reasons), explained=share)
 
 
 def nothing(share: float | None) -> str:
@@ -194,25 +180,6 @@ def _accounted(crystal: Crystal, atoms: FoundAtoms, edge: float) -> float:
     if not len(species) or not inner.any():
         return 0.0
     return float(((distance <= config.radius) & (species[which] == atoms.numbers[inner])).mean())
-
-
-def closest(crystal: Crystal) -> tuple[float, str, float]:
-    """Return the two atoms nearest to each other by the sum of their covalent radii, images included.
-
-    Returns
-    -------
-    distance over sum of radii (at most `FAR`), names of the two (a–b), distance in Å.
-    """
-    from ase.neighborlist import neighbor_list
-
-    size = radii(crystal.numbers)
-    i, j, d = neighbor_list("ijd", crystal.to_ase(), FAR * size)
-    if not len(d):
-        return FAR, "", float("inf")
-    ratio = d / (size[i] + size[j])
-    k = int(ratio.argmin())
-    pair = "–".join(symbol(int(z)) for z in sorted(crystal.numbers[[i[k], j[k]]]))
-    return float(ratio[k]), pair, float(d[k])
 
 
 def generation_summary(rows: Sequence[Generated]) -> dict[str, Any]:

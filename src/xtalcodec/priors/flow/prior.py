@@ -188,19 +188,49 @@ class FlowPrior(Prior):
         numbers = range(first, first + n)
         rngs = [np.random.default_rng([seed, k]) for k in numbers]
         made = self._composed(rngs)
-        facts = self._told(n, made)
+        names = [f"sample-{k + 1}" for k in numbers]
+        cells = self._cells(names, made, rngs, temperature)
+        return [Plan(names[i], made[i], *cells[i], number=k) for i, k in enumerate(numbers)]
+
+    @torch.no_grad()
+    def again(self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0) -> list[Plan]:
+        """Draw other cells for the compositions of plans: the next attempts at the same samples.
+
+        Parameters
+        ----------
+        plans
+            Of samples that came to nothing.
+        seed, temperature
+            As of `sample`.
+        """
+        rngs = [np.random.default_rng([seed, plan.number, 2, plan.attempt + 1]) for plan in plans]
+        made = [plan.composition for plan in plans]
+        cells = self._cells([plan.name for plan in plans], made, rngs, temperature)
+        return [
+            replace(plan, lattice=lattice, patches=patches, attempt=plan.attempt + 1)
+            for plan, (lattice, patches) in zip(plans, cells, strict=True)
+        ]
+
+    def _cells(
+        self,
+        names: Sequence[str],
+        made: Sequence[Composition],
+        rngs: Sequence[np.random.Generator],
+        temperature: float,
+    ) -> list[tuple[Float[np.ndarray, "3 3"], Patches]]:
+        """Draw cells for compositions, and lay their grids."""
+        facts = self._told(len(made), made)
         start = torch.from_numpy(np.stack([rng.standard_normal((1, 6)) for rng in rngs])).float().to(self._device)
         shapes = self._follow(self.network.cells, temperature * start, ONE, facts, rngs, {})[:, 0]
         shapes = shapes.clamp(-FARTHEST, FARTHEST) * self.network.cell_deviation + self.network.cell_mean
-        plans = []
-        for k, composition, shape in zip(numbers, made, shapes.double().cpu().numpy(), strict=True):
+        cells = []
+        for name, composition, shape in zip(names, made, shapes.double().cpu().numpy(), strict=True):
             lattice = settled(cell_of(shape, composition.sites))
             try:
-                patches = self.about.grid.open().grid_of(lattice, composition.sites)
+                cells.append((lattice, self.about.grid.open().grid_of(lattice, composition.sites)))
             except CrystalError as error:
-                raise PriorError(f"sample {k + 1}: {error}") from error
-            plans.append(Plan(f"sample-{k + 1}", composition, lattice, patches, k))
-        return plans
+                raise PriorError(f"{name}: {error}") from error
+        return cells
 
     @torch.no_grad()
     def plan_in(
@@ -245,7 +275,7 @@ class FlowPrior(Prior):
         noise = min(self.sampler.noise, self.about.most_noise)
         for patches, rows in grouped([plan.patches for plan in plans]):
             own = [plans[k] for k in rows]
-            rngs = [np.random.default_rng([seed, plan.number, 1]) for plan in own]
+            rngs = [np.random.default_rng([seed, plan.number, 1, plan.attempt]) for plan in own]
             facts = self._told(len(own), [plan.composition for plan in own])
             shape = int(np.prod(patches)), self.about.latent
             start = torch.from_numpy(np.stack([rng.standard_normal(shape) for rng in rngs])).float().to(self._device)
