@@ -17,7 +17,7 @@ from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import Conditions, PriorError
 
 FOUND = 0.5
-"""Å: a decoded site this near to a known one of its element is that site."""
+"""Å: a known site was given back if the decoded site that stands for it is this near."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,13 +133,15 @@ def _count(wanted: Mapping[int, int] | int) -> int:
 
 
 def _completed(known: Crystal, decoded: DecodedCrystal) -> Completed:
-    """Known sites as they were, and what was decoded beside them."""
+    """Known sites as they were, and what was decoded beside those that stand for them: the nearest, all in all."""
     made = decoded.crystal
     far = _distances(known, made)
-    pairs = [(i, j) for i, j in zip(*linear_sum_assignment(np.minimum(far, 1e3)), strict=True) if far[i, j] <= FOUND]
+    pairs = [
+        (i, j) for i, j in zip(*linear_sum_assignment(np.minimum(far, 1e3)), strict=True) if np.isfinite(far[i, j])
+    ]
     new = np.ones(len(made), dtype=bool)
     new[[j for _, j in pairs]] = False
-    share = len(pairs) / len(known)
+    share = sum(far[i, j] <= FOUND for i, j in pairs) / len(known)
     crystal = replace(
         known,
         frac_coords=np.concatenate([known.frac_coords, made.frac_coords[new]]),
