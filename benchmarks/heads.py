@@ -2,7 +2,7 @@
 
 python benchmarks/heads.py mp_train.parquet --val mp_val.parquet --looks looks/ [--out heads/] [--json FILE]
     [--properties formation_energy band_gap e_above_hull] [--ways head absolute squares vector] [--set epochs=40]
-    [--codec mp] [--seed 0]
+    [--start formation_energy] [--codec mp] [--seed 0]
 
 For each property, on the same rows:
 
@@ -165,7 +165,7 @@ def compare(
     typical = float(np.median(learn.values))
     rows: dict[str, dict[str, float]] = {}
     if "head" in options.ways:
-        head, facts = train_head(wanted, learn, embedding, recipe, shown)
+        head, facts = train_head(wanted, learn, embedding, recipe, shown, options.begun)
         scores = measured(head, test, typical)
         asked = np.array([own <= {*head.about.elements} for own in test.elements])
         found = head.of_seen(known(test, frozenset(head.about.elements)).seen)
@@ -223,7 +223,8 @@ def tell(name: str, rows: dict[str, dict[str, float]]) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Measure every property."""
-    embedding = Codec.from_pretrained(options.codec).embedding
+    codec = Codec.from_pretrained(options.codec)
+    embedding, options.begun = codec.embedding, codec.head(options.start) if options.start else None
     recipe = recipe_of([*options.set, f"seed={options.seed}"])
     crystals = load(options.data)[0], load(options.val)[0]
     columns = [WANTED[name][0] for name in options.properties]
@@ -250,6 +251,7 @@ parser.add_argument("--properties", nargs="+", choices=list(WANTED), default=lis
 parser.add_argument("--ways", nargs="+", choices=["head", *LOSSES], default=["head", "absolute", "squares"])
 parser.add_argument("--no-twins", action="store_true", help="do not search for twins")
 parser.add_argument("--set", action="append", default=[])
+parser.add_argument("--start", help="a head of the codec, or its folder, to begin with")
 parser.add_argument("--codec", default="mp")
 parser.add_argument("--seed", type=int, default=0)
 

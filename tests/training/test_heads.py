@@ -1,5 +1,7 @@
 """Training a head: it learns, it knows how far it is off, a seed decides everything."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,24 @@ def test_it_learns_what_follows_from_the_surroundings_and_knows_how_far_it_is_of
     assert 0.7 < scores["coverage"] <= 1
     assert facts["crystals_used"] + facts["kept_back"] <= len(learn)
     assert scores["crystals"] == len(test)
+
+
+def test_a_head_that_begins_with_another_learns_faster(mp, volumes):
+    learn, test = volumes.take(range(0, len(volumes), 2)), volumes.take(range(1, len(volumes), 2))
+    begun, _ = train_head(WANTED, learn, mp.embedding, SMALL)
+    twice = replace(learn, values=2 * learn.values + 1)
+    short = replace(SMALL, epochs=10)
+    off = [
+        abs(
+            train_head(WANTED, twice, mp.embedding, short, start=start)[0].of_seen(test.seen).values
+            - 2 * test.values
+            - 1
+        )
+        for start in (None, begun)
+    ]
+    assert np.median(off[1]) < 0.8 * np.median(off[0])
+    with pytest.raises(TrainingError, match="the head for volume is begun with as it is: HeadConfig"):
+        train_head(WANTED, learn, mp.embedding, recipe_of(["network.site=16"]), start=begun)
 
 
 def test_a_refused_crystal_stays_in_the_mean(mp, volumes):

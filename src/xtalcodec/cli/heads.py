@@ -129,6 +129,13 @@ def train_head(
     least: Annotated[
         float | None, typer.Option(help="Smallest value that the property can have; predictions stay above.")
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Begin with what another head has learnt, as formation_energy or a folder: for few crystals, or a "
+            "property that goes with it."
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", help="A setting of the training: epochs=80, network.members=8; may be repeated."),
@@ -156,7 +163,8 @@ def train_head(
 
         recipe = recipe_of([*(overrides or []), f"seed={seed}"])
         training.check_free(out)
-        embedding = Codec.from_pretrained(codec).embedding
+        loaded = Codec.from_pretrained(codec)
+        embedding, begun = loaded.embedding, loaded.head(start) if start else None
         learnt, unusable = _valued(data, prop, max_sites)
         test, more = _valued(val, prop, max_sites) if val else (None, [])
         wanted = training.Wanted(prop, unit, least)
@@ -164,7 +172,7 @@ def train_head(
             examples, strange = training.examples_of(
                 learnt.crystals, learnt.values, embedding, bar("looking", len(learnt.crystals))
             )
-            head, facts = training.train_head(wanted, examples, embedding, recipe, bar)
+            head, facts = training.train_head(wanted, examples, embedding, recipe, bar, begun)
             if test:
                 tests, others = training.examples_of(
                     test.crystals, test.values, embedding, bar("measuring", len(test.crystals))

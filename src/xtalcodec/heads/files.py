@@ -20,7 +20,7 @@ from xtalcodec.io.markdown import two_columns
 FOLDER = "heads"
 """Of all heads, in the folder of their codec; each in one that is called like its property."""
 
-FORMAT = "xtalcodec-head-1"
+FORMAT = "xtalcodec-head-2"
 ABOUT, WEIGHTS, CARD = "head.json", "head.safetensors", "README.md"
 FILES = (ABOUT, WEIGHTS, CARD)
 """All of its files."""

@@ -1,5 +1,7 @@
 """The network of a head: what surrounds the sites of a crystal, and its composition → a property, in several ways."""
 
+from typing import cast
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -17,10 +19,50 @@ class HeadConfig:
     """Numbers of a site whose mean and deviation over the sites go on."""
     hidden: Count = 96
     """Numbers of a crystal between the layers."""
-    members: Count = 3
-    """Networks on top, each with its own answer."""
+    members: Count = 4
+    """Networks beside each other, each with its own look and answer."""
     dropout: Share = 0.05
     """Share of a crystal's numbers that are left out in each step of training."""
+
+
+class Member(nn.Module):
+    """Sites and composition → a number and how far it may be off."""
+
+    def __init__(self, features: int, composition: int, config: HeadConfig) -> None:
+        """Make the layers.
+
+        Parameters
+        ----------
+        features, composition, config
+            As of `HeadNetwork`.
+        """
+        super().__init__()
+        c = config
+        self.site = nn.Sequential(nn.Linear(features, c.site), nn.GELU(), nn.Linear(c.site, c.pooled), nn.GELU())
+        self.crystal = nn.Sequential(
+            nn.Linear(2 * c.pooled + composition, c.hidden), nn.GELU(), nn.Dropout(c.dropout),
+            nn.Linear(c.hidden, c.hidden), nn.GELU(), nn.Dropout(c.dropout),
+        )  # fmt: skip
+        self.answer = nn.Linear(c.hidden, 2)
+
+    def forward(
+        self,
+        sites: Float[Tensor, "sites features"],
+        share: Float[Tensor, " sites"],
+        which: Int[Tensor, " sites"],
+        composition: Float[Tensor, "crystals numbers"],
+    ) -> Float[Tensor, "crystals 2"]:
+        """(1) Look at each site, (2) take mean and deviation over the sites of a crystal, (3) answer.
+
+        Parameters
+        ----------
+        sites, share, which, composition
+            As of `HeadNetwork`, standardised.
+        """
+        x = self.site(sites)
+        mean = x.new_zeros(len(composition), x.shape[1]).index_add(0, which, share[:, None] * x)
+        square = torch.zeros_like(mean).index_add(0, which, share[:, None] * (x - mean[which]).square())
+        return self.answer(self.crystal(torch.cat([mean, (square + 1e-6).sqrt(), composition], 1)))
 
 
 class HeadNetwork(nn.Module):
@@ -56,16 +98,7 @@ class HeadNetwork(nn.Module):
         self.register_buffer("deviation", torch.ones(composition))
         self.register_buffer("middle", torch.zeros(()))
         self.register_buffer("width", torch.ones(()))
-        self.site = nn.Sequential(nn.Linear(features, c.site), nn.GELU(), nn.Linear(c.site, c.pooled), nn.GELU())
-        width = 2 * c.pooled + composition
-        self.members = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(width, c.hidden), nn.GELU(), nn.Dropout(c.dropout),
-                nn.Linear(c.hidden, c.hidden), nn.GELU(), nn.Dropout(c.dropout),
-                nn.Linear(c.hidden, 2),
-            )
-            for _ in range(c.members)
-        )  # fmt: skip
+        self.members = nn.ModuleList(Member(features, composition, c) for _ in range(c.members))
 
     def calibrate(
         self,
@@ -88,8 +121,18 @@ class HeadNetwork(nn.Module):
         self.site_deviation.copy_(sites.std(0).clamp_min(1e-3))
         self.mean.copy_(composition.mean(0))
         self.deviation.copy_(composition.std(0).clamp_min(1e-2))
+        self.aim(values)
+
+    def aim(self, values: Float[Tensor, " crystals"]) -> None:
+        """Take the scale of what comes out from the property of the training crystals."""
         self.middle.copy_(values.median())
         self.width.copy_((values - self.middle).abs().mean().clamp_min(1e-6))
+
+    def begin_with(self, other: "HeadNetwork") -> None:
+        """Take over all that another network of the same sizes has learnt, but for what its answers are made of."""
+        self.load_state_dict(other.state_dict())
+        for member in self.members:
+            cast("Member", member).answer.reset_parameters()
 
     def forward(
         self,
@@ -98,7 +141,7 @@ class HeadNetwork(nn.Module):
         which: Int[Tensor, " sites"],
         composition: Float[Tensor, "crystals numbers"],
     ) -> tuple[Float[Tensor, "members crystals"], Float[Tensor, "members crystals"]]:
-        """(1) Look at each site, (2) take mean and deviation over the sites of a crystal, (3) ask every member.
+        """(1) Standardise what is seen, (2) ask every member.
 
         Parameters
         ----------
@@ -118,10 +161,7 @@ class HeadNetwork(nn.Module):
         errors
             How far each expects to be off.
         """
-        x = self.site((sites - self.site_mean) / self.site_deviation)
-        mean = x.new_zeros(len(composition), x.shape[1]).index_add(0, which, share[:, None] * x)
-        square = torch.zeros_like(mean).index_add(0, which, share[:, None] * (x - mean[which]).square())
-        made = (composition - self.mean) / self.deviation
-        seen = torch.cat([mean, (square + 1e-6).sqrt(), made.clamp(-10, 10)], 1)
-        value, error = torch.stack([member(seen) for member in self.members]).unbind(-1)
+        seen = (sites - self.site_mean) / self.site_deviation
+        made = ((composition - self.mean) / self.deviation).clamp(-10, 10)
+        value, error = torch.stack([member(seen, share, which, made) for member in self.members]).unbind(-1)
         return self.middle + self.width * value, self.width * (nn.functional.softplus(error) + 1e-3)

@@ -100,6 +100,7 @@ def train_head(
     embedding: Embedding,
     recipe: HeadRecipe,
     progress: Callable[[str, int], Bar] = lambda _, __: lambda ___: None,
+    start: Head | None = None,
 ) -> tuple[Head, dict[str, Any]]:
     """Train a head.
 
@@ -115,6 +116,8 @@ def train_head(
         Everything that decides the training.
     progress
         Given what is done and how many times, returns what is called with how many are done.
+    start
+        A head of another property, of the same embedding and sizes: the new one begins with what it has learnt.
 
     Returns
     -------
@@ -126,15 +129,17 @@ def train_head(
     Raises
     ------
     TrainingError
-        Too few crystals, or a property that is the same for all.
+        Too few crystals, a property that is the same for all, a start of other sizes.
     """
+    if start is not None and start.about.network != recipe.network:
+        raise TrainingError(f"the head for {start.about.property} is begun with as it is: {start.about.network}")
     if len(data) < FEWEST:
         raise TrainingError(f"{len(data)} crystals with {wanted.property} are too few: a head needs {FEWEST}")
     if np.ptp(data.values) == 0:
         raise TrainingError(
             f"{wanted.property} is {data.values[0]:g} for all of {len(data)} crystals: nothing to learn"
         )
-    start = time.monotonic()
+    begun = time.monotonic()
     fit, back = (data.take(places) for places in split(data.compositions, recipe))
     elements = frozenset[int]().union(*fit.elements)
     back = known(back, elements)
@@ -145,12 +150,13 @@ def train_head(
     )
     torch.manual_seed(torch_seed([recipe.seed, 0]))
     head = Head.untrained(about, fit.seen[0].sites.shape[1])
+    _scale(head, fit, start)
     _learn(head, fit, recipe, progress("training", recipe.epochs))
     first = head.of_seen(back.seen)
     off = abs(first.values - back.values)
     calibrated = Head(replace(about, stretch=stretch_of(off, first.uncertainties)), head.network)
     facts = {"crystals_used": len(fit), "kept_back": len(back), "kept_back_mae": float(off.mean())}
-    return calibrated, facts | {"seconds": round(time.monotonic() - start)}
+    return calibrated, facts | {"seconds": round(time.monotonic() - begun)}
 
 
 def split(compositions: Sequence[Composition], recipe: HeadRecipe) -> tuple[list[int], list[int]]:
@@ -176,12 +182,21 @@ def known(examples: Examples, elements: frozenset[int]) -> Examples:
     return examples.take([k for k, own in enumerate(examples.elements) if own <= elements])
 
 
+def _scale(head: Head, fit: Examples, start: Head | None) -> None:
+    """Take the scales of what goes in from the training crystals, or from the head that is begun with."""
+    values = torch.from_numpy(fit.values).float()
+    if start is not None:
+        head.network.begin_with(start.network)
+        head.network.aim(values)
+        return
+    compositions = torch.from_numpy(np.stack([one.composition for one in fit.seen]))
+    head.network.calibrate(torch.from_numpy(np.concatenate([one.sites for one in fit.seen])), compositions, values)
+
+
 def _learn(head: Head, fit: Examples, recipe: HeadRecipe, advance: Bar) -> None:
     """Lower the absolute error; the members learn what error to expect beside it."""
     network = head.network.train()
     values = torch.from_numpy(fit.values).float()
-    compositions = torch.from_numpy(np.stack([one.composition for one in fit.seen]))
-    network.calibrate(torch.from_numpy(np.concatenate([one.sites for one in fit.seen])), compositions, values)
     optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     steps = max(1, len(fit) // recipe.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
