@@ -102,12 +102,13 @@ def sample(
 ) -> None:
     """Make crystals: codes of a prior, decoded.
 
-    A flow makes what a cell holds, its shape, and the latents of its patches, and can be asked for any of them; a
-    normal distribution is fitted to the codes of many crystals. Every sample is told. A valid one decodes to atoms
-    apart by more than half of the sum of their covalent radii, with 4 to 150 Å³ each; of a repeating window it accounts
-    for 90 % of the atoms. "same as" names an earlier sample that is the same crystal. Files are written as samples
-    come; samples.parquet, beside them, has a row for every sample, with its CIF, and why it is not valid. A run that
-    was stopped keeps what it has, and the same command goes on from there.
+    A flow makes what a cell holds, its shape, and the latents of its patches, and can be asked for any of them; what
+    lacks atoms, or has them too near, is tried again with another cell. A normal distribution is fitted to the codes of
+    many crystals. Every sample is told. A valid one decodes to atoms apart by more than half of the sum of their
+    covalent radii, with 4 to 150 Å³ each; of a repeating window it accounts for 90 % of the atoms. "same as" names an
+    earlier sample that is the same crystal. Files are written as samples come; samples.parquet, beside them, has a row
+    for every sample, with its CIF, and why it is not valid. A run that was stopped keeps what it has, and the same
+    command goes on from there.
 
     Example: xtalcodec sample perov-5 -n 32 --elements Sr,Ti,O --out samples --strip samples.png
 

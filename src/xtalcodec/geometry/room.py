@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.elements import radii, symbol
+from xtalcodec.geometry.neighbours import neighbours
 
 CLOSEST = 0.5
 """Least distance of two atoms over the sum of their covalent radii (Cordero et al. 2008); a bond has about 1."""
@@ -44,13 +45,11 @@ def closest(crystal: Crystal) -> tuple[float, str, float]:
     -------
     distance over sum of radii (at most `FAR`), names of the two (a–b), distance in Å.
     """
-    from ase.neighborlist import neighbor_list
-
     size = radii(crystal.numbers)
-    i, j, d = neighbor_list("ijd", crystal.to_ase(), FAR * size)
-    if not len(d):
+    near = neighbours(crystal, 2 * FAR * float(size.max()))
+    ratio = near.distance / (size[near.site] + size[near.other])
+    if not len(ratio) or ratio.min() >= FAR:
         return FAR, "", float("inf")
-    ratio = d / (size[i] + size[j])
     k = int(ratio.argmin())
-    pair = "–".join(symbol(int(z)) for z in sorted(crystal.numbers[[i[k], j[k]]]))
-    return float(ratio[k]), pair, float(d[k])
+    pair = "–".join(symbol(int(z)) for z in sorted(crystal.numbers[[near.site[k], near.other[k]]]))
+    return float(ratio[k]), pair, float(near.distance[k])
