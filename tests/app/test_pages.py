@@ -174,7 +174,7 @@ def test_samples_stream_in(reader):
     page.wait_for_selector(".note")
     assert "4 drawn" in page.locator(".input").inner_text()
     assert page.get_by_text("cannot be asked for anything").is_visible()
-    assert page.locator(".periodic").count() == 3  # a form for each of three flows
+    assert page.locator(".periodic").count() == 2  # a form for each of two flows
     assert page.locator(".periodic:visible").count() == 0
 
 
