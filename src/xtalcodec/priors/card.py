@@ -7,6 +7,7 @@ from typing import Any
 
 from xtalcodec.codecs import facts
 from xtalcodec.codecs.card import CARD, TRAINING
+from xtalcodec.geometry.elements import symbol
 from xtalcodec.io.atomic import atomic_folder, settle
 
 TAGS = ["materials", "crystal", "generative"]
@@ -35,6 +36,7 @@ def make(folder_name: str, about: Mapping[str, Any], training: Mapping[str, Any]
         How it was trained, from `codecs.facts.provenance`.
     """
     name = Path(str(training.get("recipe") or folder_name).split()[0]).stem
+    added = "Li2" if 3 in about["elements"] else f"{symbol(min(about['elements']))}2"
     lines = [
         *(f"# {name}", ""),
         "A prior of xtalcodec, which makes crystals: a distribution of latents of the codec",
@@ -43,7 +45,7 @@ def make(folder_name: str, about: Mapping[str, Any], training: Mapping[str, Any]
         *("", *facts.facts_table(training, held_out=False), ""),
         *_samples(training.get("samples") or {}),
         *("", "```sh", f"xtalcodec sample {name} -n 100 --out samples"),
-        *(f"xtalcodec complete host.cif --prior {name} --add Li2 -n 20 --out filled", "```"),
+        *(f"xtalcodec complete host.cif --prior {name} --add {added} -n 20 --out filled", "```"),
     ]
     return facts.page(name, lines, training.get("licence"), tags=TAGS)
 
