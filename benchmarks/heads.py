@@ -154,10 +154,11 @@ def errors(off: np.ndarray, alone: np.ndarray) -> dict[str, float]:
 
 def compare(
     name: str, crystals: tuple[list[Crystal], list[Crystal]], seen: tuple[dict[str, Seen], dict[str, Seen]],
-    alike: dict[str, bool], embedding: Embedding, recipe: HeadRecipe, options: argparse.Namespace,
+    alike: dict[str, bool], codec: Codec, recipe: HeadRecipe, options: argparse.Namespace,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure a head and the baselines of one property."""
     column, wanted = WANTED[name]
+    embedding = codec.embedding
     learn, of_learn = with_column(crystals[0], seen[0], column)
     test, of_test = with_column(crystals[1], seen[1], column)
     print(f"{name}: {len(learn)} crystals to learn from, {len(test)} held out", flush=True)
@@ -165,7 +166,8 @@ def compare(
     typical = float(np.median(learn.values))
     rows: dict[str, dict[str, float]] = {}
     if "head" in options.ways:
-        head, facts = train_head(wanted, learn, embedding, recipe, shown, options.begun)
+        begun = codec.head(options.start) if options.start else None
+        head, facts = train_head(wanted, learn, embedding, recipe, shown, begun)
         scores = measured(head, test, typical)
         asked = np.array([own <= {*head.about.elements} for own in test.elements])
         found = head.of_seen(known(test, frozenset(head.about.elements)).seen)
@@ -224,7 +226,7 @@ def tell(name: str, rows: dict[str, dict[str, float]]) -> None:
 def main(options: argparse.Namespace) -> None:
     """Measure every property."""
     codec = Codec.from_pretrained(options.codec)
-    embedding, options.begun = codec.embedding, codec.head(options.start) if options.start else None
+    embedding = codec.embedding
     recipe = recipe_of([*options.set, f"seed={options.seed}"])
     crystals = load(options.data)[0], load(options.val)[0]
     columns = [WANTED[name][0] for name in options.properties]
@@ -236,7 +238,7 @@ def main(options: argparse.Namespace) -> None:
     print(f"{sum(alike.values())} of {len(alike)} held-out crystals have a twin", flush=True)
     result: dict[str, Any] = {"embedding": embedding.identity}
     for name in options.properties:
-        result[name] = compare(name, (some[0], some[1]), (seen[0], seen[1]), alike, embedding, recipe, options)
+        result[name] = compare(name, (some[0], some[1]), (seen[0], seen[1]), alike, codec, recipe, options)
         if options.json:
             options.json.write_text(json.dumps(result, indent=1) + "\n")
 
