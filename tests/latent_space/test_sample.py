@@ -67,8 +67,8 @@ def test_a_run_that_goes_on_keeps_the_last_tries(codec, flow, often):
 
 
 def test_another_try_is_another_cell_of_the_same_composition(flow):
-    plans = flow.plan(3, seed=2)
-    again, twice = flow.again(plans, seed=2), flow.again(plans[1:], seed=2)
+    plans = flow.planner.plan(3, seed=2)
+    again, twice = flow.planner.again(plans, seed=2), flow.planner.again(plans[1:], seed=2)
     for plan, other in zip(plans, again, strict=True):
         assert (plan.name, plan.composition, plan.number) == (other.name, other.composition, other.number)
         assert other.attempt == plan.attempt + 1

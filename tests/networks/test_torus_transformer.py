@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -79,6 +80,29 @@ def test_attention_is_torchs_with_the_bias_as_its_mask():
     q, k, v = (part.unflatten(-1, (3, 4)).transpose(1, 2) for part in layer.qkv(x).chunk(3, -1))
     truth = layer.out(F.scaled_dot_product_attention(q, k, v, attn_mask=bias.rows(0, 5)).transpose(1, 2).flatten(2))
     torch.testing.assert_close(layer(x, bias), truth, atol=ROUNDING, rtol=0)
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A bias under which some of the first rows are not looked at."""
+
+    unseen: torch.Tensor
+    of: LayerBias
+
+    def rows(self, start, stop):
+        return self.of.rows(start, stop)
+
+
+@torch.no_grad()
+def test_rows_that_are_not_looked_at_are_masked_for_each_crystal_alone():
+    torch.manual_seed(0)
+    layer, x, bias = Attention(12, 3), torch.randn(2, 5, 12), LayerBias(torch.randn(3, 5), (1, 1, 5))
+    unseen = torch.tensor([[True, False], [False, True]])
+    q, k, v = (part.unflatten(-1, (3, 4)).transpose(1, 2) for part in layer.qkv(x).chunk(3, -1))
+    mask = bias.rows(0, 5).repeat(2, 1, 1, 1)
+    mask[0, :, :, 0] = mask[1, :, :, 1] = -torch.inf
+    truth = layer.out(F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(layer(x, Unseen(unseen, bias)), truth, atol=ROUNDING, rtol=0)
 
 
 @torch.no_grad()

@@ -1,13 +1,10 @@
 """Crystals to codes and codes to crystals, part by part."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from xtalcodec.bulk.convert import DECODED, beside, crystal_table, usable
 from xtalcodec.bulk.run import Done
@@ -19,6 +16,7 @@ from xtalcodec.datasets.inputs import digest_of, gathered
 from xtalcodec.evaluation.reconstruction import NOTHING
 from xtalcodec.io.pieces import check_same, stat_of
 from xtalcodec.io.read import Unusable
+from xtalcodec.networks.threads import one_thread
 
 if TYPE_CHECKING:
     from xtalcodec.representations.base import Placement
@@ -70,17 +68,6 @@ def _open(wanted: CodecName) -> Codec:
     if codec.identity != wanted.identity:
         raise ValueError(f"{wanted.name} is the codec {codec.identity} on this worker, not {wanted.identity}")
     return codec
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread, for sums depend on the number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xtalcodec.bulk.coding import CodecName, notes_of, one_thread
+from xtalcodec.bulk.coding import CodecName, notes_of
 from xtalcodec.bulk.convert import usable
 from xtalcodec.bulk.run import Done
 from xtalcodec.bulk.shards import Shards
@@ -17,6 +17,7 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.embedding.embedding import KINDS
 from xtalcodec.io.read import Unusable
 from xtalcodec.latent_space.index import gather
+from xtalcodec.networks.threads import one_thread
 
 CHUNK = 1000
 """Crystals of one task."""

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 
-from xtalcodec.bulk.coding import CodecName, notes_of, one_thread
+from xtalcodec.bulk.coding import CodecName, notes_of
 from xtalcodec.bulk.convert import crystal_table, crystals_of, usable
 from xtalcodec.bulk.run import Done
 from xtalcodec.bulk.shards import Shards
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.reconstruction import Measured, Reconstruction, reconstruct
 from xtalcodec.io.read import Unusable
+from xtalcodec.networks.threads import one_thread
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -83,9 +83,7 @@ class Task:
 
 def make(task: Task) -> int:
     """Paint and write one shard; return its rows."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums would depend on the number of threads
-    try:
+    with one_thread():
         rows = task.layout.rows_of(task.shard)
         arrays = {
             name: np.zeros((len(rows), *column.shape), dtype=object if column.dtype == "string" else column.dtype)
@@ -101,8 +99,6 @@ def make(task: Task) -> int:
             if task.layout.properties:
                 arrays["properties"][k] = known
         stores.write_shard(task.path, task.layout, task.shard, arrays)
-    finally:
-        torch.set_num_threads(threads)
     return len(rows)
 
 

@@ -94,7 +94,7 @@ def complete(
     else:
         asked = Conditions(composition=holding + Counter(wanted), sites=(sites, sites))
     planned = prior.flow.condition(asked)
-    plans = planned.plan_in(reduced.lattice, patches, n, seed)
+    plans = planned.planner.plan_in(reduced.lattice, patches, n, seed)
     codes = planned.filled(plans, seed, part=code)
     back = -reduced.frac_coords[0] + code.origin
     codes = replace(codes, codes=tuple(replace(c, basis=basis, origin=back, name=known.name) for c in codes))

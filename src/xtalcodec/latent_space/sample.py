@@ -11,7 +11,7 @@ from xtalcodec.priors.base import Prior
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.plan import Composition, Plan
 
-TOGETHER, MOST = 64, 256
+TOGETHER, MOST = 64, 512
 """Samples at a time: at first, and at last. Of many, more have one grid, and are made half as fast again."""
 
 
@@ -91,11 +91,15 @@ def draw(
     if not prior.plans:
         yield from _unplanned(codec, prior.sample(n, seed, temperature), progress)
         return
-    for first, count in _portions(n, together):
-        plans = prior.flow.plan(count, seed, temperature, first)
-        yield from _filled(codec, prior.flow, plans, seed, temperature, kept)
+    number, done = 0, {}
+    for made in _drawn(codec, prior.flow, n, seed, temperature, together, kept):
+        done |= made
+        before = number
+        while number in done:
+            yield done.pop(number)
+            number += 1
         if progress:
-            progress(len(plans))
+            progress(number - before)
 
 
 def _portions(n: int, size: int) -> Iterator[tuple[int, int]]:
@@ -106,21 +110,31 @@ def _portions(n: int, size: int) -> Iterator[tuple[int, int]]:
         first, size = first + size, max(size, min(2 * size, MOST))
 
 
-def _filled(
-    codec: Codec, flow: FlowPrior, plans: Sequence[Plan], seed: int, temperature: float, kept: KeptCodes | None
-) -> list[Sampled]:
-    """Fill planned cells; what does not come out is tried again, with another cell. What was kept is as it was."""
-    codes = {} if kept is None else kept.known([plan.number for plan in plans])
-    done = _decoded(codec, flow, [plan for plan in plans if plan.number in codes], codes)
-    trying = [plan for plan in plans if plan.number not in codes]
-    while trying:
+def _drawn(
+    codec: Codec, flow: FlowPrior, n: int, seed: int, temperature: float, together: int, kept: KeptCodes | None
+) -> Iterator[dict[int, Sampled]]:
+    """Yield samples by their numbers, when nothing more is done to them; what was kept is as it was.
+
+    What does not come out is tried again, with another cell, beside the next portion: few at a time would be slow.
+    """
+    again: list[Plan] = []
+    portions = list(_portions(n, together))
+    while portions or again:
+        trying = flow.planner.again(again, seed, temperature) if again else []
+        done: dict[int, Sampled] = {}
+        if portions:
+            first, count = portions.pop(0)
+            plans = flow.planner.plan(count, seed, temperature, first)
+            codes = {} if kept is None else kept.known([plan.number for plan in plans])
+            done = _decoded(codec, flow, [plan for plan in plans if plan.number in codes], codes)
+            trying += [plan for plan in plans if plan.number not in codes]
         fresh = dict(zip((plan.number for plan in trying), flow.filled(trying, seed, temperature), strict=True))
-        done |= _decoded(codec, flow, trying, fresh)
-        failed = [p for p in trying if p.attempt + 1 < flow.sampler.tries and not done[p.number].came_out]
-        trying = flow.again(failed, seed, temperature) if failed else []
-    if kept is not None:
-        kept.keep({number: one.code for number, one in done.items() if number not in codes})
-    return [done[plan.number] for plan in plans]
+        made = _decoded(codec, flow, trying, fresh)
+        again = [p for p in trying if p.attempt + 1 < flow.sampler.tries and not made[p.number].came_out]
+        last = {number: one for number, one in made.items() if number not in {plan.number for plan in again}}
+        if kept is not None:
+            kept.keep({number: one.code for number, one in last.items()})
+        yield done | last
 
 
 def _decoded(

@@ -1,20 +1,24 @@
 """Transformer layers on a torus of patches: attention sees only the displacement of two patches around the torus."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from xtalcodec.representations.base import Patches
 
 AT_ONCE = 2**21
-"""Pairs of patches whose attention is computed together: beyond about 1,400 patches, queries are taken in parts."""
+"""Pairs of patches whose attention is computed together: beyond about 1,400 patches, queries are taken in parts.
+
+Where no gradient is wanted, the pairs of all heads and crystals count: what fits the processor's caches is done in half
+of the time (8 crystals of 384 patches, one thread, bfloat16: 32 instead of 81 ms)."""
 
 
 @runtime_checkable
@@ -24,6 +28,10 @@ class Bias(Protocol):
     def rows(self, start: int, stop: int) -> Float[Tensor, "*b heads queries t"]:
         """Bias between some of the rows and all."""
 
+    @property
+    def unseen(self) -> Bool[Tensor, "b m"] | None:
+        """Which of the first m rows are not looked at, of each crystal; None where all are."""
+
 
 @dataclass(frozen=True, slots=True)
 class LayerBias:
@@ -32,6 +40,10 @@ class LayerBias:
     values: Float[Tensor, "heads d"]
     """Of every displacement around the torus, in C order of the patches."""
     patches: Patches
+
+    @property
+    def unseen(self) -> None:
+        """All patches are looked at."""
 
     def rows(self, start: int, stop: int) -> Float[Tensor, "heads queries t"]:
         """Bias between some of the patches and all."""
@@ -54,7 +66,8 @@ class Attention(nn.Module):
         """Mix the patches: all pairs together, or, of a large cell, those of some queries after others."""
         b, t, width = x.shape
         q, k, v = self.qkv(x).view(b, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        queries = max(1, AT_ONCE // t)
+        beside = b * self.heads if x.device.type == "cpu" and not torch.is_grad_enabled() else 1
+        queries = max(1, AT_ONCE // (t * beside))
         ends = [(start, min(t, start + queries)) for start in range(0, t, queries)]
         if len(ends) > 1 and torch.is_grad_enabled():  # what a part needs for its gradient is computed again then
             parts = [checkpoint(self._part, q, k, v, bias, *end, use_reentrant=False) for end in ends]
@@ -83,7 +96,7 @@ class Attention(nn.Module):
         start, stop
             Which rows.
         """
-        return self._attend(q[:, :, start:stop], k, v, bias.rows(start, stop))
+        return self._attend(q[:, :, start:stop], k, v, bias.rows(start, stop), bias.unseen)
 
     def _attend(
         self,
@@ -91,12 +104,17 @@ class Attention(nn.Module):
         k: Float[Tensor, "b heads t c"],
         v: Float[Tensor, "b heads t c"],
         bias: Float[Tensor, "*same heads queries t"],
+        unseen: Bool[Tensor, "b m"] | None,
     ) -> Float[Tensor, "b heads queries c"]:
-        """Attention of some queries to all patches."""
+        """Attention of some queries to all rows but those that are not looked at."""
         if q.device.type != "cpu":
+            if unseen is not None:
+                bias = bias.masked_fill(F.pad(unseen, (0, k.shape[2] - unseen.shape[1]))[:, None, None], -torch.inf)
             return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
         # in bfloat16 plain products run 2 to 3 times faster here than the fused kernel
         score = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias
+        if unseen is not None:
+            score[..., : unseen.shape[1]].masked_fill_(unseen[:, None, None], -torch.inf)
         return score.softmax(-1) @ v
 
 
@@ -175,8 +193,14 @@ def differences(patches: Patches, device: torch.device, start: int, stop: int) -
     start, stop
         Some of the patches, in C order.
     """
-    small = math.prod(patches) ** 2 <= AT_ONCE
-    return (_kept_differences if small else _differences)(patches, device, start, stop)
+    if math.prod(patches) ** 2 > AT_ONCE:
+        return _differences(patches, device, start, stop)
+    return _all_differences(patches, device)[start:stop]
+
+
+@lru_cache(maxsize=512)
+def _all_differences(patches: Patches, device: torch.device) -> Int[Tensor, "t t"]:
+    return _differences(patches, device, 0, math.prod(patches))
 
 
 @torch.inference_mode(False)
@@ -188,9 +212,6 @@ def _differences(patches: Patches, device: torch.device, start: int, stop: int) 
     for n, stride in zip(patches, strides, strict=True):
         index = index * n + ((part // stride)[:, None] - every // stride) % n
     return index
-
-
-_kept_differences = lru_cache(maxsize=512)(_differences)
 
 
 class TorusBias(nn.Module):
@@ -208,8 +229,16 @@ class TorusBias(nn.Module):
         return [LayerBias(one, patches) for one in values.view(self.layers, self.heads, -1)]
 
 
-def lattice_features(lattice: Float[Tensor, "b 3 3"], patches: Patches) -> Float[Tensor, "b 9"]:
-    """Log lengths, cosines of the angles α, β, γ, and the lengths of a patch; each about 0 to 1."""
+def lattice_features(lattice: Float[Tensor, "b 3 3"], patches: Patches | Sequence[Patches]) -> Float[Tensor, "b 9"]:
+    """Log lengths, cosines of the angles α, β, γ, and the lengths of a patch; each about 0 to 1.
+
+    Parameters
+    ----------
+    lattice
+        Cell vectors, rows in Å.
+    patches
+        Of the grid of all, or of the grid of each.
+    """
     length = lattice.norm(dim=-1)
     unit = lattice / length[..., None]
     cosines = torch.stack([(unit[:, i] * unit[:, j]).sum(-1) for i, j in ((1, 2), (0, 2), (0, 1))], -1)

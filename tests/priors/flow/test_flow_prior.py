@@ -84,7 +84,7 @@ def test_a_sample_depends_on_the_seed_and_its_number_alone(codec, flow):
 
 def test_conditions_are_obeyed_by_the_cells(flow):
     asked = flow.condition(Conditions(composition={11: 1, 17: 1}, sites=(3, 6), system="cubic"))
-    for plan in asked.plan(5):
+    for plan in asked.planner.plan(5):
         assert plan.composition.elements == (11, 17)
         assert plan.composition.counts in {(2, 2), (3, 3)}
     with pytest.raises(PriorError, match="never saw U"):
@@ -94,7 +94,7 @@ def test_conditions_are_obeyed_by_the_cells(flow):
 def test_guidance_of_one_asks_and_of_none_does_not(flow):
     def latents(guidance, **asked):
         prior = flow.condition(Conditions(**asked)).sampled_by(SamplerConfig(steps=4, guidance=guidance))
-        return prior.filled(flow.plan(1, seed=1), seed=1)[0].z
+        return prior.filled(flow.planner.plan(1, seed=1), seed=1)[0].z
 
     torch.nn.init.normal_(flow.network.latents.out.weight)
     assert (latents(0.0, system="cubic") == latents(0.0)).all()

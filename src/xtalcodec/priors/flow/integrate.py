@@ -1,6 +1,6 @@
 """Following a flow from noise to data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.priors.flow.facts import Facts
+from xtalcodec.priors.flow.velocity import Velocity
 from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.base import Patches
 
@@ -54,29 +55,31 @@ def follow(
 
 
 def guided(
-    network: Callable[..., Tensor], guidance: float, patches: Patches, facts: Facts, about: Mapping[str, Tensor]
+    network: Velocity, guidance: float, grids: Sequence[Patches], facts: Facts, about: Mapping[str, Tensor]
 ) -> Field:
     """Velocity of a network that is told facts, and of one that is told nothing, mixed (Ho & Salimans 2022, eq. 6).
 
     Parameters
     ----------
     network
-        Velocity of x, time, patches, facts and what else is known.
+        Velocity of x and time.
     guidance
         1 for what is told, 0 for nothing told.
-    patches
-        Of the grid.
+    grids
+        Of all crystals, or of each.
     facts
         What is told; where that is nothing, there is nothing to mix.
     about
         What else is known of each crystal.
     """
     if guidance == 1 or not bool(facts.asked.any()):
-        return lambda x, time: network(x, time, patches, facts, **about)
-    both, twice = facts.and_nothing(), {key: torch.cat([value, value]) for key, value in about.items()}
+        told = network.told(grids, facts, **about)
+        return lambda x, time: network(x, time, told)
+    twice = {key: torch.cat([value, value]) for key, value in about.items()}
+    both = network.told(grids if len(grids) == 1 else [*grids, *grids], facts.and_nothing(), **twice)
 
     def velocity(x: Tensor, time: Tensor) -> Tensor:
-        told, free = network(torch.cat([x, x]), torch.cat([time, time]), patches, both, **twice).chunk(2)
+        told, free = network(torch.cat([x, x]), torch.cat([time, time]), both).chunk(2)
         return free + guidance * (told - free)
 
     return velocity

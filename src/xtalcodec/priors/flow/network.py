@@ -117,11 +117,11 @@ class FlowNetwork(Network):
         z = (batch.latent - self.latent_mean) / self.latent_deviation
         part = (batch.part - self.latent_mean) / self.latent_deviation
         x, time, target = _on_the_way(z, dice)
-        way = self.latents(x, time, batch.patches, told, batch.lattice, part, batch.given)
+        way = self.latents(x, time, self.latents.told([batch.patches], told, batch.lattice, part, batch.given))
         cells = (batch.cells - self.cell_mean) / self.cell_deviation
         cell_told = self.scaled(batch.cell_facts.hidden(dice, c.unknown))
         cell_x, cell_time, cell_target = _on_the_way(cells[:, None], dice)
-        cell_way = self.cells(cell_x, cell_time, ONE, cell_told)
+        cell_way = self.cells(cell_x, cell_time, self.cells.told([ONE], cell_told))
         return {
             "latents": F.mse_loss(way, target),
             "cells": 0.2 * F.mse_loss(cell_way, cell_target),

@@ -1,7 +1,9 @@
 """The flow prior: compositions, cells and latents of crystals, one after the other."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,21 +14,20 @@ from torch import Tensor
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
-from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.crystal import Crystal
+from xtalcodec.networks.threads import side_by_side
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import Conditions, Limits, PriorError
-from xtalcodec.priors.flow.cells import cell_of, settled
+from xtalcodec.priors.flow.batches import batches
 from xtalcodec.priors.flow.crystals import FlowCrystals
-from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.files import FORMAT, About, digest, read, write
-from xtalcodec.priors.flow.integrate import follow, guided
-from xtalcodec.priors.flow.network import ONE, FlowNetwork
+from xtalcodec.priors.flow.following import Follower
+from xtalcodec.priors.flow.network import FlowNetwork
+from xtalcodec.priors.flow.planning import Planner
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
-from xtalcodec.representations.base import Patches, grouped
+from xtalcodec.representations.base import Patches
 
-FARTHEST = 5.0
-"""Deviations from the mean that a number of a cell's shape may be off: of held-out crystals one in 300 is further."""
 SCALES = 40
 """Batches from which the scales of numbers are taken."""
 
@@ -82,8 +83,14 @@ class FlowPrior(Prior):
         return self.about.config.most_sites
 
     @property
-    def _device(self) -> torch.device:
-        return self.network.latent_mean.device
+    def follower(self) -> Follower:
+        """Its networks, told what is asked."""
+        return Follower(self.about.config, self.network, self.sampler, self.conditions)
+
+    @property
+    def planner(self) -> Planner:
+        """What draws compositions and cells."""
+        return Planner(self.about, self.follower)
 
     @classmethod
     def untrained(cls, source: FlowCrystals, seed: int) -> "FlowPrior":
@@ -172,91 +179,8 @@ class FlowPrior(Prior):
         first
             Number of the first one.
         """
-        return self.filled(self.plan(n, seed, temperature, first), seed, temperature)
+        return self.filled(self.planner.plan(n, seed, temperature, first), seed, temperature)
 
-    @torch.no_grad()
-    def plan(self, n: int, seed: int = 0, temperature: float = 1.0, first: int = 0) -> list[Plan]:
-        """Draw compositions and cells.
-
-        Parameters
-        ----------
-        n, seed, temperature, first
-            As of `sample`.
-        """
-        if n < 1 or not temperature >= 0:
-            raise PriorError(f"cannot draw {n} samples at the temperature {temperature:g}")
-        numbers = range(first, first + n)
-        rngs = [np.random.default_rng([seed, k]) for k in numbers]
-        made = self._composed(rngs)
-        names = [f"sample-{k + 1}" for k in numbers]
-        cells = self._cells(names, made, rngs, temperature)
-        return [Plan(names[i], made[i], *cells[i], number=k) for i, k in enumerate(numbers)]
-
-    @torch.no_grad()
-    def again(self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0) -> list[Plan]:
-        """Draw other cells for the compositions of plans: the next attempts at the same samples.
-
-        Parameters
-        ----------
-        plans
-            Of samples that came to nothing.
-        seed, temperature
-            As of `sample`.
-        """
-        rngs = [np.random.default_rng([seed, plan.number, 2, plan.attempt + 1]) for plan in plans]
-        made = [plan.composition for plan in plans]
-        cells = self._cells([plan.name for plan in plans], made, rngs, temperature)
-        return [
-            replace(plan, lattice=lattice, patches=patches, attempt=plan.attempt + 1)
-            for plan, (lattice, patches) in zip(plans, cells, strict=True)
-        ]
-
-    def _cells(
-        self,
-        names: Sequence[str],
-        made: Sequence[Composition],
-        rngs: Sequence[np.random.Generator],
-        temperature: float,
-    ) -> list[tuple[Float[np.ndarray, "3 3"], Patches]]:
-        """Draw cells for compositions, and lay their grids."""
-        facts = self._told(len(made), made)
-        start = torch.from_numpy(np.stack([rng.standard_normal((1, 6)) for rng in rngs])).float().to(self._device)
-        shapes = self._follow(self.network.cells, temperature * start, ONE, facts, rngs, {})[:, 0]
-        shapes = shapes.clamp(-FARTHEST, FARTHEST) * self.network.cell_deviation + self.network.cell_mean
-        cells = []
-        for name, composition, shape in zip(names, made, shapes.double().cpu().numpy(), strict=True):
-            lattice = settled(cell_of(shape, composition.sites))
-            try:
-                cells.append((lattice, self.about.grid.open().grid_of(lattice, composition.sites)))
-            except CrystalError as error:
-                raise PriorError(f"{name}: {error}") from error
-        return cells
-
-    @torch.no_grad()
-    def plan_in(
-        self, lattice: Float[np.ndarray, "3 3"], patches: Patches, n: int, seed: int = 0, first: int = 0
-    ) -> list[Plan]:
-        """Draw compositions for a cell that is there already.
-
-        Parameters
-        ----------
-        lattice
-            Cell vectors, rows in Å.
-        patches
-            Of its grid.
-        n, seed, first
-            As of `plan`.
-        """
-        numbers = range(first, first + n)
-        made = self._composed([np.random.default_rng([seed, k]) for k in numbers])
-        return [Plan(f"sample-{k + 1}", one, lattice, patches, k) for k, one in zip(numbers, made, strict=True)]
-
-    def _composed(self, rngs: Sequence[np.random.Generator]) -> list[Composition]:
-        """Draw compositions that are as asked."""
-        dice = np.stack([rng.random(2 * self.about.config.most_elements + 1) for rng in rngs])
-        return self.network.compositions.draw(self._told(len(rngs)), self.conditions, self.about.limits, dice)
-
-    @torch.no_grad()
     def filled(
         self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0, part: CrystalCode | None = None
     ) -> LatentSet:
@@ -271,23 +195,35 @@ class FlowPrior(Prior):
         part
             Code of what is there already, on the grid of all plans; None for nothing.
         """
+
+        def fill(rows: list[int]) -> dict[int, CrystalCode]:
+            own = self._filled([plans[k] for k in rows], seed, temperature, part)
+            return dict(zip(rows, own, strict=True))
+
         codes: dict[int, CrystalCode] = {}
-        noise = min(self.sampler.noise, self.about.most_noise)
-        for patches, rows in grouped([plan.patches for plan in plans]):
-            own = [plans[k] for k in rows]
-            rngs = [np.random.default_rng([seed, plan.number, 1, plan.attempt]) for plan in own]
-            facts = self._told(len(own), [plan.composition for plan in own])
-            shape = int(np.prod(patches)), self.about.latent
-            start = torch.from_numpy(np.stack([rng.standard_normal(shape) for rng in rngs])).float().to(self._device)
-            lattice = torch.from_numpy(np.stack([plan.lattice for plan in own])).float().to(self._device)
-            given = {} if part is None else self._given(part, len(own))
-            about = {"lattice": lattice, **given}
-            z = self._follow(self.network.latents, temperature * start, patches, facts, rngs, about)
-            z = z * self.network.latent_deviation + self.network.latent_mean
-            for k, plan, row in zip(rows, own, z.cpu().numpy(), strict=True):
-                basis = np.eye(3, dtype=np.int64)
-                codes[k] = CrystalCode(plan.name, row, patches, plan.lattice, basis, noise=noise)
+        for made in side_by_side(fill, batches([plan.patches for plan in plans]), self.follower.device):
+            codes |= made
         return LatentSet(tuple(codes[k] for k in range(len(plans))), self.codec)
+
+    def _filled(
+        self, plans: Sequence[Plan], seed: int, temperature: float, part: CrystalCode | None
+    ) -> list[CrystalCode]:
+        """Draw the latents of cells together."""
+        follower, grids = self.follower, [plan.patches for plan in plans]
+        counts = [math.prod(grid) for grid in grids]
+        rngs = [np.random.default_rng([seed, plan.number, 1, plan.attempt]) for plan in plans]
+        facts = follower.told(len(plans), [plan.composition for plan in plans])
+        lattice = torch.from_numpy(np.stack([plan.lattice for plan in plans])).float().to(follower.device)
+        about = {"lattice": lattice, **({} if part is None else self._given(part, len(plans)))}
+        shared = grids[:1] if len(set(grids)) == 1 else grids
+        fresh = partial(follower.drawn, rngs, counts, self.about.latent)
+        z = follower.follow(self.network.latents, temperature * fresh(), shared, facts, fresh, about)
+        z = z * self.network.latent_deviation + self.network.latent_mean
+        basis, told = np.eye(3, dtype=np.int64), min(self.sampler.noise, self.about.most_noise)
+        return [
+            CrystalCode(plan.name, row[:t], plan.patches, plan.lattice, basis, noise=told)
+            for plan, row, t in zip(plans, z.cpu().numpy(), counts, strict=True)
+        ]
 
     def noised(
         self, z: Float[np.ndarray, "patches latent"], noise: float, n: int, seed: int = 0
@@ -334,50 +270,23 @@ class FlowPrior(Prior):
         holding
             What each cell holds; None where that is not said.
         """
-        x = torch.from_numpy(z.astype(np.float32)).to(self._device)
+        follower = self.follower
+        x = torch.from_numpy(z.astype(np.float32)).to(follower.device)
         mean, deviation = self.network.latent_mean, self.network.latent_deviation
         if since:
             x = (x - mean) / deviation
-        facts = self._told(len(z), holding)
-        lattice = torch.from_numpy(lattices).float().to(self._device)
+        facts = follower.told(len(z), holding)
+        lattice = torch.from_numpy(lattices).float().to(follower.device)
         rngs = [np.random.default_rng(k) for k in range(len(z))]
-        x = self._follow(self.network.latents, x, patches, facts, rngs, {"lattice": lattice}, since, until)
+        fresh = partial(follower.drawn, rngs, [x.shape[1]] * len(z), x.shape[2])
+        x = follower.follow(self.network.latents, x, [patches], facts, fresh, {"lattice": lattice}, since, until)
         return (x * deviation + mean if until else x).cpu().numpy()
 
     def _given(self, part: CrystalCode, n: int) -> dict[str, Tensor]:
         """What is there already, for each of so many cells."""
-        z = (torch.from_numpy(part.z).to(self._device) - self.network.latent_mean) / self.network.latent_deviation
-        return {"part": z.expand(n, -1, -1), "given": torch.ones(n, dtype=torch.bool, device=self._device)}
-
-    def _told(self, n: int, compositions: Sequence[Composition] | None = None) -> Facts:
-        """What so many crystals are told: what is asked, and what their cells hold."""
-        config = self.about.config
-        facts = Facts.asked_for(self.conditions, n, config.most_elements, config.properties)
-        facts = facts if compositions is None else facts.holding(compositions)
-        return self.network.scaled(facts.to(self._device))
-
-    def _follow(
-        self,
-        network: Callable[..., Tensor],
-        start: Float[Tensor, "b t numbers"],
-        patches: Patches,
-        facts: Facts,
-        rngs: Sequence[np.random.Generator],
-        about: Mapping[str, Tensor],
-        since: float = 0.0,
-        until: float = 1.0,
-    ) -> Float[Tensor, "b t numbers"]:
-        """Follow a network's flow, guided, with each crystal's own random numbers."""
-        # cells are told in a plain voice: louder, one in a hundred is far too large
-        guidance = self.sampler.guidance if network is self.network.latents else 1.0
-        velocity = guided(network, guidance, patches, facts, about)
-
-        def fresh() -> Tensor:
-            drawn = np.stack([rng.standard_normal(start.shape[1:]) for rng in rngs])
-            return torch.from_numpy(drawn).to(start)
-
-        with _reduced(start.device):
-            return follow(velocity, start, self.sampler, fresh, since, until)
+        device = self.follower.device
+        z = (torch.from_numpy(part.z).to(device) - self.network.latent_mean) / self.network.latent_deviation
+        return {"part": z.expand(n, -1, -1), "given": torch.ones(n, dtype=torch.bool, device=device)}
 
     # Files
 
@@ -404,8 +313,3 @@ class FlowPrior(Prior):
         """
         return cls(*read(folder))
 
-
-def _reduced(device: torch.device) -> torch.autocast:
-    """Bfloat16 where the processor multiplies it natively."""
-    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()  # noqa: SLF001
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)

@@ -1,14 +1,15 @@
 """What is known of crystals as tokens, which patches attend to: one for each element, for symmetry, for each number."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from xtalcodec.crystal import HEAVIEST
-from xtalcodec.networks.torus_transformer import LayerBias
+from xtalcodec.networks.torus_transformer import AT_ONCE, LayerBias
 from xtalcodec.priors.conditions import NAMES
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.settings import FlowConfig
@@ -80,12 +81,55 @@ class JointBias:
 
     patches: LayerBias
     known: Bool[Tensor, "b m"]
+    whole: Float[Tensor, "*b heads rows rows"] | None = None
+    """All of it, where it is kept: the same at every step."""
 
-    def rows(self, start: int, stop: int) -> Float[Tensor, "b heads queries rows"]:
-        """Bias between some of the rows and all: tokens have no place, and those that say nothing are not seen."""
+    @classmethod
+    def of(cls, patches: Sequence[LayerBias], known: Bool[Tensor, "b m"]) -> "JointBias":
+        """Put tokens before patches; it is kept where it is small, and where grids differ.
+
+        Parameters
+        ----------
+        patches
+            Bias among those: of the one grid of the batch, or of that of each crystal, to whose patches others are put
+            that nobody sees.
+        known
+            Which tokens say anything.
+        """
+        if len(patches) == 1:
+            lazy = cls(patches[0], known)
+            return replace(lazy, whole=lazy.rows(0, lazy.size)) if lazy.size**2 <= AT_ONCE else lazy
+        each = {one.patches: cls(one, known) for one in patches}
+        most = max(one.size for one in each.values())
+        padded = {grid: one.padded(most) for grid, one in each.items()}
+        return cls(patches[0], known, torch.stack([padded[one.patches] for one in patches]))
+
+    @property
+    def size(self) -> int:
+        """Rows: tokens and patches."""
+        return self.known.shape[1] + math.prod(self.patches.patches)
+
+    @property
+    def unseen(self) -> Bool[Tensor, "b m"]:
+        """Tokens that say nothing are not looked at."""
+        return ~self.known
+
+    def rows(self, start: int, stop: int) -> Float[Tensor, "*b heads queries rows"]:
+        """Bias between some of the rows and all: tokens have no place."""
+        if self.whole is not None:
+            return self.whole[..., start:stop, :]
         m = self.known.shape[1]
-        t = math.prod(self.patches.patches)
         near = self.patches.rows(max(0, start - m), max(0, stop - m))
-        among = nn.functional.pad(near, (m, 0, min(m, stop) - min(m, start), 0))
-        unseen = nn.functional.pad(~self.known, (0, t))
-        return among.masked_fill(unseen[:, None, None], -torch.inf)
+        return nn.functional.pad(near, (m, 0, min(m, stop) - min(m, start), 0))
+
+    def padded(self, size: int) -> Float[Tensor, "heads size size"]:
+        """Return all of it, and further rows after the others, which see anything and are seen by none of those.
+
+        Parameters
+        ----------
+        size
+            Rows then.
+        """
+        more = size - self.size
+        seen = nn.functional.pad(self.rows(0, self.size), (0, more), value=-torch.inf)
+        return nn.functional.pad(seen, (0, 0, 0, more))

@@ -1,6 +1,8 @@
 """Velocity of a flow from noise to latents: a transformer on the torus of patches that is told time, cell and facts."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,6 +16,18 @@ from xtalcodec.representations.base import Patches
 
 WAVES = 32
 """Sines, and as many cosines, that time is given as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a velocity is told of a batch beside numbers and time, embedded."""
+
+    tokens: Float[Tensor, "b m width"]
+    biases: list[JointBias]
+    """Of every layer."""
+    cell: Float[Tensor, "b 1 width"] | None
+    part: Float[Tensor, "b t numbers"] | None
+    given: Bool[Tensor, " b"] | None
 
 
 class Velocity(nn.Module):
@@ -48,26 +62,21 @@ class Velocity(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(
+    def told(
         self,
-        x: Float[Tensor, "b t numbers"],
-        time: Float[Tensor, " b"],
-        patches: Patches,
+        grids: Sequence[Patches],
         facts: Facts,
         lattice: Float[Tensor, "b 3 3"] | None = None,
         part: Float[Tensor, "b t numbers"] | None = None,
         given: Bool[Tensor, " b"] | None = None,
-    ) -> Float[Tensor, "b t numbers"]:
-        """Velocity: (1) embed numbers, part and cell, (2) put the tokens before them, (3) mix, (4) project.
+    ) -> Told:
+        """Embed all but the numbers and the time, which every step of a way then shares.
 
         Parameters
         ----------
-        x
-            (1 − t) noise + t data.
-        time
-            t, 0 to 1.
-        patches
-            Of the torus.
+        grids
+            Patches of the torus of all crystals, or of that of each: the shorter ones then end with numbers that mean
+            nothing.
         facts
             What is known, properties standardised.
         lattice
@@ -77,16 +86,35 @@ class Velocity(nn.Module):
         given
             Of which crystals a part is given; None of none.
         """
-        has = x.new_zeros(len(x)) if given is None else given.to(x.dtype)
-        known = torch.zeros_like(x) if part is None else part * has[:, None, None]
-        h = self.into(torch.cat([x, known, has[:, None, None].expand(*x.shape[:2], 1)], -1))
-        if self.lattice is not None and lattice is not None:
-            h = h + self.lattice(lattice_features(lattice, patches))[:, None]
         tokens = self.tokens(facts)
+        cell = None
+        if self.lattice is not None and lattice is not None:
+            cell = self.lattice(lattice_features(lattice, grids))[:, None]
+        layers = {grid: self.bias(grid) for grid in dict.fromkeys(grids)}
+        biases = [JointBias.of(own, tokens.known) for own in zip(*(layers[grid] for grid in grids), strict=True)]
+        return Told(tokens.values, biases, cell, part, given)
+
+    def forward(self, x: Float[Tensor, "b t numbers"], time: Float[Tensor, " b"], told: Told) -> Tensor:
+        """Velocity: (1) embed numbers, part and cell, (2) put the tokens before them, (3) mix, (4) project.
+
+        Parameters
+        ----------
+        x
+            (1 − t) noise + t data.
+        time
+            t, 0 to 1.
+        told
+            All else.
+        """
+        has = x.new_zeros(len(x)) if told.given is None else told.given.to(x.dtype)
+        known = torch.zeros_like(x) if told.part is None else told.part * has[:, None, None]
+        h = self.into(torch.cat([x, known, has[:, None, None].expand(*x.shape[:2], 1)], -1))
+        if told.cell is not None:
+            h = h + told.cell
         waves = time[:, None] * torch.exp(torch.linspace(0, math.log(1000), WAVES, device=x.device))
         said = self.time(torch.cat([waves.sin(), waves.cos()], -1))
-        h = torch.cat([tokens.values.to(h.dtype), h], 1)
-        for block, bias, own in zip(self.blocks, self.bias(patches), self.layer, strict=True):
-            change = Modulation(*(said + own)[:, None].chunk(4, -1))
-            h = block(h, JointBias(bias, tokens.known), change)
-        return self.out(self.norm(h[:, tokens.known.shape[1] :])).float()
+        h = torch.cat([told.tokens.to(h.dtype), h], 1)
+        for block, bias, own in zip(self.blocks, told.biases, self.layer, strict=True):
+            change = Modulation(*(said + own).to(h.dtype)[:, None].chunk(4, -1))
+            h = block(h, bias, change)
+        return self.out(self.norm(h[:, told.tokens.shape[1] :])).float()
