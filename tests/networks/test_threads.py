@@ -16,21 +16,28 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-def test_one_thread_is_for_a_while_even_after_an_error(two_threads):
-    with pytest.raises(ZeroDivisionError), one_thread():
+def fail_on_one_thread():
+    with one_thread():
         assert torch.get_num_threads() == 1
         raise ZeroDivisionError
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_one_thread_is_for_a_while_even_after_an_error():
+    with pytest.raises(ZeroDivisionError):
+        fail_on_one_thread()
     assert torch.get_num_threads() == 2
 
 
-def test_items_run_side_by_side_each_on_one_thread_and_come_back_in_order(two_threads):
+@pytest.mark.usefixtures("two_threads")
+def test_items_run_side_by_side_each_on_one_thread_and_come_back_in_order():
     meet = threading.Barrier(2, timeout=20)  # breaks where one waits for the other's end
 
     def task(item):
         meet.wait()
         return item, torch.get_num_threads(), torch.is_grad_enabled()
 
-    found = side_by_side(task, [3, 1, 2, 0], torch.device("cpu"))
+    found = list(side_by_side(task, [3, 1, 2, 0], torch.device("cpu")))
     assert found == [(3, 1, False), (1, 1, False), (2, 1, False), (0, 1, False)]
     assert torch.get_num_threads() == 2, "the caller's threads are as they were"
 
@@ -38,9 +45,10 @@ def test_items_run_side_by_side_each_on_one_thread_and_come_back_in_order(two_th
 def test_on_one_thread_all_is_done_by_the_caller():
     with one_thread():
         here = threading.get_ident()
-        assert side_by_side(lambda _: threading.get_ident(), range(3), torch.device("cpu")) == [here] * 3
+        assert list(side_by_side(lambda _: threading.get_ident(), range(3), torch.device("cpu"))) == [here] * 3
 
 
-def test_an_error_of_one_item_is_the_callers(two_threads):
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_of_one_item_is_the_callers():
     with pytest.raises(ValueError, match="two"):
-        side_by_side(lambda item: int("two") if item == 2 else item, [1, 2, 3], torch.device("cpu"))
+        list(side_by_side(lambda item: int("two") if item == 2 else item, [1, 2, 3], torch.device("cpu")))

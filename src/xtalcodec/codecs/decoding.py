@@ -15,11 +15,15 @@ from xtalcodec.codecs.contract import Known
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.predicting import Predicting
 from xtalcodec.crystal import Crystal
+from xtalcodec.networks.threads import side_by_side
 from xtalcodec.representations.base import Patches, grouped
 
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
+
+Batch = tuple[list[int], list[CrystalCode], Tensor, Tensor]
+"""Indices, codes, latents and lattices of one grid."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,15 +105,21 @@ class Decoding(Predicting):
                 raise ValueError("atoms that crystals hold are given as counts of 1 and more, and without `elements`")
             elements = [[*own] for own in holding]
         among = None if elements is None else self._among(elements, len(latents))
-        result: list[DecodedCrystal | None] = [None] * len(latents)
-        for indices, codes, z, lattice in self.batches(latents):
+
+        def read(batch: Batch) -> list[DecodedCrystal | None]:
+            indices, codes, z, lattice = batch
             noise = torch.tensor([code.noise for code in codes], device=self.device)
             own = None if among is None else [among[k] for k in indices]
             held = None if holding is None else [holding[k] for k in indices]
             known = Known(noise if bool(noise.any()) else None, own, ordered, held)
             found = self._sites(z, lattice, codes[0].patches, known)
-            for k, code, sites in zip(indices, codes, found, strict=True):
-                result[k] = _decoded(code, sites)
+            return [_decoded(code, sites) for code, sites in zip(codes, found, strict=True)]
+
+        batches = list(self.batches(latents))
+        result: list[DecodedCrystal | None] = [None] * len(latents)
+        for (indices, *_), decoded in zip(batches, side_by_side(read, batches, self.device), strict=True):
+            for k, one in zip(indices, decoded, strict=True):
+                result[k] = one
             if progress:
                 progress(len(indices))
         return result
@@ -130,7 +140,7 @@ class Decoding(Predicting):
             raise ValueError(f"elements are given for {len(among)} codes of {codes}")
         return among
 
-    def batches(self, latents: LatentSet) -> Iterator[tuple[list[int], list[CrystalCode], Tensor, Tensor]]:
+    def batches(self, latents: LatentSet) -> Iterator[Batch]:
         """Indices, codes, latents and lattices of one grid at a time.
 
         Raises

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets import stores
@@ -20,6 +19,7 @@ from xtalcodec.datasets.stores import Layout
 from xtalcodec.datasets.views import ViewsConfig, look, paint_row, settings_of
 from xtalcodec.io.properties import Properties
 from xtalcodec.io.read import Unusable
+from xtalcodec.networks.threads import one_thread
 from xtalcodec.parallel import Pool, WorkersLostError
 
 SURVEYED = 64

@@ -91,7 +91,8 @@ def draw(
     if not prior.plans:
         yield from _unplanned(codec, prior.sample(n, seed, temperature), progress)
         return
-    number, done = 0, {}
+    number = 0
+    done: dict[int, Sampled] = {}
     for made in _drawn(codec, prior.flow, n, seed, temperature, together, kept):
         done |= made
         before = number

@@ -17,7 +17,7 @@ from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.threads import side_by_side
 from xtalcodec.priors.base import Prior
-from xtalcodec.priors.conditions import Conditions, Limits, PriorError
+from xtalcodec.priors.conditions import Conditions, Limits
 from xtalcodec.priors.flow.batches import batches
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.files import FORMAT, About, digest, read, write
@@ -312,4 +312,3 @@ class FlowPrior(Prior):
             A folder without a prior, or with one that is broken.
         """
         return cls(*read(folder))
-
