@@ -62,8 +62,8 @@ if __name__ == "__main__":
     for k, crystal in enumerate(chosen):
         gone = crystal.numbers == rng.choice(np.unique(crystal.numbers))
         ways = complete(codec, prior, crystal, gone, options.tries, seed=k)
-        right = {way.attempt: found_again(crystal, gone, way) for way in ways}
-        surest = bool(ways) and right[ways[0].attempt]
+        right = {way.number: found_again(crystal, gone, way) for way in ways}
+        surest = bool(ways) and right[ways[0].number]
         row = {"name": crystal.name, "sites": int(gone.sum()), "best": any(right.values()), "surest": surest}
         rows.append(row | {"first": right.get(0, False), "share": sum(right.values()) / options.tries})
         if k % 10 == 9 or k + 1 == len(chosen):

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from xtalcodec import Codec
 from xtalcodec.codecs.base import DecodedCrystal
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.latent_space.complete import _completed, complete
+from xtalcodec.geometry.room import Room
 from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.priors import open_prior
 from xtalcodec.priors.conditions import PriorError
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.flow.settings import FlowConfig
@@ -67,6 +70,27 @@ def test_what_is_decoded_is_told_from_what_is_known():
     assert way.added == 2
     np.testing.assert_allclose(way.crystal.frac_coords, np.concatenate([SITES[:3], moved[[3, 4]]]))
     assert way.crystal.numbers.tolist() == [38, 22, 8, 8, 8]
+
+
+def test_what_has_no_room_is_drawn_again_and_the_rest_is_left(monkeypatch):
+    """What is so is told by a digit of a coordinate, which is as good as a coin."""
+    monkeypatch.setattr("xtalcodec.latent_space.complete.room", lambda one: Room(1.0, ("none",) * _fails(one)))
+    flow, codec = open_prior("perov-5").flow, Codec.from_pretrained("perov-5")
+    gone = np.array([True, True, False, False, False])
+    once, often = (
+        {way.number: way for way in complete(codec, flow.sampled_by(sampler), TITANATES[0], gone, 12, seed=1)}
+        for sampler in (SamplerConfig(steps=2, tries=1), SamplerConfig(steps=2, tries=6))
+    )
+    failed = [number for number, way in once.items() if not way.came_out]
+    assert 0 < len(failed) < len(once) == 12
+    assert sum(not way.came_out for way in often.values()) < len(failed)
+    for number, way in once.items():
+        changed = not np.array_equal(way.crystal.frac_coords, often[number].crystal.frac_coords)
+        assert changed == (number in failed)
+
+
+def _fails(crystal):
+    return bool(crystal.frac_coords[-1].sum() % 0.02 < 0.01)
 
 
 def test_atoms_can_be_added(codec, flow):

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from xtalcodec.cli.relaxing import unseen
@@ -40,7 +39,7 @@ class Beside:
 
     @classmethod
     def read(
-        cls, reference: Sequence[str], rank: Rank | None, potential: str, hull: Path | None, *, relax: bool = False
+        cls, reference: Sequence[str], rank: Rank | None, potential: str, hull: str | None, *, relax: bool = False
     ) -> "Beside":
         """Read the crystals and the hull, and see that what is needed is installed.
 
@@ -53,7 +52,7 @@ class Beside:
         potential
             Its name.
         hull
-            Table of `xtalcodec hull`.
+            Table of `xtalcodec hull`; for a ranking the one that ships, if not given.
         relax
             Whether samples become what they relax to.
 
@@ -64,7 +63,7 @@ class Beside:
         ModuleNotFoundError
             What is needed is not installed.
         """
-        from xtalcodec.evaluation.generation.hull import Hull
+        from xtalcodec.evaluation.generation.hull import DEFAULT, Hull
         from xtalcodec.evaluation.generation.inputs import read_crystals
         from xtalcodec.evaluation.generation.potentials import check_potential
         from xtalcodec.evaluation.generation.weighing import check_comparison
@@ -73,7 +72,8 @@ class Beside:
             raise ValueError("--hull is for --rank stability and --relax")
         if relax or rank is Rank.stability:
             check_potential(potential)
-        energies = Hull.read(hull, potential) if hull else None
+        table = hull or (DEFAULT if rank is Rank.stability else None)
+        energies = Hull.read(table, potential) if table else None
         known = None
         if reference:
             check_comparison()

@@ -66,9 +66,14 @@ def evaluate_samples(
     ] = None,
     protocol: Annotated[Protocol, typer.Option(help="Whose thresholds of coverage.")] = Protocol.mp_20,
     stability: Annotated[
-        bool, typer.Option("--stability", help="Relax what is valid, unique and novel; needs --train and --hull.")
+        bool, typer.Option("--stability", help="Relax what is valid, unique and novel; needs --train.")
     ] = False,
-    hull: Annotated[Path | None, typer.Option(help="Table of `xtalcodec hull`, with both potentials.")] = None,
+    hull: Annotated[
+        str | None,
+        typer.Option(
+            help="Table of `xtalcodec hull`; mp, which ships, if not given. The last potential in it decides."
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many samples, evenly spread over all.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Of the controls.")] = 0,
     max_sites: MaxSites = MAX_SITES,
@@ -127,21 +132,18 @@ def evaluate_samples(
     finish(unusable)
 
 
-def _stages(stability: bool, hull: Path | None, train: Sequence[str] | None) -> "list[Stage]":
-    """Both potentials with their hulls, before anything slow begins."""
+def _stages(stability: bool, hull: str | None, train: Sequence[str] | None) -> "list[Stage]":
+    """Potentials with their hulls, before anything slow begins."""
     if not stability:
         if hull:
             raise ValueError("--hull is for --stability")
         return []
-    if hull is None:
-        raise ValueError("--stability needs --hull, the table that `xtalcodec hull DATA --out hull.parquet` makes")
     if not train:
         raise ValueError("--stability looks at what is novel: it needs --train")
     from xtalcodec.evaluation.generation import Hull, stages
-    from xtalcodec.evaluation.generation.potentials import POTENTIALS
+    from xtalcodec.evaluation.generation.hull import DEFAULT
 
-    fast, final = (Hull.read(hull, name) for name in POTENTIALS)
-    return stages(fast, final)
+    return stages(list(Hull.all_of(hull or DEFAULT).values()))
 
 
 def _show(verdicts: "Verdicts") -> None:

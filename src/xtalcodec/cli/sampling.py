@@ -86,7 +86,11 @@ def sample(
     relax: Relax = False,
     potential: Relaxer = Potential.sevennet_0,
     hull: Annotated[
-        Path | None, typer.Option(help="Table of `xtalcodec hull`: --rank stability goes by the energy above it.")
+        str | None,
+        typer.Option(
+            help="Table of `xtalcodec hull`: --rank stability goes by the energy above it; mp, which ships, if not "
+            "given."
+        ),
     ] = None,
     workers: Workers = 1,
     cache: Cache = None,

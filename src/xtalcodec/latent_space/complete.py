@@ -13,6 +13,7 @@ from xtalcodec.codecs.together import encode_together
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.niggli import niggli
+from xtalcodec.geometry.room import room
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import Conditions, PriorError
 
@@ -32,8 +33,13 @@ class Completed:
     """Share of the known sites that decoding gave back of itself."""
     confidence: float
     """The decoder's, times the share of the known sites that were found."""
-    attempt: int = 0
+    number: int = 0
     """Which of the ways drawn it is, from 0."""
+
+    @property
+    def came_out(self) -> bool:
+        """Whether decoding gave all known sites back, and all atoms are apart and have room."""
+        return self.found == 1 and not room(self.crystal).reasons
 
 
 def complete(
@@ -48,7 +54,8 @@ def complete(
 ) -> list[Completed]:
     """Take sites out of a crystal, and draw what may be there; the surest first.
 
-    Known sites stay where they are. What is decoded beside them is new.
+    Known sites stay where they are. What is decoded beside them is new. A way that loses known sites, or has atoms too
+    near each other, is drawn again, as often as the prior's sampler says.
 
     Parameters
     ----------
@@ -93,14 +100,19 @@ def complete(
         asked = Conditions(holding=holding, sites=(sites, sites))
     else:
         asked = Conditions(composition=holding + Counter(wanted), sites=(sites, sites))
-    planned = prior.flow.condition(asked)
-    plans = planned.planner.plan_in(reduced.lattice, patches, n, seed)
-    codes = planned.filled(plans, seed, part=code)
+    flow = prior.flow.condition(asked)
     back = -reduced.frac_coords[0] + code.origin
-    codes = replace(codes, codes=tuple(replace(c, basis=basis, origin=back, name=known.name) for c in codes))
-    found = codec.decode_crystals(codes, holding=[plan.composition.holding for plan in plans])
-    ways = [replace(_completed(known, decoded), attempt=k) for k, decoded in enumerate(found) if decoded is not None]
-    return sorted(ways, key=lambda way: -way.confidence)
+    ways: dict[int, Completed] = {}
+    trying = flow.planner.plan_in(reduced.lattice, patches, n, seed)
+    while trying:
+        codes = flow.filled(trying, seed, part=code)
+        codes = replace(codes, codes=tuple(replace(c, basis=basis, origin=back, name=known.name) for c in codes))
+        found = codec.decode_crystals(codes, holding=[plan.composition.holding for plan in trying])
+        decoded = {plan.number: one for plan, one in zip(trying, found, strict=True) if one is not None}
+        ways |= {number: replace(_completed(known, one), number=number) for number, one in decoded.items()}
+        failed = [plan for plan in trying if plan.number not in ways or not ways[plan.number].came_out]
+        trying = [replace(plan, attempt=plan.attempt + 1) for plan in failed if plan.attempt + 1 < flow.sampler.tries]
+    return sorted(ways.values(), key=lambda way: -way.confidence)
 
 
 def _known(crystal: Crystal, gone: Bool[np.ndarray, " sites"]) -> Crystal:
@@ -141,7 +153,7 @@ def _completed(known: Crystal, decoded: DecodedCrystal) -> Completed:
     ]
     new = np.ones(len(made), dtype=bool)
     new[[j for _, j in pairs]] = False
-    share = sum(far[i, j] <= FOUND for i, j in pairs) / len(known)
+    share = float(sum(far[i, j] <= FOUND for i, j in pairs) / len(known))
     crystal = replace(
         known,
         frac_coords=np.concatenate([known.frac_coords, made.frac_coords[new]]),

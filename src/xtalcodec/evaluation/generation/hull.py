@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.memo import Memo, crystal_hash, remembered
-from xtalcodec.evaluation.generation.potentials import check_potential, relaxation, what_relaxes
+from xtalcodec.evaluation.generation.potentials import POTENTIALS, check_potential, relaxation, what_relaxes
 from xtalcodec.geometry.elements import symbol
 from xtalcodec.io.read import Unusable
 from xtalcodec.io.tables import write_rows
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 COLUMNS = ("composition", "energy_per_atom", "potential")
 """What a table of a hull must have; `crystal`, whose energy it is, comes on top."""
+
+SHIPPED = Path(__file__).parent / "hulls"
+"""Folder of the tables that ship, one folder each, with a card."""
+TABLE = "hull.parquet"
+DEFAULT = "mp"
+"""The table that is taken where none is named: of crystals of the Materials Project."""
 
 _TOGETHER = 256
 """Crystals read and computed before the next are read."""
@@ -43,6 +49,13 @@ class Hull:
     def read(cls, path: str | Path, potential: str) -> "Hull":
         """Take the rows of a potential from a table.
 
+        Parameters
+        ----------
+        path
+            A table of `xtalcodec hull`, or the name of one that ships.
+        potential
+            Its name.
+
         Raises
         ------
         ValueError
@@ -50,23 +63,46 @@ class Hull:
         OSError
             A file that cannot be read.
         """
+        every = cls.all_of(path)
+        if potential not in every:
+            have = ", ".join(every) or "none"
+            raise ValueError(f"{path}: it has no energies of {potential}, but of {have}")
+        return every[potential]
+
+    @classmethod
+    def all_of(cls, path: str | Path) -> "dict[str, Hull]":
+        """Take the hulls of all potentials from a table, the fastest first.
+
+        Parameters
+        ----------
+        path
+            A table of `xtalcodec hull`, or the name of one that ships.
+
+        Raises
+        ------
+        ValueError
+            No such table.
+        OSError
+            A file that cannot be read.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        shipped = SHIPPED / str(path) / TABLE
+        file = shipped if shipped.is_file() else path
         try:
-            there = pq.read_schema(path).names
+            there = pq.read_schema(file).names
             lacking = [name for name in COLUMNS if name not in there]
             if lacking:
                 raise ValueError(f"{path}: it is no table of a hull: no column {', '.join(lacking)}")
-            table = pq.read_table(path, columns=list(COLUMNS))
+            table = pq.read_table(file, columns=list(COLUMNS))
         except pa.ArrowInvalid as error:
             raise ValueError(f"{path}: it is no table of a hull: {error}") from error
-        rows = table.to_pylist()
-        mine = [(row["composition"], row["energy_per_atom"]) for row in rows if row["potential"] == potential]
-        if not mine:
-            have = ", ".join(sorted({row["potential"] for row in rows})) or "none"
-            raise ValueError(f"{path}: it has no energies of {potential}, but of {have}")
-        return cls.of(potential, mine)
+        energies: dict[str, list[tuple[str, float]]] = {}
+        for row in table.to_pylist():
+            energies.setdefault(row["potential"], []).append((row["composition"], row["energy_per_atom"]))
+        order = [*POTENTIALS, *sorted(energies.keys() - POTENTIALS.keys())]
+        return {name: cls.of(name, energies[name]) for name in order if name in energies}
 
     @classmethod
     def of(cls, potential: str, energies: Iterable[tuple[str, float]]) -> "Hull":

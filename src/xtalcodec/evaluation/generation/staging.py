@@ -1,5 +1,7 @@
 """Stability in stages: new crystals are relaxed by a fast potential, and what is then near the hull by a better one.
 
+There are as many stages as a table has hulls: with one potential there is one, which decides.
+
 Only what is valid, unique and novel is looked at.
 
 A hull is of static energies of known crystals by the same potential. That of a few ten thousand crystals lacks phases
@@ -24,7 +26,7 @@ from xtalcodec.evaluation.generation.verdict import METASTABLE, Verdict
 from xtalcodec.parallel import Pool
 
 FAST_STEPS, FINAL_STEPS = 50, 200
-"""Of FIRE, at most, with the fast potential and with the better one."""
+"""Of FIRE, at most, with potentials that sort out and with the one that decides."""
 
 NEAR = 0.3
 """eV/atom above the fast potential's hull up to which the better one is asked; the two differ by less."""
@@ -43,13 +45,13 @@ class Stage:
         return self.hull.potential
 
 
-def stages(fast: Hull, final: Hull, fast_steps: int = FAST_STEPS, final_steps: int = FINAL_STEPS) -> list[Stage]:
-    """Two stages: short with the fast potential, then longer with the better one.
+def stages(hulls: Sequence[Hull], fast_steps: int = FAST_STEPS, final_steps: int = FINAL_STEPS) -> list[Stage]:
+    """Relax for a short while by all potentials but the last, which decides and takes longer.
 
     Parameters
     ----------
-    fast, final
-        Hulls of the two potentials.
+    hulls
+        Of each potential, the fastest first.
     fast_steps, final_steps
         Of FIRE, at most.
 
@@ -58,9 +60,9 @@ def stages(fast: Hull, final: Hull, fast_steps: int = FAST_STEPS, final_steps: i
     ModuleNotFoundError
         SevenNet is not installed.
     """
-    for hull in (fast, final):
+    for hull in hulls:
         check_potential(hull.potential)
-    return [Stage(fast, fast_steps), Stage(final, final_steps)]
+    return [Stage(hull, fast_steps) for hull in hulls[:-1]] + [Stage(hulls[-1], final_steps)]
 
 
 def weigh(
