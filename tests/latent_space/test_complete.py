@@ -11,8 +11,8 @@ from xtalcodec.codecs.base import DecodedCrystal
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.latent_space.complete import _completed, complete
 from xtalcodec.geometry.room import Room
+from xtalcodec.latent_space.complete import _completed, complete
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors import open_prior
 from xtalcodec.priors.conditions import PriorError

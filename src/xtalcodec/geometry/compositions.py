@@ -1,9 +1,7 @@
 """Compositions of crystals, to tell which can be the same."""
 
-from collections import defaultdict
-from collections.abc import Sequence
-
-import numpy as np
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 from xtalcodec.crystal import Crystal
 
@@ -13,10 +11,12 @@ Composition = tuple[tuple[int, float], ...]
 
 def composition(crystal: Crystal) -> Composition:
     """Share of every element: the same for all cells of a crystal, and for all crystals of its composition."""
-    content = crystal.content[1:]
-    elements = np.flatnonzero(content)
-    shares = (content[elements] / content.sum()).round(4)
-    return tuple(zip((elements + 1).tolist(), shares.tolist(), strict=True))
+    if crystal.is_ordered:
+        content: Mapping[int, float] = Counter(crystal.numbers.tolist())
+    else:
+        content = {z: atoms for z, atoms in enumerate(crystal.content.tolist()) if z and atoms}
+    total = sum(content.values())
+    return tuple((z, round(content[z] / total, 4)) for z in sorted(content))
 
 
 def of_one_composition(crystals: Sequence[Crystal]) -> dict[Composition, list[int]]:

@@ -10,6 +10,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation import hull as hulls
 from xtalcodec.evaluation.generation.hull import Hull, HullError, hull_energies
 from xtalcodec.evaluation.generation.memo import Memo
+from xtalcodec.evaluation.generation.staging import stages
 from xtalcodec.io.read import Unusable
 from xtalcodec.parallel import open_pool
 
@@ -53,6 +54,35 @@ def test_tables_that_are_none_are_told(tmp_path):
         Hull.read(tmp_path / "b.parquet", "sevennet-0")
     with pytest.raises(OSError, match=r"c\.parquet"):
         Hull.read(tmp_path / "c.parquet", "sevennet-0")
+
+
+def test_a_table_has_a_hull_of_every_potential_the_fastest_first(tmp_path):
+    rows = [("NaCl", -3.4, "sevennet-l3i5"), ("NaCl", -3.5, "sevennet-0"), ("Na", -1.0, "own")]
+    names = ("composition", "energy_per_atom", "potential")
+    pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), tmp_path / "h.parquet")
+    found = Hull.all_of(tmp_path / "h.parquet")
+    assert [*found] == ["sevennet-0", "sevennet-l3i5", "own"]
+    assert found["sevennet-0"].entries == {frozenset({"Na", "Cl"}): {"NaCl": -3.5}}
+    with pytest.raises(ValueError, match="no energies of other, but of sevennet-0, sevennet-l3i5, own"):
+        Hull.read(tmp_path / "h.parquet", "other")
+
+
+def test_the_last_potential_decides_and_takes_longer(monkeypatch):
+    monkeypatch.setattr("xtalcodec.evaluation.generation.staging.check_potential", lambda _: None)
+    one, other = Hull.of("fast", SALT), Hull.of("slow", SALT)
+    assert [(stage.potential, stage.steps) for stage in stages([one, other])] == [("fast", 50), ("slow", 200)]
+    assert [(stage.potential, stage.steps) for stage in stages([one])] == [("fast", 200)]
+
+
+def test_the_hull_that_ships_knows_phases_of_sodium_and_chlorine():
+    """Rock salt lies on the hull, far below its elements; NaCl₃ at the energy of rock salt and chlorine does too."""
+    for hull in Hull.all_of("mp").values():
+        known = {form: hull.entries[frozenset(form)] for form in (("Na",), ("Cl",), ("Na", "Cl"))}
+        sodium, chlorine, salt = known["Na",]["Na"], known["Cl",]["Cl2"], known["Na", "Cl"]["NaCl"]
+        assert salt < (sodium + chlorine) / 2 - 1.5
+        assert hull.above(np.array([NA, CL]), salt) == pytest.approx(0, abs=1e-6)
+        mixed = (2 * salt + 2 * chlorine) / 4
+        assert hull.above(np.array([NA, CL, CL, CL]), mixed) == pytest.approx(0, abs=0.05)
 
 
 def test_the_lowest_energies_are_written_and_what_has_none_is_told(tmp_path, monkeypatch):

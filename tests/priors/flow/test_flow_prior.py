@@ -1,6 +1,8 @@
 """Flows of crystals: batches, samples, files."""
 
 import json
+import math
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -80,6 +82,19 @@ def test_a_sample_depends_on_the_seed_and_its_number_alone(codec, flow):
     drawn = list(draw(codec, flow.sampled_by(SamplerConfig(tries=1)), 6, seed=4))
     assert [one.code.name for one in drawn] == [f"sample-{k + 1}" for k in range(6)]
     np.testing.assert_allclose(drawn[3].code.z, every[3].z, atol=0.05)
+
+
+@pytest.mark.parametrize("sampler", [SamplerConfig(steps=4), SamplerConfig(steps=4, guidance=2.0, churn=1.0)])
+def test_cells_of_several_grids_are_filled_together_as_each_alone(flow, monkeypatch, sampler):
+    monkeypatch.setattr("xtalcodec.priors.flow.following._reduced", lambda _: nullcontext())
+    torch.nn.init.normal_(flow.network.latents.out.weight)
+    prior = flow.sampled_by(sampler)
+    (first, *_) = flow.planner.plan(1, seed=1)
+    grids = [(1, 2, 2), (2, 2, 2), (2, 3, 2), (1, 2, 2)]
+    plans = [replace(first, patches=grid, number=k, lattice=first.lattice * (1 + k)) for k, grid in enumerate(grids)]
+    for code, plan in zip(prior.filled(plans, seed=3), plans, strict=True):
+        np.testing.assert_allclose(code.z, prior.filled([plan], seed=3)[0].z, atol=1e-4)
+        assert code.z.shape[0] == math.prod(plan.patches)
 
 
 def test_conditions_are_obeyed_by_the_cells(flow):
