@@ -9,7 +9,8 @@ filled up with others; `learn.parquet` is for `xtalcodec train-embedding`. `meas
 - recall@1: the same crystal, in another cell, orientation, origin and order of sites; with every site moved by a
   normal distribution of 0.05 Å along each axis; the same in a supercell; with a strain of up to 2 % on top. Right is
   the crystal itself or one that StructureMatcher finds the same. `--among FILE` puts its crystals beside those.
-- AUC: the same crystal with noise (and strain) against another structure, by StructureMatcher, of the same composition.
+- AUC: the same crystal with noise (and strain) against another structure, by StructureMatcher, of the same composition;
+  the other structures that are most alike are told by name.
 - prototypes: AFLOW's, elements replaced at random, another volume, noise and strain; the nearest must be the
   prototype, or one that StructureMatcher finds the same whatever the elements.
 
@@ -48,6 +49,8 @@ from xtalcodec.training.embedding_views import distorted
 warnings.simplefilter("ignore")  # pymatgen's, about odd cells
 torch.set_num_threads(1)
 NOISE, STRAIN = 0.05, 0.02
+NEAREST = 30
+"""Pairs of other structures that are told by name."""
 MORE = "found among"
 """Name of the crystals that are no queries."""
 Table = np.ndarray
@@ -253,6 +256,8 @@ def measure(options: argparse.Namespace) -> None:
     few = {name: some[:n] for name, some in sets.items()}
     for name, (rows_of, likeness) in ways.items():
         rows, speed = timed(rows_of, sets)
+        if name == "vector":
+            tell_nearest(rows["given"], crystals, others)
         results[name] = {"crystals per second": speed, **measured(rows, likeness, sets, others)}
         tell(name, results[name])
         if n and name == "vector":
@@ -274,6 +279,20 @@ def measure(options: argparse.Namespace) -> None:
         options.json.write_text(
             json.dumps({"embedding": embedding.identity, "crystals": len(crystals), **results}, indent=1)
         )
+
+
+def tell_nearest(vectors: Table, crystals: Sequence[Crystal], others: Sequence[tuple[int, int]]) -> None:
+    """Print the other structures of one composition that are most alike, and whether one is in a cell of the other."""
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    matcher = StructureMatcher(attempt_supercell=True)
+    alike = {pair: float(vectors[pair[0]] @ vectors[pair[1]]) for pair in others}
+    for pair in sorted(others, key=lambda pair: -alike[pair])[:NEAREST]:
+        first, second = (crystals[k] for k in pair)
+        here, there = first.to_pymatgen(), second.to_pymatgen()
+        super_cell = matcher.fit(here, there) or matcher.fit(there, here)
+        what = "a supercell's distortion" if super_cell else ""
+        print(f"  {alike[pair]:.4f} {first.formula:16} {first.name} {second.name} {what}")
 
 
 def tell(name: str, rows: dict[str, float]) -> None:
