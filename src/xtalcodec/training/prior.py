@@ -20,7 +20,7 @@ from xtalcodec.io.read import Unusable
 from xtalcodec.latent_space.sample import draw
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.files import read
-from xtalcodec.priors.flow.network import FlowBatch, FlowNetwork
+from xtalcodec.priors.flow.network import CellBatch, FlowBatch, FlowNetwork
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.training import checkpoint
 from xtalcodec.training.crystals import torch_seed
@@ -51,9 +51,10 @@ class FlowLoss(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, batch: FlowBatch, dice: torch.Generator) -> dict[str, Tensor]:
-        """Return the losses."""
-        return self.network.loss(batch, dice)
+    def forward(self, batch: FlowBatch | None, cells: CellBatch, dice: torch.Generator) -> dict[str, Tensor]:
+        """Return the losses, without a batch those of compositions and cells alone."""
+        own = {} if batch is None else {"latents": self.network.loss(batch, dice)}
+        return own | self.network.cell_losses(cells, dice)
 
 
 def train_prior(
@@ -102,6 +103,7 @@ def train_prior(
     prior = _begun(source, recipe)
     network = prior.network.train()
     average = AveragedModel(network, multi_avg_fn=_Average(recipe.average))
+    network.latents.requires_grad_(recipe.latents)
     both = nn.ModuleDict({"network": network, "average": average})
     optimisers = open_optimisers(network, recipe.optimiser)
     judge, progress = Judge(codec, source, recipe, out), Progress()
@@ -123,13 +125,13 @@ def train_prior(
     saved = time.monotonic()
     for fraction in schedule(accelerator, progress, recipe.optimiser.length(len(source)), minutes):
         seed = [recipe.seed, progress.step, accelerator.process_index]
-        batch = source.batch(seed)
+        batch, cells = source.batch(seed) if recipe.latents else None, source.cell_batch(seed)
         dice = torch.Generator().manual_seed(torch_seed([*seed, 2]))
-        losses = model(batch, dice)
+        losses = model(batch, cells, dice)
         skipped = take_step(losses, model, accelerator, optimisers, recipe.optimiser, progress.step, fraction)
         average.update_parameters(network)
         progress.step += 1
-        progress.crystals += len(batch) * accelerator.num_processes
+        progress.crystals += len(cells if batch is None else batch) * accelerator.num_processes
         if report:
             report.step(progress, fraction, {**losses, "skipped": skipped})
         if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:

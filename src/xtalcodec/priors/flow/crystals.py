@@ -11,7 +11,7 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.priors.conditions import PriorError
 from xtalcodec.priors.flow.cells import cell_numbers
 from xtalcodec.priors.flow.facts import Facts
-from xtalcodec.priors.flow.network import FlowBatch
+from xtalcodec.priors.flow.network import CellBatch, FlowBatch
 from xtalcodec.priors.flow.parts import part_of
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.representations.batch import CrystalBatch
@@ -85,17 +85,14 @@ class FlowCrystals:
         part = torch.zeros_like(latent)
         if bool(given.any()):
             part[given] = self.codec.encode_batch(_rows(replace(whole, mask=kept), given), patches).mean
-        others = torch.from_numpy(rng.integers(0, len(self.crystals), CELLS))
-        return FlowBatch(
-            latent.float(),
-            whole.lattice,
-            patches,
-            self.facts[chosen].to(device),
-            part.float(),
-            given,
-            self.cells[others].to(device),
-            self.facts[others].to(device),
-        )
+        facts = self.facts[chosen].to(device)
+        return FlowBatch(latent.float(), whole.lattice, patches, facts, part.float(), given)
+
+    def cell_batch(self, seed: Sequence[int]) -> CellBatch:
+        """Draw cells of a step."""
+        chosen = torch.from_numpy(np.random.default_rng([*seed, 5]).integers(0, len(self.crystals), CELLS))
+        device = self.codec.device
+        return CellBatch(self.cells[chosen].to(device), self.facts[chosen].to(device))
 
     def _moved(self, crystal: Crystal, rng: np.random.Generator) -> Crystal:
         """The crystal, or its mirror image, on another origin."""

@@ -20,8 +20,21 @@ ONE: Patches = (1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
+class CellBatch:
+    """Cells of any grid, and what is known of them: what a step of training learns compositions and cells from."""
+
+    cells: Float[Tensor, "n 6"]
+    """Shapes, as `cell_numbers` gives them."""
+    facts: Facts
+
+    def __len__(self) -> int:
+        """Return the number of cells."""
+        return len(self.cells)
+
+
+@dataclass(frozen=True, slots=True)
 class FlowBatch:
-    """What a step of training learns from: crystals of one grid, and cells of any."""
+    """What a step of training learns latents from: crystals of one grid."""
 
     latent: Float[Tensor, "b patches latent"]
     lattice: Float[Tensor, "b 3 3"]
@@ -31,9 +44,6 @@ class FlowBatch:
     """Latent of what is given of each crystal."""
     given: Bool[Tensor, " b"]
     """Of which crystals a part is given."""
-    cells: Float[Tensor, "n 6"]
-    """Shapes of other crystals' cells, as `cell_numbers` gives them."""
-    cell_facts: Facts
 
     def __len__(self) -> int:
         """Return the number of crystals of the grid."""
@@ -100,8 +110,8 @@ class FlowNetwork(Network):
         """Facts with standardised properties: what the networks are told."""
         return replace(facts, properties=(facts.properties - self.property_mean) / self.property_deviation)
 
-    def loss(self, batch: FlowBatch, dice: torch.Generator) -> dict[str, Tensor]:
-        """Flow matching of latents and of cells, and the cross-entropy of compositions; their sum is what falls.
+    def loss(self, batch: FlowBatch, dice: torch.Generator) -> Tensor:
+        """Flow matching of latents.
 
         x(t) = (1 − t) noise + t data, and the velocity is to be data − noise (Lipman et al. 2023, arXiv 2210.02747,
         eq. 23 with σ = 0); t is logistic normal (Esser et al. 2024, arXiv 2403.03206, eq. 19).
@@ -113,19 +123,30 @@ class FlowNetwork(Network):
         dice
             What is told, noise and times.
         """
-        c, told = self.config, self.scaled(batch.facts.hidden(dice, self.config.unknown))
+        told = self.scaled(batch.facts.hidden(dice, self.config.unknown))
         z = (batch.latent - self.latent_mean) / self.latent_deviation
         part = (batch.part - self.latent_mean) / self.latent_deviation
         x, time, target = _on_the_way(z, dice)
         way = self.latents(x, time, self.latents.told([batch.patches], told, batch.lattice, part, batch.given))
+        return F.mse_loss(way, target)
+
+    def cell_losses(self, batch: CellBatch, dice: torch.Generator) -> dict[str, Tensor]:
+        """Flow matching of cells, and the cross-entropy of compositions.
+
+        Parameters
+        ----------
+        batch
+            Of any grids.
+        dice
+            What is told, noise and times.
+        """
         cells = (batch.cells - self.cell_mean) / self.cell_deviation
-        cell_told = self.scaled(batch.cell_facts.hidden(dice, c.unknown))
-        cell_x, cell_time, cell_target = _on_the_way(cells[:, None], dice)
-        cell_way = self.cells(cell_x, cell_time, self.cells.told([ONE], cell_told))
+        told = self.scaled(batch.facts.hidden(dice, self.config.unknown))
+        x, time, target = _on_the_way(cells[:, None], dice)
+        way = self.cells(x, time, self.cells.told([ONE], told))
         return {
-            "latents": F.mse_loss(way, target),
-            "cells": 0.2 * F.mse_loss(cell_way, cell_target),
-            "compositions": 0.1 * self.compositions.loss(batch.cell_facts, cell_told),
+            "cells": 0.2 * F.mse_loss(way, target),
+            "compositions": 0.1 * self.compositions.loss(batch.facts, told),
         }
 
 

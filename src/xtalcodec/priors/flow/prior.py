@@ -141,9 +141,10 @@ class FlowPrior(Prior):
         prior = cls.untrained(source, seed)
         optimiser = torch.optim.AdamW(prior.network.parameters(), lr=rate)
         for step in range(steps):
-            terms = prior.network.loss(source.batch([seed, step]), torch.Generator().manual_seed(seed + step))
+            dice, words = torch.Generator().manual_seed(seed + step), [seed, step]
+            terms = prior.network.cell_losses(source.cell_batch(words), dice)
             optimiser.zero_grad()
-            torch.stack([*terms.values()]).sum().backward()
+            torch.stack([prior.network.loss(source.batch(words), dice), *terms.values()]).sum().backward()
             optimiser.step()
         prior.network.half().float().eval()  # as it is kept
         return prior
