@@ -54,6 +54,16 @@ def test_recipes_that_ship_are_read(name):
         load(name, ["flow.widht=3"])
 
 
+def test_compositions_and_cells_are_trained_alone(codec, tmp_path):
+    first = train_prior(recipe(codec, "optimiser.steps=2"), SALTS, tmp_path / "first")
+    words = "optimiser.steps=4", "latents=false", "average=0", f"start={tmp_path / 'first' / 'last'}"
+    second = train_prior(recipe(codec, *words), SALTS, tmp_path / "second")
+    before, after = (prior.network.state_dict() for prior in (FlowPrior.load(tmp_path / "first" / "last"), second))
+    changed = {name.split(".")[0] for name, value in after.items() if not torch.equal(before[name], value)}
+    assert changed == {"cells", "compositions"}
+    assert len(first.about.elements) == len(second.about.elements)
+
+
 def test_a_training_starts_from_the_weights_of_another_of_the_same_latents(codec, tmp_path):
     first = train_prior(recipe(codec, "optimiser.steps=3"), SALTS, tmp_path / "first")
     start = f"start={tmp_path / 'first' / 'last'}"

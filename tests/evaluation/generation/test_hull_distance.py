@@ -10,6 +10,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation import hull as hulls
 from xtalcodec.evaluation.generation.hull import Hull, HullError, hull_energies
 from xtalcodec.evaluation.generation.memo import Memo
+from xtalcodec.evaluation.generation.pure_elements import pure
 from xtalcodec.evaluation.generation.staging import stages
 from xtalcodec.io.read import Unusable
 from xtalcodec.parallel import open_pool
@@ -83,6 +84,34 @@ def test_the_hull_that_ships_knows_phases_of_sodium_and_chlorine():
         assert hull.above(np.array([NA, CL]), salt) == pytest.approx(0, abs=1e-6)
         mixed = (2 * salt + 2 * chlorine) / 4
         assert hull.above(np.array([NA, CL, CL, CL]), mixed) == pytest.approx(0, abs=0.05)
+
+
+def test_elements_that_no_crystal_is_pure_of_are_relaxed_in_structures_of_others(tmp_path, monkeypatch):
+    """Of the made-up ends one has overlapping atoms and the lowest energy, one has not come to rest: neither counts."""
+
+    def made_up(crystal, _name, steps):
+        if not steps:
+            return {"energy": -3.0}
+        wide = 3 * np.cbrt(len(crystal)) * np.eye(3)
+        kind = ("rest", "hole", "on the way")[[one.name for one in pure(CL)].index(crystal.name) % 3]
+        lattice = wide / (5 if kind == "hole" else 1)
+        end = {"lattice": lattice.ravel().tolist(), "frac_coords": crystal.frac_coords.ravel().tolist()}
+        energy = {"rest": -1.0, "hole": -99.0, "on the way": -9.0}[kind]
+        end |= {"numbers": crystal.numbers.tolist(), "before": 0.0}
+        return end | {"energy": energy, "converged": kind != "on the way"}
+
+    monkeypatch.setattr(hulls, "relaxation", made_up)
+    monkeypatch.setattr(hulls, "check_potential", lambda _: None)
+    monkeypatch.setattr(hulls, "what_relaxes", lambda name, steps: f"{name} {steps}")
+    salt = Crystal(4 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([NA, CL]), "salt")
+    sodium = Crystal(4 * np.eye(3), np.zeros((1, 3)), np.array([NA]), "sodium")
+    with open_pool() as pool, Memo(tmp_path / "m.sqlite") as memo:
+        table = hull_energies(iter([salt, sodium]), ["fast"], memo, pool)
+    energy, name = table.lowest["fast", "Cl2"]
+    assert energy == -1.0
+    assert name.startswith("Cl in A_")
+    assert not table.failures
+    assert table.crystals == 2
 
 
 def test_the_lowest_energies_are_written_and_what_has_none_is_told(tmp_path, monkeypatch):

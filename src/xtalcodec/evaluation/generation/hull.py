@@ -11,9 +11,17 @@ from jaxtyping import Int
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.memo import Memo, crystal_hash, remembered
-from xtalcodec.evaluation.generation.potentials import POTENTIALS, check_potential, relaxation, what_relaxes
+from xtalcodec.evaluation.generation.potentials import (
+    POTENTIALS,
+    check_potential,
+    relaxation,
+    relaxed,
+    what_relaxes,
+)
+from xtalcodec.evaluation.generation.pure_elements import STEPS, pure
 from xtalcodec.geometry.elements import symbol
-from xtalcodec.io.read import Unusable
+from xtalcodec.geometry.room import room
+from xtalcodec.io.read import Unusable, quiet
 from xtalcodec.io.tables import write_rows
 from xtalcodec.parallel import Pool
 
@@ -110,11 +118,12 @@ class Hull:
         from pymatgen.core import Composition
 
         entries: dict[frozenset[str], dict[str, float]] = {}
-        for formula, energy in energies:
-            composition = Composition(formula)
-            lowest = entries.setdefault(frozenset(e.symbol for e in composition), {})
-            name = composition.reduced_formula
-            lowest[name] = min(energy, lowest.get(name, np.inf))
+        with quiet():  # pymatgen warns of elements without an electronegativity
+            for formula, energy in energies:
+                composition = Composition(formula)
+                lowest = entries.setdefault(frozenset(e.symbol for e in composition), {})
+                name = composition.reduced_formula
+                lowest[name] = min(energy, lowest.get(name, np.inf))
         return cls(potential, entries)
 
     def above(self, numbers: Int[np.ndarray, " sites"], energy: float) -> float:
@@ -142,13 +151,11 @@ def _diagram(hull: Hull, elements: frozenset[str]) -> "PhaseDiagram":
     missing = sorted(e for e in elements if frozenset((e,)) not in hull.entries)
     if missing:
         raise HullError(f"the hull has no crystal of pure {', '.join(missing)}")
-    entries = []
-    for own, formulas in hull.entries.items():
-        if own <= elements:
-            for formula, energy in formulas.items():
-                composition = Composition(formula)
-                entries.append(PDEntry(composition, energy * composition.num_atoms))
-    return PhaseDiagram(entries)
+    known = [pair for own, formulas in hull.entries.items() if own <= elements for pair in formulas.items()]
+    with quiet():
+        compositions = [Composition(formula) for formula, _ in known]
+        entries = [PDEntry(c, energy * c.num_atoms) for c, (_, energy) in zip(compositions, known, strict=True)]
+        return PhaseDiagram(entries)
 
 
 def hull_energies(
@@ -159,6 +166,8 @@ def hull_energies(
     progress: Callable[[int], None] | None = None,
 ) -> "HullTable":
     """Compute the energy of crystals as they are, and keep the lowest of each composition.
+
+    Elements that no crystal is pure of are relaxed in AFLOW's prototypes of elements.
 
     Parameters
     ----------
@@ -183,7 +192,28 @@ def hull_energies(
             found = remembered(memo, what_relaxes(name, 0), relaxation, tasks, pool, progress, chunk=4)
             for key, value in found.items():
                 table.take(good[key], name, value)
+    for name in potentials:
+        _add_elements(table, name, memo, pool, progress)
     return table
+
+
+def _add_elements(
+    table: "HullTable", potential: str, memo: Memo, pool: Pool, progress: Callable[[int], None] | None
+) -> None:
+    """Relax the elements that no crystal is pure of, in the structures of others."""
+    for z in table.lacking(potential):
+        tasks = {crystal_hash(crystal): (crystal, potential, STEPS) for crystal in pure(z)}
+        found = remembered(memo, what_relaxes(potential, STEPS), relaxation, tasks, pool, progress, chunk=1)
+        ended = {key: value for key, value in found.items() if _came_to_rest(value)}
+        for key, value in ended.items():
+            table.take(tasks[key][0], potential, value)
+        if not ended:
+            table.failures.append(Unusable(symbol(z), "no crystal is pure of it, and in no prototype it has an energy"))
+
+
+def _came_to_rest(value: dict[str, Any]) -> bool:
+    """Whether a relaxation ended with small forces and atoms apart: potentials have deep holes where atoms overlap."""
+    return "failure" not in value and value["converged"] and not room(relaxed(value).crystal).reasons
 
 
 @dataclass
@@ -215,6 +245,14 @@ class HullTable:
         entry = (value["energy"], crystal.name)
         key = (potential, crystal.formula)
         self.lowest[key] = min(entry, self.lowest.get(key, entry))
+
+    def lacking(self, potential: str) -> list[int]:
+        """Atomic numbers of elements that are in compounds with an energy, and have none of their own."""
+        from pymatgen.core import Composition
+
+        held = [Composition(formula).elements for name, formula in self.lowest if name == potential]
+        alone = {elements[0].Z for elements in held if len(elements) == 1}
+        return sorted({element.Z for elements in held for element in elements} - alone)
 
     def write(self, path: str | Path) -> int:
         """Write one row for every potential and composition, and return how many. All or nothing."""
