@@ -32,8 +32,9 @@ def hull(
 ) -> None:
     """Compute the energies of known crystals as they are; the lowest of each composition is kept.
 
-    `evaluate-samples --stability` takes the distance to the hull of these energies. Crystals are read as they are
-    needed, and a run that was killed goes on.
+    `evaluate-samples --stability` takes the distance to the hull of these energies. Elements that no crystal is pure of
+    are relaxed in AFLOW's prototypes of elements. Crystals are read as they are needed, and a run that was killed goes
+    on.
 
     Example: xtalcodec hull train.parquet --out hull.parquet --workers 8
     """
