@@ -52,7 +52,17 @@ class FlowLoss(nn.Module):
         self.network = network
 
     def forward(self, batch: FlowBatch | None, cells: CellBatch, dice: torch.Generator) -> dict[str, Tensor]:
-        """Return the losses, without a batch those of compositions and cells alone."""
+        """Return the losses.
+
+        Parameters
+        ----------
+        batch
+            Crystals of one grid; without them, compositions and cells alone learn.
+        cells
+            Of any grids.
+        dice
+            What is told, noise and times.
+        """
         own = {} if batch is None else {"latents": self.network.loss(batch, dice)}
         return own | self.network.cell_losses(cells, dice)
 
