@@ -74,7 +74,9 @@ class Hull:
         every = cls.all_of(path)
         if potential not in every:
             have = ", ".join(every) or "none"
-            raise ValueError(f"{path}: it has no energies of {potential}, but of {have}; `xtalcodec hull` computes them")
+            raise ValueError(
+                f"{path}: it has no energies of {potential}, but of {have}; `xtalcodec hull` computes them"
+            )
         return every[potential]
 
     @classmethod
