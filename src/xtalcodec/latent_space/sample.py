@@ -132,7 +132,7 @@ def _drawn(
         fresh = dict(zip((plan.number for plan in trying), flow.filled(trying, seed, temperature), strict=True))
         made = _decoded(codec, flow, trying, fresh)
         again = [p for p in trying if p.attempt + 1 < flow.sampler.tries and not made[p.number].came_out]
-        last = {number: one for number, one in made.items() if number not in {plan.number for plan in again}}
+        last = {number: made[number] for number in made.keys() - {plan.number for plan in again}}
         if kept is not None:
             kept.keep({number: one.code for number, one in last.items()})
         yield done | last

@@ -71,13 +71,13 @@ class Hull:
         OSError
             A file that cannot be read.
         """
-        every = cls.all_of(path)
-        if potential not in every:
-            have = ", ".join(every) or "none"
+        energies = _energies(path)
+        if potential not in energies:
+            have = ", ".join(energies) or "none"
             raise ValueError(
                 f"{path}: it has no energies of {potential}, but of {have}; `xtalcodec hull` computes them"
             )
-        return every[potential]
+        return cls.of(potential, energies[potential])
 
     @classmethod
     def all_of(cls, path: str | Path) -> "dict[str, Hull]":
@@ -95,24 +95,7 @@ class Hull:
         OSError
             A file that cannot be read.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        shipped = SHIPPED / str(path) / TABLE
-        file = shipped if shipped.is_file() else path
-        try:
-            there = pq.read_schema(file).names
-            lacking = [name for name in COLUMNS if name not in there]
-            if lacking:
-                raise ValueError(f"{path}: it is no table of a hull: no column {', '.join(lacking)}")
-            table = pq.read_table(file, columns=list(COLUMNS))
-        except pa.ArrowInvalid as error:
-            raise ValueError(f"{path}: it is no table of a hull: {error}") from error
-        energies: dict[str, list[tuple[str, float]]] = {}
-        for row in table.to_pylist():
-            energies.setdefault(row["potential"], []).append((row["composition"], row["energy_per_atom"]))
-        order = [*POTENTIALS, *sorted(energies.keys() - POTENTIALS.keys())]
-        return {name: cls.of(name, energies[name]) for name in order if name in energies}
+        return {name: cls.of(name, energies) for name, energies in _energies(path).items()}
 
     @classmethod
     def of(cls, potential: str, energies: Iterable[tuple[str, float]]) -> "Hull":
@@ -142,6 +125,28 @@ class Hull:
         composition = Composition({s: symbols.count(s) for s in set(symbols)})
         diagram = _diagram(self, frozenset(symbols))
         return energy - float(diagram.get_hull_energy_per_atom(composition))
+
+
+def _energies(path: str | Path) -> dict[str, list[tuple[str, float]]]:
+    """Formulas and energies of a table by potential, the fastest potential first."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    shipped = SHIPPED / str(path) / TABLE
+    file = shipped if shipped.is_file() else path
+    try:
+        there = pq.read_schema(file).names
+        lacking = [name for name in COLUMNS if name not in there]
+        if lacking:
+            raise ValueError(f"{path}: it is no table of a hull: no column {', '.join(lacking)}")
+        table = pq.read_table(file, columns=list(COLUMNS))
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path}: it is no table of a hull: {error}") from error
+    energies: dict[str, list[tuple[str, float]]] = {}
+    for row in table.to_pylist():
+        energies.setdefault(row["potential"], []).append((row["composition"], row["energy_per_atom"]))
+    order = [*POTENTIALS, *sorted(energies.keys() - POTENTIALS.keys())]
+    return {name: energies[name] for name in order if name in energies}
 
 
 @lru_cache(maxsize=256)

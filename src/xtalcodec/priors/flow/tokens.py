@@ -80,7 +80,8 @@ class JointBias:
     """Attention bias of one layer among tokens, which come first, and patches."""
 
     patches: LayerBias
-    known: Bool[Tensor, "b m"]
+    unseen: Bool[Tensor, "b m"]
+    """Tokens that say nothing are not looked at."""
     whole: Float[Tensor, "*b heads rows rows"] | None = None
     """All of it, where it is kept: the same at every step."""
 
@@ -96,29 +97,25 @@ class JointBias:
         known
             Which tokens say anything.
         """
+        unseen = ~known
         if len(patches) == 1:
-            lazy = cls(patches[0], known)
+            lazy = cls(patches[0], unseen)
             return replace(lazy, whole=lazy.rows(0, lazy.size)) if lazy.size**2 <= AT_ONCE else lazy
-        each = {one.patches: cls(one, known) for one in patches}
+        each = {one.patches: cls(one, unseen) for one in patches}
         most = max(one.size for one in each.values())
         padded = {grid: one.padded(most) for grid, one in each.items()}
-        return cls(patches[0], known, torch.stack([padded[one.patches] for one in patches]))
+        return cls(patches[0], unseen, torch.stack([padded[one.patches] for one in patches]))
 
     @property
     def size(self) -> int:
         """Rows: tokens and patches."""
-        return self.known.shape[1] + math.prod(self.patches.patches)
-
-    @property
-    def unseen(self) -> Bool[Tensor, "b m"]:
-        """Tokens that say nothing are not looked at."""
-        return ~self.known
+        return self.unseen.shape[1] + math.prod(self.patches.patches)
 
     def rows(self, start: int, stop: int) -> Float[Tensor, "*b heads queries rows"]:
         """Bias between some of the rows and all: tokens have no place."""
         if self.whole is not None:
             return self.whole[..., start:stop, :]
-        m = self.known.shape[1]
+        m = self.unseen.shape[1]
         near = self.patches.rows(max(0, start - m), max(0, stop - m))
         return nn.functional.pad(near, (m, 0, min(m, stop) - min(m, start), 0))
 
