@@ -10,6 +10,7 @@ import torch
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import LossConfig
 from xtalcodec.codecs.windows import decode_densities
+from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.generate import prepare, run
 from xtalcodec.datasets.views import ViewsConfig
@@ -70,11 +71,39 @@ def test_paint_is_exact_where_products_are_reduced(codec, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["hoffmann-unit-cell", "hoffmann-repeating", "hoffmann"])
-def test_recipes_begin_at_the_modes_of_their_window(name):
+def test_recipes_begin_at_the_linear_code_of_their_window(name):
     config = load(name).codec
     assert config.network.points == 16
     assert config.network.reader == "both"
-    assert (config.network.compact.spread > 0) == (config.representation.kind == "unit_cell")
+    expected = {"unit_cell": "modes", "repeating": "lattice"}
+    assert config.network.compact.shortcut == expected[config.representation.kind]
+
+
+def test_windows_that_repeat_are_told_their_lattice(prototypes):
+    """Before anything is learnt they are their structure factors, and least squares find the sites of the cell."""
+    torch.manual_seed(0)
+    recipe = load("hoffmann-repeating", SMALL)
+    codec = open_codec(replace(recipe.codec, elements=tuple(range(1, 95))))
+    codec.find_by("density")
+    scores = window_summary(measure(codec, [SALT, *prototypes[3:5]], refine=False))
+    assert scores["count_per_window"] == scores["species_per_atom"] == 1
+    assert scores["density_mse_percentiles"]["80"] < 1e-4
+    alone = window_summary(measure(codec, [SALT], refine=False, from_density=True))
+    assert alone["count_per_window"] == 1
+    with pytest.raises(SettingsError, match=r"shortcut=lattice is for windows that repeat"):
+        open_codec(load("hoffmann-unit-cell", ["codec.network.compact.shortcut=lattice"]).codec)
+
+
+def test_a_store_tells_lattices_too(tmp_path, prototypes):
+    crystals = [c for c in prototypes if len(c) < 6][:4]
+    recipe = load("hoffmann-repeating", SMALL)
+    window = recipe.codec.representation
+    window = replace(window, window=replace(window.window, points=16))
+    here = Pool(InProcess(), 1)
+    run(prepare(tmp_path / "s.zarr", crystals, ViewsConfig(window, views=1), here), here)
+    train(recipe, crystals, crystals[:2], tmp_path / "run", device="cpu", store=tmp_path / "s.zarr")
+    (line,) = [json.loads(x) for x in (tmp_path / "run" / "curve.jsonl").read_text().splitlines()]
+    assert line["val/density_mse_50"] < 0.01
 
 
 def test_training_from_a_store_on_sixteen_points(tmp_path, prototypes):

@@ -14,7 +14,6 @@ from xtalcodec.crystal import CrystalError
 from xtalcodec.evaluation.matching import compare_atoms
 from xtalcodec.networks.modes import Linear, LinearConfig
 from xtalcodec.representations.periodic import PeriodicConfig
-from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.window_field import WindowConfig
 from xtalcodec.testing import crystals
 from xtalcodec.training.loop import train
@@ -110,10 +109,8 @@ def test_a_cell_that_does_not_come_back_is_tried_beside_the_middle(codec, protot
 
 
 def test_other_representations_are_refused():
-    with pytest.raises(SettingsError, match=r"'linear' works on unit_cell, not on .*kind=periodic"):
+    with pytest.raises(SettingsError, match=r"'linear' works on unit_cell or repeating, not on .*kind=periodic"):
         open_codec(CodecConfig("no", PeriodicConfig(), LinearConfig()))
-    with pytest.raises(SettingsError, match=r"'linear' works on unit_cell, not on .*kind=repeating"):
-        open_codec(CodecConfig("no", RepeatingConfig(), LinearConfig()))
 
 
 def test_another_length_is_one_command_away(tmp_path, prototypes):

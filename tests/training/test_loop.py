@@ -29,6 +29,11 @@ SMALL = [
     "optimiser.patches=64", "optimiser.warmup=2", "sample=2", "precision=fp32",
 ]  # fmt: skip
 
+DECODER = (
+    "decoder.", "from_latent.", "lattice_out.", "norm_out.", "level.", "geometry.", "appearance.", "species_head.",
+    "sharing_head.",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def crystals(prototypes):
@@ -262,3 +267,22 @@ def test_a_step_whose_gradient_overflows_is_skipped_and_noted(overflows):
     assert terms["skipped"] == overflows
     assert (model.weight.item() == 1) == overflows
     assert model.weight.grad is None
+
+
+def test_a_frozen_encoder_says_the_same_after_training(tmp_path, crystals):
+    """Latents, and what stands on them, stay; the decoder learns."""
+    small = [*SMALL, "optimiser.steps=3", "optimiser.warmup=1"]
+    before = train(load("mp", small), crystals, crystals[:2], tmp_path / "first", device="cpu")
+    recipe = load("mp", [*small, f"start={tmp_path / 'first'}", "frozen=encoder"])
+    train(recipe, crystals, crystals[:2], tmp_path / "second", device="cpu")
+    start, after = (Codec.from_pretrained(tmp_path / name) for name in ("first", "second"))
+    for old, new in zip(
+        start.encode(crystals[:3], refine=False), after.encode(crystals[:3], refine=False), strict=True
+    ):
+        np.testing.assert_array_equal(old.z, new.z)
+    changed = {k for k, v in after.network.state_dict().items() if not torch.equal(v, start.network.state_dict()[k])}
+    assert changed
+    assert all(k.startswith(DECODER) for k in changed)
+    assert before.identity != after.identity
+    with pytest.raises(TrainingError, match=r"frozen=encoder: give start=CODEC"):
+        train(load("mp", [*small, "frozen=encoder"]), crystals, crystals[:2], tmp_path / "third", device="cpu")

@@ -47,6 +47,12 @@ class SegmentedSpecies:
         return np.log((1 - DOUBT) * species + DOUBT / HEAVIEST)
 
 
+def segmented_species(logits: Float[Tensor, "b species n n n"], window: WindowConfig) -> list[SegmentedSpecies]:
+    """What segmentations say of the species at any place, see `read_both`."""
+    with torch.no_grad():
+        return [SegmentedSpecies(p, window) for p in logits.double().sigmoid().cpu().numpy()]
+
+
 def read_both(
     density: Float[Tensor, "b n n n"],
     logits: Float[Tensor, "b species n n n"],
@@ -69,15 +75,12 @@ def read_both(
     balls
         How atoms are read off the segmentation.
     """
-    with torch.no_grad():
-        probability = logits.double().sigmoid().cpu().numpy()
     basis = visible(window, fit)
+    parts = segmented_species(logits, window), read_segmentation(logits, window, balls)
     found = []
-    for n, p, seen in zip(
-        density.detach().double().cpu().numpy(), probability, read_segmentation(logits, window, balls), strict=True
-    ):
+    for n, species, seen in zip(density.detach().double().cpu().numpy(), *parts, strict=True):
         start = Atomic(seen.positions, seen.numbers.astype(np.float64))
-        field, species = basis.project(n), SegmentedSpecies(p, window)
+        field = basis.project(n)
         begun, afresh = (read_modes(field, basis, fit, atoms, species) for atoms in (start, None))
         found.append(afresh if _better(afresh, begun) else begun)
     return found

@@ -168,12 +168,36 @@ class Contract(ABC):
         """Return losses and metrics of views that are painted already, see `loss`."""
         raise TypeError(f"the codec {self.config.name!r} learns from crystals, not from painted views")
 
-    def decode_density(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, "b n n n"]:  # noqa: ARG002
-        """Density that the network decodes, in e/Å³."""
+    def decode_density(
+        self,
+        z: Float[Tensor, "b patches latent"],  # noqa: ARG002
+        lattice: Float[Tensor, "b 3 3"] | None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "b n n n"]:
+        """Density that the network decodes, in e/Å³.
+
+        Parameters
+        ----------
+        z
+            Latents.
+        lattice
+            Cell vectors of the crystals in the window, rows in Å, for networks that are told them.
+        """
         raise TypeError(f"the codec {self.config.name!r} decodes atoms only")
 
-    def encode_density(self, density: Float[Tensor, "b n n n"]) -> DiagonalGaussian:  # noqa: ARG002
-        """Distribution of the latents of densities in e/Å³."""
+    def encode_density(
+        self,
+        density: Float[Tensor, "b n n n"],  # noqa: ARG002
+        lattice: Float[Tensor, "b 3 3"] | None = None,  # noqa: ARG002
+    ) -> DiagonalGaussian:
+        """Distribution of the latents of densities.
+
+        Parameters
+        ----------
+        density
+            e/Å³.
+        lattice
+            As of `decode_density`.
+        """
         raise TypeError(f"the codec {self.config.name!r} encodes atoms only")
 
     def find_by(self, name: str) -> None:

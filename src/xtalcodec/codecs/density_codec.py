@@ -46,7 +46,7 @@ class DensityCodec(Codec):
     ) -> DiagonalGaussian:
         """Paint the paper's density and encode it."""
         density = self.view.density(batch)
-        return self.encode_density(density if scale is None else density * scale.view(-1, 1, 1, 1))
+        return self.encode_density(density if scale is None else density * scale.view(-1, 1, 1, 1), batch.seen)
 
     def _on_torus(self, atoms: FoundAtoms) -> FoundAtoms:
         """Atoms in Å as fractions of the torus, those outside of the window left out."""

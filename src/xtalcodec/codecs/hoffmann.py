@@ -11,10 +11,12 @@ from torch import Tensor
 from xtalcodec.atom_finders.density import CLOSED, OPEN, DensityConfig, read_density
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.segmentation import SegmentationConfig, read_segmentation
-from xtalcodec.atom_finders.segmented_density import read_both
+from xtalcodec.atom_finders.segmented_density import read_both, segmented_species
+from xtalcodec.atom_finders.structure_factors import read_waves
 from xtalcodec.codecs.contract import NOTHING, Known, Terms
 from xtalcodec.codecs.density_codec import DensityCodec
 from xtalcodec.codecs.settings import CodecConfig, LossConfig
+from xtalcodec.config import SettingsError
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.hoffmann import Hoffmann, HoffmannConfig
 from xtalcodec.representations.base import Patches
@@ -22,6 +24,7 @@ from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.interpolation import DECODED, exact, resampled
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
+from xtalcodec.representations.waves import Waves
 from xtalcodec.representations.window import Window
 from xtalcodec.representations.window_field import PaintedBatch, species_map
 
@@ -52,6 +55,11 @@ class HoffmannCodec(DensityCodec):
         """The window on the networks' own points, as training sees it."""
         return replace(self.view.config, window=self.network.window).open()
 
+    @property
+    def told_lattice(self) -> bool:
+        """Whether the networks are told the crystal's lattice."""
+        return self.config.network.compact.shortcut == "lattice"  # type: ignore[attr-defined] # as `networks` says
+
     def find_by(self, name: str) -> None:
         """Have atoms found by the segmentation, by the density or by both."""
         if name not in self.finders:
@@ -60,39 +68,55 @@ class HoffmannCodec(DensityCodec):
 
     def _open_network(self) -> Hoffmann:
         """Make the networks, channels last: a quarter faster."""
+        if self.told_lattice and not isinstance(self.config.representation, RepeatingConfig):
+            raise SettingsError(
+                "codec.network.compact.shortcut=lattice is for windows that repeat: codec.representation.kind=repeating"
+            )
         network = Hoffmann(self.config.network, self.config.representation.window)  # type: ignore[arg-type,attr-defined]
         return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
-    def encode_density(self, density: Float[Tensor, "b n n n"]) -> DiagonalGaussian:
+    def encode_density(
+        self, density: Float[Tensor, "b n n n"], lattice: Float[Tensor, "b 3 3"] | None = None
+    ) -> DiagonalGaussian:
         """Encode densities on the window's points."""
         density = resampled(density, self.view.field, self.network.window.points)
-        parts = [self.network.vae.encode(n) for n in density.split(AT_ONCE)]
+        parts = [self.network.vae.encode(*part) for part in _in_parts(density, lattice)]
         mean, log_var = (torch.cat([getattr(p, name) for p in parts])[:, None] for name in ("mean", "log_var"))
         return DiagonalGaussian(mean, log_var)
 
-    def decode_density(self, z: Float[Tensor, "b 1 latent"]) -> Float[Tensor, "b n n n"]:
+    def decode_density(
+        self, z: Float[Tensor, "b 1 latent"], lattice: Float[Tensor, "b 3 3"] | None = None
+    ) -> Float[Tensor, "b n n n"]:
         """Decode the density, on the window's points."""
-        own = torch.cat([self._decoded(part) for part in z[:, 0].split(AT_ONCE)])
+        own = torch.cat([self.network.vae.decode(*part) for part in _in_parts(z[:, 0], lattice)])
         return resampled(own, self.network.window, self.view.field.points, DECODED).clamp_min(0)
-
-    def _decoded(self, z: Float[Tensor, "b latent"]) -> Float[Tensor, "b n n n"]:
-        """Decode the density on the networks' own points."""
-        return self.network.vae.decode(z)
 
     def find_atoms(
         self,
         z: Float[Tensor, "b 1 latent"],
-        lattice: Float[Tensor, "b 3 3"],  # noqa: ARG002
+        lattice: Float[Tensor, "b 3 3"],
         patches: Patches,  # noqa: ARG002
         known: Known = NOTHING,  # noqa: ARG002
     ) -> list[FoundAtoms]:
         """Decode the density and read it, its segmentation, or both."""
-        densities = (self._decoded(part) for part in z[:, 0].split(AT_ONCE))
-        return [self._on_torus(atoms) for density in densities for atoms in self._in_window(density)]
+        found = (
+            atoms
+            for part, cell in _in_parts(z[:, 0], lattice)
+            for atoms in self._in_window(self.network.vae.decode(part, cell), cell)
+        )
+        return [self._on_torus(atoms) for atoms in found]
 
-    def _in_window(self, density: Float[Tensor, "b n n n"]) -> Iterator[FoundAtoms]:
+    def _in_window(
+        self, density: Float[Tensor, "b n n n"], lattice: Float[Tensor, "b 3 3"] | None
+    ) -> Iterator[FoundAtoms]:
         """Atoms of decoded densities, in Å from the window's corner."""
         window, network = self.network.window, self.network
+        if self.told_lattice and self.finder != "segmentation":
+            waves = Waves.of(lattice, window, network.config.latent)  # type: ignore[arg-type] # which decoding has seen
+            z = waves.project(density, network.config.latent)
+            seen = None if self.finder == "density" else segmented_species(network.logits(density), window)
+            yield from read_waves(waves, z, window, network.config.noise, seen)
+            return
         fit = self._fit(network.config)
         if self.finder == "density":
             yield from read_density(density, window, fit)
@@ -111,9 +135,18 @@ class HoffmannCodec(DensityCodec):
         """(1) Paint, in full precision, (2) decode, (3) compare."""
         canvas = self.canvas
         with exact(batch.lattice):
-            painted = PaintedBatch(canvas.density(batch), species_map(canvas.atoms(batch), canvas.field))
+            seen = batch.lattice if batch.seen is None else batch.seen
+            painted = PaintedBatch(canvas.density(batch), species_map(canvas.atoms(batch), canvas.field), seen)
         return self.loss_of_painted(painted)
 
     def loss_of_painted(self, batch: PaintedBatch) -> tuple[Terms, Terms]:
         """(1) Decode, (2) compare."""
-        return self.network.loss(self.network(batch.density), batch.density, batch.species_map), {}
+        decoded = self.network(batch.density, batch.cell)
+        return self.network.loss(decoded, batch.density, batch.species_map), {}
+
+
+def _in_parts(some: Tensor, lattice: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Densities or latents with their lattices, a few at a time."""
+    parts = some.split(AT_ONCE)
+    lattices = [None] * len(parts) if lattice is None else lattice.split(AT_ONCE)
+    yield from zip(parts, lattices, strict=True)

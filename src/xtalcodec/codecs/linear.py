@@ -31,12 +31,20 @@ class LinearCodec(DensityCodec):
         """Choose the modes."""
         return Linear(self.config.network, self.config.representation.window)  # type: ignore[arg-type,attr-defined]
 
-    def encode_density(self, density: Float[Tensor, "b n n n"]) -> DiagonalGaussian:
+    def encode_density(
+        self,
+        density: Float[Tensor, "b n n n"],
+        lattice: Float[Tensor, "b 3 3"] | None = None,  # noqa: ARG002
+    ) -> DiagonalGaussian:
         """Project onto the modes; the distribution has no spread."""
         z = self.network.encode(density)[:, None]
         return DiagonalGaussian(z, torch.full_like(z, -torch.inf))
 
-    def decode_density(self, z: Float[Tensor, "b 1 latent"]) -> Float[Tensor, "b n n n"]:
+    def decode_density(
+        self,
+        z: Float[Tensor, "b 1 latent"],
+        lattice: Float[Tensor, "b 3 3"] | None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "b n n n"]:
         """Sum the modes."""
         return self.network.decode(z[:, 0])
 

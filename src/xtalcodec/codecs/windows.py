@@ -30,23 +30,35 @@ def window_of(codec: Codec) -> Window:
 
 @torch.no_grad()
 def encode_densities(
-    codec: Codec, densities: Sequence[Float[np.ndarray, "n n n"]]
+    codec: Codec,
+    densities: Sequence[Float[np.ndarray, "n n n"]],
+    lattices: Sequence[Float[np.ndarray, "3 3"]] | None = None,
 ) -> Float[np.ndarray, "b patches latent"]:
     """Latents of densities alone, as the paper paints them: e/Å³ on the window's points.
 
     The paper's network and the linear code take them as they are. For ours, Gaussians of known width tell which atoms
     they are of: these are read by least squares (`atom_finders/density.py`) and painted as the codec does.
 
+    Parameters
+    ----------
+    codec
+        Of windows.
+    densities
+        One for each window.
+    lattices
+        Cell vectors of the crystals in the windows, rows in Å, for a codec that is told them (`hoffmann-repeating`).
+
     Raises
     ------
     TypeError
-        A codec whose representation is no window.
+        A codec whose representation is no window, or one that is told the lattice, without lattices.
     ValueError
         A density that is not finite.
     """
     window = window_of(codec)
     if codec.encodes_density:
-        return codec.encode_density(torch.from_numpy(np.stack(densities)).float().to(codec.device)).mean.cpu().numpy()
+        given = [np.stack(some) for some in (densities, lattices) if some is not None]
+        return codec.encode_density(*(torch.from_numpy(x).float().to(codec.device) for x in given)).mean.cpu().numpy()
     found = read_density(np.stack(densities), window.field, CLOSED if window.closed else OPEN)
     nowhere = (np.eye(3), np.zeros(3), np.eye(3))
     views = [View(a.positions, a.numbers, np.arange(len(a)), *nowhere) for a in found]
@@ -80,6 +92,6 @@ def decode_densities(codec: Codec, latents: LatentSet) -> list[Float[np.ndarray,
     """
     window_of(codec)
     result: dict[int, Float[np.ndarray, "n n n"]] = {}
-    for indices, _, z, _ in codec.batches(latents):
-        result |= dict(zip(indices, codec.decode_density(z).cpu().numpy(), strict=True))
+    for indices, _, z, lattice in codec.batches(latents):
+        result |= dict(zip(indices, codec.decode_density(z, lattice).cpu().numpy(), strict=True))
     return [result[k] for k in range(len(latents))]

@@ -111,7 +111,7 @@ def measure(
     lying = [p.crystal.translated(code.origin) for p, code in zip(placed.values(), latents, strict=True)]
     fields = [window.true_density(crystal) for crystal in lying]
     if from_density:
-        read = encode_densities(codec, fields)
+        read = encode_densities(codec, fields, [crystal.lattice for crystal in lying])
         latents = replace(latents, codes=tuple(replace(c, z=z) for c, z in zip(latents, read, strict=True)))
     found = decode_windows(codec, latents)
     decoded = codec.decode_crystals(latents)

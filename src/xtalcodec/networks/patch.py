@@ -160,7 +160,7 @@ class PatchNetwork(Network):
             x = block(x, bias[k])
         latent = self.to_latent(self.norm_in(x)).float()
         if self.config.noise:
-            if self.training:
+            if self.training and self.to_latent.weight.requires_grad:
                 self._follow(latent.detach())
             mean = (latent - self.latent_mean) / self.latent_deviation
             return DiagonalGaussian(mean, torch.full_like(mean, EXACT))
@@ -213,6 +213,12 @@ class PatchNetwork(Network):
         x = self.norm_out(x)
         geometry = self.spread(self.geometry(x).float(), patches)
         return DecodedField(geometry[..., 0], geometry[..., 1:], self.spread(self.appearance(x).float(), patches))
+
+    def freeze_encoder(self) -> None:
+        """Let the decoder alone learn: latents stay what they are. The attention bias, which both share, stays too."""
+        encoder = (self.weights, self.embed, self.lattice_in, self.bias, self.encoder, self.norm_in, self.to_latent)
+        for part in encoder:
+            part.requires_grad_(False)
 
     @torch.no_grad()
     def calibrate(self, latent: Float[Tensor, "n latent"]) -> None:

@@ -26,6 +26,8 @@ class CrystalBatch:
     """True where there is a site."""
     occupancies: Float[Tensor, "b sites columns"] | None = None
     """Share of each element, by its Z, and in column 0 of what is empty; None where every site is one element's."""
+    seen: Float[Tensor, "b 3 3"] | None = None
+    """Of windows: cell vectors of the crystals that they show, rows in Å; None where `lattice` is the crystal's own."""
 
     def __len__(self) -> int:
         """Return the number of crystals."""
@@ -93,4 +95,5 @@ class CrystalBatch:
         """Return the batch on another device."""
         lattice, frac, numbers, mask = (x.to(device) for x in (self.lattice, self.frac_coords, self.numbers, self.mask))
         shares = self.occupancies if self.occupancies is None else self.occupancies.to(device)
-        return CrystalBatch(lattice, frac, numbers, mask, shares)
+        seen = self.seen if self.seen is None else self.seen.to(device)
+        return CrystalBatch(lattice, frac, numbers, mask, shares, seen)

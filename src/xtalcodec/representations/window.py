@@ -115,7 +115,9 @@ class Window(Representation):
         inside = [view.inside(self.field.edge, self.config.reach) for view in views]
         frac = [self.fractions(v.positions[k]) for v, k in zip(views, inside, strict=True)]
         numbers = [v.numbers[k] for v, k in zip(views, inside, strict=True)]
-        return CrystalBatch.pad(np.stack([self.edge * np.eye(3)] * len(views)), frac, numbers, device)
+        batch = CrystalBatch.pad(np.stack([self.edge * np.eye(3)] * len(views)), frac, numbers, device)
+        cells = torch.from_numpy(np.stack([v.lattice for v in views])).float().to(device)
+        return replace(batch, seen=cells)
 
     def random_views(self, crystals: CrystalBatch, rng: np.random.Generator) -> CrystalBatch:
         """Turn each crystal uniformly over SO(3) and move it to a random origin."""

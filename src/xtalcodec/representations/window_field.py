@@ -107,6 +107,8 @@ class PaintedBatch:
     """e/Å³."""
     species_map: UInt8[Tensor, "b n n n"]
     """Atomic numbers; 0 where there is no atom."""
+    cell: Float[Tensor, "b 3 3"]
+    """Cell vectors of the crystals in the window, rows in Å."""
 
     def __len__(self) -> int:
         """Return the number of views."""
@@ -114,7 +116,7 @@ class PaintedBatch:
 
     def to(self, device: str | torch.device) -> "PaintedBatch":
         """Return the batch on another device."""
-        return PaintedBatch(self.density.to(device), self.species_map.to(device))
+        return PaintedBatch(self.density.to(device), self.species_map.to(device), self.cell.to(device))
 
 
 def axis(

@@ -73,7 +73,8 @@ def check_codec(config: CodecConfig, crystals: Sequence[Crystal], folder: Path) 
             assert ((coordinates >= 0) & (coordinates < 1)).all()
             assert 0 <= decoded.confidence <= 1
     if codec.window is not None and codec.decodes_density:
-        assert codec.decode_density(torch.from_numpy(latents[0].z)[None]).shape[1:] == (codec.window.field.points,) * 3
+        z, lattice = (torch.tensor(x).float()[None] for x in (latents[0].z, latents[0].lattice))
+        assert codec.decode_density(z, lattice).shape[1:] == (codec.window.field.points,) * 3
     if codec.trainable:
         _check_learns(codec, crystals)
     _check_saved(codec, crystals, folder)
@@ -108,7 +109,9 @@ def _check_saved(codec: Codec, crystals: Sequence[Crystal], folder: Path) -> Non
 def check_prior(
     kind: type[Prior], codec: Codec, crystals: Sequence[Crystal], folder: Path, settings: Mapping[str, Any]
 ) -> None:
-    """Samples follow from the seed, more of them begin with the same, and a saved prior gives them again.
+    """Samples follow from the seed, more of them begin with the same but for rounding, and a saved prior repeats them.
+
+    Processors round products of matrices differently with the number of their rows.
 
     Parameters
     ----------
@@ -128,9 +131,10 @@ def check_prior(
     prior.save(folder)
     again = kind.load(folder).sample(2, 1)
     for k in range(2):
-        for same in (many, again):
-            np.testing.assert_array_equal(few[k].z, same[k].z)
-            np.testing.assert_array_equal(few[k].lattice, same[k].lattice)
+        np.testing.assert_array_equal(few[k].z, again[k].z)
+        np.testing.assert_array_equal(few[k].lattice, again[k].lattice)
+        np.testing.assert_allclose(few[k].z, many[k].z, atol=1e-5)
+        np.testing.assert_allclose(few[k].lattice, many[k].lattice, atol=1e-5)
         assert not np.array_equal(few[k].z, other[k].z)
         assert np.linalg.det(few[k].lattice) > 0
 

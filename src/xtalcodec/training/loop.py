@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.facts import provenance
+from xtalcodec.codecs.patch import PatchCodec
 from xtalcodec.codecs.registry import class_of, open_codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.training import checkpoint
@@ -86,8 +87,7 @@ def train(
     accelerator.wait_for_everyone()
     torch.manual_seed(recipe.seed)
     codec = open_codec(recipe.codec, accelerator.device)
-    if recipe.start:
-        _start(codec, recipe.start)
+    _start(codec, recipe)
     if not codec.trainable:
         return _without_training(codec, recipe, val, out, facts or {}, main)
     codec.network.train()
@@ -130,12 +130,17 @@ def train(
     return codec
 
 
-def _start(codec: Codec, name: str) -> None:
-    """Begin with the weights of another codec."""
-    try:
-        take_over(codec, Codec.from_pretrained(name))
-    except ValueError as error:
-        raise TrainingError(f"start={name}: {error}") from error
+def _start(codec: Codec, recipe: Recipe) -> None:
+    """Begin with the weights of another codec, whose encoder may be kept."""
+    if recipe.start:
+        try:
+            take_over(codec, Codec.from_pretrained(recipe.start))
+        except ValueError as error:
+            raise TrainingError(f"start={recipe.start}: {error}") from error
+    if recipe.frozen:
+        if not (recipe.start and isinstance(codec, PatchCodec)):
+            raise TrainingError("frozen=encoder: give start=CODEC, a patch network's, whose encoder is to be kept")
+        codec.network.freeze_encoder()
 
 
 def _without_training(

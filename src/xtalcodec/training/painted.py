@@ -43,7 +43,7 @@ class PaintedViews:
         from xtalcodec.datasets import stores
         from xtalcodec.datasets.field_store import FieldStore
 
-        store = FieldStore(path, ["density", "species_map"])
+        store = FieldStore(path, ["density", "species_map", "lattice"])
         _check_painted_alike(path, store.settings, window)
         views, _ = store.split(held_out)
         heavy = np.asarray(stores.load(path, "numbers")[:]).max(1) > heaviest
@@ -62,8 +62,9 @@ class PaintedViews:
         """Draw views."""
         chosen = np.random.default_rng(list(seed)).integers(0, len(self.views), self.size)
         rows = [self.views[int(k)] for k in chosen]
-        density, species_map = (torch.stack([row[name] for row in rows]) for name in ("density", "species_map"))
-        return PaintedBatch(density, species_map), (1, 1, 1)
+        names = "density", "species_map", "lattice"
+        density, species_map, lattice = (torch.stack([row[name] for row in rows]) for name in names)
+        return PaintedBatch(density, species_map, lattice.float()), (1, 1, 1)
 
 
 def _check_painted_alike(path: Path, settings: Mapping[str, Any], window: Window) -> None:

@@ -38,6 +38,8 @@ class Recipe:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     start: str = ""
     """A codec whose weights of the same name and shape training starts from."""
+    frozen: Literal["", "encoder"] = ""
+    """"encoder": the decoder alone learns, so that latents, and what stands on them, stay what they are."""
     seed: Annotated[int, Field(ge=0)] = 0
     held_out: Share = 0.0
     """Share of a store's crystals, by their names, that training from one leaves out with all of their views."""

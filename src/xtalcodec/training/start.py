@@ -17,7 +17,7 @@ BATCHES = 40
 def take_over(codec: Codec, other: Codec) -> None:
     """Take over what another codec's network has learnt, where it fits.
 
-    A patch network with more layers says at first what the other says: layers that are new add nothing.
+    A patch network with more layers or features says at first what the other says: what is new adds nothing.
 
     Raises
     ------
@@ -34,9 +34,11 @@ def take_over(codec: Codec, other: Codec) -> None:
 
 
 def _grown(codec: PatchCodec, other: PatchCodec, own: State, given: State) -> State:
-    """The other network's state with layers that add nothing after its own."""
+    """The other network's state with layers and features that add nothing after its own."""
     new, old = codec.network.config, other.network.config
     given = {key: value.to(codec.device) for key, value in given.items()}
+    if old.features < new.features and old.patch == new.patch:
+        given |= _more_features(own, given, new.features, old.features)
     for part, more, fewer in (
         ("encoder", new.encoder_layers, old.encoder_layers),
         ("decoder", new.decoder_layers, old.decoder_layers),
@@ -61,6 +63,20 @@ def _grown(codec: PatchCodec, other: PatchCodec, own: State, given: State) -> St
     return given
 
 
+def _more_features(own: State, given: State, new: int, old: int) -> State:
+    """What makes and reads features of voxels: the new ones are made at random, and not read yet."""
+    result = {}
+    for key in ("appearance.weight", "appearance.bias"):
+        made = own[key].clone().unflatten(0, (-1, new))
+        made[:, :old] = given[key].unflatten(0, (-1, old))
+        result[key] = made.flatten(0, 1)
+    for key in ("species_head.0.weight", "sharing_head.0.weight"):
+        if key in own and key in given:
+            result[key] = torch.zeros_like(own[key])
+            result[key][:, :old] = given[key]
+    return result
+
+
 @torch.no_grad()
 def calibrate(codec: Codec, source: TrainingCrystals | PaintedViews, seed: int) -> None:
     """Give the latent of a network that knows of noise unit variance, by the training crystals.
@@ -68,13 +84,16 @@ def calibrate(codec: Codec, source: TrainingCrystals | PaintedViews, seed: int) 
     Parameters
     ----------
     codec
-        Whose encoder and decoder are scaled; what it decodes stays the same. Any other codec is left as it is.
+        Whose encoder and decoder are scaled; what it decodes stays the same. Any other codec is left as it is, and one
+        whose encoder does not learn.
     source
         Batches to take the scale from.
     seed
         Of the batches.
     """
     if not (isinstance(codec, PatchCodec) and codec.network.config.noise and isinstance(source, TrainingCrystals)):
+        return
+    if not codec.network.to_latent.weight.requires_grad:
         return
     training = codec.network.training
     codec.network.eval()

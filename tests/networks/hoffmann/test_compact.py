@@ -12,6 +12,8 @@ from xtalcodec.networks.hoffmann.compact import BRIGHT, folded, unfolded
 from xtalcodec.networks.hoffmann.losses import excluding, segmentation_loss
 from xtalcodec.networks.hoffmann.periodic_table import SpeciesLogits, places
 from xtalcodec.networks.modes import Linear, LinearConfig
+from xtalcodec.networks.waves import Periodic
+from xtalcodec.representations.waves import Waves
 from xtalcodec.representations.window_field import View, ViewBatch, WindowConfig, density, species_map
 
 SMALL = HoffmannConfig(
@@ -38,7 +40,21 @@ def test_training_begins_at_the_linear_code(views):
     decoded = network(views[0])
     torch.testing.assert_close(decoded.density, linear.decode(linear.encode(views[0])).relu(), atol=ROUNDING, rtol=0)
     assert decoded.latent.mean.shape == (4, 60)
-    assert not any("modal.vectors" in name for name in network.state_dict()), "modes are no weights"
+    assert not any("vectors" in name for name in network.state_dict()), "modes are no weights"
+
+
+def test_training_begins_at_the_structure_factors_of_lattices():
+    torch.manual_seed(0)
+    config = replace(SMALL, latent=300, compact=CompactConfig(shortcut="lattice"))
+    network = Hoffmann(config, WINDOW).eval()
+    cells = torch.stack([4.0 * torch.eye(3), torch.diag(torch.tensor([3.0, 5.0, 6.0]))])
+    fields = Waves.of(cells, WINDOW, 300).restore(0.3 * torch.randn(2, 300)) + 2
+    fields = fields.clamp_min(0)
+    periodic = Periodic(300, WINDOW)
+    expected = periodic.decode(periodic.encode(fields, cells), cells).relu()
+    torch.testing.assert_close(network(fields, cells).density, expected, atol=ROUNDING, rtol=0)
+    with pytest.raises(TypeError, match="told the crystal's lattice"):
+        network(fields)
 
 
 def test_without_modes_nothing_is_known_at_the_start(views):

@@ -1,12 +1,11 @@
 """The paper's networks on 16³ points: strided convolutions to a bottleneck and back, and an attention U-Net.
 
 What differs from the published ones, beside sizes: nothing is padded to 50³; convolutions of the autoencoder have no
-BatchNorm, which makes a density depend on the batch it is in, and stand beside a fixed linear map, the window's modes,
+BatchNorm, which makes a density depend on the batch it is in, and stand beside a fixed linear map (`shortcuts.py`),
 which they correct; encoder and U-Net also see the density deconvolved to narrower Gaussians. What is exact (modes,
 latent, deconvolution) is in float32; the convolutions may be in bfloat16.
 """
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -19,15 +18,12 @@ from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.hoffmann.config import HoffmannConfig
 from xtalcodec.networks.hoffmann.periodic_table import SpeciesLogits
 from xtalcodec.networks.hoffmann.published import AttentionGate, pair
+from xtalcodec.networks.hoffmann.shortcuts import open_shortcut
 from xtalcodec.representations.interpolation import along_axes, exact, sharpening
-from xtalcodec.representations.modes import modes
 from xtalcodec.representations.window_field import WindowConfig
 
 POINTS = 16
 """Points along each edge of the cube."""
-
-TYPICAL = 6.0
-"""Electrons/Å^1.5: root of the mean of Σ Z² per Å³ in crystals, which brings latents to a variance near 1."""
 
 BRIGHT = 4.0
 """e/Å³: densities are divided by this for the convolutions."""
@@ -70,34 +66,6 @@ class Views(nn.Module):
         return torch.stack([*(f / BRIGHT for f in fields), torch.log1p(fields[-1].clamp_min(0))], 1)
 
 
-class Modal(nn.Module):
-    """Densities to the coefficients of the window's modes and back; it has no weights."""
-
-    vectors: Tensor
-    scale: Tensor
-    order: Tensor
-
-    def __init__(self, config: HoffmannConfig, window: WindowConfig) -> None:
-        super().__init__()
-        basis = modes(window, count=config.latent, spread=config.compact.spread or math.inf)
-        k = len(basis.kept)
-        vectors, scale = np.zeros((window.points, k)), TYPICAL * np.sqrt(basis.eigenvalue.ravel()[basis.order])
-        vectors[:, : basis.vectors.shape[1]] = basis.vectors
-        self.shape = (k, k, k)
-        self.register_buffer("vectors", torch.from_numpy(vectors).float(), persistent=False)
-        self.register_buffer("scale", torch.from_numpy(scale).float(), persistent=False)
-        self.register_buffer("order", torch.from_numpy(basis.order.copy()), persistent=False)
-
-    def encode(self, density: Float[Tensor, "b n n n"]) -> Float[Tensor, "b latent"]:
-        """Coefficients, over their typical size."""
-        return along_axes(self.vectors.mT, density).flatten(1)[:, self.order] / self.scale
-
-    def decode(self, z: Float[Tensor, "b latent"]) -> Float[Tensor, "b n n n"]:
-        """Sum of the modes."""
-        cube = z.new_zeros(len(z), math.prod(self.shape)).index_copy(1, self.order, z * self.scale)
-        return along_axes(self.vectors, cube.view(len(z), *self.shape))
-
-
 class Residual(nn.Module):
     """Two convolutions beside what they change."""
 
@@ -120,7 +88,7 @@ class CompactVAE(nn.Module):
         a, b, c = (config.width(full) for full in config.compact.autoencoder)
         window = replace(window, points=POINTS)
         self.views = Views(config, window)
-        self.modal = Modal(config, window) if config.compact.shortcut == "modes" else None
+        self.shortcut = open_shortcut(config, window)
         self.encoder = nn.Sequential(
             nn.Conv3d(8 * self.views.channels, a, 3, padding=1),  # 8³
             Residual(a),
@@ -142,31 +110,51 @@ class CompactVAE(nn.Module):
             double,
             nn.Conv3d(b, a, 3, padding=1),  # 8³
         )
-        self.modal_in = nn.Conv3d(8 * self.views.channels, a, 3, padding=1) if self.modal else None
+        self.modal_in = nn.Conv3d(8 * self.views.channels, a, 3, padding=1) if self.shortcut else None
         last = nn.Conv3d(a, 8, 3, padding=1)
         self.refine = nn.Sequential(Residual(a), nn.LeakyReLU(), last)
         nn.init.zeros_(self.log_var.weight)
         nn.init.constant_(self.log_var.bias, START_LOG_VAR)
-        if self.modal:  # begin at the linear code
+        if self.shortcut:  # begin at the linear code
             nn.init.zeros_(self.mean.weight)
             nn.init.zeros_(self.mean.bias)
             for parameter in last.parameters():
                 nn.init.zeros_(parameter)
 
-    def encode(self, density: Float[Tensor, "b 16 16 16"]) -> DiagonalGaussian:
-        """Density → distribution of the latent: (1) look at it sharpened, (2) convolve, (3) project, (4) add modes."""
+    def encode(
+        self, density: Float[Tensor, "b 16 16 16"], cell: Float[Tensor, "b 3 3"] | None = None
+    ) -> DiagonalGaussian:
+        """Density → distribution of the latent: (1) look at it sharpened, (2) convolve, (3) project, (4) add modes.
+
+        Parameters
+        ----------
+        density
+            e/Å³.
+        cell
+            Cell vectors of the crystals in the window, rows in Å, for a shortcut that is told them.
+        """
         x = self.encoder(folded(self.views(density)))  # b c·2³
         with exact(density):
             x = x.float()
             mean, log_var = self.mean(x), self.log_var(x.unflatten(1, (-1, 8)).mean(2))
-            mean = self.modal.encode(density) + CORRECTION * mean if self.modal else mean
+            mean = self.shortcut.encode(density, cell) + CORRECTION * mean if self.shortcut else mean
             return DiagonalGaussian(mean, log_var)
 
-    def decode(self, z: Float[Tensor, "b latent"]) -> Float[Tensor, "b 16 16 16"]:
-        """Latent → density: (1) spread to 2³ points, (2) double the grid and convolve, (3) correct the sum of modes."""
+    def decode(
+        self, z: Float[Tensor, "b latent"], cell: Float[Tensor, "b 3 3"] | None = None
+    ) -> Float[Tensor, "b 16 16 16"]:
+        """Latent → density: (1) spread to 2³ points, (2) double the grid and convolve, (3) correct the sum of modes.
+
+        Parameters
+        ----------
+        z
+            Latents.
+        cell
+            As of `encode`.
+        """
         with exact(z):
             spread = self.spread(z)
-            linear = self.modal.decode(z) if self.modal else None
+            linear = self.shortcut.decode(z, cell) if self.shortcut else None
         x = self.decoder(spread)  # b a 8 8 8
         if linear is not None and self.modal_in is not None:
             x = x + self.modal_in(folded(self.views(linear)))

@@ -19,9 +19,10 @@ class CompactConfig:
     """Widths at scale 1 of the U-Net on 8³, 4³ and 2³ points."""
     fine: Count = 16
     """Width at scale 1 of what the U-Net says of each of the 16³ points."""
-    shortcut: Literal["modes", "none"] = "modes"
-    """What stands beside the convolutions on both sides of the latent: the window's `latent` largest modes, which are
-    fixed, so that what is learnt begins at the best linear code; or nothing, as in the paper."""
+    shortcut: Literal["modes", "lattice", "none"] = "modes"
+    """What stands beside the convolutions on both sides of the latent, and is fixed, so that what is learnt begins at a
+    linear code: the window's `latent` largest modes; in windows that repeat the structure factors of the lattice, which
+    is part of the code, the longest waves first; or nothing, as in the paper."""
     spread: NotNegative = 2.5
     """Å: standard deviation along each axis of the atoms about the window's middle, which the modes are for; 0 for
     atoms everywhere."""

@@ -50,10 +50,18 @@ class Hoffmann(Network):
         if config.segmentation_weight == 0:
             self.segment.requires_grad_(False)  # what no loss sees is not waited for by other processes
 
-    def forward(self, density: Float[Tensor, "b n n n"]) -> DecodedDensity:
-        """(1) Encode, (2) sample a latent (in evaluation, take its mean), (3) decode, (4) look at every voxel."""
-        latent = self.vae.encode(density)
-        decoded = self.vae.decode(latent.sample() if self.training else latent.mean)
+    def forward(self, density: Float[Tensor, "b n n n"], cell: Float[Tensor, "b 3 3"] | None = None) -> DecodedDensity:
+        """(1) Encode, (2) sample a latent (in evaluation, take its mean), (3) decode, (4) look at every voxel.
+
+        Parameters
+        ----------
+        density
+            e/Å³.
+        cell
+            Cell vectors of the crystals, rows in Å, for networks that are told them.
+        """
+        latent = self.vae.encode(density, cell)
+        decoded = self.vae.decode(latent.sample() if self.training else latent.mean, cell)
         alone = self.training and self.config.segmentation_weight == 0
         return DecodedDensity(decoded, None if alone else self.segment.features(decoded), latent)
 

@@ -85,8 +85,19 @@ class VAE(nn.Module):
             convolution(a, 1, 4, nn.ReLU(inplace=True), eps=DECODER_EPS),  # 30³
         )
 
-    def encode(self, density: Float[Tensor, "b x y z"]) -> DiagonalGaussian:
+    def encode(
+        self,
+        density: Float[Tensor, "b x y z"],
+        cell: Float[Tensor, "b 3 3"] | None = None,  # noqa: ARG002
+    ) -> DiagonalGaussian:
         """Density → distribution of the latent: (1) mirror at the faces, (2) convolve, (3) project.
+
+        Parameters
+        ----------
+        density
+            e/Å³.
+        cell
+            Not looked at: these networks are not told the lattice.
 
         Raises
         ------
@@ -100,8 +111,20 @@ class VAE(nn.Module):
         x = self.encoder(x)  # b 3000
         return DiagonalGaussian(self.mean(x).float(), self.log_var(x).float())
 
-    def decode(self, z: Float[Tensor, "b latent"]) -> Float[Tensor, "b 30 30 30"]:
-        """Latent → density: (1) spread to 4³ voxels, (2) four times double the grid and convolve."""
+    def decode(
+        self,
+        z: Float[Tensor, "b latent"],
+        cell: Float[Tensor, "b 3 3"] | None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "b 30 30 30"]:
+        """Latent → density: (1) spread to 4³ voxels, (2) four times double the grid and convolve.
+
+        Parameters
+        ----------
+        z
+            Latents.
+        cell
+            Not looked at.
+        """
         return self.decoder(z)[:, 0].float()
 
 
