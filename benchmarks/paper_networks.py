@@ -56,7 +56,7 @@ class Training:
         representation, batch = self.codec.representation, self.recipe.optimiser.patches
         self.source = TrainingCrystals(crystals, representation, self.recipe.augment, 300, batch)
         views = TrainingCrystals(held_out, representation, STILL, 300, HELD_OUT).batch([0])[0]
-        self.true = self.codec.window.density(views)
+        self.true, self.cells = self.codec.window.density(views), views.seen
         self.loss, self.count, self.seconds, self.views = CrystalLoss(self.codec, self.recipe.loss), 0, 0.0, 0
         self.optimisers = open_optimisers(self.codec.network, self.recipe.optimiser)
         self.curve: list[tuple[float, float]] = []
@@ -85,7 +85,7 @@ class Training:
     def note(self) -> None:
         """Note the held-out error of the density on the paper's points, median over views."""
         network = self.codec.network.eval()
-        decoded = self.codec.decode_density(self.codec.encode_density(self.true).mean)
+        decoded = self.codec.decode_density(self.codec.encode_density(self.true, self.cells).mean, self.cells)
         self.curve.append((self.seconds, float((decoded - self.true).square().flatten(1).mean(1).median())))
         network.train()
 

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.codecs.windows import decode_densities, decode_windows, encode_densities
 from xtalcodec.evaluation.windows import measure, window_summary
+from xtalcodec.latent_space.interpolate import interpolate
 from xtalcodec.networks.waves import Periodic
 from xtalcodec.representations.window_field import WindowConfig
 
@@ -58,3 +60,21 @@ def test_as_many_atoms_as_the_window_shows(codec, small):
 def test_without_a_lattice_there_are_no_waves():
     with pytest.raises(TypeError, match="told the crystal's lattice"):
         Periodic(20, WindowConfig(points=8)).decode(torch.zeros(1, 20), None)
+
+
+def test_a_path_ends_at_its_ends(codec, small):
+    """The second crystal's cell is changed to an equivalent one nearest to the first's: its code must not mind."""
+    salt, other = small[0], max(small, key=len)
+    for a, b in ((salt, other), (other, salt)):
+        first, *_, last = codec.decode_crystals(interpolate(codec, a, b, 3))
+        assert sorted(first.crystal.numbers) == sorted(a.numbers)
+        assert sorted(last.crystal.numbers) == sorted(b.numbers)
+
+
+def test_latents_are_decoded_alike_from_a_file(codec, small, tmp_path):
+    latents = codec.encode(small)
+    latents.to_parquet(tmp_path / "latents.parquet")
+    back = codec.decode_crystals(LatentSet.from_parquet(tmp_path / "latents.parquet"))
+    for ours, again in zip(codec.decode_crystals(latents), back, strict=True):
+        np.testing.assert_array_equal(ours.crystal.numbers, again.crystal.numbers)
+        np.testing.assert_allclose(ours.crystal.frac_coords, again.crystal.frac_coords, atol=1e-4)

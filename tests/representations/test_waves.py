@@ -78,6 +78,20 @@ def test_waves_are_the_longest_of_each_lattice_beside_others():
     torch.testing.assert_close(waves.restore(z)[1:], alone.restore(z[1:]))
 
 
+@few
+@given(
+    crystals(max_sites=4, min_separation=1.0),
+    st.sampled_from([((1, 0, 0), (1, 1, 0), (0, 0, 1)), ((0, 0, 1), (1, 0, 0), (0, 1, 0))]),
+)
+def test_a_code_is_one_of_the_lattice_whichever_cell_tells_it(crystal, basis):
+    field, cell = painted(crystal)
+    other = torch.tensor(basis).float() @ cell
+    z = Waves.of(cell, WINDOW, 200).project(field, 200)
+    torch.testing.assert_close(
+        Waves.of(other, WINDOW, 200).restore(z), Waves.of(cell, WINDOW, 200).restore(z), atol=1e-3, rtol=1e-3
+    )
+
+
 def test_what_is_restored_repeats():
     """A window's points one cell edge apart: 10 Å / 15 · 6 = 4 Å."""
     waves = Waves.of(4 * torch.eye(3)[None], WINDOW, 100)

@@ -26,8 +26,8 @@ TYPICAL = 6.0
 NOISE = 1e-4
 """e/Å³: what least squares take the error of a density for."""
 
-SAME = 5
-"""Decimals of G in 1/Å that count where waves are ordered: those that symmetry makes equal stay in one order."""
+SAME = 1e-4
+"""1/Å: what differs less is equal where waves are ordered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,10 @@ def _plane(
 
 
 def _longest(cell: Float[np.ndarray, "3 3"], sigma: float, most: int) -> Int[np.ndarray, "k 3"]:
-    """Indices of G = 0 and of the shortest other G, of ±G the one whose first index that is not 0 is more.
+    """Indices of G = 0 and of the shortest other G, of ±G the one whose first component that is not 0 is positive.
+
+    Of equal lengths, as symmetry makes them, that with the smallest components comes first: the order is one of the
+    lattice in its window, whichever cell it is told by.
 
     Parameters
     ----------
@@ -141,7 +144,19 @@ def _longest(cell: Float[np.ndarray, "3 3"], sigma: float, most: int) -> Int[np.
     reciprocal, longest = 2 * math.pi * np.linalg.inv(cell).T, SHORTEST / sigma
     reach = np.ceil(longest * np.linalg.norm(cell, axis=1) / (2 * math.pi)).astype(int)
     indices = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), -1).reshape(-1, 3)
-    indices = indices[len(indices) // 2 :]  # from 0 on
-    length = np.round(np.linalg.norm(indices @ reciprocal, axis=1), SAME)
-    order = np.argsort(length, kind="stable")[:most]
-    return indices[order[length[order] <= longest]]
+    g = indices @ reciprocal
+    length = np.linalg.norm(g, axis=1)
+    sign = np.where(np.abs(g) > SAME, np.sign(g), 0)
+    ahead = sign @ (4, 2, 1) >= 0  # the first sign that is not 0 decides
+    inside = ahead & (length <= longest)
+    g, length, indices = g[inside], length[inside], indices[inside]
+    order = np.lexsort([*(_ranks(x) for x in g.T[::-1]), _ranks(length)])
+    return indices[order[:most]]
+
+
+def _ranks(values: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Ranks, the same for those that differ by rounding."""
+    order = np.argsort(values)
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = np.cumsum(np.diff(values[order], prepend=values[order[0]]) > SAME)
+    return ranks
