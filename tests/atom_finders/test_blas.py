@@ -1,6 +1,5 @@
-import threading
-
 import numpy as np
+import pytest
 from threadpoolctl import threadpool_info
 
 from xtalcodec.atom_finders.blas import one_blas_thread
@@ -12,21 +11,11 @@ def threads():
     return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
 
 
-def test_one_thread_until_the_last_leaves():
+def test_one_thread_inside_and_as_many_as_before_outside():
     before = threads()
-    inside, leave = threading.Event(), threading.Event()
-
-    def other():
-        with one_blas_thread():
-            inside.set()
-            leave.wait()
-
     with one_blas_thread():
-        beside = threading.Thread(target=other)
-        beside.start()
-        inside.wait()
         assert set(threads()) == {1}
-    assert set(threads()) == {1}, "the other is still inside"
-    leave.set()
-    beside.join()
+    assert threads() == before
+    with pytest.raises(ValueError, match="inside"), one_blas_thread():
+        raise ValueError("inside")
     assert threads() == before
