@@ -12,7 +12,7 @@ from xtalcodec.atom_finders.density import CLOSED, OPEN, DensityConfig, read_den
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.segmentation import SegmentationConfig, read_segmentation
 from xtalcodec.atom_finders.segmented_density import read_both, segmented_species
-from xtalcodec.atom_finders.structure_factors import read_waves
+from xtalcodec.atom_finders.waves import read_waves
 from xtalcodec.codecs.contract import NOTHING, Known, Terms
 from xtalcodec.codecs.density_codec import DensityCodec
 from xtalcodec.codecs.settings import CodecConfig, LossConfig

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.atom_finders.structure_factors import read_waves
+from xtalcodec.atom_finders.waves import read_waves
 from xtalcodec.codecs.contract import NOTHING, Known, Terms
 from xtalcodec.codecs.density_codec import DensityCodec
 from xtalcodec.codecs.settings import LossConfig

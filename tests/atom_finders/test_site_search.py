@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, reject, settings
 from scipy.optimize import linear_sum_assignment
 
-from xtalcodec.atom_finders.structure_factors import StructureFactors, read_structure_factors
+from xtalcodec.atom_finders.site_fit import fit
+from xtalcodec.atom_finders.site_search import _without_needless, read_structure_factors
+from xtalcodec.atom_finders.structure_factors import Sites, StructureFactors
 from xtalcodec.geometry.distances import distances
 from xtalcodec.testing import crystals
 
@@ -54,6 +56,16 @@ def test_an_empty_cell_has_no_sites(prototypes):
     factors = factors_of(prototypes[0])
     empty = StructureFactors(factors.cell, factors.indices, 0 * factors.values, factors.spread)
     assert len(read_structure_factors(empty)) == 0
+
+
+def test_a_site_that_the_others_can_do_without_goes(prototypes):
+    salt = next(c for c in prototypes if len(c) == 2)
+    factors = factors_of(salt, noise=0.1)
+    metric = factors.metric(0.0)
+    true = Sites(salt.frac_coords, salt.numbers.astype(float))
+    wrong = true.join(Sites(np.array([[0.25, 0.25, 0.25]]), np.array([0.6])))
+    assert len(_without_needless(factors, fit(factors, wrong, metric, 1), metric)) == 2
+    assert len(_without_needless(factors, true, metric)) == 2
 
 
 def test_a_prior_decides_between_neighbours_in_the_table(prototypes):
