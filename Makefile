@@ -23,10 +23,10 @@ paper: .venv/development ## from crystals to the figures of Hoffmann et al. 2019
 	$(BIN)/xtalcodec train hoffmann-unit-cell optimiser.warmup=20 checkpoint_minutes=0.4 sample=30 --data paper/train.parquet --store paper/unit_cell.zarr --val paper/val.parquet --out paper/run --minutes $(PAPER_MINUTES) --resume $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec evaluate paper/val.parquet --codec paper/run --discriminator --json paper/scores.json $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec evaluate paper/val.parquet --codec hoffmann-unit-cell --discriminator --json paper/hoffmann-unit-cell.json $(OR_SOME_DO_NOT_FIT)
+	$(BIN)/xtalcodec evaluate paper/val.parquet --codec hoffmann-repeating --json paper/hoffmann-repeating.json $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec evaluate paper/val.parquet --codec mp-unit-cell --json paper/mp-unit-cell.json $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec evaluate paper/val.parquet --codec linear-unit-cell --json paper/linear-unit-cell.json $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec figures paper/run --data paper/val.parquet --out paper/figures $(OR_SOME_DO_NOT_FIT)
-	$(BIN)/xtalcodec evaluate paper/val.parquet --codec hoffmann-repeating --json paper/hoffmann-repeating.json $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec figures hoffmann-unit-cell --data paper/val.parquet --out paper/figures-hoffmann-unit-cell $(OR_SOME_DO_NOT_FIT)
 	$(BIN)/xtalcodec interpolate aflow-prototypes:AB3C_cP5_221_a_c_b aflow-prototypes:AB_cF8_225_a_b --codec hoffmann-unit-cell --out paper/between --strip paper/between.png --movie paper/between.gif
 	$(BIN)/xtalcodec figures mp-unit-cell --data paper/val.parquet --out paper/figures-mp-unit-cell $(OR_SOME_DO_NOT_FIT)

@@ -19,7 +19,8 @@ class FoundAtoms:
     explained: float = 1.0
     """0 to 1: how far the atoms account for the field, where the finder says."""
     residual: float = float("nan")
-    """Of atoms fitted to a density: what they leave of it, e/Å³, root mean square over the points."""
+    """Of atoms fitted to a density: what they leave of it, e/Å³, root mean square over the points; of sites fitted to
+    structure factors: over the errors of those."""
     occupancies: Float[np.ndarray, "atoms 119"] | None = None
     """Where sites may be shared: share of each element by its Z, in column 0 of what is empty."""
 

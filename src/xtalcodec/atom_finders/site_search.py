@@ -7,7 +7,6 @@ cell are searched, so a window with hundreds of atoms takes hundredths of a seco
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -70,8 +69,7 @@ def read_structure_factors(factors: StructureFactors, prior: Prior | None = None
     sure = confidence > CERTAIN
     settled = Sites(sites.places, np.where(sure, numbers, sites.weights))
     settled = fit(factors, settled, metric, 30, held=sure)
-    found = FoundAtoms(settled.places % 1.0, numbers, confidence)
-    return replace(found, residual=factors.misfit(settled, metric) ** 0.5)
+    return FoundAtoms(settled.places % 1.0, numbers, confidence, residual=factors.misfit(settled, metric) ** 0.5)
 
 
 def _stage(factors: StructureFactors, sites: Sites, metric: Float[np.ndarray, " k"]) -> Sites:
@@ -124,7 +122,7 @@ def _peaks(factors: StructureFactors, sites: Sites, metric: Float[np.ndarray, " 
     taken = sites.places
     new = []
     for place, one in zip(where / counts, where, strict=True):
-        if not len(taken) or distances(place[None], taken, factors.cell).min() > SEPARATION + 0.1:
+        if distances(place[None], taken, factors.cell).min(initial=np.inf) > SEPARATION + 0.1:
             taken = np.vstack([taken, place])
             new.append(weight[tuple(one)])
     return Sites(taken[len(sites) :], np.array(new))
@@ -133,8 +131,7 @@ def _peaks(factors: StructureFactors, sites: Sites, metric: Float[np.ndarray, " 
 def _tidy(cell: Float[np.ndarray, "3 3"], sites: Sites, lightest: float) -> Sites:
     """Join sites that are nearer than any two are, and drop those without weight."""
     places, weights = sites.places.copy(), sites.weights.copy()
-    near = distances(places, places, cell) < SEPARATION if len(sites) else np.zeros((0, 0), dtype=bool)
-    for i, j in np.argwhere(np.triu(near, 1)):
+    for i, j in np.argwhere(np.triu(distances(places, places, cell) < SEPARATION, 1)):
         both = weights[i] + weights[j]
         if weights[i] and weights[j]:
             apart = places[j] - places[i]

@@ -68,7 +68,7 @@ class HoffmannCodec(DensityCodec):
 
     def _open_network(self) -> Hoffmann:
         """Make the networks, channels last: a quarter faster."""
-        if self.told_lattice and not isinstance(self.config.representation, RepeatingConfig):
+        if self.told_lattice and self.window is not None and self.window.closed:
             raise SettingsError(
                 "codec.network.compact.shortcut=lattice is for windows that repeat: codec.representation.kind=repeating"
             )
@@ -135,8 +135,8 @@ class HoffmannCodec(DensityCodec):
         """(1) Paint, in full precision, (2) decode, (3) compare."""
         canvas = self.canvas
         with exact(batch.lattice):
-            seen = batch.lattice if batch.seen is None else batch.seen
-            painted = PaintedBatch(canvas.density(batch), species_map(canvas.atoms(batch), canvas.field), seen)
+            assert batch.seen is not None  # noqa: S101 - windows say what they show
+            painted = PaintedBatch(canvas.density(batch), species_map(canvas.atoms(batch), canvas.field), batch.seen)
         return self.loss_of_painted(painted)
 
     def loss_of_painted(self, batch: PaintedBatch) -> tuple[Terms, Terms]:
