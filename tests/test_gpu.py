@@ -7,7 +7,7 @@ import torch
 from xtalcodec import Codec
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.hub import pretrained
-from xtalcodec.codecs.refine import deviation
+from xtalcodec.codecs.misfit import deviation
 from xtalcodec.networks.torus_transformer import Attention, LayerBias, displacements
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.window_field import ViewBatch, WindowConfig, density, density_nearest, species_map

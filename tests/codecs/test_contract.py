@@ -6,7 +6,8 @@ import torch
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.refine import RefineConfig, deviation
+from xtalcodec.codecs.misfit import deviation
+from xtalcodec.codecs.refine import RefineConfig
 from xtalcodec.codecs.registry import classes, open_codec
 from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.codecs.windows import decode_densities, decode_windows

@@ -8,6 +8,7 @@ import torch
 
 from xtalcodec.atom_finders.heat import read_species
 from xtalcodec.codecs.latents import LatentsError
+from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.codecs.refine import RefineConfig
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig, LossConfig
@@ -158,15 +159,16 @@ def test_the_latent_follows_the_encoder_to_unit_variance(monkeypatch):
     assert (model.network.latent_mean == before).all()
 
 
-def test_cells_too_large_for_refinement_keep_the_encoders_latent(monkeypatch):
+@pytest.mark.parametrize(("largest", "calls"), [(7, [False]), (8, [False, False, True, True])])
+def test_cells_too_large_for_refinement_are_corrected_on_one_origin(monkeypatch, largest, calls):
     model = codec(noise=0.5)
     assert np.prod(model.place(ORDERED).patches) == 8
+    small, seen = open_codec(replace(model.config, refine=RefineConfig(largest=largest, origins=2))), []
 
-    def improve(self, crystals, patches, z):  # noqa: ARG001
-        raise RuntimeError("refined")
+    def closest(self, crystals, patches, *, descend=False):
+        seen.append(descend)
+        return self.latent(crystals, patches), [Misfit(2.0, np.inf)]
 
-    monkeypatch.setattr(type(model), "improve", improve)
-    small = open_codec(replace(model.config, refine=RefineConfig(largest=7)))
+    monkeypatch.setattr(type(small), "closest", closest)
     assert len(small.encode([ORDERED])) == 1
-    with pytest.raises(RuntimeError, match="refined"):
-        open_codec(replace(model.config, refine=RefineConfig(largest=8))).encode([ORDERED])
+    assert seen == calls

@@ -6,7 +6,8 @@ import torch
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat import HeatFinderConfig, find_by_heat, interpolate
-from xtalcodec.codecs.refine import RefineConfig, deviation, misfit, refine
+from xtalcodec.codecs.misfit import deviation, misfit
+from xtalcodec.codecs.refine import RefineConfig, refine
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork
 from xtalcodec.representations.base import spread_origin

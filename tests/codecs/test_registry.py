@@ -12,7 +12,7 @@ from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.contract import NOTHING
 from xtalcodec.codecs.hub import pretrained
-from xtalcodec.codecs.refine import deviation
+from xtalcodec.codecs.misfit import deviation
 from xtalcodec.codecs.registry import class_of, classes, load_config, open_codec, pretrained_config
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.config import SettingsError, build

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from xtalcodec.codecs.refine import Misfit
+from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.codecs.together import encode_together
@@ -37,11 +37,15 @@ def test_both_come_back_from_one_grid_and_one_origin(mp):
 def test_where_one_is_lost_all_are_tried_on_other_origins(mp, monkeypatch):
     seen = []
 
-    def improve(crystals, patches, z):  # noqa: ARG001
+    def closest(crystals, patches, *, descend):
+        assert descend
         seen.append(crystals[0].frac_coords[0])
-        return z, [Misfit(0.0, 0.0), Misfit(1.0, np.inf) if len(seen) < 3 else Misfit(0.0, 0.01)]
+        return mp.latent(crystals, patches), [
+            Misfit(0.0, 0.0),
+            Misfit(1.0, np.inf) if len(seen) < 3 else Misfit(0.0, 0.01),
+        ]
 
-    monkeypatch.setattr(mp, "improve", improve)
+    monkeypatch.setattr(mp, "closest", closest)
     latents = encode_together(mp, ENDS, (2, 2, 3))
     assert len(seen) == 3
     for code in latents:

@@ -9,7 +9,7 @@ import torch
 from xtalcodec.embedding import files
 from xtalcodec.embedding.embedding import EmbeddingError
 from xtalcodec.training import embedding as training
-from xtalcodec.training.embedding import CURVE, likeness_loss, train_embedding
+from xtalcodec.training.embedding import CURVE, likeness_loss, ranking_loss, train_embedding
 from xtalcodec.training.embedding_recipe import load
 from xtalcodec.training.embedding_views import Batches, chosen, distorted
 from xtalcodec.training.stepping import CHECKPOINT, TrainingError
@@ -82,6 +82,17 @@ def test_the_loss_is_that_of_a_softmax_written_out_and_leaves_out_what_may_be_th
         kept = np.where(hidden.numpy(), 0, np.exp(scores))
         true = -np.mean([np.log(np.diag(kept) / kept.sum(axis)) for axis in (0, 1)])
         assert float(likeness_loss(a, b, hidden, 0.5)) == pytest.approx(true, rel=1e-5)
+
+
+def test_ranking_is_how_often_a_rival_is_above_a_view_with_soft_steps():
+    a = torch.nn.functional.normalize(torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), dim=1)
+    b = torch.nn.functional.normalize(a + 0.3 * torch.randn(4, 3, generator=torch.Generator().manual_seed(1)), dim=1)
+    rivals = Batches([[4, 9], [2, 7]], 10, 4).rivals([9, 0, 2, 4])
+    assert rivals.nonzero().tolist() == [[0, 3], [3, 0]]
+    scores = (a @ b.T).double().numpy()
+    steps = [np.log1p(np.exp((scores[i, j] - scores[k, k]) / 0.05)) for i, j in ((0, 3), (3, 0)) for k in range(4)]
+    assert float(ranking_loss(a, b, rivals)) == pytest.approx(np.mean(steps), rel=1e-5)
+    assert float(ranking_loss(a, b, torch.zeros_like(rivals))) == 0
 
 
 def test_crystals_that_share_a_composition_are_chosen_first(few):

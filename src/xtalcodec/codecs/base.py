@@ -13,14 +13,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs import hub
+from xtalcodec.codecs.attempts import encode_to_come_back, moved
+from xtalcodec.codecs.correct import correct
 from xtalcodec.codecs.decoding import DecodedCrystal, Decoding
 from xtalcodec.codecs.hub import CONFIG
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
-from xtalcodec.codecs.refine import Misfit, misfit
+from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.materials import Kind, as_crystals
+from xtalcodec.networks.threads import side_by_side
 from xtalcodec.representations.base import Patches, Placement, grouped
 
 if TYPE_CHECKING:
@@ -149,46 +153,33 @@ class Codec(Decoding):
         progress
             Called with the number of crystals done since the last call.
         """
-        codes: dict[int, CrystalCode] = {}
         given: Sequence[Kind] = ["pymatgen"] * len(placed) if kinds is None else kinds
-        for patches, indices in grouped([p.patches for p in placed]):
+        groups = [(patches, indices) for patches, indices in grouped([p.patches for p in placed])]
+        groups.sort(key=lambda group: -prod(group[0]) * len(group[1]))
+
+        def encoded(group: tuple[Patches, list[int]]) -> list[CrystalCode]:
+            patches, indices = group
             crystals = [placed[k].crystal for k in indices]
-            z, origins = self._encode(crystals, patches, refine)
-            for k, crystal, latent, shift in zip(indices, crystals, z.cpu().numpy(), origins, strict=True):
-                basis = placed[k].basis
-                codes[k] = CrystalCode(crystal.name, latent, patches, crystal.lattice, basis, shift, given[k])
+            if refine and self.retries:
+                z, origins = encode_to_come_back(self, crystals, patches)
+            else:
+                origins = [self.representation.origin(c, 0) for c in crystals]
+                z = self.latent(moved(crystals, origins), patches)
+            found = zip(indices, crystals, z.cpu().numpy(), origins, strict=True)
+            return [
+                CrystalCode(crystal.name, latent, patches, crystal.lattice, placed[k].basis, shift, given[k])
+                for k, crystal, latent, shift in found
+            ]
+
+        codes: dict[int, CrystalCode] = {}
+        for (_, indices), own in zip(groups, side_by_side(encoded, groups, self.device), strict=True):
+            codes |= dict(zip(indices, own, strict=True))
             if progress:
                 progress(len(indices))
         return LatentSet(tuple(codes[k] for k in range(len(placed))), self.identity)
 
-    def _encode(
-        self, crystals: Sequence[Crystal], patches: Patches, improve: bool
-    ) -> tuple[Tensor, list[Float[np.ndarray, "3"]]]:
-        """Latents of placed crystals of one grid, and the origins they are on.
-
-        With `improve`, latents are refined where there is a gradient to follow, and crystals whose atoms do
-        not come back are tried on other origins; each keeps its best.
-        """
-        origins = [self.representation.origin(c, 0) for c in crystals]
-        moved = _moved(crystals, origins)
-        z = self._latent(moved, patches)
-        if not improve or not self.retries or prod(patches) > self.config.refine.largest:
-            return z, origins
-        z, misfits = self.improve(moved, patches, z)
-        for attempt in range(1, self.config.refine.origins):
-            missed = [k for k, found in enumerate(misfits) if found.wrong]
-            if not missed:
-                break
-            shifts = [self.representation.origin(crystals[k], attempt) for k in missed]
-            moved = _moved([crystals[k] for k in missed], shifts)
-            again = self.improve(moved, patches, self._latent(moved, patches))
-            for k, shift, better, found in zip(missed, shifts, *again, strict=True):
-                if found < misfits[k]:
-                    z[k], misfits[k], origins[k] = better, found, shift
-        return z, origins
-
     @torch.no_grad()
-    def _latent(self, crystals: Sequence[Crystal], patches: Patches) -> Tensor:
+    def latent(self, crystals: Sequence[Crystal], patches: Patches) -> Tensor:
         """The encoder's own latents of placed crystals of one grid, moved to their origins."""
         return self.encode_batch(self.representation.collate(crystals, self.device), patches).mean
 
@@ -212,10 +203,10 @@ class Codec(Decoding):
         way = placed.patches, placed.crystal.lattice, placed.basis, origin
         return LatentSet(tuple(CrystalCode(crystal.name, row, *way) for row in z), self.identity)
 
-    def improve(
-        self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
+    def closest(
+        self, crystals: Sequence[Crystal], patches: Patches, *, descend: bool = False
     ) -> tuple[Float[Tensor, "b patches latent"], list[Misfit]]:
-        """Improve latents of placed crystals by refinement, where the codec can, and measure how they decode.
+        """Latents that decode to placed crystals as nearly as can be, and how nearly.
 
         Parameters
         ----------
@@ -223,31 +214,18 @@ class Codec(Decoding):
             Placed and moved to their origins, of one grid.
         patches
             Patches of the grid along its axes.
-        z
-            The encoder's latents, one row a crystal.
-
-        Returns
-        -------
-        latents
-            One row a crystal.
-        misfits
-            Between each crystal and what its latent decodes to.
+        descend
+            Refine by gradient descent what correction leaves, where the codec can.
         """
-        return z, self.misfits(crystals, patches, z)
 
-    def misfits(
-        self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
-    ) -> list[Misfit]:
-        """Measure how far each crystal is from what its latent decodes to, see `improve`.
+        def encode(aims: Sequence[Crystal]) -> Tensor:
+            return self.latent(aims, patches)
 
-        Parameters
-        ----------
-        crystals, patches, z
-            As of `improve`.
-        """
-        lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
-        found = self._sites(z, lattice, patches)
-        return [misfit(c, s) for c, s in zip(crystals, found, strict=True)]
+        def read(z: Tensor, lattice: Tensor) -> list[FoundAtoms]:
+            return self._sites(z, lattice, patches)
+
+        z, misfits = correct(encode, read, crystals, self.config.refine)
+        return self.descend(crystals, patches, z) if descend and self.can_refine else (z, misfits)
 
     def cycle_consistency(self, latents: LatentSet, decoded: Sequence[DecodedCrystal | None]) -> list[float]:
         """Distance of each decoded crystal's own latent from the one it came from.
@@ -261,11 +239,6 @@ class Codec(Decoding):
             if found is None:
                 distance.append(float("inf"))
                 continue
-            z = self._latent([code.on_grid(found.crystal)], code.patches)[0].cpu().numpy()
+            z = self.latent([code.on_grid(found.crystal)], code.patches)[0].cpu().numpy()
             distance.append(float(np.sqrt(np.mean((z - code.z) ** 2))))
         return distance
-
-
-def _moved(crystals: Sequence[Crystal], shifts: Sequence[Float[np.ndarray, "3"]]) -> list[Crystal]:
-    """Crystals as they are put on the grid."""
-    return [crystal.translated(shift) for crystal, shift in zip(crystals, shifts, strict=True)]

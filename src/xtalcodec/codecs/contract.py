@@ -12,8 +12,10 @@ from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.planned import Holding
+from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.config import unknown
+from xtalcodec.crystal import Crystal
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.representations.base import Patches, RepresentationConfig
@@ -142,6 +144,32 @@ class Contract(ABC):
             Of the latents and the crystals; a codec that knows of no noise is given none, and one that cannot restrict
             elements reads what it finds.
         """
+
+    def descend(
+        self,
+        crystals: Sequence[Crystal],  # noqa: ARG002
+        patches: Patches,  # noqa: ARG002
+        z: Float[Tensor, "b patches latent"],  # noqa: ARG002
+    ) -> tuple[Float[Tensor, "b patches latent"], list[Misfit]]:
+        """Improve latents by gradient descent through the decoder, where codecs `can_refine`.
+
+        Parameters
+        ----------
+        crystals
+            Placed and moved to their origins, of one grid.
+        patches
+            Patches of the grid along its axes.
+        z
+            Latents to begin with, one row a crystal.
+
+        Returns
+        -------
+        latents
+            One row a crystal.
+        misfits
+            Between each crystal and what its latent decodes to.
+        """
+        raise TypeError(f"the codec {self.config.name!r} refines no latents by descent")
 
     @abstractmethod
     def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:

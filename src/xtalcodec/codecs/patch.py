@@ -12,7 +12,8 @@ from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat import find_by_heat, interpolate
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.contract import NOTHING, Known, Terms
-from xtalcodec.codecs.refine import Misfit, refine
+from xtalcodec.codecs.misfit import Misfit
+from xtalcodec.codecs.refine import refine
 from xtalcodec.codecs.settings import LossConfig
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
@@ -106,10 +107,10 @@ class PatchCodec(Codec):
             row[list(own)] = True
         return table.to(self.device)
 
-    def improve(
+    def descend(
         self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
     ) -> tuple[Float[Tensor, "b patches latent"], list[Misfit]]:
-        """Descend through the decoder where atoms are off."""
+        """Follow the gradient through the decoder where atoms are off."""
 
         def loss_of(crystals: Sequence[Crystal]) -> Callable[[Tensor], Tensor]:
             return _Reconstruction(self, self.representation.collate(crystals, z.device), patches).loss

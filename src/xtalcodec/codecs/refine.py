@@ -5,31 +5,32 @@ Semi-Amortized VAEs). Only the encoding side knows the crystal; the decoder sees
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import numpy as np
 import torch
-from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.misfit import Misfit, misfit
 from xtalcodec.config import Count, NotNegative, Positive, settings
-from xtalcodec.crystal import Crystal, alone, nearest
+from xtalcodec.crystal import Crystal
 
 LossOf = Callable[[Sequence[Crystal]], Callable[[Tensor], Tensor]]
 """Crystals → the loss of their latents."""
 
-SAME_SHARE = 0.05
-"""An occupancy that is off by more than this is another."""
-
 
 @settings
 class RefineConfig:
-    """Settings of the refinement of latents by gradient descent."""
+    """Settings of the refinement of latents: by correction, and where that is not enough by gradient descent."""
 
     tolerance: NotNegative = 0.02
-    """Å: a crystal whose atoms are all this near their places is left as it is."""
+    """Å: a crystal whose atoms are all this near their places needs no correction."""
+    corrections: Annotated[int, Field(ge=0)] = 6
+    """Corrections at most, on each origin."""
+    displaced: NotNegative = 0.1
+    """Å: gradient descent, which is for crystals that are wrong, ends when all sites are right and this near."""
     steps: Annotated[int, Field(ge=0)] = 60
     """Gradient steps at most."""
     check: Count = 10
@@ -38,46 +39,7 @@ class RefineConfig:
     origins: Count = 8
     """Origins that are tried until the atoms come back: atoms fall on other places of the grid on each."""
     largest: Count = 4096
-    """Cells of more patches keep the encoder's latent: a step takes many seconds there."""
-
-
-class Misfit(NamedTuple):
-    """How far the sites that a latent decodes to are from a crystal's; the smaller the better."""
-
-    wrong: float
-    """0 where number, species and occupancies of the sites are right; else the largest error of an occupancy, or,
-    where their number differs, 1 and by how many."""
-    displacement: float
-    """Å: of the site that is farthest from its place; infinite where the number of sites differs."""
-
-    def within(self, tolerance: float) -> bool:
-        """Whether nothing is wrong and no site is displaced by more (Å)."""
-        return not self.wrong and self.displacement <= tolerance
-
-
-def misfit(crystal: Crystal, sites: FoundAtoms) -> Misfit:
-    """Compare sites with a crystal's; an occupancy is wrong where it is off by more than `SAME_SHARE`."""
-    if len(sites) != len(crystal):
-        return Misfit(1.0 + abs(len(sites) - len(crystal)), float("inf"))
-    distance, index = nearest(crystal.frac_coords, sites.positions, crystal.lattice)
-    if twice := len(crystal) - len(set(index.tolist())):
-        return Misfit(1.0 + twice, float("inf"))
-    error = _occupancy_error(crystal, sites, index)
-    return Misfit(error if error > SAME_SHARE else 0.0, float(distance.max()))
-
-
-def deviation(crystal: Crystal, sites: FoundAtoms) -> float:
-    """Largest displacement of a site in Å; infinite where number, species or occupancies of the sites differ."""
-    found = misfit(crystal, sites)
-    return float("inf") if found.wrong else found.displacement
-
-
-def _occupancy_error(crystal: Crystal, sites: FoundAtoms, index: Int[np.ndarray, " sites"]) -> float:
-    """Largest error of an occupancy, of each site against the found one of its index."""
-    if crystal.is_ordered and sites.occupancies is None:
-        return float((crystal.numbers != sites.numbers[index]).any())
-    found = alone(sites.numbers) if sites.occupancies is None else sites.occupancies
-    return float(abs(crystal.shares() - found[index]).max())
+    """Cells of more patches are corrected on one origin, and that is all: a look takes many seconds there."""
 
 
 def refine(
@@ -89,8 +51,8 @@ def refine(
 ) -> tuple[Tensor, list[Misfit]]:
     """Refine latents by gradient descent through the decoder; return the best found, and their misfits.
 
-    (1) Crystals that come back within the tolerance keep their latent. (2) The others' descends; (3) every few
-    steps the atoms are read, each crystal keeps the best latent so far, and those that are right leave.
+    (1) Crystals that are right and not `displaced` keep their latent. (2) The others' descends; (3) every few steps
+    the atoms are read, each crystal keeps the best latent so far, and those that are right leave.
 
     Parameters
     ----------
@@ -112,7 +74,7 @@ def refine(
     lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(z.device)
     misfits = [misfit(c, s) for c, s in zip(crystals, read(z, lattice), strict=True)]
     best = z.clone()
-    chosen = [k for k, found in enumerate(misfits) if not found.within(config.tolerance)]
+    chosen = [k for k, found in enumerate(misfits) if not found.within(config.displaced)]
     if not chosen:
         return best, misfits
     latent = z[chosen].clone()
@@ -126,7 +88,7 @@ def refine(
             found = misfit(crystals[k], sites)
             if found < misfits[k]:
                 misfits[k], best[k] = found, latent[row]
-        left = [row for row, k in enumerate(chosen) if not misfits[k].within(config.tolerance)]
+        left = [row for row, k in enumerate(chosen) if not misfits[k].within(config.displaced)]
         if not left:
             break
         if len(left) < len(chosen):
@@ -147,7 +109,8 @@ class Descent:
     def step(self, latent: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
         """Take one step down."""
         latent = latent.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(loss(latent), [latent])
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(loss(latent), [latent])
         self.steps += 1
         self.mean = 0.9 * self.mean + 0.1 * gradient
         self.square = 0.999 * self.square + 0.001 * gradient.square()

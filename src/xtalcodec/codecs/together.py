@@ -42,9 +42,7 @@ def encode_together(
     for attempt in range(attempts):
         shift = codec.representation.origin(crystals[0], attempt)
         moved = [crystal.translated(shift) for crystal in crystals]
-        with torch.no_grad():
-            z = codec.encode_batch(codec.representation.collate(moved, codec.device), patches).mean
-        z, misfits = codec.improve(moved, patches, z) if refine else (z, [])
+        z, misfits = codec.closest(moved, patches, descend=True) if refine else (codec.latent(moved, patches), [])
         score = sum(found.wrong for found in misfits), sum(found.displacement for found in misfits)
         if best is None or score < best[0]:
             best = score, z, shift

@@ -128,10 +128,13 @@ def _shapes(
 ) -> Float[np.ndarray, "sites lengths"]:
     """Lengths of the dipole and of the traceless quadrupole of the atoms around each site, shell by shell."""
     x, y, z = (near.apart / near.distance[:, None]).T
-    third, shells = 1 / 3, shell.shape[1]  # a site may have no neighbour at all
+    third, sites = 1 / 3, len(mass)
     parts = np.stack([x, y, z, x * x - third, y * y - third, z * z - third, x * y, x * z, y * z], 1)
-    every = (shell * mass[near.other, None])[:, :, None] * parts[:, None]
-    sums = _added(near.site, len(mass), every.reshape(len(shell), 9 * shells)).reshape(len(mass), shells, 9) ** 2
+    parts *= mass[near.other, None]
+    order = np.argsort(near.site, kind="stable")
+    cuts = np.searchsorted(near.site[order], np.arange(1, sites))  # a site may have no neighbour at all
+    of_sites = zip(np.split(shell[order], cuts), np.split(parts[order], cuts), strict=True)
+    sums = np.stack([one.T @ own for one, own in of_sites]) ** 2
     dipole, quadrupole = sums[..., :3].sum(-1), sums[..., 3:6].sum(-1) + 2 * sums[..., 6:].sum(-1)
     return np.sqrt(np.concatenate([dipole, quadrupole], 1))
 

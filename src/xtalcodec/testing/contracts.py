@@ -13,7 +13,7 @@ import torch
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.refine import deviation
+from xtalcodec.codecs.misfit import deviation
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.crystal import Crystal

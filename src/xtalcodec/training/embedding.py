@@ -38,6 +38,9 @@ EVERY = 100
 OPTIMISER = "adamw"
 """Name of the optimiser in a checkpoint."""
 
+WIDTH = 0.05
+"""Of the steps of `ranking_loss`, in likeness."""
+
 Bar = Callable[[int], None]
 
 
@@ -58,6 +61,27 @@ def likeness_loss(
     scores = (a @ b.T / temperature).masked_fill(alike, -torch.inf)
     right = torch.arange(len(a), device=a.device)
     return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
+
+
+def ranking_loss(
+    a: Float[Tensor, "n size"], b: Float[Tensor, "n size"], rivals: Bool[Tensor, "n n"]
+) -> Float[Tensor, ""]:
+    """RankNet (Burges et al. 2005): two views of any crystal are to be more alike than any two rivals.
+
+    The area under the ROC curve with soft steps: likeness is to mean the same in all crystals, while `likeness_loss`
+    compares within the row of each alone.
+
+    Parameters
+    ----------
+    a, b
+        Vectors of two views of the same crystals.
+    rivals
+        Pairs of other structures that are easily taken for one.
+    """
+    scores = a @ b.T
+    if not rivals.any():
+        return scores.sum() * 0
+    return F.softplus((scores[rivals] - scores.diagonal()[:, None]) / WIDTH).mean()
 
 
 def train_embedding(
@@ -217,7 +241,10 @@ def _train(
         rng = np.random.default_rng([recipe.seed, 2, step])
         drawn = batches.draw(rng)
         a, b = (network(*table) for table in views.two(drawn, rng))
-        loss = likeness_loss(a, b, views.alike(drawn), recipe.temperature)
+        alike = views.alike(drawn)
+        loss = likeness_loss(a, b, alike, recipe.temperature)
+        if recipe.ranking:
+            loss = loss + recipe.ranking * ranking_loss(a, b, batches.rivals(drawn) & ~alike)
         if not torch.isfinite(loss):
             raise TrainingError(f"the loss is not finite at step {step}")
         optimiser.zero_grad()

@@ -33,6 +33,8 @@ class EmbeddingRecipe:
     """Largest entry of a view's strain."""
     temperature: Positive = 0.05
     """Of the loss: the lower, the more the likeliest mistakes count."""
+    ranking: NotNegative = 0.0
+    """Weight of a second loss: views of a crystal are to be more alike than any two crystals of one composition."""
     batch: Annotated[int, Field(ge=2)] = 256
     """Crystals of a step, half of them beside others of their composition."""
     steps: Count = 1000

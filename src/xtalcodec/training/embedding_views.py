@@ -138,3 +138,11 @@ class Batches:
             drawn += rng.permutation(group)[:TOGETHER].tolist()
         drawn += rng.integers(self.crystals, size=self.size - len(drawn)).tolist()
         return list(dict.fromkeys(drawn))
+
+    def rivals(self, drawn: Sequence[int]) -> Bool[Tensor, "n n"]:
+        """Which two of some crystals are others of one composition."""
+        form = torch.full((self.crystals,), -1)
+        for k, group in enumerate(self.groups):
+            form[group] = k
+        own = form[torch.tensor(drawn)]
+        return ((own[:, None] == own) & (own >= 0)).fill_diagonal_(fill_value=False)

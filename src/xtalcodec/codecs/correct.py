@@ -1,0 +1,96 @@
+"""Encoding by correction: where atoms come back beside their places, aim as far beside them the other way.
+
+Encoder and decoder err smoothly: a crystal whose sites are moved a little comes back with nearly the same errors. So
+its sites are moved against the errors that were seen, and what is encoded is no longer the crystal but what decodes to
+it: a fixed-point iteration, as predistortion is in amplifiers. It costs one encoding and one decoding, takes off most
+of the error each time, and the latent stays one that the encoder gives.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs.misfit import Misfit, misfit
+from xtalcodec.codecs.refine import RefineConfig
+from xtalcodec.crystal import Crystal, alone, minimum_image, nearest
+
+SHARE_GAIN = 0.5
+"""Of the error of an occupancy, beside that of a position: occupancies answer less steadily."""
+LEAST_AIM = 0.1
+"""Of its occupancy that an element keeps where it is aimed at less of it."""
+
+
+def correct(
+    encode: Callable[[Sequence[Crystal]], Tensor],
+    read: Callable[[Tensor, Tensor], list[FoundAtoms]],
+    crystals: Sequence[Crystal],
+    config: RefineConfig,
+) -> tuple[Tensor, list[Misfit]]:
+    """Encode crystals, again and again beside their places; return the best latents, and their misfits.
+
+    (1) All are encoded and read. (2) Those within the tolerance leave, and those whose number of sites differs;
+    (3) the others are aimed at from their best aim, by its error; an aim that does no better halves the next step.
+
+    Parameters
+    ----------
+    encode
+        Crystals → latents, one row a crystal.
+    read
+        (latents, lattices) → sites.
+    crystals
+        Placed and moved to their origins, of one grid.
+    config
+        How near is near enough, and how often.
+
+    Returns
+    -------
+    latents, one row a crystal; misfits
+    """
+    best = encode(crystals)
+    lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(best.device)
+    seen = read(best, lattice)
+    misfits = [misfit(c, s) for c, s in zip(crystals, seen, strict=True)]
+    aims, gains = list(crystals), [1.0] * len(crystals)
+    for _ in range(config.corrections):
+        left = [k for k, m in enumerate(misfits) if not m.within(config.tolerance) and np.isfinite(m.displacement)]
+        if not left:
+            break
+        tried = [aimed(crystals[k], aims[k], seen[k], gains[k]) for k in left]
+        latent = encode(tried)
+        for row, (k, sites) in enumerate(zip(left, read(latent, lattice[left]), strict=True)):
+            found = misfit(crystals[k], sites)
+            if found < misfits[k]:
+                best[k], misfits[k], aims[k], seen[k] = latent[row], found, tried[row], sites
+            else:
+                gains[k] /= 2
+    return best, misfits
+
+
+def aimed(crystal: Crystal, aim: Crystal, sites: FoundAtoms, gain: float) -> Crystal:
+    """Move an aim against the errors of the sites that it decodes to.
+
+    Parameters
+    ----------
+    crystal
+        What should come back.
+    aim
+        What was encoded, its sites in the crystal's order.
+    sites
+        What came back, as many as the crystal has.
+    gain
+        Of the errors.
+    """
+    _, index = nearest(crystal.frac_coords, sites.positions, crystal.lattice)
+    off = minimum_image(sites.positions[index] - crystal.frac_coords)
+    moved = replace(aim, frac_coords=aim.frac_coords - gain * off)
+    if crystal.occupancies is None:
+        return moved
+    found = alone(sites.numbers) if sites.occupancies is None else sites.occupancies
+    shares = aim.shares() - gain * SHARE_GAIN * (found[index] - crystal.occupancies)
+    shares = np.maximum(shares, LEAST_AIM * crystal.occupancies)
+    shares /= shares.sum(1, keepdims=True)
+    return replace(moved, occupancies=shares, numbers=shares[:, 1:].argmax(1) + 1)

@@ -1,0 +1,72 @@
+"""Which origins are tried, in which way, and what is kept."""
+
+import numpy as np
+import pytest
+import torch
+
+from xtalcodec.codecs.attempts import encode_to_come_back
+from xtalcodec.codecs.misfit import Misfit
+from xtalcodec.codecs.refine import RefineConfig
+from xtalcodec.crystal import Crystal
+from xtalcodec.representations.base import spread_origin
+
+RIGHT, FAR, WRONG, LOST = Misfit(0, 0.01), Misfit(0, 0.3), Misfit(0.4, 0.01), Misfit(2, np.inf)
+PATCHES = (1, 1, 2)
+
+
+class Stub:
+    """A codec of which it is written down how each crystal comes back, attempt by attempt."""
+
+    can_refine = True
+
+    def __init__(self, stories, **settings):
+        self.stories, self.calls = {name: iter(story) for name, story in stories.items()}, []
+        self.crystals = [Crystal(np.eye(3) * 3, np.array([[0.1, 0.2, 0.3]]), np.array([3]), name) for name in stories]
+        self.config, self.refine, self.representation = self, RefineConfig(**settings), self
+
+    def origin(self, _crystal, attempt):
+        return spread_origin(attempt)
+
+    def closest(self, crystals, patches, *, descend=False):
+        assert patches == PATCHES
+        self.calls.append(("".join(c.name for c in crystals), descend))
+        z = torch.stack([torch.tensor(c.frac_coords) for c in crystals])
+        return z, [next(self.stories[c.name]) for c in crystals]
+
+    def encoded(self):
+        return encode_to_come_back(self, self.crystals, PATCHES)
+
+
+def on(stub, z, origins):
+    """Attempt that each crystal's latent and origin are of."""
+    places = [spread_origin(k) for k in range(8)]
+    found = [next(k for k, place in enumerate(places) if np.allclose(place, origin)) for origin in origins]
+    for crystal, row, shift in zip(stub.crystals, z, origins, strict=True):
+        assert np.allclose(row.numpy(), crystal.frac_coords + shift)
+    return found
+
+
+def test_each_crystal_leaves_when_it_is_right():
+    stub = Stub({"a": [RIGHT], "b": [FAR, RIGHT], "c": [LOST, WRONG, RIGHT]}, origins=4)
+    assert on(stub, *stub.encoded()) == [0, 1, 2]
+    assert stub.calls == [("abc", False), ("bc", False), ("c", False)]
+
+
+def test_descent_is_for_what_is_wrong_on_every_origin():
+    stub = Stub({"a": [FAR, FAR], "b": [WRONG, LOST, LOST, RIGHT]}, origins=2)
+    assert on(stub, *stub.encoded()) == [0, 1]
+    assert stub.calls == [("ab", False), ("ab", False), ("b", True), ("b", True)]
+
+
+def test_what_never_comes_back_keeps_its_best():
+    stub = Stub({"a": [LOST, WRONG, LOST, LOST, LOST, LOST]}, origins=3)
+    assert on(stub, *stub.encoded()) == [1]
+    assert len(stub.calls) == 6
+
+
+@pytest.mark.parametrize(("settings", "refines", "calls"), [({"largest": 1}, True, 1), ({}, False, 3)])
+def test_large_cells_have_one_origin_and_not_every_codec_descends(settings, refines, calls):
+    stub = Stub({"a": [LOST] * 6}, origins=3, **settings)
+    stub.can_refine = refines
+    stub.encoded()
+    assert stub.calls == [("a", False)] * calls
