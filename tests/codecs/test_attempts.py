@@ -10,7 +10,7 @@ from xtalcodec.codecs.refine import RefineConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.representations.base import spread_origin
 
-RIGHT, FAR, WRONG, LOST = Misfit(0, 0.01), Misfit(0, 0.3), Misfit(0.4, 0.01), Misfit(2, np.inf)
+RIGHT, NEAR, FAR, WRONG, LOST = Misfit(0, 0.01), Misfit(0, 0.05), Misfit(0, 0.3), Misfit(0.4, 0.01), Misfit(2, np.inf)
 PATCHES = (1, 1, 2)
 
 
@@ -53,9 +53,21 @@ def test_each_crystal_leaves_when_it_is_right():
 
 
 def test_descent_is_for_what_is_wrong_on_every_origin():
-    stub = Stub({"a": [FAR, FAR], "b": [WRONG, LOST, LOST, RIGHT]}, origins=2)
+    stub = Stub({"a": [NEAR, NEAR], "b": [WRONG, LOST, LOST, RIGHT]}, origins=2)
     assert on(stub, *stub.encoded()) == [0, 1]
     assert stub.calls == [("ab", False), ("ab", False), ("b", True), ("b", True)]
+
+
+def test_what_is_far_off_descends_once():
+    stub = Stub({"a": [FAR] * 3, "b": [LOST, LOST, RIGHT]}, origins=2)
+    assert on(stub, *stub.encoded()) == [0, 0]
+    assert stub.calls == [("ab", False), ("ab", False), ("ab", True)]
+
+
+def test_without_corrections_descent_comes_at_once():
+    stub = Stub({"a": [RIGHT], "b": [FAR, RIGHT], "c": [WRONG, WRONG, RIGHT]}, origins=2, corrections=0)
+    assert on(stub, *stub.encoded()) == [0, 0, 1]
+    assert stub.calls == [("abc", False), ("bc", True), ("c", True)]
 
 
 def test_what_never_comes_back_keeps_its_best():

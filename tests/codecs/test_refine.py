@@ -127,7 +127,7 @@ def test_refining_brings_crystals_back(trained):
     network, z = trained
     torch.manual_seed(2)
     guess = z + torch.randn_like(z)
-    config, read = RefineConfig(steps=200), reader(network)
+    config, read = RefineConfig(steps=200, displaced=0.05), reader(network)
     lattice = CrystalBatch.collate(CRYSTALS).lattice
 
     def back(latent):
@@ -174,15 +174,15 @@ def test_what_never_comes_back_keeps_its_first_guess(untrained):
 
 def test_what_comes_back_at_once_is_not_moved(untrained):
     read, looks = story(0.01)
-    assert (refined(untrained, read, tolerance=0.02) == 0.1).all()
+    assert (refined(untrained, read, displaced=0.02) == 0.1).all()
     assert len(looks) == 1
 
 
 def test_the_best_latent_is_kept_and_a_good_one_ends_the_descent(untrained):
     read, looks = story(0.3, 0.1, None, 0.2)
-    assert (refined(untrained, read, steps=6, check=2, tolerance=0.02) == looks[1]).all()
+    assert (refined(untrained, read, steps=6, check=2, displaced=0.02) == looks[1]).all()
     read, looks = story(None, 0.3, 0.01, 0.0)
-    assert (refined(untrained, read, steps=6, check=2, tolerance=0.02) == looks[2]).all()
+    assert (refined(untrained, read, steps=6, check=2, displaced=0.02) == looks[2]).all()
     assert len(looks) == 3
 
 

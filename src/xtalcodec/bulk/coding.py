@@ -21,7 +21,7 @@ from xtalcodec.networks.threads import one_thread
 if TYPE_CHECKING:
     from xtalcodec.representations.base import Placement
 
-CHUNK, CHUNK_REFINED = 1000, 100
+CHUNK, CHUNK_REFINED = 1000, 400
 """Crystals of one task, by the encoder alone and with refinement: seconds to a minute of work."""
 
 

@@ -20,10 +20,10 @@ def encode_to_come_back(
 ) -> tuple[Tensor, list[Float[np.ndarray, "3"]]]:
     """Latents that decode to their crystals as nearly as can be; each crystal keeps its best.
 
-    Where atoms fall on other places of the grid, the codec errs otherwise: what does not come back on the first origin
-    is tried on others, by correction. Where number or species of the sites are still wrong then, gradient descent
-    refines the latent, which costs fifty times as much. Cells of more than the `largest` number of patches are
-    corrected on one origin.
+    (1) Where atoms fall on other places of the grid, the codec errs otherwise: what does not come back on the first
+    origin is tried on others, by correction. (2) What is wrong or `displaced` then is refined by gradient descent,
+    which costs fifty times as much, and (3) what stays wrong also on other origins. Cells of more than the `largest`
+    number of patches are corrected on one origin.
 
     Parameters
     ----------
@@ -44,9 +44,8 @@ def encode_to_come_back(
     config = codec.config.refine
     origins = [codec.representation.origin(c, 0) for c in crystals]
     z, misfits = codec.closest(moved(crystals, origins), patches)
-    attempts = _attempts(config.origins, descends=codec.can_refine) if prod(patches) <= config.largest else iter(())
-    for attempt, descend in attempts:
-        missed = [k for k, m in enumerate(misfits) if m.wrong or not (descend or m.within(config.tolerance))]
+    for attempt, descend, enough in _attempts(codec) if prod(patches) <= config.largest else ():
+        missed = [k for k, found in enumerate(misfits) if not found.within(enough)]
         if not missed:
             continue
         chosen = [crystals[k] for k in missed]
@@ -58,11 +57,14 @@ def encode_to_come_back(
     return z, origins
 
 
-def _attempts(origins: int, *, descends: bool) -> Iterator[tuple[int, bool]]:
-    """Origins to try after the first, and whether to descend there."""
-    yield from ((attempt, False) for attempt in range(1, origins))
-    if descends:
-        yield from ((attempt, True) for attempt in range(origins))
+def _attempts(codec: "Codec") -> Iterator[tuple[int, bool, float]]:
+    """Origins to try, whether to descend there, and how far off (Å) a crystal that is right may be to be left out."""
+    config = codec.config.refine
+    if config.corrections:
+        yield from ((attempt, False, config.tolerance) for attempt in range(1, config.origins))
+    if codec.can_refine:
+        yield 0, True, config.displaced
+        yield from ((attempt, True, float("inf")) for attempt in range(1, config.origins))
 
 
 def moved(crystals: Sequence[Crystal], shifts: Sequence[Float[np.ndarray, "3"]]) -> list[Crystal]:

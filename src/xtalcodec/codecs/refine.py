@@ -25,12 +25,12 @@ LossOf = Callable[[Sequence[Crystal]], Callable[[Tensor], Tensor]]
 class RefineConfig:
     """Settings of the refinement of latents: by correction, and where that is not enough by gradient descent."""
 
-    tolerance: NotNegative = 0.02
+    tolerance: NotNegative = 0.01
     """Å: a crystal whose atoms are all this near their places needs no correction."""
     corrections: Annotated[int, Field(ge=0)] = 6
     """Corrections at most, on each origin."""
     displaced: NotNegative = 0.1
-    """Å: gradient descent, which is for crystals that are wrong, ends when all sites are right and this near."""
+    """Å: gradient descent is for crystals that are wrong or have a site farther off than this, and ends within it."""
     steps: Annotated[int, Field(ge=0)] = 60
     """Gradient steps at most."""
     check: Count = 10
