@@ -113,8 +113,8 @@ class Codec(Decoding):
         materials
             One or several.
         refine
-            Where the latent does not decode to the crystal, improve it by gradient descent through the decoder,
-            which still sees the latent alone.
+            Where the latent does not decode to the crystal, correct it by what comes back, and where that fails by
+            gradient descent through the decoder, which still sees the latent alone.
         progress
             Called with the number of crystals done since the last call.
 

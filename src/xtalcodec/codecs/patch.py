@@ -25,6 +25,9 @@ from xtalcodec.representations.periodic import PeriodicConfig
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
 
+SPECIES_WEIGHT = 5.0
+"""Of the species in the loss that refinement descends on: what is refined has wrong species more often than places."""
+
 
 class PatchCodec(Codec):
     """Heat, offsets and species of every voxel; latents can be refined."""
@@ -171,6 +174,6 @@ class _Reconstruction:
         return self.network.loss(decoded, self.targets, species, self.shares), species
 
     def loss(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, ""]:
-        """Sum of the named losses over the crystals, so that no crystal's gradient depends on how many there are."""
+        """Sum of the losses over the crystals, so that no crystal's gradient depends on how many there are."""
         terms, _ = self.terms(z)
-        return len(z) * torch.stack([*terms.values()]).sum()
+        return len(z) * (torch.stack([*terms.values()]).sum() + (SPECIES_WEIGHT - 1) * terms["species"])

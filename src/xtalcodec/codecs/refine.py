@@ -1,7 +1,7 @@
 """Encoding by analysis and synthesis: move a latent until it decodes to its crystal.
 
-The encoder's guess is improved by gradient descent on the decoder's own loss (Kim et al. 2018,
-Semi-Amortized VAEs). Only the encoding side knows the crystal; the decoder sees the latent alone.
+A guess is improved by gradient descent on the decoder's own loss (Kim et al. 2018, Semi-Amortized VAEs). Only the
+encoding side knows the crystal; the decoder sees the latent alone.
 """
 
 from collections.abc import Callable, Sequence

@@ -80,7 +80,7 @@ def measure(
     seed
         Of the orientations and origins.
     refine
-        Improve latents that do not decode to their crystal, by gradient descent through the decoder.
+        Improve latents that do not decode to their crystal.
     from_density
         Give the encoder the paper's density and nothing else; such latents are not refined.
     workers
