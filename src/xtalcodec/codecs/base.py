@@ -154,8 +154,7 @@ class Codec(Decoding):
             Called with the number of crystals done since the last call.
         """
         given: Sequence[Kind] = ["pymatgen"] * len(placed) if kinds is None else kinds
-        groups = [(patches, indices) for patches, indices in grouped([p.patches for p in placed])]
-        groups.sort(key=lambda group: -prod(group[0]) * len(group[1]))
+        groups = sorted(grouped([p.patches for p in placed]), key=lambda group: -prod(group[0]) * len(group[1]))
 
         def encoded(group: tuple[Patches, list[int]]) -> list[CrystalCode]:
             patches, indices = group
