@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from xtalcodec.atom_finders.heat import read_species
+from xtalcodec.codecs import patch as patch_codec
 from xtalcodec.codecs.latents import LatentsError
 from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.codecs.refine import RefineConfig
@@ -172,3 +173,12 @@ def test_cells_too_large_for_refinement_are_corrected_on_one_origin(monkeypatch,
     monkeypatch.setattr(type(small), "closest", closest)
     assert len(small.encode([ORDERED])) == 1
     assert seen == calls
+
+
+@pytest.mark.parametrize(("crystal", "more"), [(ORDERED, 0.0), (SALT, patch_codec.SHARED_WEIGHT - 1)])
+def test_refinement_weighs_the_species_of_disordered_crystals_more(crystal, more):
+    model = codec(mixtures=True)
+    truth = patch_codec._Reconstruction(model, model.representation.collate([crystal]), (2, 2, 2))
+    z = torch.randn(1, 8, SIZES["latent"], generator=torch.Generator().manual_seed(0))
+    terms, _ = truth.terms(z)
+    torch.testing.assert_close(truth.loss(z), sum(terms.values()) + more * terms["species"])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -25,8 +26,8 @@ from xtalcodec.representations.periodic import PeriodicConfig
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
 
-SPECIES_WEIGHT = 5.0
-"""Of the species in the loss that refinement descends on: what is refined has wrong species more often than places."""
+SHARED_WEIGHT = 5.0
+"""Of the species of disordered crystals in the loss that refinement descends on: their shares are what is wrong."""
 
 
 class PatchCodec(Codec):
@@ -153,6 +154,8 @@ class _Reconstruction:
         self.targets, self.grid = representation.targets(batch, patches), representation.grid(patches)
         self.which, self.position = representation.positions(batch, patches)
         self.shares = batch.shares(codec.network.config.species + 1)[batch.mask]
+        shared = self.shares.amax(-1) < 1
+        self.disordered = torch.zeros(len(batch), device=batch.device).index_fill(0, self.which[shared], 1.0)
 
     def terms(
         self, z: Float[Tensor, "b patches latent"], noise: Float[Tensor, " b"] | None = None, blur: float = 0.0
@@ -175,5 +178,7 @@ class _Reconstruction:
 
     def loss(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, ""]:
         """Sum of the losses over the crystals, so that no crystal's gradient depends on how many there are."""
-        terms, _ = self.terms(z)
-        return len(z) * (torch.stack([*terms.values()]).sum() + (SPECIES_WEIGHT - 1) * terms["species"])
+        terms, species = self.terms(z)
+        entropy = F.cross_entropy(species.element, self.shares, reduction="none")
+        more = (SHARED_WEIGHT - 1) * (entropy * self.disordered[self.which]).mean()
+        return len(z) * (torch.stack([*terms.values()]).sum() + more)
