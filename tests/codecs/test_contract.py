@@ -66,6 +66,7 @@ def test_a_class_is_what_its_abilities_say(codec, monkeypatch):
         (codec.decodes_density, lambda: codec.decode_density(z, lattice)),
         (codec.encodes_density, lambda: codec.encode_density(density, lattice)),
         (codec.learns_painted, lambda: codec.loss_of_painted(view)),
+        (codec.can_refine, lambda: codec.descend([placed.crystal], placed.patches, z)),
         (codec.trainable, lambda: codec.loss(batch, placed.patches, LossConfig())),
     ):
         if able:

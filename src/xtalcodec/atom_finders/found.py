@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from xtalcodec.crystal import alone
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundAtoms:
@@ -27,6 +29,10 @@ class FoundAtoms:
     def __len__(self) -> int:
         """Return the number of atoms."""
         return len(self.numbers)
+
+    def shares(self) -> Float[np.ndarray, "atoms 119"]:
+        """Occupancies, of atoms that have their sites to themselves too."""
+        return alone(self.numbers) if self.occupancies is None else self.occupancies
 
     @classmethod
     def known(cls, positions: Float[np.ndarray, "atoms 3"], numbers: Int[np.ndarray, " atoms"]) -> "FoundAtoms":

@@ -22,7 +22,7 @@ def encode_to_come_back(
 
     (1) Where atoms fall on other places of the grid, the codec errs otherwise: what does not come back on the first
     origin is tried on others, by correction. (2) What is wrong or `displaced` then is refined by gradient descent,
-    which costs fifty times as much, and (3) what stays wrong also on other origins. Cells of more than the `largest`
+    which costs far more, and (3) what stays wrong also on other origins. Cells of more than the `largest`
     number of patches are corrected on one origin.
 
     Parameters
@@ -41,10 +41,9 @@ def encode_to_come_back(
     origins
         Shift of each crystal, in fractional coordinates.
     """
-    config = codec.config.refine
     origins = [codec.representation.origin(c, 0) for c in crystals]
     z, misfits = codec.closest(moved(crystals, origins), patches)
-    for attempt, descend, enough in _attempts(codec) if prod(patches) <= config.largest else ():
+    for attempt, descend, enough in _attempts(codec, patches):
         missed = [k for k, found in enumerate(misfits) if not found.within(enough)]
         if not missed:
             continue
@@ -57,9 +56,11 @@ def encode_to_come_back(
     return z, origins
 
 
-def _attempts(codec: "Codec") -> Iterator[tuple[int, bool, float]]:
+def _attempts(codec: "Codec", patches: Patches) -> Iterator[tuple[int, bool, float]]:
     """Origins to try, whether to descend there, and how far off (Å) a crystal that is right may be to be left out."""
     config = codec.config.refine
+    if prod(patches) > config.largest:
+        return
     if config.corrections:
         yield from ((attempt, False, config.tolerance) for attempt in range(1, config.origins))
     if codec.can_refine:

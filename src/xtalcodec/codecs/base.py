@@ -4,6 +4,7 @@ A codec owns a representation, a network, a finder of atoms and a loss.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs import hub
 from xtalcodec.codecs.attempts import encode_to_come_back, moved
 from xtalcodec.codecs.correct import correct
@@ -216,13 +216,7 @@ class Codec(Decoding):
         descend
             Refine by gradient descent what correction leaves, where the codec can.
         """
-
-        def encode(aims: Sequence[Crystal]) -> Tensor:
-            return self.latent(aims, patches)
-
-        def read(z: Tensor, lattice: Tensor) -> list[FoundAtoms]:
-            return self._sites(z, lattice, patches)
-
+        encode, read = partial(self.latent, patches=patches), partial(self._sites, patches=patches)
         z, misfits = correct(encode, read, crystals, self.config.refine)
         return self.descend(crystals, patches, z) if descend and self.can_refine else (z, misfits)
 

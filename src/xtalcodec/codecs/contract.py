@@ -55,7 +55,7 @@ class Contract(ABC):
     can_refine: ClassVar[bool] = False
     """Whether a latent can be improved by gradient descent through the decoder."""
     retries: ClassVar[bool] = True
-    """Whether a crystal that does not come back is tried on further origins."""
+    """Whether a crystal that does not come back is corrected, and tried on further origins."""
     decodes_density: ClassVar[bool] = False
     """Whether latents decode to densities, not to atoms only."""
     encodes_density: ClassVar[bool] = False

@@ -16,7 +16,7 @@ from torch import Tensor
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.misfit import Misfit, misfit
 from xtalcodec.codecs.refine import RefineConfig
-from xtalcodec.crystal import Crystal, alone, minimum_image, nearest
+from xtalcodec.crystal import Crystal, minimum_image, nearest
 
 SHARE_GAIN = 0.5
 """Of the error of an occupancy, beside that of a position: occupancies answer less steadily."""
@@ -89,8 +89,7 @@ def aimed(crystal: Crystal, aim: Crystal, sites: FoundAtoms, gain: float) -> Cry
     moved = replace(aim, frac_coords=aim.frac_coords - gain * off)
     if crystal.occupancies is None:
         return moved
-    found = alone(sites.numbers) if sites.occupancies is None else sites.occupancies
-    shares = aim.shares() - gain * SHARE_GAIN * (found[index] - crystal.occupancies)
+    shares = aim.shares() - gain * SHARE_GAIN * (sites.shares()[index] - crystal.occupancies)
     shares = np.maximum(shares, LEAST_AIM * crystal.occupancies)
     shares /= shares.sum(1, keepdims=True)
     return replace(moved, occupancies=shares, numbers=shares[:, 1:].argmax(1) + 1)

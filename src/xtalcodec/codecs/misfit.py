@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.crystal import Crystal, alone, nearest
+from xtalcodec.crystal import Crystal, nearest
 
 SAME_SHARE = 0.05
 """An occupancy that is off by more than this is another."""
@@ -47,5 +47,4 @@ def _occupancy_error(crystal: Crystal, sites: FoundAtoms, index: Int[np.ndarray,
     """Largest error of an occupancy, of each site against the found one of its index."""
     if crystal.is_ordered and sites.occupancies is None:
         return float((crystal.numbers != sites.numbers[index]).any())
-    found = alone(sites.numbers) if sites.occupancies is None else sites.occupancies
-    return float(abs(crystal.shares() - found[index]).max())
+    return float(abs(crystal.shares() - sites.shares()[index]).max())

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -119,10 +120,7 @@ class PatchCodec(Codec):
         def loss_of(crystals: Sequence[Crystal]) -> Callable[[Tensor], Tensor]:
             return _Reconstruction(self, self.representation.collate(crystals, z.device), patches).loss
 
-        def read(z: Tensor, lattice: Tensor) -> list[FoundAtoms]:
-            return self._sites(z, lattice, patches)
-
-        return refine(loss_of, crystals, z, read, self.config.refine)
+        return refine(loss_of, crystals, z, partial(self._sites, patches=patches), self.config.refine)
 
     def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:
         """(1) Paint and encode the crystals, (2) sample a latent, (3) compare what it decodes to, (4) weigh the KL.

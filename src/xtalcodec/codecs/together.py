@@ -38,11 +38,11 @@ def encode_together(
         Called with the number of crystals done since the last call.
     """
     best: tuple[tuple[float, float], torch.Tensor, np.ndarray] | None = None
-    attempts = codec.config.refine.origins if refine and codec.retries else 1
-    for attempt in range(attempts):
+    exactly = refine and codec.retries
+    for attempt in range(codec.config.refine.origins if exactly else 1):
         shift = codec.representation.origin(crystals[0], attempt)
         moved = [crystal.translated(shift) for crystal in crystals]
-        z, misfits = codec.closest(moved, patches, descend=True) if refine else (codec.latent(moved, patches), [])
+        z, misfits = codec.closest(moved, patches, descend=True) if exactly else (codec.latent(moved, patches), [])
         score = sum(found.wrong for found in misfits), sum(found.displacement for found in misfits)
         if best is None or score < best[0]:
             best = score, z, shift

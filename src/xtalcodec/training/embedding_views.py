@@ -1,11 +1,11 @@
 """Training crystals of an embedding, each as it may also be seen, and the batch of every step."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from xtalcodec.crystal import Crystal
@@ -129,6 +129,15 @@ class Batches:
     """Crystals of one composition, where there are several."""
     crystals: int
     size: int
+    form: Int[Tensor, " crystals"] = field(init=False)
+    """The group that each crystal is of; −1 for none."""
+
+    def __post_init__(self) -> None:
+        """Note the groups once, not at every step."""
+        form = torch.full((self.crystals,), -1)
+        for k, group in enumerate(self.groups):
+            form[group] = k
+        object.__setattr__(self, "form", form)
 
     def draw(self, rng: np.random.Generator) -> list[int]:
         """Return places of crystals, each once."""
@@ -141,8 +150,5 @@ class Batches:
 
     def rivals(self, drawn: Sequence[int]) -> Bool[Tensor, "n n"]:
         """Which two of some crystals are others of one composition."""
-        form = torch.full((self.crystals,), -1)
-        for k, group in enumerate(self.groups):
-            form[group] = k
-        own = form[torch.tensor(drawn)]
+        own = self.form[torch.tensor(drawn)]
         return ((own[:, None] == own) & (own >= 0)).fill_diagonal_(fill_value=False)
