@@ -126,7 +126,7 @@ def test_several_files_are_a_list(reader, cifs, tmp_path):
     page.wait_for_selector(CAME_BACK)
     assert page.locator(".list tr").count() == 2
     page.locator(".list button").nth(1).click()
-    page.locator("h2", has_text="SrTiO3").wait_for()
+    page.locator("h2", has_text="BaTiO3").wait_for()
     assert page.locator(".error").count() == 1
 
 
