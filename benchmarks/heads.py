@@ -13,7 +13,7 @@ For each property, on the same rows:
 - the median of the training rows for all.
 
 Mean absolute errors on all of the held-out rows, and on those without a twin (StructureMatcher) among the training
-rows. Looking at crystals takes longest: what was seen is kept in `--looks`, with the identity of the embedding. `--out`
+rows. Looking at crystals takes longest: what was seen is kept in `--looks`, with the identity of the codec. `--out`
 writes the heads. scikit-learn and matminer come with the extra `judge`.
 """
 
@@ -34,9 +34,10 @@ from xtalcodec import Codec
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets import load
 from xtalcodec.embedding.embedding import Embedding
+from xtalcodec.embedding.surroundings import SurroundingsConfig
 from xtalcodec.evaluation.duplicates import same
 from xtalcodec.geometry.compositions import composition
-from xtalcodec.heads.head import Seen, look
+from xtalcodec.heads.head import Seen
 from xtalcodec.training.head_recipe import HeadRecipe, recipe_of
 from xtalcodec.training.heads import Examples, Wanted, facts_of, keep, known, measured, train_head
 
@@ -56,20 +57,22 @@ LOSSES = {"absolute": "absolute_error", "squares": "squared_error", "vector": "s
 SOURCE = "Materials Project (CC BY 4.0); LeMat-Bulk, which the codec was trained on too, has no values here"
 
 
-def looked(crystals: Sequence[Crystal], embedding: Embedding, folder: Path, name: str) -> dict[str, Seen]:
+def looked(
+    crystals: Sequence[Crystal], codec: Codec, at: SurroundingsConfig, folder: Path, name: str
+) -> dict[str, Seen]:
     """Look at crystals, or take what was kept: by the names of the crystals."""
-    file = folder / f"{name}.npz"
+    file, look, looks = folder / f"{name}.npz", codec.look(at), f"{codec.identity}, {at}"
     if file.is_file():
         kept = np.load(file)  # arrays alone: nothing is unpickled
-        if str(kept["embedding"]) != embedding.identity:
-            raise SystemExit(f"{file} is of the embedding {kept['embedding']}, not of {embedding.identity}")
+        if str(kept["looks"]) != looks:
+            raise SystemExit(f"{file} is of {kept['looks']}, not of {looks}")
         ends = np.cumsum(kept["counts"])[:-1]
         parts = np.split(kept["sites"], ends), np.split(kept["share"], ends)
         return {n: Seen(*of, c) for n, c, *of in zip(kept["names"].tolist(), kept["composition"], *parts, strict=True)}
     seen = {}
     for crystal in crystals:
         try:
-            seen[crystal.name] = look(crystal, embedding)
+            seen[crystal.name] = look(crystal)
         except CrystalError as error:
             print(f"left out: {crystal.name}: {error}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +84,7 @@ def looked(crystals: Sequence[Crystal], embedding: Embedding, folder: Path, name
         composition=np.stack(tables["composition"]),
         counts=np.array([len(rows) for rows in tables["share"]]),
         names=np.array(list(seen)),
-        embedding=np.array(embedding.identity),
+        looks=np.array(looks),
     )
     return seen
 
@@ -115,17 +118,12 @@ def magpie(crystals: Sequence[Crystal]) -> np.ndarray:
     return np.array(rows)
 
 
-def vectors(examples: Examples, embedding: Embedding) -> np.ndarray:
-    """The embedding's vectors, of what was looked at."""
-    network, rows = embedding.networks["crystal"], []
-    with torch.no_grad():
-        for seen in examples.seen:
-            x = network.site((torch.from_numpy(seen.sites) - network.mean) / network.deviation)
-            share = torch.from_numpy(seen.share)[:, None]
-            mean = (share * x).sum(0)
-            deviation = ((share * (x - mean).square()).sum(0) + 1e-6).sqrt()
-            rows.append(torch.nn.functional.normalize(network.crystal(torch.cat([mean, deviation])), dim=-1))
-    return torch.stack(rows).numpy()
+def vectors(crystals: Sequence[Crystal], embedding: Embedding) -> np.ndarray:
+    """The embedding's vectors; no numbers for crystals with an element that it never saw."""
+    table = np.full((len(crystals), embedding.size), np.nan)
+    known = [k for k, crystal in enumerate(crystals) if {*crystal.elements} <= {*embedding.about.elements}]
+    table[known] = embedding.vectors([crystals[k] for k in known])
+    return table
 
 
 def boosted(learn: np.ndarray, values: np.ndarray, test: np.ndarray, seed: int, loss: str) -> np.ndarray:
@@ -158,7 +156,6 @@ def compare(
 ) -> dict[str, Any]:  # fmt: skip
     """Measure a head and the baselines of one property."""
     column, wanted = WANTED[name]
-    embedding = codec.embedding
     learn, of_learn = with_column(crystals[0], seen[0], column)
     test, of_test = with_column(crystals[1], seen[1], column)
     print(f"{name}: {len(learn)} crystals to learn from, {len(test)} held out", flush=True)
@@ -167,7 +164,7 @@ def compare(
     rows: dict[str, dict[str, float]] = {}
     if "head" in options.ways:
         begun = codec.head(options.start) if options.start else None
-        head, facts = train_head(wanted, learn, embedding, recipe, shown, begun)
+        head, facts = train_head(wanted, learn, codec.identity, recipe, shown, begun)
         scores = measured(head, test, typical)
         asked = np.array([own <= {*head.about.elements} for own in test.elements])
         found = head.of_seen(known(test, frozenset(head.about.elements)).seen)
@@ -189,8 +186,8 @@ def compare(
     tables = [magpie(of_learn), magpie(of_test)] if {*options.ways} - {"head"} else []
     for way in (way for way in LOSSES if way in options.ways):
         if way == "vector":
-            some = zip(tables, (learn, test), strict=True)
-            tables = [np.concatenate([table, vectors(examples, embedding)], 1) for table, examples in some]
+            some = zip(tables, (of_learn, of_test), strict=True)
+            tables = [np.concatenate([table, vectors(those, codec.embedding)], 1) for table, those in some]
         start = time.process_time()
         found_here = boosted(tables[0], learn.values, tables[1], recipe.seed, LOSSES[way])
         rows[way] = {**errors(abs(found_here - test.values), alone), "CPU seconds": time.process_time() - start}
@@ -226,17 +223,16 @@ def tell(name: str, rows: dict[str, dict[str, float]]) -> None:
 def main(options: argparse.Namespace) -> None:
     """Measure every property."""
     codec = Codec.from_pretrained(options.codec)
-    embedding = codec.embedding
     recipe = recipe_of([*options.set, f"seed={options.seed}"])
     crystals = load(options.data)[0], load(options.val)[0]
     columns = [WANTED[name][0] for name in options.properties]
     some = [[c for c in those if any(column in c.properties for column in columns)] for those in crystals]
     files = options.data, options.val
-    seen = [looked(c, embedding, options.looks, Path(f).stem) for c, f in zip(some, files, strict=True)]
+    seen = [looked(c, codec, recipe.looks, options.looks, Path(f).stem) for c, f in zip(some, files, strict=True)]
     others = [] if options.no_twins else some[0]
     alike = dict(zip((c.name for c in some[1]), twins(some[1], others), strict=True))
     print(f"{sum(alike.values())} of {len(alike)} held-out crystals have a twin", flush=True)
-    result: dict[str, Any] = {"embedding": embedding.identity}
+    result: dict[str, Any] = {"codec": codec.identity, "embedding": codec.embedding.identity}
     for name in options.properties:
         result[name] = compare(name, (some[0], some[1]), (seen[0], seen[1]), alike, codec, recipe, options)
         if options.json:

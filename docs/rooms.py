@@ -24,7 +24,7 @@ WHAT = {
     "networks": "field ⇄ latent",
     "atom_finders": "field → atoms",
     "embedding": "crystal → one vector to compare",
-    "heads": "what the embedding sees → a property",
+    "heads": "what surrounds the sites → a property",
     "codecs": "one class for each pairing of representation and network; LatentSet",
     "priors": "distributions over latents: fit, sample",
     "latent_space": "interpolate and alter crystals by their latents",

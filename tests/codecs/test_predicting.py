@@ -7,6 +7,7 @@ import pytest
 
 from xtalcodec import Codec
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.embedding.surroundings import SurroundingsConfig
 from xtalcodec.heads import files
 from xtalcodec.heads.head import HeadError
 from xtalcodec.training.derived import supercell
@@ -53,17 +54,19 @@ def test_heads_go_where_their_codec_is_saved(mp, tmp_path):
     np.testing.assert_array_equal(again.predict(salt(), "band_gap").values, mp.predict(salt(), "band_gap").values)
 
 
-def test_a_head_of_another_codec_or_embedding_is_refused_by_name(mp, tmp_path):
+def test_a_head_of_another_codec_is_refused_by_name(mp, tmp_path):
     head = mp.head("band_gap")
-    for embedding, message in (
-        ("mp-000000000000/7cd9c99f869c", f"belongs to the codec mp-000000000000, not to {mp.identity}"),
-        (f"{mp.identity}/000000000000", f"belongs to the embedding {mp.identity}/000000000000, not to"),
-    ):
-        folder = tmp_path / embedding.replace("/", "-")
-        files.write(folder, replace(head, about=replace(head.about, embedding=embedding)), {})
-        with pytest.raises(HeadError, match=message) as error:
-            mp.predict(salt(), folder)
-        assert str(folder) in str(error.value)
+    files.write(tmp_path, replace(head, about=replace(head.about, codec="mp-000000000000")), {})
+    with pytest.raises(HeadError, match=f"belongs to the codec mp-000000000000, not to {mp.identity}") as error:
+        mp.predict(salt(), tmp_path)
+    assert str(tmp_path) in str(error.value)
+
+
+def test_crystals_that_cannot_be_looked_at_are_refused_by_name(mp):
+    with pytest.raises(CrystalError, match="the codec 'mp' never saw Lr in training"):
+        mp.look(SurroundingsConfig())(salt((11, 103)))
+    with pytest.raises(HeadError, match="the codec 'linear-unit-cell' has no learnt density channels"):
+        Codec.from_pretrained("linear-unit-cell").look(SurroundingsConfig())
 
 
 def test_what_no_head_predicts_is_said(mp):

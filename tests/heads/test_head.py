@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.embedding.embedding import About, Embedding, Looks
+from xtalcodec.embedding.surroundings import SurroundingsConfig
 from xtalcodec.heads import files
 from xtalcodec.heads.composition import HEAVIEST, PROPERTIES, SIZE, described, elements
 from xtalcodec.heads.head import Head, HeadAbout, HeadError, look, packed, stretch_of
@@ -30,15 +30,19 @@ def salt(z=17, edge=5.64):
     return made(edge * (np.ones((3, 3)) - np.eye(3)) / 2, [[0, 0, 0], [0.5] * 3], [11, z], f"Na-{z}")
 
 
-EMBEDDING = Embedding.untrained(About("mp-0123456789ab", ALL, Looks()), CHANNELS)
+AT = SurroundingsConfig()
+
+
+def seen(crystal):
+    return look(crystal, CHANNELS, AT)
 
 
 def head_of(**more):
     """An untrained head, whose scales are those of two crystals."""
     torch.manual_seed(0)
-    about = HeadAbout("hardness", "GPa", EMBEDDING.identity, ALL, None, 2.0, HeadConfig(16, 8, 16, 3))
-    head = Head.untrained(replace(about, **more), EMBEDDING.sites(salt(), "crystal").shape[1])
-    sites, _, _, made_of = packed([look(salt(), EMBEDDING), look(salt(35, 5.9), EMBEDDING)])
+    about = HeadAbout("hardness", "GPa", "mp-0123456789ab", AT, ALL, None, 2.0, HeadConfig(16, 8, 16, 3))
+    head = Head.untrained(replace(about, **more), seen(salt()).sites.shape[1])
+    sites, _, _, made_of = packed([seen(salt()), seen(salt(35, 5.9))])
     head.network.calibrate(sites, made_of, torch.tensor([3.0, 9.0]))
     head.network.site_deviation.clamp_(min=0.3)  # of two crystals it is next to nothing
     return head
@@ -53,19 +57,19 @@ def test_setting_and_supercell_change_no_prediction(crystal, seed):
     moved = crystal.in_basis(basis).translated(rng.random(3))
     other = replace(moved, frac_coords=moved.frac_coords[order], numbers=crystal.numbers[order])
     double = supercell(crystal, np.array([2, 1, 1]))
-    found = head.predict([crystal, other, double], EMBEDDING)
+    found = head.predict([crystal, other, double], seen)
     np.testing.assert_allclose(found.values, found.values[0], atol=2e-3 * max(1, abs(found.values[0])))
     np.testing.assert_allclose(found.uncertainties, found.uncertainties[0], rtol=1e-3)
 
 
 def test_another_crystal_has_another_value_whatever_it_is_predicted_beside():
     head = head_of()
-    found = head.predict([salt(), salt(35), salt(edge=6.5)], EMBEDDING)
+    found = head.predict([salt(), salt(35), salt(edge=6.5)], seen)
     assert len(found) == 3
     assert min(abs(found.values[0] - found.values[1]), abs(found.values[0] - found.values[2])) > 1e-4
-    np.testing.assert_allclose(head.predict([salt(35)], EMBEDDING).values, found.values[1:2], atol=1e-5)
+    np.testing.assert_allclose(head.predict([salt(35)], seen).values, found.values[1:2], atol=1e-5)
     assert (found.uncertainties > 0).all()
-    assert len(head.predict([], EMBEDDING)) == 0
+    assert len(head.predict([], seen)) == 0
 
 
 def test_a_composition_is_shares_and_statistics_of_the_elements():
@@ -99,9 +103,9 @@ def test_the_stretched_interval_holds_nine_of_ten_of_other_crystals():
 def test_what_cannot_be_is_not_predicted():
     never = head_of(elements=(11, 17))
     with pytest.raises(CrystalError, match="Na-35: the head for hardness never saw Br in training"):
-        never.predict([salt(), salt(35)], EMBEDDING)
-    low = head_of().predict([salt()], EMBEDDING).values[0]
-    assert head_of(least=low + 1).predict([salt()], EMBEDDING).values[0] == pytest.approx(low + 1)
+        never.predict([salt(), salt(35)], seen)
+    low = head_of().predict([salt()], seen).values[0]
+    assert head_of(least=low + 1).predict([salt()], seen).values[0] == pytest.approx(low + 1)
 
 
 def test_what_is_written_is_read_back(tmp_path):
@@ -111,7 +115,7 @@ def test_what_is_written_is_read_back(tmp_path):
     files.write(tmp_path / "heads" / "hardness", head, {"command": "xtalcodec train-head a|b"})
     again = files.read(tmp_path / "heads" / "hardness")
     assert again.about == head.about
-    np.testing.assert_array_equal(again.predict([salt()], EMBEDDING).values, head.predict([salt()], EMBEDDING).values)
+    np.testing.assert_array_equal(again.predict([salt()], seen).values, head.predict([salt()], seen).values)
     assert r"| command | xtalcodec train-head a\|b |" in (tmp_path / "heads" / "hardness" / files.CARD).read_text()
     assert list(files.available(tmp_path)) == ["hardness"]
 

@@ -45,13 +45,13 @@ def predict(
     with clear_errors():
         from xtalcodec.codecs.base import Codec
         from xtalcodec.crystal import CrystalError
-        from xtalcodec.heads.head import look
         from xtalcodec.io.read import Unusable
 
         if out and out.suffix not in TABLES:
             raise ValueError(f"--out {out} is no table: {', '.join(TABLES)}")
         loaded = Codec.from_pretrained(codec)
         head = loaded.head(prop)
+        look = loaded.look(head.about.looks)
         crystals, unusable = load_crystals(files, max_sites, None)
         if not crystals:
             tell(unusable)
@@ -61,7 +61,7 @@ def predict(
             for crystal in crystals:
                 try:
                     head.check(crystal)
-                    seen.append(look(crystal, loaded.embedding))
+                    seen.append(look(crystal))
                     usable.append(crystal)
                 except CrystalError as error:
                     unusable.append(Unusable(crystal.name, str(error)))
@@ -164,18 +164,18 @@ def train_head(
         recipe = recipe_of([*(overrides or []), f"seed={seed}"])
         training.check_free(out)
         loaded = Codec.from_pretrained(codec)
-        embedding, begun = loaded.embedding, loaded.head(start) if start else None
+        look, begun = loaded.look(recipe.looks), loaded.head(start) if start else None
         learnt, unusable = _valued(data, prop, max_sites)
         test, more = _valued(val, prop, max_sites) if val else (None, [])
         wanted = training.Wanted(prop, unit, least)
         with progress_bars() as bar:
             examples, strange = training.examples_of(
-                learnt.crystals, learnt.values, embedding, bar("looking", len(learnt.crystals))
+                learnt.crystals, learnt.values, look, bar("looking", len(learnt.crystals))
             )
-            head, facts = training.train_head(wanted, examples, embedding, recipe, bar, begun)
+            head, facts = training.train_head(wanted, examples, loaded.identity, recipe, bar, begun)
             if test:
                 tests, others = training.examples_of(
-                    test.crystals, test.values, embedding, bar("measuring", len(test.crystals))
+                    test.crystals, test.values, look, bar("measuring", len(test.crystals))
                 )
                 strange += others
                 facts["held_out"] = training.measured(head, tests, float(np.median(examples.values)))

@@ -88,12 +88,7 @@ class Codec(Decoding):
                 f"the codec {self.config.name!r} knows ordered crystals only, and site {k} ({crystal.label(k)}) is "
                 "disordered or partly occupied"
             )
-        strange = sorted({*crystal.elements} - {*self.config.elements})
-        if strange:
-            from ase.data import chemical_symbols
-
-            names = ", ".join(chemical_symbols[z] for z in strange)
-            raise CrystalError(f"the codec {self.config.name!r} never saw {names} in training")
+        self.check_elements(crystal)
         placed = self.representation.place(crystal)
         if (shortest := placed.crystal.shortest()) < (least := self.config.atom_finder.nearest):
             raise CrystalError(f"two of its atoms are {shortest:.2f} Å apart; nearer than {least:g} Å they are one")

@@ -15,7 +15,8 @@ from xtalcodec.atom_finders.planned import Holding
 from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.config import unknown
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.elements import symbol
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.representations.base import Patches, RepresentationConfig
@@ -91,6 +92,18 @@ class Contract(ABC):
     def channels(self) -> Float[np.ndarray, "z channels"] | None:
         """Learnt density channels of each element, by its Z; None where what is painted is not learnt."""
         return None
+
+    def check_elements(self, crystal: Crystal) -> None:
+        """Refuse a crystal with an element that the codec does not know.
+
+        Raises
+        ------
+        CrystalError
+            The elements, by name.
+        """
+        if strange := sorted({*crystal.elements} - {*self.config.elements}):
+            names = ", ".join(map(symbol, strange))
+            raise CrystalError(f"the codec {self.config.name!r} never saw {names} in training")
 
     @property
     def window(self) -> Window | None:

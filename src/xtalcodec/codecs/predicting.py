@@ -1,4 +1,4 @@
-"""Codecs with heads: properties of crystals, from what the embedding sees of these."""
+"""Codecs with heads: properties of crystals, from what surrounds their sites."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from xtalcodec.codecs.embedded import Embedded
 from xtalcodec.codecs.identity import same
 from xtalcodec.config import unknown
+from xtalcodec.crystal import Crystal
+from xtalcodec.embedding.surroundings import SurroundingsConfig
 from xtalcodec.heads import files
-from xtalcodec.heads.head import Head, HeadError, Predictions
+from xtalcodec.heads.head import Head, HeadError, Look, Predictions, Seen, look
 from xtalcodec.io.atomic import copy_files
 from xtalcodec.io.materials import named_crystals
 
@@ -36,8 +38,6 @@ class Predicting(Embedded):
         ------
         HeadError
             There is none; the message lists those there are. One that is broken, or of another codec.
-        EmbeddingError
-            The codec has no embedding.
         """
         known = files.available(self.provenance.folder) if self.provenance else {}
         folder = known.get(str(name), Path(name))
@@ -47,17 +47,32 @@ class Predicting(Embedded):
                 raise HeadError(f"no head for {str(name)!r}: the codec {self.identity} has none. {hint}")
             raise HeadError(f"{unknown('head for the property', str(name), list(known))} {hint}")
         head = files.read(folder)
-        self._check_head(head, folder)
+        if not self.owns(head.about.codec):
+            raise HeadError(f"the head in {folder} belongs to the codec {head.about.codec}, not to {self.identity}")
         return head
 
-    def _check_head(self, head: Head, folder: Path) -> None:
-        """Refuse a head that belongs to another codec, or to another embedding of this one."""
-        codec = head.about.embedding.rpartition("/")[0]
-        if not self.owns(codec):
-            raise HeadError(f"the head in {folder} belongs to the codec {codec}, not to {self.identity}")
-        own = self.embedding.identity
-        if not same_embedding(head.about.embedding, own):
-            raise HeadError(f"the head in {folder} belongs to the embedding {head.about.embedding}, not to {own}")
+    def look(self, at: SurroundingsConfig) -> Look:
+        """Return what heads look at crystals by: it refuses those with elements that the codec does not know.
+
+        Parameters
+        ----------
+        at
+            Radii.
+
+        Raises
+        ------
+        HeadError
+            The codec has no learnt density channels.
+        """
+        channels = self.channels
+        if channels is None:
+            raise HeadError(f"the codec {self.config.name!r} has no learnt density channels to look at crystals by")
+
+        def seen(crystal: Crystal) -> Seen:
+            self.check_elements(crystal)
+            return look(crystal, channels, at)
+
+        return seen
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:  # type: ignore[override]
         """Write the codec, see `Embedded.save_pretrained`, and take its heads along, if they are its own still.
@@ -105,9 +120,4 @@ class Predicting(Embedded):
             The first crystal with an element that was never seen, or file that cannot be read, by name.
         """
         head = self.head(name)
-        return head.predict(named_crystals(materials), self.embedding, progress)
-
-
-def same_embedding(a: str, b: str) -> bool:
-    """Whether two identities are of one embedding, whatever its codec is called or its identity was in a release."""
-    return a.rpartition("/")[2] == b.rpartition("/")[2]
+        return head.predict(named_crystals(materials), self.look(head.about.looks), progress)

@@ -102,10 +102,11 @@ def _around(
     With `kinds`, the same again of the atoms that are like the site.
     """
     near = neighbours(crystal, config.last * scale)
-    distance = near.distance / scale
+    distance = (near.distance / scale).astype(np.float32)
     spacing = (config.last - config.first) / max(config.shells - 1, 1)
     weight = (1 + np.cos(np.pi * distance / config.last)) / 2 / np.maximum(distance, config.first) ** 2
-    shell = np.exp(-0.5 * ((distance[:, None] - config.radii) / spacing) ** 2) * weight[:, None]
+    apart = (distance[:, None] - config.radii.astype(np.float32)) / spacing
+    shell = np.exp(-0.5 * apart * apart) * weight[:, None]
     found = [_sums(near, shell, channels), _shapes(near, shell, channels[:, -1])]
     if kinds is not None:
         shell *= (kinds[near.site] == kinds[near.other])[:, None]
@@ -127,10 +128,10 @@ def _shapes(
     near: Neighbours, shell: Float[np.ndarray, "pairs shells"], mass: Float[np.ndarray, " sites"]
 ) -> Float[np.ndarray, "sites lengths"]:
     """Lengths of the dipole and of the traceless quadrupole of the atoms around each site, shell by shell."""
-    x, y, z = (near.apart / near.distance[:, None]).T
+    x, y, z = (near.apart / near.distance[:, None]).astype(shell.dtype).T
     third, sites = 1 / 3, len(mass)
     parts = np.stack([x, y, z, x * x - third, y * y - third, z * z - third, x * y, x * z, y * z], 1)
-    parts *= mass[near.other, None]
+    parts *= mass.astype(shell.dtype)[near.other, None]
     order = np.argsort(near.site, kind="stable")
     cuts = np.searchsorted(near.site[order], np.arange(1, sites))  # a site may have no neighbour at all
     of_sites = zip(np.split(shell[order], cuts), np.split(parts[order], cuts), strict=True)
@@ -146,4 +147,4 @@ def _added(
     from scipy.sparse import csr_matrix
 
     pairs = len(place)
-    return csr_matrix((np.ones(pairs), (place, np.arange(pairs))), shape=(places, pairs)) @ values
+    return csr_matrix((np.ones(pairs, values.dtype), (place, np.arange(pairs))), shape=(places, pairs)) @ values

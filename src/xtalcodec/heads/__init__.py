@@ -1,1 +1,1 @@
-"""Properties of crystals from what the embedding sees of them: small networks, with how far they may be off."""
+"""Properties of crystals from what surrounds their sites: small networks, with how far they may be off."""

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from xtalcodec.config import build
+from xtalcodec.embedding.surroundings import SurroundingsConfig
 from xtalcodec.heads.head import COVERAGE, Head, HeadAbout, HeadError
 from xtalcodec.heads.network import HeadConfig
 from xtalcodec.io.atomic import atomic_folder, settle
@@ -20,7 +21,7 @@ from xtalcodec.io.markdown import two_columns
 FOLDER = "heads"
 """Of all heads, in the folder of their codec; each in one that is called like its property."""
 
-FORMAT = "xtalcodec-head-2"
+FORMAT = "xtalcodec-head-3"
 ABOUT, WEIGHTS, CARD = "head.json", "head.safetensors", "README.md"
 FILES = (ABOUT, WEIGHTS, CARD)
 """All of its files."""
@@ -86,7 +87,8 @@ def _about(values: Mapping[str, Any]) -> HeadAbout:
     return HeadAbout(
         property=str(values["property"]),
         unit=str(values["unit"]),
-        embedding=str(values["embedding"]),
+        codec=str(values["codec"]),
+        looks=build(SurroundingsConfig, values["looks"], "looks."),
         elements=tuple(int(z) for z in values["elements"]),
         least=None if least is None else float(least),
         stretch=float(values["stretch"]),
@@ -99,7 +101,7 @@ def card(head: Head, training: Mapping[str, Any]) -> str:
     about = head.about
     weights = sum(p.numel() for p in head.network.parameters())
     rows: dict[str, Any] = {"property": about.property, "unit": about.unit or "not stated"}
-    rows |= {"embedding": about.embedding, "elements": len(about.elements), "weights": weights}
+    rows |= {"codec": about.codec, "elements": len(about.elements), "weights": weights}
     lines = two_columns((rows | dict(training)).items())
     head_line = (
         f"Predicts {about.property} of crystals (`xtalcodec predict --property {about.property}`), with an uncertainty "

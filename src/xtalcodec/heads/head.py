@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.embedding.embedding import Embedding
+from xtalcodec.embedding.surroundings import SurroundingsConfig, with_elements
 from xtalcodec.geometry.elements import symbol
 from xtalcodec.heads.composition import SIZE, described
 from xtalcodec.heads.network import HeadConfig, HeadNetwork
@@ -36,8 +36,10 @@ class HeadAbout:
     """What it is called."""
     unit: str
     """Of the property, as "eV/atom"; empty where it has none or nobody said."""
-    embedding: str
-    """Identity of the embedding whose look at sites it takes, and of its codec."""
+    codec: str
+    """Identity of the codec whose density channels it looks at."""
+    looks: SurroundingsConfig
+    """At which radii."""
     elements: tuple[int, ...]
     """Atomic numbers that it saw in training; a crystal with another has no prediction."""
     least: float | None
@@ -74,15 +76,23 @@ class Seen:
     composition: Float[np.ndarray, " numbers"]
 
 
-def look(crystal: Crystal, embedding: Embedding) -> Seen:
+Look = Callable[[Crystal], Seen]
+"""Looks at a crystal, or refuses it by a `CrystalError`."""
+
+
+def look(crystal: Crystal, channels: Float[np.ndarray, "z channels"], at: SurroundingsConfig) -> Seen:
     """Look at a crystal: sites with the same surroundings are one, so that a supercell is the crystal itself.
 
-    Raises
-    ------
-    CrystalError
-        An element that the embedding never saw.
+    Parameters
+    ----------
+    crystal
+        Of elements that the channels have.
+    channels
+        A codec's, by Z.
+    at
+        Radii.
     """
-    rows = embedding.sites(crystal, "crystal")
+    rows = with_elements(crystal, channels, at)
     _, first, count = np.unique(rows.round(ALIKE), axis=0, return_index=True, return_counts=True)
     return Seen(rows[first], (count / len(rows)).astype(np.float32), described(crystal))
 
@@ -126,7 +136,7 @@ class Head:
         return Predictions(self.about.property, self.about.unit, value, uncertainty)
 
     def predict(
-        self, crystals: Sequence[Crystal], embedding: Embedding, progress: Callable[[int], None] = lambda _: None
+        self, crystals: Sequence[Crystal], look: Look, progress: Callable[[int], None] = lambda _: None
     ) -> Predictions:
         """Predict the property of crystals.
 
@@ -134,8 +144,8 @@ class Head:
         ----------
         crystals
             Any number of them.
-        embedding
-            The one that the head belongs to.
+        look
+            Of the codec that the head belongs to, at its radii.
         progress
             Called with the number of crystals done since the last call.
 
@@ -148,7 +158,7 @@ class Head:
         for crystal in crystals:
             try:
                 self.check(crystal)
-                seen.append(look(crystal, embedding))
+                seen.append(look(crystal))
             except CrystalError as error:
                 raise CrystalError(f"{crystal.name}: {error}" if crystal.name else str(error)) from error
             progress(1)

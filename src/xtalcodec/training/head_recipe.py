@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from xtalcodec.config import Count, NotNegative, Positive, build, override, settings
+from xtalcodec.embedding.surroundings import SurroundingsConfig
 from xtalcodec.heads.network import HeadConfig
 
 
@@ -14,6 +15,8 @@ from xtalcodec.heads.network import HeadConfig
 class HeadRecipe:
     """A training of a head, whole."""
 
+    looks: SurroundingsConfig = field(default_factory=SurroundingsConfig)
+    """Radii at which the surroundings of sites are looked at."""
     network: HeadConfig = field(default_factory=HeadConfig)
     """Sizes of the network."""
     kept_back: Annotated[float, Field(gt=0, lt=1)] = 0.1

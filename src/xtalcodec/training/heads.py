@@ -12,10 +12,9 @@ from jaxtyping import Float
 
 from xtalcodec.codecs.facts import provenance
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.embedding.embedding import Embedding
 from xtalcodec.geometry.compositions import Composition, composition
 from xtalcodec.heads import files
-from xtalcodec.heads.head import Head, HeadAbout, Seen, look, packed, stretch_of
+from xtalcodec.heads.head import Head, HeadAbout, Look, Seen, packed, stretch_of
 from xtalcodec.training.crystals import torch_seed
 from xtalcodec.training.head_recipe import HeadRecipe
 from xtalcodec.training.stepping import TrainingError
@@ -62,7 +61,7 @@ class Wanted:
 
 
 def examples_of(
-    crystals: Sequence[Crystal], values: Sequence[float], embedding: Embedding, advance: Bar = lambda _: None
+    crystals: Sequence[Crystal], values: Sequence[float], look: Look, advance: Bar = lambda _: None
 ) -> tuple[Examples, list[tuple[str, str]]]:
     """Look at crystals.
 
@@ -72,19 +71,19 @@ def examples_of(
         Any.
     values
         The property of each.
-    embedding
-        Whose look it is.
+    look
+        Of a codec, `Codec.look`.
     advance
         Called with the number of crystals done since the last call.
 
     Returns
     -------
-    Those that the embedding knows; names of the others, and why.
+    Those of elements that the codec knows; names of the others, and why.
     """
     kept, seen, strange = [], [], []
     for k, crystal in enumerate(crystals):
         try:
-            seen.append(look(crystal, embedding))
+            seen.append(look(crystal))
             kept.append(k)
         except CrystalError as error:
             strange.append((crystal.name, str(error)))
@@ -97,7 +96,7 @@ def examples_of(
 def train_head(
     wanted: Wanted,
     data: Examples,
-    embedding: Embedding,
+    codec: str,
     recipe: HeadRecipe,
     progress: Callable[[str, int], Bar] = lambda _, __: lambda ___: None,
     start: Head | None = None,
@@ -110,14 +109,14 @@ def train_head(
         What it is to predict.
     data
         Crystals to learn from; some are kept back to calibrate the uncertainties.
-    embedding
-        Whose look the data are.
+    codec
+        Identity of the codec that looked at them.
     recipe
-        Everything that decides the training.
+        Everything that decides the training; they were looked at as it says.
     progress
         Given what is done and how many times, returns what is called with how many are done.
     start
-        A head of another property, of the same embedding and sizes: the new one begins with what it has learnt.
+        A head of another property, of the same codec, radii and sizes: the new one begins with what it has learnt.
 
     Returns
     -------
@@ -129,10 +128,12 @@ def train_head(
     Raises
     ------
     TrainingError
-        Too few crystals, a property that is the same for all, a start of other sizes.
+        Too few crystals, a property that is the same for all, a start of other radii or sizes.
     """
-    if start is not None and start.about.network != recipe.network:
-        raise TrainingError(f"the head for {start.about.property} is begun with as it is: {start.about.network}")
+    if start is not None and (start.about.looks, start.about.network) != (recipe.looks, recipe.network):
+        raise TrainingError(
+            f"the head for {start.about.property} is begun with as it is: {start.about.looks}, {start.about.network}"
+        )
     if len(data) < FEWEST:
         raise TrainingError(f"{len(data)} crystals with {wanted.property} are too few: a head needs {FEWEST}")
     if np.ptp(data.values) == 0:
@@ -146,7 +147,7 @@ def train_head(
     if not len(back):
         raise TrainingError("every crystal that is kept back has an element that no other has: give more crystals")
     about = HeadAbout(
-        wanted.property, wanted.unit, embedding.identity, tuple(sorted(elements)), wanted.least, 1.0, recipe.network
+        wanted.property, wanted.unit, codec, recipe.looks, tuple(sorted(elements)), wanted.least, 1.0, recipe.network
     )
     torch.manual_seed(torch_seed([recipe.seed, 0]))
     head = Head.untrained(about, fit.seen[0].sites.shape[1])
