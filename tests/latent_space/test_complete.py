@@ -11,8 +11,9 @@ from xtalcodec.codecs.base import DecodedCrystal
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.room import Room
-from xtalcodec.latent_space.complete import _completed, complete
+from xtalcodec.latent_space.complete import _told_apart, complete
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors import open_prior
 from xtalcodec.priors.conditions import PriorError
@@ -42,11 +43,12 @@ def flow(codec):
     return FlowPrior.fit(codec, TITANATES, config, steps=2, batch_patches=64).sampled_by(SamplerConfig(steps=2))
 
 
-def test_known_sites_stay_where_they_are_in_the_cell_that_was_given(codec, flow):
+@pytest.mark.parametrize("as_drawn", [True, False])
+def test_known_sites_stay_where_they_are_in_the_cell_that_was_given(codec, flow, as_drawn):
     shear = np.array([[1, 0, 0], [1, 1, 0], [0, 2, 1]])
     given = TITANATES[0].in_basis(shear)
     gone = given.numbers == 8
-    ways = complete(codec, flow, given, gone, 4, seed=1)
+    ways = complete(codec, flow, given, gone, 4, seed=1, as_drawn=as_drawn)
     assert 0 < len(ways) <= 4
     assert [way.confidence for way in ways] == sorted((way.confidence for way in ways), reverse=True)
     for way in ways:
@@ -55,7 +57,7 @@ def test_known_sites_stay_where_they_are_in_the_cell_that_was_given(codec, flow)
         assert way.crystal.numbers[:2].tolist() == [38, 22]
         assert len(way.crystal) == 2 + way.added
         assert set(way.crystal.elements) <= {8, 22, 38}
-    again = complete(codec, flow, given, gone, 4, seed=1)
+    again = complete(codec, flow, given, gone, 4, seed=1, as_drawn=as_drawn)
     np.testing.assert_allclose(again[0].crystal.frac_coords, ways[0].crystal.frac_coords, atol=1e-6)
 
 
@@ -64,7 +66,7 @@ def test_what_is_decoded_is_told_from_what_is_known():
     known = replace(TITANATES[0], frac_coords=SITES[:3], numbers=np.array([38, 22, 8]))
     moved = SITES + np.array([0.01, 0, 1.0])
     moved[0] += 0.4
-    way = _completed(known, DecodedCrystal(replace(TITANATES[0], frac_coords=moved), np.ones(5), 0.9))
+    way = _told_apart(known, DecodedCrystal(replace(TITANATES[0], frac_coords=moved), np.ones(5), 0.9))
     assert way.found == pytest.approx(2 / 3)
     assert way.confidence == pytest.approx(0.6)
     assert way.added == 2
@@ -78,12 +80,15 @@ def test_what_has_no_room_is_drawn_again_and_the_rest_is_left(monkeypatch):
     flow, codec = open_prior("perov-5").flow, Codec.from_pretrained("perov-5")
     gone = np.array([True, True, False, False, False])
     once, often = (
-        {way.number: way for way in complete(codec, flow.sampled_by(sampler), TITANATES[0], gone, 12, seed=1)}
+        {
+            way.draws[0]: way
+            for way in complete(codec, flow.sampled_by(sampler), TITANATES[0], gone, 12, seed=1, as_drawn=True)
+        }
         for sampler in (SamplerConfig(steps=2, tries=1), SamplerConfig(steps=2, tries=6))
     )
-    failed = [number for number, way in once.items() if not way.came_out]
+    failed = [number for number, way in once.items() if _fails(way.crystal)]
     assert 0 < len(failed) < len(once) == 12
-    assert sum(not way.came_out for way in often.values()) < len(failed)
+    assert sum(_fails(way.crystal) for way in often.values()) < len(failed)
     for number, way in once.items():
         changed = not np.array_equal(way.crystal.frac_coords, often[number].crystal.frac_coords)
         assert changed == (number in failed)
@@ -91,6 +96,22 @@ def test_what_has_no_room_is_drawn_again_and_the_rest_is_left(monkeypatch):
 
 def _fails(crystal):
     return bool(crystal.frac_coords[-1].sum() % 0.02 < 0.01)
+
+
+def test_oxygen_is_drawn_where_it_was_and_the_draws_agree_on_it():
+    flow, codec = open_prior("perov-5"), Codec.from_pretrained("perov-5")
+    shear = np.array([[1, 0, 0], [1, 1, 0], [0, 2, -1]])  # left-handed too
+    given = TITANATES[1].in_basis(shear)
+    gone = given.numbers == 8
+    drawn, agreed = (complete(codec, flow, given, gone, 6, seed=2, as_drawn=as_drawn) for as_drawn in (True, False))
+    assert len(drawn) == 6
+    off = [
+        [distances(given.frac_coords[gone], w.crystal.frac_coords[2:], given.lattice).min(1).max() for w in ways]
+        for ways in (drawn, agreed)
+    ]
+    assert off[1][0] < 1e-3 < np.median(off[0])  # Å
+    assert len(agreed[0].draws) > 1
+    assert agreed[0].confidence > 0.5
 
 
 def test_atoms_can_be_added(codec, flow):

@@ -125,7 +125,14 @@ class Complete:
             picture |= {"marked": [*range(kept, kept + way.added)], "ringed": "new"}
             table = views.table_of([way.crystal])
             items.append(
-                {"row": row, "view": picture, "elements": table, "added": way.added, "found": way.found, "asked": asked}
+                {
+                    "row": row,
+                    "view": picture,
+                    "elements": table,
+                    "added": way.added,
+                    "drawn": len(way.draws),
+                    "asked": asked,
+                }
             )
         return {"ways": items}
 

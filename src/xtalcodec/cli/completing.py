@@ -32,6 +32,9 @@ def complete(
         typer.Option(help="Add so many atoms of any element, as in 4, or these, as in Li4; else what was taken out."),
     ] = None,
     n: Annotated[int, typer.Option("-n", "--number", help="Ways to complete it.", min=1)] = 20,
+    as_drawn: Annotated[
+        bool, typer.Option(help="Give every way as it was drawn, ranked by the decoder's confidence.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Another gives other ways.")] = 0,
     relax: Relax = False,
     potential: Relaxer = Potential.sevennet_0,
@@ -43,6 +46,8 @@ def complete(
 ) -> None:
     """Complete a crystal: keep its known sites, and draw what may be where others are missing; the surest first.
 
+    Draws are moved onto the symmetry of what is known, where they nearly have it, and ranked by how far they agree.
+
     With --relax known sites move too, and the crystal of least energy comes first, where all hold the same atoms.
 
     Example: xtalcodec complete LiFePO4.cif --remove-species Li -n 20 --out completed
@@ -50,7 +55,9 @@ def complete(
     from dataclasses import replace
 
     from xtalcodec.cli.report import write_json
+    from xtalcodec.geometry.symmetry import space_group
     from xtalcodec.latent_space import holes
+    from xtalcodec.latent_space.agreed import SYMPREC
     from xtalcodec.latent_space.complete import complete as draw
     from xtalcodec.priors.asked import composition_of
 
@@ -66,15 +73,18 @@ def complete(
             gone |= holes.around(given, around)
         added = None if add is None else int(add) if add.isdigit() else composition_of(add)
         model, fitted = load_pair(prior, codec, device)
-        ways = draw(model, fitted, given, gone, n, added=added, seed=seed)
+        ways = draw(model, fitted, given, gone, n, added=added, seed=seed, as_drawn=as_drawn)
         called = given.name or given.formula
         rows: list[dict[str, Any]] = [
             {
                 "name": f"{given.name or given.formula}-{k + 1}",
                 "formula": way.crystal.formula,
                 "sites": len(way.crystal),
+                "space_group": space_group(way.crystal, SYMPREC),
+                "added": way.added,
+                "drawn": len(way.draws),
+                "confidence": way.confidence,
             }
-            | {"added": way.added, "known_found": way.found, "confidence": way.confidence}
             for k, way in enumerate(ways)
         ]
         made = [way.crystal for way in ways]
@@ -84,7 +94,7 @@ def complete(
             rows, made = [rows[k] for k in order], [end for k in order if (end := ended[k]) is not None]
         if rows:
             print_rows(rows)
-        typer.echo(f"{len(ways)} of {n} decoded; {int((~gone).sum())} sites of {called} are kept")
+        typer.echo(f"{len(ways)} different ways of {n} draws; {int((~gone).sum())} sites of {called} are kept")
         if out:
             named = (replace(crystal, name=row["name"]) for crystal, row in zip(made, rows, strict=True))
             written, _ = write_each(named, out, fmt.value, None)

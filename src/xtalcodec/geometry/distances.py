@@ -5,6 +5,9 @@ from jaxtyping import Float
 
 from xtalcodec.crystal import minimum_image
 
+IMAGES = np.indices((3, 3, 3)).reshape(3, -1).T - 1
+"""Of a cell: itself and the 26 around it."""
+
 
 def distances(
     a: Float[np.ndarray, "n 3"], b: Float[np.ndarray, "m 3"], lattice: Float[np.ndarray, "3 3"]
@@ -18,7 +21,7 @@ def distances(
     lattice
         Rows are the cell vectors, in Å.
     """
-    images = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
-    apart = minimum_image(a[:, None] - b)
-    nearest: Float[np.ndarray, "n m"] = np.linalg.norm((apart[:, :, None] + images) @ lattice, axis=-1).min(-1)
+    apart = minimum_image(a[:, None] - b) @ lattice
+    steps = apart[:, :, None] + IMAGES @ lattice
+    nearest: Float[np.ndarray, "n m"] = np.sqrt(np.einsum("nmkx,nmkx->nmk", steps, steps).min(-1))
     return nearest

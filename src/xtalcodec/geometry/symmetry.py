@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from xtalcodec.crystal import Crystal, wrapped
+from xtalcodec.geometry.orbits import Operations
 
 SYSTEMS = (
     (2, "triclinic"),
@@ -78,14 +79,24 @@ def primitive(crystal: Crystal, symprec: float = 0.01) -> Crystal:
     return _on_cell(crystal, data.prim_std_cell)
 
 
+def operations(crystal: Crystal, symprec: float = 0.01) -> Operations:
+    """All operations of the space group in the crystal's cell, translations of a smaller cell among them.
+
+    The identity alone where no symmetry can be found.
+    """
+    data = _dataset(crystal, symprec)
+    if data is None:
+        return Operations(np.eye(3)[None], np.zeros((1, 3)))
+    hand = np.sign(np.linalg.det(crystal.lattice))  # moyopy saw the axes of a left-handed cell reversed
+    return Operations(np.array(data.operations.rotations, float), hand * np.array(data.operations.translations))
+
+
 def rotations(crystal: Crystal, symprec: float = 0.01) -> Int[np.ndarray, "ops 3 3"]:
     """Rotations of the space group, with those that are improper, on columns of fractional coordinates.
 
     The identity alone where no symmetry can be found.
     """
-    data = _dataset(crystal, symprec)
-    found = np.eye(3, dtype=np.int64)[None] if data is None else np.array(data.operations.rotations, dtype=np.int64)
-    return np.unique(found, axis=0)
+    return np.unique(operations(crystal, symprec).rotations.astype(np.int64), axis=0)
 
 
 def _on_cell(crystal: Crystal, cell: moyopy.Cell) -> Crystal:

@@ -5,17 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
+from xtalcodec.codecs.latents import CrystalCode
 from xtalcodec.codecs.together import encode_together
-from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.crystal import Crystal, CrystalError, wrapped
 from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.room import room
+from xtalcodec.latent_space.agreed import Sites, agreed, with_sites
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.priors.flow.prior import FlowPrior
 
 FOUND = 0.5
 """Å: a known site was given back if the decoded site that stands for it is this near."""
@@ -29,17 +32,35 @@ class Completed:
     """In the cell that was given: the known sites as they were, then the new ones."""
     added: int
     """Of the sites, how many are new: the last ones."""
+    confidence: float
+    """From 0 to 1, see `agreed.Agreed`; as drawn, the decoder's, times the share of the known sites that were found."""
+    draws: tuple[int, ...]
+    """Numbers of the draws that came to this, from 0; none where it is put together from several."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A way that was drawn, as it was decoded."""
+
+    crystal: Crystal
+    """The known sites as they were, then the new ones."""
+    added: int
+    """Of the sites, how many are new: the last ones."""
     found: float
     """Share of the known sites that decoding gave back of itself."""
     confidence: float
-    """The decoder's, times the share of the known sites that were found."""
-    number: int = 0
-    """Which of the ways drawn it is, from 0."""
+    """The decoder's, times `found`."""
 
     @property
     def came_out(self) -> bool:
         """Whether decoding gave all known sites back, and all atoms are apart and have room."""
         return self.found == 1 and not room(self.crystal).reasons
+
+    @property
+    def sites(self) -> Sites:
+        """Those that are new."""
+        kept = len(self.crystal) - self.added
+        return Sites(self.crystal.frac_coords[kept:], self.crystal.numbers[kept:])
 
 
 def complete(
@@ -51,11 +72,13 @@ def complete(
     *,
     added: Mapping[int, int] | int | None = None,
     seed: int = 0,
+    as_drawn: bool = False,
 ) -> list[Completed]:
-    """Take sites out of a crystal, and draw what may be there; the surest first.
+    """Take sites out of a crystal, draw what may be there, and find what the draws agree on; the surest first.
 
-    Known sites stay where they are. What is decoded beside them is new. A way that loses known sites, or has atoms too
-    near each other, is drawn again, as often as the prior's sampler says.
+    Known sites stay where they are. What is decoded beside them is new. A draw that loses known sites, or has atoms too
+    near each other, is repeated, as often as the prior's sampler says. What was drawn is moved onto the symmetry of
+    what is known, where it nearly has it, and put together anew from what several draws agree on, see `agreed`.
 
     Parameters
     ----------
@@ -68,11 +91,13 @@ def complete(
     gone
         Which of its sites are taken out; the others are known.
     n
-        Ways to draw.
+        Ways to draw, and to return at most; those that are the same are one.
     added
         Atoms of each element to add, by atomic number, or how many of any; what was taken out if not given.
     seed
         Another gives other ways.
+    as_drawn
+        Return every way as it was drawn.
 
     Raises
     ------
@@ -101,18 +126,55 @@ def complete(
     else:
         asked = Conditions(composition=holding + Counter(wanted), sites=(sites, sites))
     flow = prior.flow.condition(asked)
-    back = -reduced.frac_coords[0] + code.origin
-    ways: dict[int, Completed] = {}
-    trying = flow.planner.plan_in(reduced.lattice, patches, n, seed)
+    part = replace(code, basis=basis, origin=code.origin - reduced.frac_coords[0], name=known.name)
+    drawn = _drawn(codec, flow, known, part, reduced.lattice, n, seed)
+    if as_drawn:
+        ways = [Completed(one.crystal, one.added, one.confidence, (number,)) for number, one in drawn.items()]
+        return sorted(ways, key=lambda way: -way.confidence)
+    numbers, back = [*drawn], np.round(np.linalg.inv(basis)).astype(np.int64)
+    found = agreed(reduced, [_turned(one.sites, basis) for one in drawn.values()], wanted)
+    return [
+        Completed(
+            with_sites(known, _turned(one.sites, back)),
+            len(one.sites.numbers),
+            one.confidence,
+            tuple(numbers[k] for k in one.draws),
+        )
+        for one in found[:n]
+    ]
+
+
+def _drawn(
+    codec: Codec,
+    flow: FlowPrior,
+    known: Crystal,
+    part: CrystalCode,
+    lattice: Float[np.ndarray, "3 3"],
+    n: int,
+    seed: int,
+) -> dict[int, Drawn]:
+    """Draw ways, again where they do not come out, and decode them, by their numbers; not those without an atom.
+
+    Parameters
+    ----------
+    codec, flow, known, n, seed
+        As of `complete`.
+    part
+        Code of what is known.
+    lattice
+        Its reduced cell.
+    """
+    ways: dict[int, Drawn] = {}
+    trying = flow.planner.plan_in(lattice, part.patches, n, seed)
     while trying:
-        codes = flow.filled(trying, seed, part=code)
-        codes = replace(codes, codes=tuple(replace(c, basis=basis, origin=back, name=known.name) for c in codes))
+        codes = flow.filled(trying, seed, part=part)
+        codes = replace(codes, codes=tuple(replace(c, basis=part.basis, origin=part.origin) for c in codes))
         found = codec.decode_crystals(codes, holding=[plan.composition.holding for plan in trying])
         decoded = {plan.number: one for plan, one in zip(trying, found, strict=True) if one is not None}
-        ways |= {number: replace(_completed(known, one), number=number) for number, one in decoded.items()}
+        ways |= {number: _told_apart(known, one) for number, one in decoded.items()}
         failed = [plan for plan in trying if plan.number not in ways or not ways[plan.number].came_out]
         trying = [replace(plan, attempt=plan.attempt + 1) for plan in failed if plan.attempt + 1 < flow.sampler.tries]
-    return sorted(ways.values(), key=lambda way: -way.confidence)
+    return ways
 
 
 def _known(crystal: Crystal, gone: Bool[np.ndarray, " sites"]) -> Crystal:
@@ -144,7 +206,7 @@ def _count(wanted: Mapping[int, int] | int) -> int:
     return wanted if isinstance(wanted, int) else sum(wanted.values())
 
 
-def _completed(known: Crystal, decoded: DecodedCrystal) -> Completed:
+def _told_apart(known: Crystal, decoded: DecodedCrystal) -> Drawn:
     """Known sites as they were, and what was decoded beside those that stand for them: the nearest, all in all."""
     made = decoded.crystal
     far = _distances(known, made)
@@ -154,12 +216,13 @@ def _completed(known: Crystal, decoded: DecodedCrystal) -> Completed:
     new = np.ones(len(made), dtype=bool)
     new[[j for _, j in pairs]] = False
     share = float(sum(far[i, j] <= FOUND for i, j in pairs) / len(known))
-    crystal = replace(
-        known,
-        frac_coords=np.concatenate([known.frac_coords, made.frac_coords[new]]),
-        numbers=np.concatenate([known.numbers, made.numbers[new]]),
-    )
-    return Completed(crystal, int(new.sum()), share, decoded.confidence * share)
+    sites = Sites(made.frac_coords[new], made.numbers[new])
+    return Drawn(with_sites(known, sites), int(new.sum()), share, decoded.confidence * share)
+
+
+def _turned(sites: Sites, basis: Int[np.ndarray, "3 3"]) -> Sites:
+    """The same sites in a cell of which the old one is `basis` times the vectors."""
+    return sites._replace(frac_coords=wrapped(sites.frac_coords @ basis))
 
 
 def _distances(known: Crystal, made: Crystal) -> Float[np.ndarray, "known made"]:

@@ -25,7 +25,7 @@ MOST = 32
 KEYS = {
     "confidence": lambda item: -item["row"].confidence,
     "valid first": lambda item: (not item["row"].valid, -item["row"].confidence),
-    "known sites found": lambda item: (-item["found"], -item["row"].confidence),
+    "most often drawn": lambda item: (-item["drawn"], -item["row"].confidence),
     "sites added": lambda item: (-item["added"], -item["row"].confidence),
 }
 
@@ -69,7 +69,7 @@ class Page:
                     if len(self.flows) > 1:
                         choice("Learned from", [(name, name) for name in self.flows], self._from, self.flow)
                     typed(self.words, "add", "Add: 4, or Li4; else what was taken out", placeholder="as taken out")
-                    typed(self.words, "number", "Ways", type="number", min=1, max=MOST)
+                    typed(self.words, "number", "Draws", type="number", min=1, max=MOST)
                     typed(self.words, "seed", "Seed", inputmode="numeric")
                     button("Complete", self.go, "first")
                 desk.messages()
@@ -119,10 +119,11 @@ class Page:
             notes = [("valid", "good")] if item["row"].valid else [(item["row"].reason, "bad")]
             short = item["added"] != item["asked"]
             notes.append((f"{item['added']} of {item['asked']} new sites", "bad" if short else "soft"))
-            notes.append((f"{100 * item['found']:.0f} % of the known sites found", "soft"))
+            notes.append((f"drawn {item['drawn']} of {asked.count} times", "soft"))
             self.strip.add(item | {"notes": notes})
         kept = len(asked.crystal) - len(asked.gone)
-        self.told.set(f"{len(done['ways'])} of {asked.count} ways decoded; {kept} sites are kept, new ones are ringed")
+        ways = f"{len(done['ways'])} different ways of {asked.count} draws"
+        self.told.set(f"{ways}; {kept} sites are kept, new ones are ringed")
 
     def _asked(self) -> Complete | None:
         """What was chosen and typed, as a task; what is wrong with it is said."""
@@ -144,6 +145,6 @@ class Page:
             self.desk.say("Ways and seed are whole numbers")
             return None
         if not 1 <= count <= MOST or seed < 0:
-            self.desk.say(f"The number of ways is 1 to {MOST}, and the seed is not negative")
+            self.desk.say(f"The number of draws is 1 to {MOST}, and the seed is not negative")
             return None
         return Complete(self.card.crystal, gone, added, count, seed, self.flows[self.flow].source)
