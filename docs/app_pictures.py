@@ -23,7 +23,7 @@ LARGEST = 150_000
 PEROVSKITE = "aflow:AB3C_cP5_221_a_c_b"
 DRAWN = {
     "sample": ("/sample?number=8&seed=3&temperature=0.7&elements=Ca,N,O,Ta", ".messages .note"),
-    "complete": (f"/complete?crystal={PEROVSKITE}&gone=3,4,5&number=8&seed=0", ".strip > button:nth-child(6)"),
+    "complete": (f"/complete?crystal={PEROVSKITE}&gone=3,4,5&number=8&seed=0", ".strip > button:nth-child(2)"),
 }
 """Picture → address, and what is there at the end."""
 
