@@ -64,18 +64,9 @@ def sample(
     tries: Annotated[
         int | None,
         typer.Option(
-            help="Times that cells are drawn and filled for a composition, at most, until one holds all of its atoms, "
-            "apart; as the prior says if not given (flows).",
+            help="Cells drawn and filled for a composition, at most, until one holds all of its atoms, apart; as the "
+            "prior says if not given (flows).",
             min=1,
-        ),
-    ] = None,
-    apart: Annotated[
-        float | None,
-        typer.Option(
-            help="What apart is: the least distance of two atoms over the sum of their covalent radii, 0.5 to 0.8; of "
-            "all tries the one with the most is kept. As the prior says if not given (flows).",
-            min=0,
-            max=1,
         ),
     ] = None,
     temperature: Annotated[
@@ -140,13 +131,7 @@ def sample(
         wanted = asked(elements, composition, sites, space_group, crystal_system, properties or [])
         given: dict[str, Any] = {
             name: value
-            for name, value in (
-                ("steps", steps),
-                ("guidance", guidance),
-                ("churn", churn),
-                ("tries", tries),
-                ("apart", apart),
-            )
+            for name, value in (("steps", steps), ("guidance", guidance), ("churn", churn), ("tries", tries))
             if value is not None
         }
         model, fitted = _opened(source, codec, device, prior, variance, grid)

@@ -183,7 +183,8 @@ class _Ground:
 
     def _orbits(self, z: int, most: int) -> list["_Orbit"]:
         """Orbits of an element near sites that were drawn, of so many sites at most, that have room."""
-        lattice, found = self.known.lattice, list["_Orbit"]()
+        lattice = self.known.lattice
+        found: list[_Orbit] = []
         for place in self._apart_by(SAME, self.drawn(z)):
             for within in MERGED:
                 places = orbit(special(place, self.operations, lattice, within), self.operations, lattice)

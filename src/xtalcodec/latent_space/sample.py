@@ -1,8 +1,7 @@
 """Crystals that nobody has seen: codes of a prior, decoded."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
@@ -16,7 +15,7 @@ TOGETHER, MOST = 64, 512
 """Samples at a time: at first, and at last. Of many, more have one grid, and are made half as fast again."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sampled:
     """A sample of a prior."""
 
@@ -33,15 +32,10 @@ class Sampled:
             return None
         return self.decoded is not None and self.decoded.crystal.holding == self.composition.holding
 
-    @cached_property
-    def closest(self) -> float:
-        """Least distance of two atoms over the sum of their radii; 0 where it does not hold the atoms that it was to
-        hold, or has no room.
-        """  # noqa: D205
-        if not self.as_planned or self.decoded is None:
-            return 0.0
-        found = room(self.decoded.crystal)
-        return 0.0 if found.reasons else found.closest
+    @property
+    def came_out(self) -> bool:
+        """Whether it holds just the atoms that it was to hold, apart and with room."""
+        return bool(self.as_planned) and self.decoded is not None and not room(self.decoded.crystal).reasons
 
 
 @runtime_checkable
@@ -122,14 +116,12 @@ def _drawn(
 ) -> Iterator[dict[int, Sampled]]:
     """Yield samples by their numbers, when nothing more is done to them; what was kept is as it was.
 
-    What does not come out, or not apart, is tried again beside the next portion: few at a time would be slow. The best
-    of all tries stays.
+    What does not come out is tried again, with another cell, beside the next portion: few at a time would be slow.
     """
     again: list[Plan] = []
-    best: dict[int, Sampled] = {}
     portions = list(_portions(n, together))
     while portions or again:
-        trying = _again(flow, again, best, seed, temperature)
+        trying = flow.planner.again(again, seed, temperature) if again else []
         done: dict[int, Sampled] = {}
         if portions:
             first, count = portions.pop(0)
@@ -139,35 +131,11 @@ def _drawn(
             trying += [plan for plan in plans if plan.number not in codes]
         fresh = dict(zip((plan.number for plan in trying), flow.filled(trying, seed, temperature), strict=True))
         made = _decoded(codec, flow, trying, fresh)
-        best |= {
-            number: max(best.get(number, one), one, key=lambda tried: tried.closest) for number, one in made.items()
-        }
-        again = [
-            p for p in trying if p.attempt + 1 < flow.sampler.tries and made[p.number].closest < flow.sampler.apart
-        ]
-        last = {number: best.pop(number) for number in made.keys() - {plan.number for plan in again}}
+        again = [p for p in trying if p.attempt + 1 < flow.sampler.tries and not made[p.number].came_out]
+        last = {number: made[number] for number in made.keys() - {plan.number for plan in again}}
         if kept is not None:
             kept.keep({number: one.code for number, one in last.items()})
         yield done | last
-
-
-def _again(
-    flow: FlowPrior, plans: Sequence[Plan], best: Mapping[int, Sampled], seed: int, temperature: float
-) -> list[Plan]:
-    """Return the next attempts: what came to nothing gets another cell, what was too near others is filled anew.
-
-    Parameters
-    ----------
-    flow, seed, temperature
-        As of `draw`.
-    plans
-        Of the last attempts.
-    best
-        The best that each came to.
-    """
-    lost = [plan for plan in plans if not best[plan.number].closest]
-    tight = [replace(plan, attempt=plan.attempt + 1) for plan in plans if best[plan.number].closest]
-    return [*(flow.planner.again(lost, seed, temperature) if lost else ()), *tight]
 
 
 def _decoded(

@@ -7,7 +7,6 @@ from jaxtyping import Float
 
 from xtalcodec.config import Count, NotNegative, settings
 from xtalcodec.crystal import Crystal
-from xtalcodec.geometry.room import CLOSEST
 from xtalcodec.representations.base import Patches
 
 
@@ -25,10 +24,7 @@ class SamplerConfig:
     noise: NotNegative = 0.2
     """What the decoder is told of the errors of the latents, in their standard deviations."""
     tries: Count = 4
-    """Times that cells are drawn and filled for a composition, at most, until one holds all of its atoms, apart."""
-    apart: NotNegative = CLOSEST
-    """What apart is: the least distance of two atoms over the sum of their covalent radii. What comes out with less is
-    filled again, and of all fillings the one with the most is kept."""
+    """Cells that are drawn and filled for a composition, at most, until one holds all of its atoms, apart."""
 
 
 @dataclass(frozen=True, slots=True)
