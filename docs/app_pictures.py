@@ -18,7 +18,7 @@ TESTS = SimpleNamespace(**runpy.run_path(str(HERE.parent / "tests" / "app" / "co
 SHOTS: Path = TESTS.SHOTS
 WIDTH = 1280
 """Points of the screen across."""
-LARGEST = 150_000
+LARGEST = 200_000
 """Bytes of a picture."""
 PEROVSKITE = "aflow:AB3C_cP5_221_a_c_b"
 DRAWN = {

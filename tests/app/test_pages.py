@@ -148,7 +148,7 @@ def test_the_way_between_two_crystals(reader, cifs, shot, tmp_path):
     download(page, "Download all CIFs").save_as(tmp_path / "all.zip")
     assert len(zipfile.ZipFile(tmp_path / "all.zip").namelist()) == 7
     assert not serious(page)
-    shot(page, "between")
+    shot(page, "between", full_page=True)
     again = reader("/" + page.url.split("/", 3)[3])
     again.wait_for_selector(".walk svg")
 
@@ -161,7 +161,7 @@ def test_a_crystal_is_altered(reader, shot):
     page.wait_for_selector(".strip > button:nth-child(3)")
     page.wait_for_selector(".view canvas")
     assert not serious(page)
-    shot(page, "alter")
+    shot(page, "alter", full_page=True)
     page.get_by_label("Density ×, several give a series").fill("")
     page.get_by_label("Elements, old=new").fill("Xx=Ba")
     page.get_by_role("button", name="Go").click()
