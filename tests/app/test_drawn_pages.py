@@ -120,13 +120,13 @@ def test_oxygen_is_taken_out_and_drawn_again(reader, shot):
     page.get_by_text("1 of 5 sites: O 3").wait_for()
     page.get_by_role("spinbutton", name="Draws").fill("2")
     page.get_by_role("button", name="Complete", exact=True).click()
-    page.get_by_text(" of 2 draws; 4 sites are kept").wait_for()
+    page.get_by_text("2 draws, ways that differ: 2; 4 sites are kept").wait_for()
     assert said.inner_text().endswith("O 3")
     assert page.locator(".strip > button").count() == 2
     assert not serious(page)
     shot(page, "complete", full_page=True)
     again = reader("/" + page.url.split("/", 3)[3])
-    again.get_by_text(" of 2 draws; 4 sites are kept").wait_for()
+    again.get_by_text("2 draws, ways that differ: 2; 4 sites are kept").wait_for()
 
 
 def test_what_cannot_be_completed_is_told(reader):
@@ -176,7 +176,7 @@ def test_closing_the_browser_ends_its_work_and_serves_the_next_reader(reader, wo
         assert time.perf_counter() - begun < 4 * GONE
         time.sleep(0.05)
     print(f"\nclosed: its work ended after {time.perf_counter() - begun:.2f} s")  # noqa: T201
-    other.get_by_text("1 different ways of 1 draws").wait_for()
+    other.get_by_text("1 draws, ways that differ: 1").wait_for()
 
 
 def test_two_readers_ask_for_different_things(reader):

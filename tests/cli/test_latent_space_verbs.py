@@ -206,7 +206,8 @@ def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path, monkeypat
     words = ["--prior", flow, "-n", 3, "--remove-species", "O", "--out", tmp_path / "completed"]
     result = run("complete", titanate, *words)
     assert result.exit_code == 0, result.output
-    assert "of 3 draws; 2 sites of SrTiO3 are kept" in result.output
+    assert "3 draws, ways that differ: " in result.output
+    assert "; 2 sites of SrTiO3 are kept" in result.output
     for words, message in (
         (["--remove-species", "Li"], "has no Li to take out"),
         (["--region", "z>2"], "has no site in z>2"),

@@ -94,7 +94,7 @@ def complete(
             rows, made = [rows[k] for k in order], [end for k in order if (end := ended[k]) is not None]
         if rows:
             print_rows(rows)
-        typer.echo(f"{len(ways)} different ways of {n} draws; {int((~gone).sum())} sites of {called} are kept")
+        typer.echo(f"{n} draws, ways that differ: {len(ways)}; {int((~gone).sum())} sites of {called} are kept")
         if out:
             named = (replace(crystal, name=row["name"]) for crystal, row in zip(made, rows, strict=True))
             written, _ = write_each(named, out, fmt.value, None)

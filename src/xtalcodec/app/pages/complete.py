@@ -122,7 +122,7 @@ class Page:
             notes.append((f"drawn {item['drawn']} of {asked.count} times", "soft"))
             self.strip.add(item | {"notes": notes})
         kept = len(asked.crystal) - len(asked.gone)
-        ways = f"{len(done['ways'])} different ways of {asked.count} draws"
+        ways = f"{asked.count} draws, ways that differ: {len(done['ways'])}"
         self.told.set(f"{ways}; {kept} sites are kept, new ones are ringed")
 
     def _asked(self) -> Complete | None:
