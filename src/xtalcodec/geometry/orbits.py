@@ -59,7 +59,17 @@ def special(
 def orbit(
     place: Float[np.ndarray, "3"], operations: Operations, lattice: Float[np.ndarray, "3 3"]
 ) -> Float[np.ndarray, "sites 3"]:
-    """Return all sites that a place is taken to, each once, itself first."""
+    """Return all sites that a place is taken to, each once, itself first.
+
+    Parameters
+    ----------
+    place
+        Fractional coordinates.
+    operations
+        Of a space group.
+    lattice
+        Niggli-reduced, rows in Å.
+    """
     images = wrapped(np.concatenate([place[None], operations.images(place)]))
     sites: list[int] = []
     left = np.arange(len(images))
