@@ -1,12 +1,16 @@
 """Distances between all sites and all others, in any cell."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
 
 from xtalcodec.crystal import minimum_image
 
 IMAGES = np.indices((3, 3, 3)).reshape(3, -1).T - 1
 """Of a cell: itself and the 26 around it."""
+
+UNLIKE = 1e3
+"""Å, in place of the distance of sites that hold different elements."""
 
 
 def distances(
@@ -25,3 +29,28 @@ def distances(
     steps = apart[:, :, None] + IMAGES @ lattice
     nearest: Float[np.ndarray, "n m"] = np.sqrt(np.einsum("nmkx,nmkx->nmk", steps, steps).min(-1))
     return nearest
+
+
+def pairs_alike(
+    a: tuple[Float[np.ndarray, "n 3"], Int[np.ndarray, " n"]],
+    b: tuple[Float[np.ndarray, "m 3"], Int[np.ndarray, " m"]],
+    lattice: Float[np.ndarray, "3 3"],
+) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]:
+    """Pair sites with sites of their element, each once, so that all distances together are least.
+
+    Parameters
+    ----------
+    a, b
+        Fractional coordinates and atomic numbers; the fewer of them are all paired.
+    lattice
+        Rows are the cell vectors, in Å.
+
+    Returns
+    -------
+    Places of the first and of the second of each pair, and how far they are apart, Å: `UNLIKE` where none was left of
+    the element.
+    """
+    far = np.minimum(distances(a[0], b[0], lattice), UNLIKE)
+    far = np.where(a[1][:, None] == b[1], far, UNLIKE)
+    first, second = linear_sum_assignment(far)
+    return first, second, far[first, second]

@@ -4,19 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment
 
 from xtalcodec.crystal import minimum_image, wrapped
-from xtalcodec.geometry.distances import distances
+from xtalcodec.geometry.distances import distances, pairs_alike
 
 ONE = 0.1
 """Å: images of a place that are this near each other are one site."""
 
 ROUNDS = 8
 """Means of images, one after the other, until nothing moves; two are the rule."""
-
-UNKIND = 1e3
-"""Å, in place of the distance of sites that hold different elements."""
 
 
 class Operations(NamedTuple):
@@ -123,8 +119,8 @@ def _steps(
     found = []
     for rotation, translation in zip(*operations, strict=True):
         images = places @ rotation.T + translation
-        far = np.where(numbers[:, None] == numbers, distances(places, images, lattice), UNKIND)
-        found.append(minimum_image(images[linear_sum_assignment(far)[1]] - places))
+        _, partner, _ = pairs_alike((places, numbers), (images, numbers), lattice)
+        found.append(minimum_image(images[partner] - places))
     return found
 
 

@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
 
 from xtalcodec.atom_finders.planned import Holding
 from xtalcodec.crystal import Crystal
-from xtalcodec.geometry.distances import distances
+from xtalcodec.geometry.distances import distances, pairs_alike
 from xtalcodec.geometry.elements import radii, radius
-from xtalcodec.geometry.orbits import UNKIND, Operations, onto_symmetry, orbit, special
+from xtalcodec.geometry.orbits import Operations, onto_symmetry, orbit, special
 from xtalcodec.geometry.room import CLOSEST, room
 from xtalcodec.geometry.symmetry import operations
 
@@ -160,9 +159,8 @@ class _Ground:
     def _same(self, a: Sites, b: Sites) -> bool:
         if a.holding != b.holding:
             return False
-        far = distances(a.frac_coords, b.frac_coords, self.known.lattice)
-        far = np.where(a.numbers[:, None] == b.numbers, far, UNKIND)
-        return bool((far[linear_sum_assignment(far)] <= SAME).all())
+        _, _, far = pairs_alike(a, b, self.known.lattice)
+        return bool((far <= SAME).all())
 
     def put_together(self, form: Holding) -> list[Sites]:
         """Return sites of a composition made of whole orbits that were drawn, those with the most votes first."""

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode
 from xtalcodec.codecs.together import encode_together
 from xtalcodec.crystal import Crystal, CrystalError, wrapped
-from xtalcodec.geometry.distances import distances
+from xtalcodec.geometry.distances import UNLIKE, pairs_alike
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.room import room
 from xtalcodec.latent_space.agreed import Sites, agreed, with_sites
@@ -126,7 +125,7 @@ def complete(
     else:
         asked = Conditions(composition=holding + Counter(wanted), sites=(sites, sites))
     flow = prior.flow.condition(asked)
-    part = replace(code, basis=basis, origin=code.origin - reduced.frac_coords[0], name=known.name)
+    part = replace(code, basis=basis, origin=code.origin - reduced.frac_coords[0])
     drawn = _drawn(codec, flow, known, part, reduced.lattice, n, seed)
     if as_drawn:
         ways = [Completed(one.crystal, one.added, one.confidence, (number,)) for number, one in drawn.items()]
@@ -209,13 +208,10 @@ def _count(wanted: Mapping[int, int] | int) -> int:
 def _told_apart(known: Crystal, decoded: DecodedCrystal) -> Drawn:
     """Known sites as they were, and what was decoded beside those that stand for them: the nearest, all in all."""
     made = decoded.crystal
-    far = _distances(known, made)
-    pairs = [
-        (i, j) for i, j in zip(*linear_sum_assignment(np.minimum(far, 1e3)), strict=True) if np.isfinite(far[i, j])
-    ]
+    _, partner, far = pairs_alike((known.frac_coords, known.numbers), (made.frac_coords, made.numbers), known.lattice)
     new = np.ones(len(made), dtype=bool)
-    new[[j for _, j in pairs]] = False
-    share = float(sum(far[i, j] <= FOUND for i, j in pairs) / len(known))
+    new[partner[far < UNLIKE]] = False
+    share = float((far <= FOUND).sum() / len(known))
     sites = Sites(made.frac_coords[new], made.numbers[new])
     return Drawn(with_sites(known, sites), int(new.sum()), share, decoded.confidence * share)
 
@@ -223,9 +219,3 @@ def _told_apart(known: Crystal, decoded: DecodedCrystal) -> Drawn:
 def _turned(sites: Sites, basis: Int[np.ndarray, "3 3"]) -> Sites:
     """The same sites in a cell of which the old one is `basis` times the vectors."""
     return sites._replace(frac_coords=wrapped(sites.frac_coords @ basis))
-
-
-def _distances(known: Crystal, made: Crystal) -> Float[np.ndarray, "known made"]:
-    """Å from each known site to each decoded one of its element; infinite to others."""
-    far = distances(known.frac_coords, made.frac_coords, known.lattice)
-    return np.where(known.numbers[:, None] == made.numbers, far, np.inf)
