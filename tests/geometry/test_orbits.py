@@ -1,4 +1,4 @@
-"""Orbits against the multiplicities of the International Tables; sites moved onto a symmetry obey it."""
+"""Sites moved onto a symmetry obey it."""
 
 from dataclasses import replace
 
@@ -9,37 +9,12 @@ from scipy.optimize import linear_sum_assignment
 from xtalcodec.crystal import Crystal, minimum_image
 from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.niggli import niggli
-from xtalcodec.geometry.orbits import Operations, onto_symmetry, orbit, special
+from xtalcodec.geometry.orbits import onto_symmetry
 from xtalcodec.geometry.symmetry import operations, right_handed
 
 EDGE = 4.0
 CUBE = Crystal(EDGE * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([38, 22]))
 PM3M = operations(CUBE)
-
-
-@pytest.mark.parametrize(
-    ("place", "sites"),  # of P m -3 m, International Tables A, No. 221
-    [
-        ((0, 0, 0), 1),
-        ((0.5, 0.5, 0), 3),
-        ((0.2, 0, 0), 6),
-        ((0.2, 0.2, 0.2), 8),
-        ((0.2, 0.2, 0), 12),
-        ((0.1, 0.2, 0.35), 48),
-    ],
-)
-def test_an_orbit_has_the_sites_of_its_wyckoff_position(place, sites):
-    found = orbit(np.array(place, dtype=float), PM3M, CUBE.lattice)
-    assert found.shape == (sites, 3)
-    np.testing.assert_allclose(found[0], place)
-
-
-def test_a_place_moves_onto_the_special_position_within_reach():
-    place = np.array([0.46, 0.53, 0.03])  # 0.04 · √… of 4 Å: its images are up to 0.4 Å away
-    np.testing.assert_allclose(special(place, PM3M, CUBE.lattice, 0.6), [0.5, 0.5, 0], atol=1e-9)
-    np.testing.assert_allclose(special(place, PM3M, CUBE.lattice, 0.0), place)
-    strange = Operations(np.eye(3)[None], np.full((1, 3), 0.5))  # no image is near
-    np.testing.assert_allclose(special(place, strange, CUBE.lattice, 0.1), place)
 
 
 def mapped(crystal, found):

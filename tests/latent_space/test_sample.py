@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from xtalcodec import Codec
+from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.evaluation.generation import Memo
 from xtalcodec.evaluation.generation.kept_codes import MemoCodes
+from xtalcodec.geometry.distances import pairs_alike
+from xtalcodec.geometry.symmetry import space_group_number
 from xtalcodec.latent_space.sample import draw
 from xtalcodec.priors import open_prior
+from xtalcodec.priors.conditions import Conditions
 
 N = 12
 
@@ -74,3 +78,52 @@ def test_another_try_is_another_cell_of_the_same_composition(flow):
         assert other.attempt == plan.attempt + 1
         assert abs(plan.lattice - other.lattice).max() > 1e-3
     np.testing.assert_allclose(again[1].lattice, twice[0].lattice, atol=1e-4)
+
+
+GROUPS = ((25, 6204), (47, 86), (99, 3631), (123, 514), (221, 921))
+"""Of the 11,356 training crystals."""
+
+
+@pytest.fixture(scope="module")
+def symmetric(flow):
+    """The same prior, whose samples have space groups."""
+    sampler = replace(flow.sampler, steps=6, tries=3, symmetric=True, returns=(0.7,))
+    return replace(flow, about=replace(flow.about, groups=GROUPS, sampler=sampler))
+
+
+def test_samples_are_settled_on_their_groups(codec, symmetric):
+    settled = [one for one in draw(codec, symmetric, N, 1) if one.came_out]
+    groups = [space_group_number(one.decoded.crystal, 0.01) for one in settled]
+    assert sum(group in dict(GROUPS) for group in groups) > 0.7 * N
+    for one in settled:
+        again = codec.decode_crystals(LatentSet((one.code,), symmetric.codec))[0].crystal
+        far = pairs_alike(sites(again), sites(one.decoded.crystal), one.code.lattice)[2]
+        assert far.max() < 0.1, "the code is that of the settled crystal"
+
+
+def sites(crystal):
+    return crystal.frac_coords, crystal.numbers
+
+
+def test_a_settled_run_that_goes_on_gives_the_same_crystals(codec, symmetric):
+    kept = MemoCodes(Memo(), symmetric, 1, 1.0)
+    first, second = (list(draw(codec, symmetric, 6, 1, kept=kept)) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.code.z, other.code.z)
+        np.testing.assert_allclose(one.decoded.crystal.frac_coords, other.decoded.crystal.frac_coords, atol=1e-3)
+
+
+def test_groups_are_drawn_as_often_as_they_are_and_as_is_asked(symmetric):
+    drawn = [plan.space_group for plan in symmetric.planner.plan(200, 3)]
+    for number, count in GROUPS:
+        assert drawn.count(number) / 200 == pytest.approx(count / 11356, abs=0.12)
+    tetragonal = symmetric.condition(Conditions(system="tetragonal")).planner.plan(20, 3)
+    assert {plan.space_group for plan in tetragonal} <= {99, 123}
+    assert {p.space_group for p in symmetric.condition(Conditions(space_group=123)).planner.plan(3)} == {123}
+    for plan in tetragonal:
+        lengths = np.sort(np.linalg.norm(plan.lattice, axis=1))
+        assert np.diff(lengths).min() < 1e-6, "two edges of a tetragonal cell are one length"
+
+
+def test_as_drawn_nothing_has_a_group(flow):
+    assert {plan.space_group for plan in flow.planner.plan(3)} == {0}

@@ -69,6 +69,12 @@ def sample(
             min=1,
         ),
     ] = None,
+    as_drawn: Annotated[
+        bool,
+        typer.Option(
+            "--as-drawn", help="Give no sample a space group, and take what the flow makes at first: rough, and sooner."
+        ),
+    ] = False,
     temperature: Annotated[
         float, typer.Option(help="Standard deviations are multiplied by it; 0 gives the mean code.", min=0)
     ] = 1.0,
@@ -106,9 +112,10 @@ def sample(
 ) -> None:
     """Make crystals: codes of a prior, decoded.
 
-    A flow makes what a cell holds, its shape, and the latents of its patches, and can be asked for any of them; what
-    lacks atoms, or has them too near, is tried again with another cell. A normal distribution is fitted to the codes of
-    many crystals. Every sample is told. A valid one decodes to atoms apart by more than half of the sum of their
+    A flow makes what a cell holds, its space group, its shape, and the latents of its patches, and can be asked for any
+    of them. What comes out is settled on the space group, and made anew from there, a few times; what lacks atoms, has
+    them too near, or cannot be settled, is tried again with another group and cell. A normal distribution is fitted to
+    the codes of many crystals. Every sample is told. A valid one decodes to atoms apart by more than half of the sum of their
     covalent radii, with 4 to 150 Å³ each; of a repeating window it accounts for 90 % of the atoms. "same as" names an
     earlier sample that is the same crystal. Files are written as samples come; samples.parquet, beside them, has a row
     for every sample, with its CIF, and why it is not valid. A run that was stopped keeps what it has, and the same
@@ -134,6 +141,8 @@ def sample(
             for name, value in (("steps", steps), ("guidance", guidance), ("churn", churn), ("tries", tries))
             if value is not None
         }
+        if as_drawn:
+            given["symmetric"] = False
         model, fitted = _opened(source, codec, device, prior, variance, grid)
         if wanted != Conditions():
             fitted = fitted.condition(wanted)

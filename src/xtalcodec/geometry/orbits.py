@@ -1,4 +1,4 @@
-"""Sites under symmetry operations: orbits, special positions, places moved onto a symmetry that they nearly have."""
+"""Sites under symmetry operations, and sites moved onto a symmetry that they nearly have."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from xtalcodec.crystal import minimum_image, wrapped
-from xtalcodec.geometry.distances import distances, pairs_alike
-
-ONE = 0.1
-"""Å: images of a place that are this near each other are one site."""
+from xtalcodec.geometry.distances import pairs_alike
 
 ROUNDS = 8
 """Means of images, one after the other, until nothing moves; two are the rule."""
@@ -20,59 +17,6 @@ class Operations(NamedTuple):
 
     rotations: Float[np.ndarray, "ops 3 3"]
     translations: Float[np.ndarray, "ops 3"]
-
-    def images(self, place: Float[np.ndarray, "3"]) -> Float[np.ndarray, "ops 3"]:
-        """Return where every operation takes a place."""
-        moved: Float[np.ndarray, "ops 3"] = self.rotations @ place + self.translations
-        return moved
-
-
-def special(
-    place: Float[np.ndarray, "3"], operations: Operations, lattice: Float[np.ndarray, "3 3"], within: float
-) -> Float[np.ndarray, "3"]:
-    """Move a place to the mean of those of its images that are within a distance: onto a special position near it.
-
-    Parameters
-    ----------
-    place
-        Fractional coordinates.
-    operations
-        Of a space group.
-    lattice
-        Niggli-reduced, rows in Å.
-    within
-        Å; where no image is that near, the place stays.
-    """
-    for _ in range(ROUNDS):
-        steps = minimum_image(operations.images(place) - place)
-        near = np.linalg.norm(steps @ lattice, axis=1) <= within
-        if not near.any() or np.linalg.norm((step := steps[near].mean(0)) @ lattice) < 1e-6:
-            break
-        place = place + step
-    return wrapped(place)
-
-
-def orbit(
-    place: Float[np.ndarray, "3"], operations: Operations, lattice: Float[np.ndarray, "3 3"]
-) -> Float[np.ndarray, "sites 3"]:
-    """Return all sites that a place is taken to, each once, itself first.
-
-    Parameters
-    ----------
-    place
-        Fractional coordinates.
-    operations
-        Of a space group.
-    lattice
-        Niggli-reduced, rows in Å.
-    """
-    images = wrapped(np.concatenate([place[None], operations.images(place)]))
-    sites: list[int] = []
-    left = np.arange(len(images))
-    while len(left):
-        sites.append(int(left[0]))
-        left = left[distances(images[left[:1]], images[left], lattice)[0] >= ONE]
-    return images[sites]
 
 
 def onto_symmetry(

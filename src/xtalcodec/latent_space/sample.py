@@ -1,18 +1,33 @@
-"""Crystals that nobody has seen: codes of a prior, decoded."""
+"""Crystals that nobody has seen: codes of a prior, decoded, and settled on their space groups.
+
+What a flow makes is rough: few of its crystals have the symmetry that they were to have. So each is settled on its
+group, encoded, brought back to noise in part, and made anew from there, a few times: what comes out is a crystal of
+that group which the flow would have made.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
+
+import numpy as np
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.orbits import onto_symmetry
 from xtalcodec.geometry.room import room
+from xtalcodec.geometry.symmetry import operations
+from xtalcodec.latent_space.settled import settle
 from xtalcodec.priors.base import Prior
-from xtalcodec.priors.flow.prior import FlowPrior
+from xtalcodec.priors.flow.prior import Begun, FlowPrior
 from xtalcodec.priors.plan import Composition, Plan
+from xtalcodec.representations.base import grouped
 
 TOGETHER, MOST = 64, 512
 """Samples at a time: at first, and at last. Of many, more have one grid, and are made half as fast again."""
+
+TIDIED = 0.1
+"""Å: settled samples are decoded a hundredth of an ångström off their symmetry, and moved onto it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +146,12 @@ def _drawn(
             trying += [plan for plan in plans if plan.number not in codes]
         fresh = dict(zip((plan.number for plan in trying), flow.filled(trying, seed, temperature), strict=True))
         made = _decoded(codec, flow, trying, fresh)
-        again = [p for p in trying if p.attempt + 1 < flow.sampler.tries and not made[p.number].came_out]
+        good = {plan.number for plan in trying if made[plan.number].came_out}
+        if flow.sampler.symmetric:
+            settled = _settled(codec, flow, trying, made, seed)
+            good = {number for number, sample in settled.items() if sample.came_out}
+            made |= settled
+        again = [p for p in trying if p.attempt + 1 < flow.sampler.tries and p.number not in good]
         last = {number: made[number] for number in made.keys() - {plan.number for plan in again}}
         if kept is not None:
             kept.keep({number: one.code for number, one in last.items()})
@@ -144,10 +164,59 @@ def _decoded(
     """Decode the codes of plans, by their numbers."""
     own = LatentSet(tuple(codes[plan.number] for plan in plans), flow.codec)
     found = codec.decode_crystals(own, holding=[plan.composition.holding for plan in plans])
+    tidy = _tidied if flow.sampler.symmetric else lambda decoded: decoded
     return {
-        plan.number: Sampled(plan.composition, code, decoded)
+        plan.number: Sampled(plan.composition, code, decoded and tidy(decoded))
         for plan, code, decoded in zip(plans, own, found, strict=True)
     }
+
+
+def _tidied(decoded: DecodedCrystal) -> DecodedCrystal:
+    """Move sites onto the symmetry that they have but for the codec's error."""
+    crystal = decoded.crystal
+    group = operations(crystal, TIDIED)
+    if len(group.rotations) == 1:
+        return decoded
+    places, _ = onto_symmetry(crystal.frac_coords, crystal.numbers, group, crystal.lattice, 2 * TIDIED)
+    return replace(decoded, crystal=replace(crystal, frac_coords=places))
+
+
+def _settled(
+    codec: Codec, flow: FlowPrior, plans: Sequence[Plan], made: Mapping[int, Sampled], seed: int
+) -> dict[int, Sampled]:
+    """Settle what can be settled, and make it anew from there, by the numbers of the samples."""
+    now: dict[int, Crystal] = {}
+    for number, noise in enumerate((*flow.sampler.returns, 0.0), start=1):
+        found = ((plan, _on_its_group(plan, made[plan.number])) for plan in plans)
+        now |= {plan.number: crystal for plan, crystal in found if crystal is not None}
+        plans = [plan for plan in plans if plan.number in now]
+        if not plans:
+            return {}
+        codes = _encoded(codec, plans, [now[plan.number] for plan in plans], seed)
+        if noise:
+            codes = [*flow.filled(plans, seed, begun=Begun(codes, noise, number))]
+        made = _decoded(codec, flow, plans, {plan.number: code for plan, code in zip(plans, codes, strict=True)})
+    return dict(made)
+
+
+def _on_its_group(plan: Plan, sample: Sampled) -> Crystal | None:
+    """Settle a sample on the group of its plan; None where that cannot be."""
+    if sample.decoded is None or plan.group is None:
+        return None
+    found = settle(sample.decoded.crystal, plan.group, plan.composition.holding)
+    return found.crystal if found else None
+
+
+def _encoded(codec: Codec, plans: Sequence[Plan], crystals: Sequence[Crystal], seed: int) -> list[CrystalCode]:
+    """Encode crystals on the grids of their plans, each with one of its atoms at the origin."""
+    rngs = [np.random.default_rng([seed, plan.number, 5, plan.attempt]) for plan in plans]
+    moved = [c.translated(-c.frac_coords[rng.integers(len(c))]) for c, rng in zip(crystals, rngs, strict=True)]
+    codes: dict[int, CrystalCode] = {}
+    for patches, rows in grouped([plan.patches for plan in plans]):
+        latents = codec.latent([moved[k] for k in rows], patches).cpu().numpy()
+        for k, z in zip(rows, latents, strict=True):
+            codes[k] = CrystalCode(plans[k].name, z, patches, plans[k].lattice, np.eye(3, dtype=np.int64))
+    return [codes[k] for k in range(len(plans))]
 
 
 def _unplanned(codec: Codec, codes: LatentSet, progress: Callable[[int], None] | None) -> Iterator[Sampled]:

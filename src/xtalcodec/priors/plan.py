@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from xtalcodec.config import Count, NotNegative, settings
+from xtalcodec.config import Count, NotNegative, Share, settings
 from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.group_on_cell import LaidGroup
 from xtalcodec.representations.base import Patches
 
 
@@ -25,6 +26,10 @@ class SamplerConfig:
     """What the decoder is told of the errors of the latents, in their standard deviations."""
     tries: Count = 4
     """Cells that are drawn and filled for a composition, at most, until one holds all of its atoms, apart."""
+    symmetric: bool = False
+    """Whether every sample is given a space group before its cell, and settled on it."""
+    returns: tuple[Share, ...] = (0.8, 0.7, 0.6)
+    """Shares of noise that a settled sample is brought back to, one after the other, to be made and settled anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +70,10 @@ class Plan:
     """Which sample it is: with the seed and the attempt, all that its random numbers follow from."""
     attempt: int = 0
     """How often it was drawn before, with other cells."""
+    group: LaidGroup | None = None
+    """Space group that it is to have, on its lattice; None for any."""
+
+    @property
+    def space_group(self) -> int:
+        """Number of the group; 0 for any."""
+        return self.group.number if self.group else 0

@@ -82,16 +82,24 @@ class Compositions(nn.Module):
         told
             What of them is told.
         """
-        pairs = torch.stack([facts.elements, facts.counts], -1).flatten(1)  # b 2e
-        sequence = torch.cat([facts.sites[:, None], pairs], 1)
+        return -self.log_likelihood(facts, told).mean()
+
+    def log_likelihood(self, facts: Facts, told: Facts) -> Float[Tensor, " b"]:
+        """Logarithm of the probability of compositions.
+
+        Parameters
+        ----------
+        facts, told
+            As of `loss`.
+        """
+        most = int((facts.elements > 0).sum(1).max())
+        elements, counts = facts.elements[:, :most], facts.counts[:, :most]
+        sequence = torch.cat([facts.sites[:, None], torch.stack([elements, counts], -1).flatten(1)], 1)
         with sdpa_kernel(SDPBackend.MATH):  # backwards, a processor's fused kernel is slow on short sequences
             h = self.hidden(sequence[:, :-1], told)
-        number = F.cross_entropy(self.to_number(h[:, 0]).float(), sequence[:, 0])
-        there = facts.elements > 0
-        rows = there.nonzero(as_tuple=True)
-        element = F.cross_entropy(self.to_element(h[:, 1::2][rows]).float(), facts.elements[rows], reduction="sum")
-        count = F.cross_entropy(self.to_count(h[:, 2::2][rows]).float(), facts.counts[rows], reduction="sum")
-        return number + (element + count) / len(facts)
+        number = _likelihood(self.to_number(h[:, 0]), sequence[:, 0])
+        each = _likelihood(self.to_element(h[:, 1::2]), elements) + _likelihood(self.to_count(h[:, 2::2]), counts)
+        return number + (each * (elements > 0)).sum(1)
 
     @torch.no_grad()
     def draw(
@@ -213,6 +221,11 @@ class Rule:
         more = wanted or (slots and any(z > element for z in self.only))
         may[self.least.get(element, 1) if more else most : most + 1] = True
         return may
+
+
+def _likelihood(logits: Float[Tensor, "*b k"], what: Int[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+    """Logarithm of the probability of one column of each row."""
+    return logits.float().log_softmax(-1).gather(-1, what[..., None]).squeeze(-1)
 
 
 def _pick(logits: Float[Tensor, "b k"], may: Bool[Tensor, "b k"], dice: Float[np.ndarray, " b"]) -> Int[Tensor, " b"]:

@@ -14,6 +14,9 @@ from xtalcodec.geometry.symmetry import crystal_system, space_group_number
 from xtalcodec.priors.conditions import NAMES, Conditions
 from xtalcodec.priors.plan import Composition
 
+SYMMETRY = 0.92
+"""How often training tells the crystal system, and how often then the space group."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -94,6 +97,17 @@ class Facts:
             facts.properties[:, properties.index(name)] = value
         return facts
 
+    def symmetric(self, groups: Sequence[int]) -> "Facts":
+        """Return the same, and the space groups of crystals that have one: 0 changes nothing."""
+        group = torch.tensor(groups)
+        system = torch.tensor([1 + NAMES.index(crystal_system(g)) if g else 0 for g in groups])
+        said = group > 0
+        return replace(
+            self,
+            space_group=torch.where(said, group, self.space_group),
+            system=torch.where(said, system, self.system),
+        )
+
     def holding(self, compositions: Sequence[Composition]) -> "Facts":
         """Return the same, and what each cell holds."""
         elements, counts = torch.zeros_like(self.elements), torch.zeros_like(self.counts)
@@ -126,8 +140,8 @@ class Facts:
     def hidden(self, dice: torch.Generator, unknown: float) -> "Facts":
         """Return part of the facts, at random: what training tells.
 
-        Of a share of the crystals nothing is said; of the others, of symmetry, of the number of sites and of each
-        property something in half of the cases. Compositions are always told.
+        Of a share of the crystals nothing is said; of the others, of the number of sites and of each property something
+        in half of the cases, of symmetry in most: samples are mostly told theirs. Compositions are always told.
 
         Parameters
         ----------
@@ -138,7 +152,9 @@ class Facts:
         """
         device = self.elements.device
         some = (torch.rand(len(self), generator=dice) >= unknown).to(device)
-        told = (torch.rand(len(self), 3 + self.properties.shape[1], generator=dice) < 0.5).to(device)
+        often = torch.full((3 + self.properties.shape[1],), 0.5)
+        often[:2] = SYMMETRY
+        told = (torch.rand(len(self), len(often), generator=dice) < often).to(device)
         group, system = some & told[:, 0] & told[:, 1], some & told[:, 0]
         return Facts(
             self.elements * some[:, None],

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -45,6 +46,8 @@ class About:
     config: FlowConfig
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     """How it is followed where nothing else is asked."""
+    groups: tuple[tuple[int, int], ...] = ()
+    """Space groups of the training crystals, by number, and how many have each."""
     format: str = FORMAT
 
     @property
@@ -63,7 +66,9 @@ class About:
             )
         elements = sorted({z for crystal in source.crystals for z in crystal.elements})
         settings = codec.config.network.latent, codec.config.representation, tuple(elements), codec.most_noise
-        return cls(codec.identity, *settings, len(source), source.config)
+        counts = Counter(source.facts.space_group.tolist())
+        groups = tuple((number, counts[number]) for number in sorted(counts) if number)
+        return cls(codec.identity, *settings, len(source), source.config, groups=groups)
 
 
 def write(folder: str | Path, about: About, network: FlowNetwork, training: Mapping[str, Any] | None) -> None:
@@ -126,7 +131,9 @@ def read(folder: str | Path) -> tuple[About, FlowNetwork]:
             raise PriorError(f"its grid is that of a window ({values['grid']['kind']}), not of a cell")
         config = build(FlowConfig, values["config"], "config.")
         sampler = build(SamplerConfig, values.get("sampler", {}), "sampler.")
-        built = {"elements": tuple(values["elements"]), "grid": grid, "config": config, "sampler": sampler}
+        groups = tuple((int(number), int(count)) for number, count in values.get("groups", []))
+        told = {"elements": tuple(values["elements"]), "groups": groups}
+        built = {**told, "grid": grid, "config": config, "sampler": sampler}
         about = About(**{**values, **built})
         network = FlowNetwork(about.config, about.latent)
         state = load_file(folder / WEIGHTS)

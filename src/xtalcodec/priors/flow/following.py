@@ -33,7 +33,9 @@ class Follower:
         """Where the networks are."""
         return self.network.latent_mean.device
 
-    def told(self, n: int, compositions: Sequence[Composition] | None = None) -> Facts:
+    def told(
+        self, n: int, compositions: Sequence[Composition] | None = None, groups: Sequence[int] | None = None
+    ) -> Facts:
         """Return what so many crystals are told: what is asked, and what their cells hold.
 
         Parameters
@@ -42,9 +44,12 @@ class Follower:
             Crystals.
         compositions
             Of their cells; None where that is not known yet.
+        groups
+            Numbers of their space groups, 0 for any; None where nothing but what is asked is known.
         """
         facts = Facts.asked_for(self.conditions, n, self.config.most_elements, self.config.properties)
         facts = facts if compositions is None else facts.holding(compositions)
+        facts = facts if groups is None else facts.symmetric(groups)
         return self.network.scaled(facts.to(self.device))
 
     def follow(

@@ -1,4 +1,4 @@
-"""What is to be filled: compositions by the autoregressive network, then cells by their flow."""
+"""What is to be filled: compositions by the autoregressive network, space groups, then cells by their flow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 
 from xtalcodec.crystal import CrystalError
+from xtalcodec.geometry.group_on_cell import lay
+from xtalcodec.geometry.symmetry import crystal_system
 from xtalcodec.priors.conditions import PriorError
 from xtalcodec.priors.flow.cells import cell_of, settled
 from xtalcodec.priors.flow.files import About
@@ -16,6 +18,12 @@ from xtalcodec.priors.flow.following import Follower
 from xtalcodec.priors.flow.network import CELL, ONE
 from xtalcodec.priors.plan import Composition, Plan
 from xtalcodec.representations.base import Patches
+
+NO_CELL = np.zeros((3, 3))
+"""Of a plan that has none yet."""
+
+TOGETHER = 32
+"""Compositions whose likelihoods are computed together, for all space groups."""
 
 FARTHEST = 5.0
 """Deviations from the mean that a number of a cell's shape may be off: of held-out crystals one in 300 is further."""
@@ -53,13 +61,12 @@ class Planner:
         numbers = range(first, first + n)
         rngs = [np.random.default_rng([seed, k]) for k in numbers]
         made = self._composed(rngs)
-        names = [f"sample-{k + 1}" for k in numbers]
-        cells = self._cells(names, made, rngs, temperature)
-        return [Plan(names[i], made[i], *cells[i], number=k) for i, k in enumerate(numbers)]
+        plans = [Plan(f"sample-{k + 1}", one, NO_CELL, ONE, k) for k, one in zip(numbers, made, strict=True)]
+        return self._shaped(plans, rngs, seed, temperature)
 
     @torch.no_grad()
     def again(self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0) -> list[Plan]:
-        """Draw other cells for the compositions of plans: the next attempts at the same samples.
+        """Draw other groups and cells for the compositions of plans: the next attempts at the same samples.
 
         Parameters
         ----------
@@ -69,12 +76,7 @@ class Planner:
             As of `plan`.
         """
         rngs = [np.random.default_rng([seed, plan.number, 2, plan.attempt + 1]) for plan in plans]
-        made = [plan.composition for plan in plans]
-        cells = self._cells([plan.name for plan in plans], made, rngs, temperature)
-        return [
-            replace(plan, lattice=lattice, patches=patches, attempt=plan.attempt + 1)
-            for plan, (lattice, patches) in zip(plans, cells, strict=True)
-        ]
+        return self._shaped([replace(plan, attempt=plan.attempt + 1) for plan in plans], rngs, seed, temperature)
 
     @torch.no_grad()
     def plan_in(
@@ -101,24 +103,54 @@ class Planner:
         told, asked = self.follower.told(len(rngs)), self.follower.conditions
         return self.follower.network.compositions.draw(told, asked, self.about.limits, dice)
 
-    def _cells(
-        self,
-        names: Sequence[str],
-        made: Sequence[Composition],
-        rngs: Sequence[np.random.Generator],
-        temperature: float,
-    ) -> list[tuple[Float[np.ndarray, "3 3"], Patches]]:
-        """Draw cells for compositions, and lay their grids."""
+    def _shaped(
+        self, plans: Sequence[Plan], rngs: Sequence[np.random.Generator], seed: int, temperature: float
+    ) -> list[Plan]:
+        """Draw space groups, where samples have them, and cells for plans of compositions, and lay the grids."""
         follower, network = self.follower, self.follower.network
-        facts = follower.told(len(made), made)
+        made, numbers = [plan.composition for plan in plans], self._groups(plans, seed)
+        facts = follower.told(len(made), made, numbers)
         fresh = partial(follower.drawn, rngs, [1] * len(rngs), CELL)
         shapes = follower.follow(network.cells, temperature * fresh(), [ONE], facts, fresh, {})[:, 0]
         shapes = shapes.clamp(-FARTHEST, FARTHEST) * network.cell_deviation + network.cell_mean
-        cells = []
-        for name, composition, shape in zip(names, made, shapes.double().cpu().numpy(), strict=True):
-            lattice = settled(cell_of(shape, composition.sites))
+        shaped = []
+        for plan, number, shape in zip(plans, numbers, shapes.double().cpu().numpy(), strict=True):
+            lattice = settled(cell_of(shape, plan.composition.sites))
+            group = lay(lattice, number) if number else None
+            lattice = group.lattice if group else lattice
             try:
-                cells.append((lattice, self.about.grid.open().grid_of(lattice, composition.sites)))
+                patches = self.about.grid.open().grid_of(lattice, plan.composition.sites)
             except CrystalError as error:
-                raise PriorError(f"{name}: {error}") from error
-        return cells
+                raise PriorError(f"{plan.name}: {error}") from error
+            shaped.append(replace(plan, lattice=lattice, patches=patches, group=group))
+        return shaped
+
+    def _groups(self, plans: Sequence[Plan], seed: int) -> list[int]:
+        """Draw a space group for each composition; 0, for any, where samples have none.
+
+        By Bayes' rule, a group is as likely as it is frequent among the training crystals times how likely it makes the
+        composition.
+        """
+        asked, frequent = self.follower.conditions, dict(self.about.groups)
+        if not self.follower.sampler.symmetric:
+            return [0] * len(plans)
+        if asked.space_group:
+            return [asked.space_group] * len(plans)
+        groups = [number for number in frequent if asked.system in ("", crystal_system(number))]
+        if not groups:
+            return [0] * len(plans)
+        often = torch.tensor([float(frequent[number]) for number in groups]).log()
+        portions = [plans[k : k + TOGETHER] for k in range(0, len(plans), TOGETHER)]
+        logits = torch.cat([self._likely(part, groups) for part in portions]).cpu() + often
+        dice = [np.random.default_rng([seed, plan.number, 4, plan.attempt]).random() for plan in plans]
+        share = logits.double().softmax(-1).cumsum(-1)
+        drawn = torch.searchsorted(share, torch.tensor(dice)[:, None] * share[:, -1:], right=True)[:, 0]
+        return [groups[k] for k in drawn.clamp_max(len(groups) - 1).tolist()]
+
+    def _likely(self, plans: Sequence[Plan], groups: Sequence[int]) -> Float[torch.Tensor, "plans groups"]:
+        """Logarithm of how likely each group makes each composition."""
+        made = [plan.composition for plan in plans for _ in groups]
+        told = self.follower.told(len(made), groups=list(groups) * len(plans))
+        facts = self.follower.told(len(made), made)
+        likely: Float[torch.Tensor, " rows"] = self.follower.network.compositions.log_likelihood(facts, told)
+        return likely.reshape(len(plans), len(groups))

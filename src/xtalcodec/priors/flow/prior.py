@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
@@ -30,6 +31,22 @@ from xtalcodec.representations.base import Patches
 
 SCALES = 40
 """Batches from which the scales of numbers are taken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun:
+    """Where a flow begins that does not begin with noise alone."""
+
+    codes: Sequence[CrystalCode]
+    """One for each cell, on its grid."""
+    noise: float
+    """What share of noise they are brought back to, 0 to 1: the time is then 1 − noise."""
+    number: int
+    """Of the return: each has random numbers of its own."""
+
+    def of(self, rows: Sequence[int]) -> "Begun":
+        """Return those of some of the cells."""
+        return replace(self, codes=[self.codes[k] for k in rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,7 +200,12 @@ class FlowPrior(Prior):
         return self.filled(self.planner.plan(n, seed, temperature, first), seed, temperature)
 
     def filled(
-        self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0, part: CrystalCode | None = None
+        self,
+        plans: Sequence[Plan],
+        seed: int = 0,
+        temperature: float = 1.0,
+        part: CrystalCode | None = None,
+        begun: Begun | None = None,
     ) -> LatentSet:
         """Draw the latents of planned cells.
 
@@ -195,10 +217,12 @@ class FlowPrior(Prior):
             As of `sample`.
         part
             Code of what is there already, on the grid of all plans; None for nothing.
+        begun
+            Codes on the grids of the plans, which are brought back to noise in part; None to begin with noise alone.
         """
 
         def fill(rows: list[int]) -> dict[int, CrystalCode]:
-            own = self._filled([plans[k] for k in rows], seed, temperature, part)
+            own = self._filled([plans[k] for k in rows], seed, temperature, part, begun and begun.of(rows))
             return dict(zip(rows, own, strict=True))
 
         codes: dict[int, CrystalCode] = {}
@@ -207,24 +231,33 @@ class FlowPrior(Prior):
         return LatentSet(tuple(codes[k] for k in range(len(plans))), self.codec)
 
     def _filled(
-        self, plans: Sequence[Plan], seed: int, temperature: float, part: CrystalCode | None
+        self, plans: Sequence[Plan], seed: int, temperature: float, part: CrystalCode | None, begun: Begun | None
     ) -> list[CrystalCode]:
         """Draw the latents of cells together."""
         follower, grids = self.follower, [plan.patches for plan in plans]
         counts = [math.prod(grid) for grid in grids]
-        rngs = [np.random.default_rng([seed, plan.number, 1, plan.attempt]) for plan in plans]
-        facts = follower.told(len(plans), [plan.composition for plan in plans])
+        words = [] if begun is None else [begun.number]
+        rngs = [np.random.default_rng([seed, plan.number, 1, plan.attempt, *words]) for plan in plans]
+        facts = follower.told(len(plans), [p.composition for p in plans], [p.space_group for p in plans])
         lattice = torch.from_numpy(np.stack([plan.lattice for plan in plans])).float().to(follower.device)
         about = {"lattice": lattice, **({} if part is None else self._given(part, len(plans)))}
         shared = grids[:1] if len(set(grids)) == 1 else grids
         fresh = partial(follower.drawn, rngs, counts, self.about.latent)
-        z = follower.follow(self.network.latents, temperature * fresh(), shared, facts, fresh, about)
+        x, since = temperature * fresh(), 0.0
+        if begun is not None:
+            x, since = begun.noise * x + (1 - begun.noise) * self._standard(begun.codes), 1 - begun.noise
+        z = follower.follow(self.network.latents, x, shared, facts, fresh, about, since)
         z = z * self.network.latent_deviation + self.network.latent_mean
         basis, told = np.eye(3, dtype=np.int64), min(self.sampler.noise, self.about.most_noise)
         return [
             CrystalCode(plan.name, row[:t], plan.patches, plan.lattice, basis, noise=told)
             for plan, row, t in zip(plans, z.cpu().numpy(), counts, strict=True)
         ]
+
+    def _standard(self, codes: Sequence[CrystalCode]) -> Float[Tensor, "b t latent"]:
+        """Latents as the flow has them; shorter ones end with zeros."""
+        mean, deviation = self.network.latent_mean, self.network.latent_deviation
+        return pad_sequence([(torch.from_numpy(c.z).to(mean) - mean) / deviation for c in codes], batch_first=True)
 
     def noised(
         self, z: Float[np.ndarray, "patches latent"], noise: float, n: int, seed: int = 0

@@ -1,0 +1,204 @@
+"""Crystals put together from whole orbits near sites that are not quite in their places."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from xtalcodec.crystal import minimum_image, wrapped
+from xtalcodec.geometry.distances import distances
+from xtalcodec.geometry.elements import radii, radius
+from xtalcodec.geometry.orbits import ROUNDS, Operations
+from xtalcodec.geometry.room import CLOSEST
+
+MERGED = (0.0, 0.4, 0.8, 1.3, 2.0)
+"""Å: a site stands for the special positions that are the mean of its images within each of these."""
+
+ONE = 0.1
+"""Å: images of a place that are this near each other are one site."""
+
+SAME = 0.15
+"""Å: orbits that are nearer to each other are one."""
+
+SPREAD = 0.5
+"""Å: width of the Gaussian by which a site counts for one near it."""
+
+TRIED = 4000
+"""Sets of orbits that are looked at."""
+
+
+class Orbit(NamedTuple):
+    """Sites that a group takes to each other, and how many of the drawn ones lie on them."""
+
+    number: int
+    places: Float[np.ndarray, "sites 3"]
+    votes: float
+
+
+def votes(
+    drawn: Float[np.ndarray, "n 3"], places: Float[np.ndarray, "sites 3"], lattice: Float[np.ndarray, "3 3"]
+) -> float:
+    """Return how many drawn sites lie on some places: one counts by a Gaussian of its distance.
+
+    Parameters
+    ----------
+    drawn, places
+        Fractional coordinates.
+    lattice
+        Rows in Å.
+    """
+    if not len(drawn):
+        return 0.0
+    return float(np.exp(-((distances(drawn, places, lattice).min(1) / SPREAD) ** 2)).sum())
+
+
+def orbits_near(
+    number: int,
+    drawn: Float[np.ndarray, "n 3"],
+    operations: Operations,
+    lattice: Float[np.ndarray, "3 3"],
+    most: int,
+    apart: float = 0.0,
+) -> list[Orbit]:
+    """Return the orbits of at most so many sites near drawn ones that have room: each once.
+
+    Parameters
+    ----------
+    number
+        Element, by its atomic number.
+    drawn
+        Fractional coordinates of its sites.
+    operations
+        Of a space group.
+    lattice
+        Niggli-reduced, rows in Å.
+    most
+        Sites of an orbit.
+    apart
+        Å: of drawn sites that are nearer to each other, the first alone is looked at.
+    """
+    places = _special(_apart_by(apart, drawn, lattice), operations, lattice)
+    images = _images(places, operations)
+    kept_by = (_far(places[:, None], images, lattice) < ONE).sum(1)
+    size = len(operations.rotations) / np.maximum(1, kept_by)
+    fit = (size <= most) & (size == np.round(size))
+    places, images, size = places[fit], images[fit], size[fit]
+    found: list[Orbit] = []
+    while len(places):
+        own = _different(images[0], lattice)
+        if _has_room(number, own, lattice):
+            found.append(Orbit(number, own, votes(drawn, own, lattice)))
+        others = (size != size[0]) | (_far(places[:, None], images[0], lattice).min(1) >= SAME)
+        others[0] = False
+        places, images, size = places[others], images[others], size[others]
+    return found
+
+
+def assembled(
+    form: Mapping[int, int], orbits: Sequence[Orbit], lattice: Float[np.ndarray, "3 3"], tried: int = TRIED
+) -> list[tuple[Orbit, ...]]:
+    """Return sets of orbits that make up a composition and have room beside each other, most votes first.
+
+    Parameters
+    ----------
+    form
+        Atoms of each element, by atomic number.
+    orbits
+        To choose from.
+    lattice
+        Niggli-reduced, rows in Å.
+    tried
+        Sets, and beginnings of sets, that are looked at; those with the densest votes first.
+    """
+    orbits = sorted(orbits, key=lambda one: -one.votes / len(one.places))
+    sets = _sets(form, orbits, _apart(orbits, lattice), tried)
+    return [
+        tuple(orbits[k] for k in some) for some in sorted(sets, key=lambda some: -sum(orbits[k].votes for k in some))
+    ]
+
+
+def _apart_by(
+    least: float, places: Float[np.ndarray, "n 3"], lattice: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "m 3"]:
+    """Places, but for those that are near an earlier one."""
+    if not least:
+        return places
+    kept = np.zeros((0, 3))
+    while len(places):
+        kept = np.concatenate([kept, places[:1]])
+        places = places[distances(places[:1], places, lattice)[0] > least]
+    return kept
+
+
+def _images(places: Float[np.ndarray, "n 3"], operations: Operations) -> Float[np.ndarray, "n ops 3"]:
+    """Where every operation takes every place."""
+    moved: Float[np.ndarray, "n ops 3"] = np.einsum("oij,nj->noi", operations.rotations, places)
+    return moved + operations.translations
+
+
+def _far(
+    a: Float[np.ndarray, "*n 3"], b: Float[np.ndarray, "*m 3"], lattice: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "*k"]:
+    """Å between places, of which one is rarely far off; for those that are near each other in a reduced cell."""
+    far: Float[np.ndarray, "*k"] = np.linalg.norm(minimum_image(a - b) @ lattice, axis=-1)
+    return far
+
+
+def _special(
+    places: Float[np.ndarray, "n 3"], operations: Operations, lattice: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "m 3"]:
+    """Places moved to the mean of their images within each distance of `MERGED`."""
+    within = np.tile(MERGED, len(places))[:, None]
+    places = np.repeat(places, len(MERGED), axis=0)
+    for _ in range(ROUNDS):
+        steps = minimum_image(_images(places, operations) - places[:, None])
+        near = np.linalg.norm(steps @ lattice, axis=2) <= within
+        near[~near.any(1)] = True  # no operation: no step
+        step = (steps * near[..., None]).sum(1) / near.sum(1)[:, None]
+        places = places + step
+        if np.abs(step @ lattice).max(initial=0.0) < 1e-6:
+            break
+    return wrapped(places)
+
+
+def _different(images: Float[np.ndarray, "ops 3"], lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "sites 3"]:
+    """Images that are one site, once."""
+    first = (_far(images[:, None], images, lattice) < ONE).argmax(1)
+    return wrapped(images[np.unique(first)])
+
+
+def _has_room(number: int, places: Float[np.ndarray, "sites 3"], lattice: Float[np.ndarray, "3 3"]) -> bool:
+    """Whether the sites of an orbit are apart; if one is from all others, all are."""
+    return bool((distances(places[:1], places[1:], lattice) > 2 * CLOSEST * radius(number)).all())
+
+
+def _apart(orbits: Sequence[Orbit], lattice: Float[np.ndarray, "3 3"]) -> Bool[np.ndarray, "orbits orbits"]:
+    """Which orbits have room beside each other."""
+    if not orbits:
+        return np.zeros((0, 0), dtype=bool)
+    every = np.concatenate([one.places for one in orbits])
+    starts = np.cumsum([0, *(len(one.places) for one in orbits[:-1])])
+    first = np.stack([one.places[0] for one in orbits])
+    far = np.minimum.reduceat(distances(first, every, lattice), starts, axis=1)
+    size = radii(np.array([one.number for one in orbits]))
+    return far > CLOSEST * (size[:, None] + size)
+
+
+def _sets(
+    form: Mapping[int, int], orbits: Sequence[Orbit], apart: Bool[np.ndarray, "orbits orbits"], tried: int
+) -> Iterator[tuple[int, ...]]:
+    """Yield sets of orbits, by their numbers, until so many were looked at."""
+    sizes = [(one.number, len(one.places)) for one in orbits]
+    stack: list[tuple[tuple[int, ...], dict[int, int]]] = [((), dict(form))]
+    for _ in range(tried):
+        if not stack:
+            return
+        chosen, left = stack.pop()
+        if not any(left.values()):
+            yield chosen
+            continue
+        for k in reversed(range(chosen[-1] + 1 if chosen else 0, len(orbits))):
+            number, size = sizes[k]
+            if size <= left[number] and all(apart[k, j] for j in chosen):
+                stack.append(((*chosen, k), left | {number: left[number] - size}))
