@@ -60,6 +60,7 @@ def orbits_near(
     lattice: Float[np.ndarray, "3 3"],
     most: int,
     apart: float = 0.0,
+    closest: float = CLOSEST,
 ) -> list[Orbit]:
     """Return the orbits of at most so many sites near drawn ones that have room: each once.
 
@@ -77,6 +78,8 @@ def orbits_near(
         Sites of an orbit.
     apart
         Å: of drawn sites that are nearer to each other, the first alone is looked at.
+    closest
+        Least distance of two atoms over the sum of their covalent radii.
     """
     places = _special(_apart_by(apart, drawn, lattice), operations, lattice)
     images = _images(places, operations)
@@ -87,7 +90,7 @@ def orbits_near(
     found: list[Orbit] = []
     while len(places):
         own = _different(images[0], lattice)
-        if _has_room(number, own, lattice):
+        if _has_room(number, own, lattice, closest):
             found.append(Orbit(number, own, votes(drawn, own, lattice)))
         others = (size != size[0]) | (_far(places[:, None], images[0], lattice).min(1) >= SAME)
         others[0] = False
@@ -96,7 +99,11 @@ def orbits_near(
 
 
 def assembled(
-    form: Mapping[int, int], orbits: Sequence[Orbit], lattice: Float[np.ndarray, "3 3"], tried: int = TRIED
+    form: Mapping[int, int],
+    orbits: Sequence[Orbit],
+    lattice: Float[np.ndarray, "3 3"],
+    tried: int = TRIED,
+    closest: float = CLOSEST,
 ) -> list[tuple[Orbit, ...]]:
     """Return sets of orbits that make up a composition and have room beside each other, most votes first.
 
@@ -110,9 +117,11 @@ def assembled(
         Niggli-reduced, rows in Å.
     tried
         Sets, and beginnings of sets, that are looked at; those with the densest votes first.
+    closest
+        As in `orbits_near`.
     """
     orbits = sorted(orbits, key=lambda one: -one.votes / len(one.places))
-    sets = _sets(form, orbits, _apart(orbits, lattice), tried)
+    sets = _sets(form, orbits, _apart(orbits, lattice, closest), tried)
     return [
         tuple(orbits[k] for k in some) for some in sorted(sets, key=lambda some: -sum(orbits[k].votes for k in some))
     ]
@@ -168,12 +177,16 @@ def _different(images: Float[np.ndarray, "ops 3"], lattice: Float[np.ndarray, "3
     return wrapped(images[np.unique(first)])
 
 
-def _has_room(number: int, places: Float[np.ndarray, "sites 3"], lattice: Float[np.ndarray, "3 3"]) -> bool:
+def _has_room(
+    number: int, places: Float[np.ndarray, "sites 3"], lattice: Float[np.ndarray, "3 3"], closest: float
+) -> bool:
     """Whether the sites of an orbit are apart; if one is from all others, all are."""
-    return bool((distances(places[:1], places[1:], lattice) > 2 * CLOSEST * radius(number)).all())
+    return bool((distances(places[:1], places[1:], lattice) > 2 * closest * radius(number)).all())
 
 
-def _apart(orbits: Sequence[Orbit], lattice: Float[np.ndarray, "3 3"]) -> Bool[np.ndarray, "orbits orbits"]:
+def _apart(
+    orbits: Sequence[Orbit], lattice: Float[np.ndarray, "3 3"], closest: float
+) -> Bool[np.ndarray, "orbits orbits"]:
     """Which orbits have room beside each other."""
     if not orbits:
         return np.zeros((0, 0), dtype=bool)
@@ -182,7 +195,7 @@ def _apart(orbits: Sequence[Orbit], lattice: Float[np.ndarray, "3 3"]) -> Bool[n
     first = np.stack([one.places[0] for one in orbits])
     far = np.minimum.reduceat(distances(first, every, lattice), starts, axis=1)
     size = radii(np.array([one.number for one in orbits]))
-    return far > CLOSEST * (size[:, None] + size)
+    return far > closest * (size[:, None] + size)
 
 
 def _sets(

@@ -5,9 +5,10 @@ group, encoded, brought back to noise in part, and made anew from there, a few t
 that group which the flow would have made.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.orbits import onto_symmetry
 from xtalcodec.geometry.room import room
 from xtalcodec.geometry.symmetry import operations
-from xtalcodec.latent_space.settled import settle
+from xtalcodec.latent_space.settled import Settled, settle
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.flow.prior import Begun, FlowPrior
 from xtalcodec.priors.plan import Composition, Plan
@@ -131,9 +132,11 @@ def _drawn(
 ) -> Iterator[dict[int, Sampled]]:
     """Yield samples by their numbers, when nothing more is done to them; what was kept is as it was.
 
-    What does not come out is tried again, with another cell, beside the next portion: few at a time would be slow.
+    What does not come out is tried again, with another cell, beside the next portion: few at a time would be slow. Of
+    all tries the one is kept that fits its group best.
     """
     again: list[Plan] = []
+    best: dict[int, _Try] = {}
     portions = list(_portions(n, together))
     while portions or again:
         trying = flow.planner.again(again, seed, temperature) if again else []
@@ -146,16 +149,26 @@ def _drawn(
             trying += [plan for plan in plans if plan.number not in codes]
         fresh = dict(zip((plan.number for plan in trying), flow.filled(trying, seed, temperature), strict=True))
         made = _decoded(codec, flow, trying, fresh)
-        good = {plan.number for plan in trying if made[plan.number].came_out}
-        if flow.sampler.symmetric:
-            settled = _settled(codec, flow, trying, made, seed)
-            good = {number for number, sample in settled.items() if sample.came_out}
-            made |= settled
-        again = [p for p in trying if p.attempt + 1 < flow.sampler.tries and p.number not in good]
-        last = {number: made[number] for number in made.keys() - {plan.number for plan in again}}
+        tried = _settled(codec, flow, trying, made, seed) if flow.sampler.symmetric else _as_they_are(made)
+        best |= {k: one for k, one in tried.items() if k not in best or one.far <= best[k].far}
+        again = [p for p in trying if p.attempt + 1 < flow.sampler.tries and best[p.number].far > flow.sampler.off]
+        last = {number: best.pop(number).sample for number in tried.keys() - {plan.number for plan in again}}
         if kept is not None:
             kept.keep({number: one.code for number, one in last.items()})
         yield done | last
+
+
+class _Try(NamedTuple):
+    """A sample, and how far it is from what its flow makes of it."""
+
+    sample: Sampled
+    far: float
+    """Å, root mean square over sites; infinite where it did not come out, or could not be settled."""
+
+
+def _as_they_are(made: Mapping[int, Sampled]) -> dict[int, _Try]:
+    """Samples that have no group: they come out, or not."""
+    return {number: _Try(one, 0.0 if one.came_out else math.inf) for number, one in made.items()}
 
 
 def _decoded(
@@ -183,28 +196,25 @@ def _tidied(decoded: DecodedCrystal) -> DecodedCrystal:
 
 def _settled(
     codec: Codec, flow: FlowPrior, plans: Sequence[Plan], made: Mapping[int, Sampled], seed: int
-) -> dict[int, Sampled]:
+) -> dict[int, _Try]:
     """Settle what can be settled, and make it anew from there, by the numbers of the samples."""
-    now: dict[int, Crystal] = {}
+    tried = {number: _Try(one, math.inf) for number, one in made.items()}
+    now: dict[int, Settled] = {}
     for number, noise in enumerate((*flow.sampler.returns, 0.0), start=1):
-        found = ((plan, _on_its_group(plan, made[plan.number])) for plan in plans)
-        now |= {plan.number: crystal for plan, crystal in found if crystal is not None}
+        for plan in plans:
+            decoded = made[plan.number].decoded
+            found = settle(decoded.crystal, plan.group, plan.composition.holding) if decoded and plan.group else None
+            if found:
+                now[plan.number] = found
         plans = [plan for plan in plans if plan.number in now]
         if not plans:
-            return {}
-        codes = _encoded(codec, plans, [now[plan.number] for plan in plans], seed)
+            break
+        codes = _encoded(codec, plans, [now[plan.number].crystal for plan in plans], seed)
         if noise:
             codes = [*flow.filled(plans, seed, begun=Begun(codes, noise, number))]
         made = _decoded(codec, flow, plans, {plan.number: code for plan, code in zip(plans, codes, strict=True)})
-    return dict(made)
-
-
-def _on_its_group(plan: Plan, sample: Sampled) -> Crystal | None:
-    """Settle a sample on the group of its plan; None where that cannot be."""
-    if sample.decoded is None or plan.group is None:
-        return None
-    found = settle(sample.decoded.crystal, plan.group, plan.composition.holding)
-    return found.crystal if found else None
+    came_out = {plan.number for plan in plans if made[plan.number].came_out}
+    return tried | {number: _Try(made[number], now[number].far) for number in came_out}
 
 
 def _encoded(codec: Codec, plans: Sequence[Plan], crystals: Sequence[Crystal], seed: int) -> list[CrystalCode]:

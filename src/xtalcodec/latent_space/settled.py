@@ -24,6 +24,9 @@ LOOKED_AT = 4
 PROPOSED = 3
 """Crystals that are put together about each."""
 
+CLOSEST = 0.7
+"""Least distance of two atoms over the sum of their covalent radii: of real crystals, one in a hundred has less."""
+
 TRIED = 1500
 """Sets of orbits that are looked at for them."""
 
@@ -101,9 +104,9 @@ def _put_together(operations: Operations, drawn: Crystal, form: Mapping[int, int
     orbits = [
         orbit
         for z, count in form.items()
-        for orbit in orbits_near(z, drawn.frac_coords[drawn.numbers == z], operations, lattice, count)
+        for orbit in orbits_near(z, drawn.frac_coords[drawn.numbers == z], operations, lattice, count, closest=CLOSEST)
     ]
-    made = (_of_orbits(drawn, some) for some in assembled(form, orbits, lattice, TRIED)[:most])
+    made = (_of_orbits(drawn, some) for some in assembled(form, orbits, lattice, TRIED, CLOSEST)[:most])
     return [crystal for crystal in made if not room(crystal).reasons]
 
 
