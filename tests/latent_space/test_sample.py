@@ -87,7 +87,7 @@ GROUPS = ((25, 6204), (47, 86), (99, 3631), (123, 514), (221, 921))
 @pytest.fixture(scope="module")
 def symmetric(flow):
     """The same prior, whose samples have space groups."""
-    sampler = replace(flow.sampler, steps=6, tries=3, symmetric=True, returns=(0.7,))
+    sampler = replace(flow.sampler, steps=6, tries=3, symmetric="always", returns=(0.7,))
     return replace(flow, about=replace(flow.about, groups=GROUPS, sampler=sampler))
 
 

@@ -142,7 +142,7 @@ def sample(
             if value is not None
         }
         if as_drawn:
-            given["symmetric"] = False
+            given["symmetric"] = "never"
         model, fitted = _opened(source, codec, device, prior, variance, grid)
         if wanted != Conditions():
             fitted = fitted.condition(wanted)

@@ -149,7 +149,7 @@ def _drawn(
             trying += [plan for plan in plans if plan.number not in codes]
         fresh = dict(zip((plan.number for plan in trying), flow.filled(trying, seed, temperature), strict=True))
         made = _decoded(codec, flow, trying, fresh)
-        tried = _settled(codec, flow, trying, made, seed) if flow.sampler.symmetric else _as_they_are(made)
+        tried = _settled(codec, flow, trying, made, seed) if flow.follower.settles else _as_they_are(made)
         best |= {k: one for k, one in tried.items() if k not in best or one.far <= best[k].far}
         again = [p for p in trying if p.attempt + 1 < flow.sampler.tries and best[p.number].far > flow.sampler.off]
         last = {number: best.pop(number).sample for number in tried.keys() - {plan.number for plan in again}}
@@ -177,7 +177,7 @@ def _decoded(
     """Decode the codes of plans, by their numbers."""
     own = LatentSet(tuple(codes[plan.number] for plan in plans), flow.codec)
     found = codec.decode_crystals(own, holding=[plan.composition.holding for plan in plans])
-    tidy = _tidied if flow.sampler.symmetric else lambda decoded: decoded
+    tidy = _tidied if flow.follower.settles else lambda decoded: decoded
     return {
         plan.number: Sampled(plan.composition, code, decoded and tidy(decoded))
         for plan, code, decoded in zip(plans, own, found, strict=True)

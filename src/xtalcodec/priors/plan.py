@@ -1,6 +1,7 @@
 """Cells that are to be filled, and how a flow is followed."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -27,8 +28,9 @@ class SamplerConfig:
     tries: Count = 4
     """Cells that are drawn and filled for a composition, at most, until one holds all of its atoms, apart, and fits its
     space group, where it has one; of several that do not, the nearest is taken."""
-    symmetric: bool = False
-    """Whether every sample is given a space group before its cell, and settled on it."""
+    symmetric: Literal["always", "asked", "never"] = "asked"
+    """Which samples are given a space group before their cell, and settled on it: all; those of which a space group or
+    a crystal system is asked; none."""
     returns: tuple[Share, ...] = (0.8, 0.7, 0.6)
     """Shares of noise that a settled sample is brought back to, one after the other, to be made and settled anew."""
     off: NotNegative = 0.6

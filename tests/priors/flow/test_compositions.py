@@ -1,6 +1,10 @@
 """Compositions obey whatever is asked, and are learnt."""
 
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +13,7 @@ from xtalcodec.priors.conditions import Conditions, Limits
 from xtalcodec.priors.flow.compositions import Compositions
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.plan import Composition
 
 CONFIG = FlowConfig(composition_width=16, composition_layers=1, most_sites=12, most_elements=4)
 LIMITS = Limits(tuple(range(1, 51)), 4, 12, CONFIG.properties)
@@ -116,3 +121,22 @@ def test_an_untrained_loss_is_that_of_equal_odds():
         torch.nn.init.zeros_(head.bias)
     expected = 3 * np.log(13) + 2 * np.log(119)
     torch.testing.assert_close(model.loss(facts, nothing(1)).item(), expected, atol=1e-4, rtol=0)
+
+
+def test_the_likelihood_is_the_share_of_draws():
+    """Of compositions that an untrained network draws, each as often as its likelihood says, of those that may be."""
+    limits = replace(LIMITS, elements=(8, 22), most_elements=2)
+    dice = np.random.default_rng(5).random((4000, 2 * 4 + 1))
+    free = Conditions(sites=(1, 1))
+    made = Counter(one.elements[0] for one in NETWORK.draw(nothing(4000), free, limits, dice))
+    single = [Composition((z,), (1,)) for z in (8, 22)]
+    odds = NETWORK.log_likelihood(nothing(2).holding(single), nothing(2)).softmax(0)
+    assert made[8] / 4000 == pytest.approx(odds[0].item(), abs=0.05)
+
+
+def test_the_loss_is_the_mean_likelihood_and_padding_does_not_count():
+    facts = nothing(2).holding([Composition((8, 22), (4, 2)), Composition((22,), (1,))])
+    logs = NETWORK.log_likelihood(facts, nothing(2))
+    torch.testing.assert_close(NETWORK.loss(facts, nothing(2)), -logs.mean())
+    alone = NETWORK.log_likelihood(facts[1:], nothing(1))
+    torch.testing.assert_close(alone[0], logs[1], atol=1e-5, rtol=0)

@@ -104,3 +104,12 @@ def test_sensible_requests_are_not():
     asked = Conditions(composition={22: 2, 8: 4}, sites=(6, 40), space_group=225, system="cubic")
     asked.check(LIMITS)
     Conditions(elements=(3, 8), properties={"density": 4.0}).check(LIMITS)
+
+
+def test_groups_are_said_with_their_systems():
+    said = Facts.nothing(3, 2, 0).symmetric([225, 0, 14])
+    assert said.space_group.tolist() == [225, 0, 14]
+    assert said.system.tolist() == [7, 0, 2]
+    asked = Facts.asked_for(Conditions(space_group=62), 2, 2, ()).symmetric([0, 1])
+    assert asked.space_group.tolist() == [62, 1], "0 leaves what is asked"
+    assert asked.system.tolist() == [3, 1]

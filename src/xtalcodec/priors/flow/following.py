@@ -33,6 +33,12 @@ class Follower:
         """Where the networks are."""
         return self.network.latent_mean.device
 
+    @property
+    def settles(self) -> bool:
+        """Whether samples are given space groups, and settled on them."""
+        asked = bool(self.conditions.space_group or self.conditions.system)
+        return {"always": True, "asked": asked, "never": False}[self.sampler.symmetric]
+
     def told(
         self, n: int, compositions: Sequence[Composition] | None = None, groups: Sequence[int] | None = None
     ) -> Facts:

@@ -132,7 +132,7 @@ class Planner:
         composition.
         """
         asked, frequent = self.follower.conditions, dict(self.about.groups)
-        if not self.follower.sampler.symmetric:
+        if not self.follower.settles:
             return [0] * len(plans)
         if asked.space_group:
             return [asked.space_group] * len(plans)
