@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.geometry.assembly import MERGED, assembled, orbits_near, votes
+from xtalcodec.geometry.assembly import MERGED, Orbit, assembled, orbits_near, votes
 from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.orbits import Operations
 from xtalcodec.geometry.symmetry import operations
@@ -74,6 +74,15 @@ def test_a_composition_is_made_of_whole_orbits_with_room():
     best = assembled(Counter({OXYGEN: 4}), orbits, CUBE.lattice)
     assert best[0][0].votes + best[0][1].votes == max(sum(one.votes for one in some) for some in best)
     assert not assembled(Counter({OXYGEN: 2}), [one for one in orbits if len(one.places) > 1], CUBE.lattice)
+
+
+def test_orbits_without_room_beside_each_other_are_not_put_together():
+    centre = Orbit(OXYGEN, np.zeros((1, 3)), 1.0)
+    beside = Orbit(OXYGEN, np.array([[0.12, 0, 0]]), 1.0)  # 0.96 Å away; two radii of oxygen are 1.32 Å
+    assert assembled(Counter({OXYGEN: 2}), [centre, beside], CUBE.lattice)
+    assert not assembled(Counter({OXYGEN: 2}), [centre, beside], CUBE.lattice, closest=0.8)
+    six = [len(near((0.12, 0, 0), most=6, closest=least)) for least in (0.9, 1.1)]  # 1.36 Å from each other: 1.03
+    assert six[1] == six[0] - 1, "the six about the centre are gone, the centre is not"
 
 
 def test_a_group_that_takes_nothing_back_has_no_orbits():

@@ -101,6 +101,19 @@ def test_samples_are_settled_on_their_groups(codec, symmetric):
         assert far.max() < 0.1, "the code is that of the settled crystal"
 
 
+def test_what_fits_its_group_badly_is_tried_again(codec, symmetric):
+    """With nothing good enough, all tries are made; with anything, none but of what did not come out."""
+
+    def drawn(off, tries):
+        sampler = replace(symmetric.sampler, off=off, tries=tries)
+        return [one.code.z for one in draw(codec, symmetric.sampled_by(sampler), 6, 1)]
+
+    once, content, strict = drawn(99.0, 1), drawn(99.0, 2), drawn(0.0, 2)
+    same = [np.array_equal(a, b) for a, b in zip(once, content, strict=True)]
+    again = [np.array_equal(a, b) for a, b in zip(once, strict, strict=True)]
+    assert sum(again) < sum(same)
+
+
 def sites(crystal):
     return crystal.frac_coords, crystal.numbers
 
@@ -121,6 +134,7 @@ def test_groups_are_drawn_as_often_as_they_are_and_as_is_asked(symmetric):
     assert {plan.space_group for plan in tetragonal} <= {99, 123}
     assert {p.space_group for p in symmetric.condition(Conditions(space_group=123)).planner.plan(3)} == {123}
     for plan in tetragonal:
+        np.testing.assert_array_equal(plan.lattice, plan.group.lattice)
         lengths = np.sort(np.linalg.norm(plan.lattice, axis=1))
         assert np.diff(lengths).min() < 1e-6, "two edges of a tetragonal cell are one length"
 

@@ -10,12 +10,12 @@ from xtalcodec.geometry.group_on_cell import lay
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.room import room
 from xtalcodec.geometry.symmetry import primitive, space_group_number
-from xtalcodec.latent_space.settled import settle
+from xtalcodec.latent_space.settled import CLOSEST, settle
 
 
 @pytest.fixture(scope="module")
 def some(prototypes):
-    ordered = [one for one in prototypes if one.is_ordered and 2 <= len(one) <= 24 and not room(one).reasons]
+    ordered = [one for one in prototypes if one.is_ordered and 2 <= len(one) <= 24 and room(one).closest > CLOSEST]
     reduced = [niggli(primitive(one, 0.05))[0] for one in ordered[::3]]
     return [one for one in reduced if 2 <= len(one) <= 20 and space_group_number(one) > 2][:40]
 

@@ -16,7 +16,7 @@ from xtalcodec.latent_space.sample import draw
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors.conditions import Conditions, PriorError
 from xtalcodec.priors.flow.crystals import FlowCrystals
-from xtalcodec.priors.flow.prior import FlowPrior
+from xtalcodec.priors.flow.prior import Begun, FlowPrior
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.periodic import PeriodicConfig
@@ -95,6 +95,21 @@ def test_cells_of_several_grids_are_filled_together_as_each_alone(flow, monkeypa
     for code, plan in zip(prior.filled(plans, seed=3), plans, strict=True):
         np.testing.assert_allclose(code.z, prior.filled([plan], seed=3)[0].z, atol=1e-4)
         assert code.z.shape[0] == math.prod(plan.patches)
+
+
+def test_a_flow_can_begin_with_codes_that_are_brought_back_to_noise(flow):
+    torch.nn.init.normal_(flow.network.latents.out.weight)
+    (plan,) = flow.planner.plan(1, seed=1)
+    codes = [*flow.filled([plan], seed=3)]
+    scale = flow.network.latent_deviation.max().item()
+
+    def far(noise, number=1):
+        made = flow.filled([plan], seed=3, begun=Begun(codes, noise, number))
+        return np.abs(made[0].z - codes[0].z).max() / scale, made[0].z
+
+    assert far(0.0)[0] < 1e-4, "without noise they stay"
+    assert 1e-4 < far(0.05)[0] < far(0.9)[0]
+    assert np.abs(far(0.5, 1)[1] - far(0.5, 2)[1]).max() > 0.01, "each return has its own noise"
 
 
 def test_conditions_are_obeyed_by_the_cells(flow):
