@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from xtalcodec.crystal import minimum_image, wrapped
 from xtalcodec.geometry.distances import distances
@@ -125,6 +125,12 @@ def assembled(
     return [
         tuple(orbits[k] for k in some) for some in sorted(sets, key=lambda some: -sum(orbits[k].votes for k in some))
     ]
+
+
+def sites_of(orbits: Sequence[Orbit]) -> tuple[Float[np.ndarray, "sites 3"], Int[np.ndarray, " sites"]]:
+    """Return all sites of some orbits: fractional coordinates, and what is there."""
+    sizes = [len(one.places) for one in orbits]
+    return np.concatenate([one.places for one in orbits]), np.repeat([one.number for one in orbits], sizes)
 
 
 def _apart_by(

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from xtalcodec.atom_finders.planned import Holding
 from xtalcodec.crystal import Crystal
-from xtalcodec.geometry.assembly import Orbit, assembled, orbits_near, votes
+from xtalcodec.geometry.assembly import Orbit, assembled, orbits_near, sites_of, votes
 from xtalcodec.geometry.distances import distances, pairs_alike
 from xtalcodec.geometry.elements import radii, radius
 from xtalcodec.geometry.orbits import Operations, onto_symmetry
@@ -155,16 +155,10 @@ class _Ground:
         lattice = self.known.lattice
         every = (orbits_near(z, self.drawn(z), self.operations, lattice, n, SAME) for z, n in form.items())
         orbits = [one for some in every for one in some if self._has_room(one)]
-        made = (_sites(some) for some in assembled(form, orbits, lattice)[:PROPOSED])
+        made = (Sites(*sites_of(some)) for some in assembled(form, orbits, lattice)[:PROPOSED])
         return [sites for sites in made if not room(with_sites(self.known, sites)).reasons]
 
     def _has_room(self, orbit: Orbit) -> bool:
         """Whether the atoms of an orbit are apart from what is known: its first one, which all others are like."""
         far = distances(orbit.places[:1], self.known.frac_coords, self.known.lattice)[0]
         return bool((far > CLOSEST * (radius(orbit.number) + radii(self.known.numbers))).all())
-
-
-def _sites(orbits: Sequence[Orbit]) -> Sites:
-    """All sites of some orbits."""
-    sizes = [len(one.places) for one in orbits]
-    return Sites(np.concatenate([one.places for one in orbits]), np.repeat([one.number for one in orbits], sizes))

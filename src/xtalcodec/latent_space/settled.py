@@ -1,13 +1,13 @@
 """Rough crystals settled on a space group: the nearest crystal of whole orbits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from xtalcodec.crystal import Crystal, minimum_image, wrapped
-from xtalcodec.geometry.assembly import Orbit, assembled, orbits_near
+from xtalcodec.geometry.assembly import assembled, orbits_near, sites_of
 from xtalcodec.geometry.distances import pairs_alike
 from xtalcodec.geometry.group_on_cell import LaidGroup
 from xtalcodec.geometry.orbits import Operations
@@ -80,7 +80,9 @@ def _about(operations: Operations, moved: Crystal, group: LaidGroup, form: Mappi
     """Crystals put together about an origin, which is moved to where their sites are nearest to those drawn."""
     for crystal in _put_together(operations, moved, form, PROPOSED):
         better, about = crystal, moved
-        for _ in range(SHIFTS):
+        for shift in range(SHIFTS):
+            if shift:
+                better = next(iter(_put_together(operations, about, form, 1)), better)
             mine, drawn, _ = pairs_alike(_sites(better), _sites(about), group.lattice)
             steps = minimum_image(better.frac_coords[mine] - about.frac_coords[drawn])
             about = about.translated(steps.mean(0))
@@ -90,7 +92,6 @@ def _about(operations: Operations, moved: Crystal, group: LaidGroup, form: Mappi
                 space_group_number(better) == group.number,
                 float(np.sqrt((np.minimum(far, FAR) ** 2).mean())),
             )
-            better = next(iter(_put_together(operations, about, form, 1)), better)
 
 
 def _sites(crystal: Crystal) -> tuple[np.ndarray, np.ndarray]:
@@ -106,12 +107,7 @@ def _put_together(operations: Operations, drawn: Crystal, form: Mapping[int, int
         for z, count in form.items()
         for orbit in orbits_near(z, drawn.frac_coords[drawn.numbers == z], operations, lattice, count, closest=CLOSEST)
     ]
-    made = (_of_orbits(drawn, some) for some in assembled(form, orbits, lattice, TRIED, CLOSEST)[:most])
+    plain = drawn.without_properties()
+    sites = (sites_of(some) for some in assembled(form, orbits, lattice, TRIED, CLOSEST)[:most])
+    made = (replace(plain, frac_coords=wrapped(places), numbers=numbers) for places, numbers in sites)
     return [crystal for crystal in made if not room(crystal).reasons]
-
-
-def _of_orbits(drawn: Crystal, orbits: Sequence[Orbit]) -> Crystal:
-    """A crystal of orbits in the cell of another."""
-    places = wrapped(np.concatenate([one.places for one in orbits]))
-    numbers = np.repeat([one.number for one in orbits], [len(one.places) for one in orbits])
-    return replace(drawn.without_properties(), frac_coords=places, numbers=numbers)

@@ -100,7 +100,7 @@ class Facts:
     def symmetric(self, groups: Sequence[int]) -> "Facts":
         """Return the same, and the space groups of crystals that have one: 0 changes nothing."""
         group = torch.tensor(groups)
-        system = torch.tensor([1 + NAMES.index(crystal_system(g)) if g else 0 for g in groups])
+        system = torch.tensor([_system(group) for group in groups])
         said = group > 0
         return replace(
             self,
@@ -133,7 +133,7 @@ class Facts:
         said = nothing.holding([Composition.of(crystal) for crystal in crystals])
         for k, crystal in enumerate(crystals):
             said.space_group[k] = number = space_group_number(crystal)
-            said.system[k] = 1 + NAMES.index(crystal_system(number)) if number else 0
+            said.system[k] = _system(number)
             said.properties[k] = torch.tensor([_known(crystal, name) for name in properties])
         return said
 
@@ -170,6 +170,11 @@ class Facts:
         """Of which crystals anything is said."""
         numbers = (self.elements > 0).any(1) | (self.sites > 0) | (self.system > 0)
         return numbers | self.properties.isfinite().any(1)
+
+
+def _system(number: int) -> int:
+    """Crystal system of a space group, 1 to 7; 0 of none."""
+    return 1 + NAMES.index(crystal_system(number)) if number else 0
 
 
 def _known(crystal: Crystal, name: str) -> float:
