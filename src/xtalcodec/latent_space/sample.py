@@ -22,7 +22,7 @@ from xtalcodec.latent_space.settled import Settled, settle
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.flow.prior import Begun, FlowPrior
 from xtalcodec.priors.plan import Composition, Plan
-from xtalcodec.representations.base import grouped
+from xtalcodec.representations.base import Placement
 
 TOGETHER, MOST = 64, 512
 """Samples at a time: at first, and at last. Of many, more have one grid, and are made half as fast again."""
@@ -219,14 +219,12 @@ def _settled(
 
 def _encoded(codec: Codec, plans: Sequence[Plan], crystals: Sequence[Crystal], seed: int) -> list[CrystalCode]:
     """Encode crystals on the grids of their plans, each with one of its atoms at the origin."""
-    rngs = [np.random.default_rng([seed, plan.number, 5, plan.attempt]) for plan in plans]
-    moved = [c.translated(-c.frac_coords[rng.integers(len(c))]) for c, rng in zip(crystals, rngs, strict=True)]
-    codes: dict[int, CrystalCode] = {}
-    for patches, rows in grouped([plan.patches for plan in plans]):
-        latents = codec.latent([moved[k] for k in rows], patches).cpu().numpy()
-        for k, z in zip(rows, latents, strict=True):
-            codes[k] = CrystalCode(plans[k].name, z, patches, plans[k].lattice, np.eye(3, dtype=np.int64))
-    return [codes[k] for k in range(len(plans))]
+    placed = []
+    for plan, crystal in zip(plans, crystals, strict=True):
+        atom = np.random.default_rng([seed, plan.number, 5, plan.attempt]).integers(len(crystal))
+        moved = replace(crystal.translated(-crystal.frac_coords[atom]), name=plan.name)
+        placed.append(Placement(moved, np.eye(3, dtype=np.int64), plan.patches))
+    return [*codec.encode_placed(placed, refine=False)]
 
 
 def _unplanned(codec: Codec, codes: LatentSet, progress: Callable[[int], None] | None) -> Iterator[Sampled]:
