@@ -54,8 +54,10 @@ def test_an_orbit_is_found_once_and_its_sites_vote_together():
     found = near(*places)
     assert len(found) == 1
     assert found[0].votes == pytest.approx(3)
-    assert votes(places + 0.5 / EDGE * np.eye(3)[0], places, CUBE.lattice) == pytest.approx(3 * np.exp(-1))
-    assert votes(np.zeros((0, 3)), places, CUBE.lattice) == 0
+    assert votes(places + 0.5 / EDGE * np.eye(3)[0], [places, places[:1]], CUBE.lattice) == pytest.approx(
+        [3 * np.exp(-1), np.exp(-1)]
+    )
+    assert votes(np.zeros((0, 3)), [places], CUBE.lattice) == [0]
 
 
 def test_sites_near_an_earlier_one_may_be_passed_over():

@@ -154,7 +154,7 @@ def sample(
         with Memo(cache or (out and out / "samples.sqlite")) as memo, open_pool(workers=workers) as opened:
             pool = cast("Pool", opened)  # of this machine: there is one
             with progress_bar("sampling", n) as advance:
-                drawn = proposals(model, fitted, n, seed, temperature, None if relax else advance, memo)
+                drawn = proposals(model, fitted, n, seed, temperature, None if relax else advance, memo, pool)
                 if relax:
                     drawn = beside.relaxed(drawn, symprec, memo, pool, advance)
                 folder = SampleFolder(out, fmt.value, symprec, n, valid_only=valid_only) if out else None

@@ -28,6 +28,15 @@ TRIED = 4000
 """Sets of orbits that are looked at."""
 
 
+class Position(NamedTuple):
+    """Sites that a group takes to each other."""
+
+    places: Float[np.ndarray, "sites 3"]
+    """Fractional coordinates."""
+    apart: float
+    """Å between the nearest two of them; infinite for one."""
+
+
 class Orbit(NamedTuple):
     """Sites that a group takes to each other, and how many of the drawn ones lie on them."""
 
@@ -37,20 +46,22 @@ class Orbit(NamedTuple):
 
 
 def votes(
-    drawn: Float[np.ndarray, "n 3"], places: Float[np.ndarray, "sites 3"], lattice: Float[np.ndarray, "3 3"]
-) -> float:
-    """Return how many drawn sites lie on some places: one counts by a Gaussian of its distance.
+    drawn: Float[np.ndarray, "n 3"], sites: Sequence[Float[np.ndarray, "_ 3"]], lattice: Float[np.ndarray, "3 3"]
+) -> list[float]:
+    """Return how many drawn sites lie on each of some lists of sites: one counts by a Gaussian of its distance.
 
     Parameters
     ----------
-    drawn, places
+    drawn, sites
         Fractional coordinates.
     lattice
         Rows in Å.
     """
-    if not len(drawn):
-        return 0.0
-    return float(np.exp(-((distances(drawn, places, lattice).min(1) / SPREAD) ** 2)).sum())
+    if not sites or not len(drawn):
+        return [0.0] * len(sites)
+    near = np.minimum.reduceat(distances(drawn, np.concatenate(sites), lattice), _starts(sites), axis=1)
+    counts: list[float] = np.exp(-((near / SPREAD) ** 2)).sum(0).tolist()
+    return counts
 
 
 def orbits_near(
@@ -81,21 +92,57 @@ def orbits_near(
     closest
         Least distance of two atoms over the sum of their covalent radii.
     """
-    places = _special(_apart_by(apart, drawn, lattice), operations, lattice)
+    near = positions_near(_apart_by(apart, drawn, lattice), operations, lattice, most)
+    return orbits_on(near, number, drawn, lattice, closest)
+
+
+def positions_near(
+    places: Float[np.ndarray, "n 3"], operations: Operations, lattice: Float[np.ndarray, "3 3"], most: int
+) -> list[Position]:
+    """Return the positions of at most so many sites near some places, each once.
+
+    Parameters
+    ----------
+    places
+        Fractional coordinates.
+    operations, lattice, most
+        As in `orbits_near`.
+    """
+    places = _special(places, operations, lattice)
     images = _images(places, operations)
     kept_by = (_far(places[:, None], images, lattice) < ONE).sum(1)
     size = len(operations.rotations) / np.maximum(1, kept_by)
     fit = (size <= most) & (size == np.round(size))
     places, images, size = places[fit], images[fit], size[fit]
-    found: list[Orbit] = []
+    found: list[Position] = []
     while len(places):
         own = _different(images[0], lattice)
-        if _has_room(number, own, lattice, closest):
-            found.append(Orbit(number, own, votes(drawn, own, lattice)))
+        # if one site is apart from all others, all are
+        found.append(Position(own, distances(own[:1], own[1:], lattice).min(initial=np.inf)))
         others = (size != size[0]) | (_far(places[:, None], images[0], lattice).min(1) >= SAME)
         others[0] = False
         places, images, size = places[others], images[others], size[others]
     return found
+
+
+def orbits_on(
+    positions: Sequence[Position],
+    number: int,
+    drawn: Float[np.ndarray, "n 3"],
+    lattice: Float[np.ndarray, "3 3"],
+    closest: float = CLOSEST,
+) -> list[Orbit]:
+    """Return the orbits of an element on those positions on which it has room.
+
+    Parameters
+    ----------
+    positions
+        To choose from.
+    number, drawn, lattice, closest
+        As in `orbits_near`.
+    """
+    roomy = [one.places for one in positions if one.apart > 2 * closest * radius(number)]
+    return [Orbit(number, own, count) for own, count in zip(roomy, votes(drawn, roomy, lattice), strict=True)]
 
 
 def assembled(
@@ -183,11 +230,9 @@ def _different(images: Float[np.ndarray, "ops 3"], lattice: Float[np.ndarray, "3
     return wrapped(images[np.unique(first)])
 
 
-def _has_room(
-    number: int, places: Float[np.ndarray, "sites 3"], lattice: Float[np.ndarray, "3 3"], closest: float
-) -> bool:
-    """Whether the sites of an orbit are apart; if one is from all others, all are."""
-    return bool((distances(places[:1], places[1:], lattice) > 2 * closest * radius(number)).all())
+def _starts(sites: Sequence[Float[np.ndarray, "_ 3"]]) -> Int[np.ndarray, " lists"]:
+    """Where each list begins when they are put one after the other."""
+    return np.cumsum([0, *(len(own) for own in sites[:-1])])
 
 
 def _apart(
@@ -196,10 +241,9 @@ def _apart(
     """Which orbits have room beside each other."""
     if not orbits:
         return np.zeros((0, 0), dtype=bool)
-    every = np.concatenate([one.places for one in orbits])
-    starts = np.cumsum([0, *(len(one.places) for one in orbits[:-1])])
-    first = np.stack([one.places[0] for one in orbits])
-    far = np.minimum.reduceat(distances(first, every, lattice), starts, axis=1)
+    sites = [one.places for one in orbits]
+    first = np.stack([own[0] for own in sites])
+    far = np.minimum.reduceat(distances(first, np.concatenate(sites), lattice), _starts(sites), axis=1)
     size = radii(np.array([one.number for one in orbits]))
     return far > closest * (size[:, None] + size)
 
@@ -207,17 +251,29 @@ def _apart(
 def _sets(
     form: Mapping[int, int], orbits: Sequence[Orbit], apart: Bool[np.ndarray, "orbits orbits"], tried: int
 ) -> Iterator[tuple[int, ...]]:
-    """Yield sets of orbits, by their numbers, until so many were looked at."""
+    """Yield sets of orbits, by their numbers, until so many were looked at; orbits are bits of whole numbers."""
     sizes = [(one.number, len(one.places)) for one in orbits]
-    stack: list[tuple[tuple[int, ...], dict[int, int]]] = [((), dict(form))]
+    alike = {kind: sum(1 << k for k, other in enumerate(sizes) if other == kind) for kind in dict.fromkeys(sizes)}
+    later = [sum(1 << j for j in np.flatnonzero(row[k + 1 :]).tolist()) << k + 1 for k, row in enumerate(apart)]
+    stack: list[tuple[tuple[int, ...], int, dict[int, int]]] = [((), (1 << len(orbits)) - 1, dict(form))]
     for _ in range(tried):
         if not stack:
             return
-        chosen, left = stack.pop()
+        chosen, may, left = stack.pop()
         if not any(left.values()):
             yield chosen
             continue
-        for k in reversed(range(chosen[-1] + 1 if chosen else 0, len(orbits))):
+        able = dict.fromkeys(left, 0)
+        for (number, size), those in alike.items():
+            if size > left[number]:
+                may &= ~those
+            else:
+                able[number] += size * (may & those).bit_count()
+        if any(able[number] < count for number, count in left.items()):
+            continue
+        may_then = may
+        while may:  # the last first: it is looked at last
+            k = may.bit_length() - 1
+            may ^= 1 << k
             number, size = sizes[k]
-            if size <= left[number] and all(apart[k, j] for j in chosen):
-                stack.append(((*chosen, k), left | {number: left[number] - size}))
+            stack.append(((*chosen, k), may_then & later[k], left | {number: left[number] - size}))

@@ -116,7 +116,7 @@ class _Ground:
     def way(self, sites: Sites, symmetric: float, draws: tuple[int, ...]) -> Agreed:
         """Judge sites that keep a share of the symmetry, and came of some draws."""
         lattice = self.known.lattice
-        agreeing = sum(votes(self.drawn(z), sites.frac_coords[sites.numbers == z], lattice) for z in sites.holding)
+        agreeing = sum(votes(self.drawn(z), [sites.frac_coords[sites.numbers == z]], lattice)[0] for z in sites.holding)
         agreement = min(1.0, agreeing / max(1, len(sites.numbers) * self.draws))
         return Agreed(sites, (agreement + SYMMETRY * symmetric) / (1 + SYMMETRY), draws)
 

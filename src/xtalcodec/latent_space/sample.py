@@ -1,28 +1,21 @@
-"""Crystals that nobody has seen: codes of a prior, decoded, and settled on their space groups.
-
-What a flow makes is rough: few of its crystals have the symmetry that they were to have. So each is settled on its
-group, encoded, brought back to noise in part, and made anew from there, a few times: what comes out is a crystal of
-that group which the flow would have made.
-"""
+"""Crystals that nobody has seen: codes of a prior, decoded, and settled on their space groups."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
-
 from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
-from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.orbits import onto_symmetry
 from xtalcodec.geometry.room import room
 from xtalcodec.geometry.symmetry import operations
-from xtalcodec.latent_space.settled import Settled, settle
+from xtalcodec.latent_space.returns import Returns
+from xtalcodec.latent_space.settled import Settled
+from xtalcodec.parallel import Pool
 from xtalcodec.priors.base import Prior
-from xtalcodec.priors.flow.prior import Begun, FlowPrior
+from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.plan import Composition, Plan
-from xtalcodec.representations.base import Placement
 
 TOGETHER, MOST = 64, 512
 """Samples at a time: at first, and at last. Of many, more have one grid, and are made half as fast again."""
@@ -76,6 +69,7 @@ def draw(
     progress: Callable[[int], None] | None = None,
     together: int = TOGETHER,
     kept: KeptCodes | None = None,
+    pool: Pool | None = None,
 ) -> Iterator[Sampled]:
     """Yield samples as they come; one follows from the seed and its number alone.
 
@@ -97,6 +91,8 @@ def draw(
         Samples at a time, at first: the fewer, the sooner the first ones come; then ever more, up to `MOST`.
     kept
         Codes that were drawn before are taken from it, others are kept in it, of priors that plan cells.
+    pool
+        Workers that settle samples on their space groups; None for this process alone.
 
     Raises
     ------
@@ -109,7 +105,8 @@ def draw(
         return
     number = 0
     done: dict[int, Sampled] = {}
-    for made in _drawn(codec, prior.flow, n, seed, temperature, together, kept):
+    run = _Run(codec, prior.flow, seed, temperature, Returns(codec, prior.flow, seed, pool))
+    for made in run.drawn(n, together, kept):
         done |= made
         before = number
         while number in done:
@@ -127,104 +124,95 @@ def _portions(n: int, size: int) -> Iterator[tuple[int, int]]:
         first, size = first + size, max(size, min(2 * size, MOST))
 
 
-def _drawn(
-    codec: Codec, flow: FlowPrior, n: int, seed: int, temperature: float, together: int, kept: KeptCodes | None
-) -> Iterator[dict[int, Sampled]]:
-    """Yield samples by their numbers, when nothing more is done to them; what was kept is as it was.
-
-    What does not come out is tried again, with another cell, beside the next portion: few at a time would be slow. Of
-    all tries the one is kept that fits its group best.
-    """
-    again: list[Plan] = []
-    best: dict[int, _Try] = {}
-    portions = list(_portions(n, together))
-    while portions or again:
-        trying = flow.planner.again(again, seed, temperature) if again else []
-        done: dict[int, Sampled] = {}
-        if portions:
-            first, count = portions.pop(0)
-            plans = flow.planner.plan(count, seed, temperature, first)
-            codes = {} if kept is None else kept.known([plan.number for plan in plans])
-            done = _decoded(codec, flow, [plan for plan in plans if plan.number in codes], codes)
-            trying += [plan for plan in plans if plan.number not in codes]
-        fresh = dict(zip((plan.number for plan in trying), flow.filled(trying, seed, temperature), strict=True))
-        made = _decoded(codec, flow, trying, fresh)
-        tried = _settled(codec, flow, trying, made, seed) if flow.follower.settles else _as_they_are(made)
-        best |= {k: one for k, one in tried.items() if k not in best or one.far <= best[k].far}
-        again = [p for p in trying if p.attempt + 1 < flow.sampler.tries and best[p.number].far > flow.sampler.off]
-        last = {number: best.pop(number).sample for number in tried.keys() - {plan.number for plan in again}}
-        if kept is not None:
-            kept.keep({number: one.code for number, one in last.items()})
-        yield done | last
-
-
 class _Try(NamedTuple):
-    """A sample, and how far it is from what its flow makes of it."""
+    """What was made in a cell."""
 
-    sample: Sampled
+    plan: Plan
+    drawn: Sampled
+    settled: Settled | None
+    """What it was settled on; None where it could not be, or has no group."""
     far: float
-    """Å, root mean square over sites; infinite where it did not come out, or could not be settled."""
+    """Å, root mean square over sites, from what it was settled on; infinite where it did not come out."""
 
 
-def _as_they_are(made: Mapping[int, Sampled]) -> dict[int, _Try]:
-    """Samples that have no group: they come out, or not."""
-    return {number: _Try(one, 0.0 if one.came_out else math.inf) for number, one in made.items()}
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Draws samples of a flow."""
+
+    codec: Codec
+    flow: FlowPrior
+    seed: int
+    temperature: float
+    returns: Returns
+
+    def drawn(self, n: int, together: int, kept: KeptCodes | None) -> Iterator[dict[int, Sampled]]:
+        """Yield samples by their numbers, when nothing more is done to them; what was kept is as it was.
+
+        What does not come out is tried again, with another cell, beside the next portion: few at a time would be slow.
+        Of all tries the one is kept that fits its group best.
+        """
+        planner, sampler = self.flow.planner, self.flow.sampler
+        again: list[Plan] = []
+        best: dict[int, _Try] = {}
+        portions = list(_portions(n, together))
+        while portions or again:
+            trying = planner.again(again, self.seed, self.temperature) if again else []
+            done: dict[int, Sampled] = {}
+            if portions:
+                first, count = portions.pop(0)
+                plans = planner.plan(count, self.seed, self.temperature, first)
+                codes = {} if kept is None else kept.known([plan.number for plan in plans])
+                done = self._decoded([plan for plan in plans if plan.number in codes], codes)
+                trying += [plan for plan in plans if plan.number not in codes]
+            tried = self._tried(trying)
+            best |= {k: one for k, one in tried.items() if k not in best or one.far <= best[k].far}
+            again = [
+                plan for plan in trying if plan.attempt + 1 < sampler.tries and best[plan.number].far > sampler.off
+            ]
+            last = self._ended([best.pop(number) for number in tried.keys() - {plan.number for plan in again}])
+            if kept is not None:
+                kept.keep({number: one.code for number, one in last.items()})
+            made = done | last
+            yield {number: _tidied(one) for number, one in made.items()} if self.flow.follower.settles else made
+
+    def _tried(self, plans: Sequence[Plan]) -> dict[int, _Try]:
+        """Fill cells, by the numbers of the samples."""
+        codes = self.flow.filled(plans, self.seed, self.temperature)
+        made = self._decoded(plans, dict(zip((plan.number for plan in plans), codes, strict=True)))
+        if not self.flow.follower.settles:
+            return {p.number: _Try(p, one := made[p.number], None, 0.0 if one.came_out else math.inf) for p in plans}
+        found = self.returns.settled(plans, {number: one.decoded for number, one in made.items()})
+        far = {number: one.far for number, one in found.items()}
+        return {p.number: _Try(p, made[p.number], found.get(p.number), far.get(p.number, math.inf)) for p in plans}
+
+    def _ended(self, tries: Sequence[_Try]) -> dict[int, Sampled]:
+        """Decode what was settled, once it is encoded so that it comes back, by the numbers of the samples."""
+        settled = {one.plan.number: one.settled for one in tries if one.settled}
+        plans = [one.plan for one in tries if one.settled]
+        codes = dict(zip(settled, self.returns.codes(plans, settled), strict=True))
+        own = self._decoded(plans, codes)
+        return {one.plan.number: own.get(one.plan.number, one.drawn) for one in tries}
+
+    def _decoded(self, plans: Sequence[Plan], codes: Mapping[int, CrystalCode]) -> dict[int, Sampled]:
+        """Decode the codes of plans, by their numbers."""
+        own = LatentSet(tuple(codes[plan.number] for plan in plans), self.flow.codec)
+        found = self.codec.decode_crystals(own, holding=[plan.composition.holding for plan in plans])
+        return {
+            plan.number: Sampled(plan.composition, code, decoded)
+            for plan, code, decoded in zip(plans, own, found, strict=True)
+        }
 
 
-def _decoded(
-    codec: Codec, flow: FlowPrior, plans: Sequence[Plan], codes: Mapping[int, CrystalCode]
-) -> dict[int, Sampled]:
-    """Decode the codes of plans, by their numbers."""
-    own = LatentSet(tuple(codes[plan.number] for plan in plans), flow.codec)
-    found = codec.decode_crystals(own, holding=[plan.composition.holding for plan in plans])
-    tidy = _tidied if flow.follower.settles else lambda decoded: decoded
-    return {
-        plan.number: Sampled(plan.composition, code, decoded and tidy(decoded))
-        for plan, code, decoded in zip(plans, own, found, strict=True)
-    }
-
-
-def _tidied(decoded: DecodedCrystal) -> DecodedCrystal:
+def _tidied(sample: Sampled) -> Sampled:
     """Move sites onto the symmetry that they have but for the codec's error."""
-    crystal = decoded.crystal
+    if sample.decoded is None:
+        return sample
+    crystal = sample.decoded.crystal
     group = operations(crystal, TIDIED)
     if len(group.rotations) == 1:
-        return decoded
+        return sample
     places, _ = onto_symmetry(crystal.frac_coords, crystal.numbers, group, crystal.lattice, 2 * TIDIED)
-    return replace(decoded, crystal=replace(crystal, frac_coords=places))
-
-
-def _settled(
-    codec: Codec, flow: FlowPrior, plans: Sequence[Plan], made: Mapping[int, Sampled], seed: int
-) -> dict[int, _Try]:
-    """Settle what can be settled, and make it anew from there, by the numbers of the samples."""
-    tried = {number: _Try(one, math.inf) for number, one in made.items()}
-    now: dict[int, Settled] = {}
-    for number, noise in enumerate((*flow.sampler.returns, 0.0), start=1):
-        for plan in plans:
-            decoded = made[plan.number].decoded
-            found = settle(decoded.crystal, plan.group, plan.composition.holding) if decoded and plan.group else None
-            if found:
-                now[plan.number] = found
-        plans = [plan for plan in plans if plan.number in now]
-        if not plans:
-            break
-        codes = _encoded(codec, plans, [now[plan.number].crystal for plan in plans], seed)
-        if noise:
-            codes = [*flow.filled(plans, seed, begun=Begun(codes, noise, number))]
-        made = _decoded(codec, flow, plans, {plan.number: code for plan, code in zip(plans, codes, strict=True)})
-    came_out = {plan.number for plan in plans if made[plan.number].came_out}
-    return tried | {number: _Try(made[number], now[number].far) for number in came_out}
-
-
-def _encoded(codec: Codec, plans: Sequence[Plan], crystals: Sequence[Crystal], seed: int) -> list[CrystalCode]:
-    """Encode crystals on the grids of their plans, each with one of its atoms at the origin."""
-    placed = []
-    for plan, crystal in zip(plans, crystals, strict=True):
-        atom = np.random.default_rng([seed, plan.number, 5, plan.attempt]).integers(len(crystal))
-        moved = replace(crystal.translated(-crystal.frac_coords[atom]), name=plan.name)
-        placed.append(Placement(moved, np.eye(3, dtype=np.int64), plan.patches))
-    return [*codec.encode_placed(placed, refine=False)]
+    return replace(sample, decoded=replace(sample.decoded, crystal=replace(crystal, frac_coords=places)))
 
 
 def _unplanned(codec: Codec, codes: LatentSet, progress: Callable[[int], None] | None) -> Iterator[Sampled]:

@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from xtalcodec.crystal import Crystal, minimum_image, wrapped
-from xtalcodec.geometry.assembly import assembled, orbits_near, sites_of
+from xtalcodec.geometry.assembly import assembled, orbits_on, positions_near, sites_of
 from xtalcodec.geometry.distances import pairs_alike
 from xtalcodec.geometry.group_on_cell import LaidGroup
 from xtalcodec.geometry.orbits import Operations
@@ -21,17 +22,25 @@ ORIGINS = 3
 LOOKED_AT = 4
 """Origins of all ways together, the best."""
 
-PROPOSED = 3
+PROPOSED = 2
 """Crystals that are put together about each."""
+
+AGAIN = 2
+"""Origins about which such places are tried."""
+
+BETTER = 3
+"""Of all of them, the best, which are put together again about the origin to which their sites are nearest."""
+
+EVERYWHERE = np.indices((4, 4, 4)).reshape(3, -1).T / 4
+"""Places near which orbits are looked for where the drawn sites are near none that will do."""
 
 CLOSEST = 0.7
 """Least distance of two atoms over the sum of their covalent radii: of real crystals, one in a hundred has less."""
 
-TRIED = 1500
+TRIED = 500
 """Sets of orbits that are looked at for them."""
 
-SHIFTS = 2
-"""How often the origin is moved to where the sites are nearest."""
+NOWHERE = np.zeros((0, 3))
 
 FAR = 3.0
 """Å: a site further off counts as that far."""
@@ -61,8 +70,26 @@ def settle(drawn: Crystal, group: LaidGroup, composition: Mapping[int, int]) -> 
     composition
         Atoms of each element, by atomic number.
     """
-    found = [one for origin in _origins(drawn, group) for one in _about(*origin, group, composition)]
-    return min(found, key=lambda one: (not one.as_asked, one.far), default=None)
+    origins = _origins(drawn, group)
+    found = [one for origin in origins for one in _about(*origin, group, composition, PROPOSED)]
+    if not found:
+        found = [one for o in origins[:AGAIN] for one in _about(*o, group, composition, PROPOSED, EVERYWHERE)]
+    best = sorted(found, key=_order)[:BETTER]
+    found += [again for one in best for again in _about(one.way, one.drawn, group, composition, 1)]
+    return min(found, key=_order).settled if found else None
+
+
+class _Found(NamedTuple):
+    """What was put together, and about what."""
+
+    settled: Settled
+    way: Operations
+    drawn: Crystal
+    """Moved to where its sites are nearest to those of the crystal."""
+
+
+def _order(one: _Found) -> tuple[bool, float]:
+    return not one.settled.as_asked, one.settled.far
 
 
 def _origins(drawn: Crystal, group: LaidGroup) -> list[tuple[Operations, Crystal]]:
@@ -76,22 +103,22 @@ def _origins(drawn: Crystal, group: LaidGroup) -> list[tuple[Operations, Crystal
     return [(way, drawn.translated(-at)) for _, way, at in every[:LOOKED_AT]]
 
 
-def _about(operations: Operations, moved: Crystal, group: LaidGroup, form: Mapping[int, int]) -> Iterator[Settled]:
-    """Crystals put together about an origin, which is moved to where their sites are nearest to those drawn."""
-    for crystal in _put_together(operations, moved, form, PROPOSED):
-        better, about = crystal, moved
-        for shift in range(SHIFTS):
-            if shift:
-                better = next(iter(_put_together(operations, about, form, 1)), better)
-            mine, drawn, _ = pairs_alike(_sites(better), _sites(about), group.lattice)
-            steps = minimum_image(better.frac_coords[mine] - about.frac_coords[drawn])
-            about = about.translated(steps.mean(0))
-            _, _, far = pairs_alike(_sites(better), _sites(about), group.lattice)
-            yield Settled(
-                better,
-                space_group_number(better) == group.number,
-                float(np.sqrt((np.minimum(far, FAR) ** 2).mean())),
-            )
+def _about(
+    way: Operations,
+    moved: Crystal,
+    group: LaidGroup,
+    form: Mapping[int, int],
+    most: int,
+    further: Float[np.ndarray, "n 3"] = NOWHERE,
+) -> Iterator[_Found]:
+    """Crystals put together about an origin, and the drawn one moved to where its sites are nearest to theirs."""
+    for crystal in _put_together(way, moved, form, most, further):
+        mine, drawn, _ = pairs_alike(_sites(crystal), _sites(moved), group.lattice)
+        steps = minimum_image(crystal.frac_coords[mine] - moved.frac_coords[drawn])
+        near = moved.translated(steps.mean(0))
+        _, _, far = pairs_alike(_sites(crystal), _sites(near), group.lattice)
+        off = float(np.sqrt((np.minimum(far, FAR) ** 2).mean()))
+        yield _Found(Settled(crystal, space_group_number(crystal) == group.number, off), way, near)
 
 
 def _sites(crystal: Crystal) -> tuple[np.ndarray, np.ndarray]:
@@ -99,14 +126,17 @@ def _sites(crystal: Crystal) -> tuple[np.ndarray, np.ndarray]:
     return crystal.frac_coords, crystal.numbers
 
 
-def _put_together(operations: Operations, drawn: Crystal, form: Mapping[int, int], most: int) -> list[Crystal]:
-    """Crystals of whole orbits near drawn sites."""
+def _put_together(
+    way: Operations, drawn: Crystal, form: Mapping[int, int], most: int, further: Float[np.ndarray, "n 3"]
+) -> list[Crystal]:
+    """Crystals of whole orbits near drawn sites, or near further places."""
     lattice = drawn.lattice
-    orbits = [
-        orbit
-        for z, count in form.items()
-        for orbit in orbits_near(z, drawn.frac_coords[drawn.numbers == z], operations, lattice, count, closest=CLOSEST)
-    ]
+    of = {z: drawn.frac_coords[drawn.numbers == z] for z in form}
+    near = {z: positions_near(own, way, lattice, max(form.values())) for z, own in of.items()}
+    if len(further):
+        every = positions_near(np.concatenate([drawn.frac_coords, further]), way, lattice, max(form.values()))
+        near = dict.fromkeys(form, every)
+    orbits = [orbit for z, own in of.items() for orbit in orbits_on(near[z], z, own, lattice, CLOSEST)]
     plain = drawn.without_properties()
     sites = (sites_of(some) for some in assembled(form, orbits, lattice, TRIED, CLOSEST)[:most])
     made = (replace(plain, frac_coords=wrapped(places), numbers=numbers) for places, numbers in sites)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from xtalcodec.io.atomic import atomic
+from xtalcodec.networks.precision import multiplies_bf16
 from xtalcodec.training.optimisers import OptimiserConfig
 from xtalcodec.training.progress import Progress
 
@@ -38,7 +39,7 @@ def open_accelerator(precision: str, device: str) -> Any:
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("device cuda: no GPU that PyTorch can use")
     cpu = device == "cpu" or not torch.cuda.is_available()
-    native = _cpu_multiplies_bf16() if cpu else torch.cuda.is_bf16_supported()
+    native = multiplies_bf16(torch.device("cpu" if cpu else "cuda"))
     bf16 = native if precision == "auto" else precision == "bf16"
     AcceleratorState._reset_state()  # noqa: SLF001 (an earlier training here may have had another precision)
     handlers = [] if cpu else _sharing()
@@ -56,12 +57,6 @@ def _sharing() -> list[Any]:
         return []
     os.environ["LOCAL_RANK"] = str(int(os.environ["LOCAL_RANK"]) % cards)
     return [InitProcessGroupKwargs(backend="gloo")]  # NCCL wants a GPU for each
-
-
-def _cpu_multiplies_bf16() -> bool:
-    """Whether bfloat16 is the processor's own business; emulated, it is slower than float32."""
-    cpu = torch.cpu
-    return cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported()  # noqa: SLF001
 
 
 def prepare(out: Path, recipe: Any, resume: bool) -> None:

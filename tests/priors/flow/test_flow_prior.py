@@ -86,7 +86,7 @@ def test_a_sample_depends_on_the_seed_and_its_number_alone(codec, flow):
 
 @pytest.mark.parametrize("sampler", [SamplerConfig(steps=4), SamplerConfig(steps=4, guidance=2.0, churn=1.0)])
 def test_cells_of_several_grids_are_filled_together_as_each_alone(flow, monkeypatch, sampler):
-    monkeypatch.setattr("xtalcodec.priors.flow.following._reduced", lambda _: nullcontext())
+    monkeypatch.setattr("xtalcodec.priors.flow.following.reduced", lambda _: nullcontext())
     torch.nn.init.normal_(flow.network.latents.out.weight)
     prior = flow.sampled_by(sampler)
     (first, *_) = flow.planner.plan(1, seed=1)

@@ -15,6 +15,7 @@ from xtalcodec.evaluation.generation.memo import Memo, crystal_hash
 from xtalcodec.io.tables import of_files, write_rows
 from xtalcodec.io.write import text_of
 from xtalcodec.latent_space.sample import draw
+from xtalcodec.parallel import Pool
 from xtalcodec.priors.base import Prior
 
 if TYPE_CHECKING:
@@ -93,18 +94,20 @@ def proposals(
     temperature: float = 1.0,
     progress: Callable[[int], None] | None = None,
     memo: Memo | None = None,
+    pool: Pool | None = None,
 ) -> Iterator[Proposal]:
     """Yield samples as they come, each judged beside those before it.
 
     Parameters
     ----------
-    codec, prior, n, seed, temperature, progress
+    codec, prior, n, seed, temperature, progress, pool
         As of `latent_space.sample.draw`.
     memo
         Where codes are kept, so that a run that was killed goes on; None for nowhere.
     """
     kept = MemoCodes(memo, prior, seed, temperature) if memo is not None and prior.plans else None
-    assessor, drawn = Assessor(codec), draw(codec, prior, n, seed, temperature, progress, kept=kept)
+    drawn = draw(codec, prior, n, seed, temperature, progress, kept=kept, pool=pool)
+    assessor = Assessor(codec)
     while part := list(islice(drawn, TOGETHER)):
         codes = LatentSet(tuple(one.code for one in part), prior.codec)
         judged = assessor.judge(codes, [one.decoded for one in part])

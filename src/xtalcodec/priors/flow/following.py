@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from xtalcodec.networks.precision import reduced
 from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.integrate import follow, guided
@@ -91,7 +92,7 @@ class Follower:
         # cells are told in a plain voice: louder, one in a hundred is far too large
         guidance = self.sampler.guidance if network is self.network.latents else 1.0
 
-        with _reduced(start.device):
+        with reduced(start.device):
             return follow(guided(network, guidance, grids, facts, about), start, self.sampler, fresh, since, until)
 
     def drawn(
@@ -110,9 +111,3 @@ class Follower:
         """
         noise = [torch.from_numpy(rng.standard_normal((t, numbers))) for rng, t in zip(rngs, counts, strict=True)]
         return pad_sequence(noise, batch_first=True).float().to(self.device)
-
-
-def _reduced(device: torch.device) -> torch.autocast:
-    """Bfloat16 where the processor multiplies it natively."""
-    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()  # noqa: SLF001
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)

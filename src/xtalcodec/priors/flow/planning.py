@@ -11,6 +11,7 @@ from jaxtyping import Float
 from xtalcodec.crystal import CrystalError
 from xtalcodec.geometry.group_on_cell import lay
 from xtalcodec.geometry.symmetry import crystal_system
+from xtalcodec.networks.precision import reduced
 from xtalcodec.priors.conditions import PriorError
 from xtalcodec.priors.flow.cells import cell_of, settled
 from xtalcodec.priors.flow.files import About
@@ -22,8 +23,8 @@ from xtalcodec.representations.base import Patches
 NO_CELL = np.zeros((3, 3))
 """Of a plan that has none yet."""
 
-TOGETHER = 32
-"""Compositions whose likelihoods are computed together, for all space groups."""
+TOGETHER = 8
+"""Compositions whose likelihoods are computed together, for all space groups: more do not fit the caches."""
 
 FARTHEST = 5.0
 """Deviations from the mean that a number of a cell's shape may be off: of held-out crystals one in 300 is further."""
@@ -141,7 +142,8 @@ class Planner:
             return [0] * len(plans)
         often = torch.tensor([float(frequent[number]) for number in groups]).log()
         portions = [plans[k : k + TOGETHER] for k in range(0, len(plans), TOGETHER)]
-        logits = torch.cat([self._likely(part, groups) for part in portions]).cpu() + often
+        with reduced(self.follower.device):
+            logits = torch.cat([self._likely(part, groups) for part in portions]).cpu() + often
         dice = [np.random.default_rng([seed, plan.number, 4, plan.attempt]).random() for plan in plans]
         share = logits.double().softmax(-1).cumsum(-1)
         drawn = torch.searchsorted(share, torch.tensor(dice)[:, None] * share[:, -1:], right=True)[:, 0]

@@ -1,0 +1,87 @@
+"""Rough samples settled on their space groups, brought back to noise in part, and made anew from there, a few times.
+
+What a flow makes is rough: few of its crystals have the symmetry that they were to have. What comes out here is a
+crystal of that group which the flow would have made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xtalcodec.codecs.base import Codec, DecodedCrystal
+from xtalcodec.codecs.latents import LatentSet
+from xtalcodec.latent_space.settled import Settled, settle
+from xtalcodec.parallel import Pool, map_in_order
+from xtalcodec.priors.flow.prior import Begun, FlowPrior
+from xtalcodec.priors.plan import Plan
+from xtalcodec.representations.base import Placement
+
+NEAR = 0.2
+"""Å: what is made anew as near as that to what it was settled on stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returns:
+    """Settles what a flow has made, and has it made anew."""
+
+    codec: Codec
+    flow: FlowPrior
+    seed: int
+    pool: Pool | None = None
+    """Workers that settle; None for this process alone."""
+
+    def settled(self, plans: Sequence[Plan], made: Mapping[int, DecodedCrystal | None]) -> dict[int, Settled]:
+        """Return what samples are settled on at last, by their numbers; nothing of those that cannot be settled.
+
+        Parameters
+        ----------
+        plans
+            Cells, each with a group, or not.
+        made
+            What was made in them, by numbers.
+        """
+        found: dict[int, Settled] = {}
+        for number, noise in enumerate(self.flow.sampler.returns, start=1):
+            found |= self._settled(plans, made)
+            plans = [plan for plan in plans if plan.number in found and (number == 1 or found[plan.number].far > NEAR)]
+            if not plans:
+                return found
+            made = self._anew(plans, Begun([*self.codes(plans, found, refine=False)], noise, number))
+        return found | self._settled(plans, made)
+
+    def codes(self, plans: Sequence[Plan], settled: Mapping[int, Settled], *, refine: bool = True) -> LatentSet:
+        """Encode settled crystals on the grids of their plans, each with one of its atoms at the origin.
+
+        Parameters
+        ----------
+        plans
+            Cells.
+        settled
+            What they hold, by numbers.
+        refine
+            Until they decode to their crystals.
+        """
+        placed = []
+        for plan in plans:
+            crystal = settled[plan.number].crystal
+            atom = np.random.default_rng([self.seed, plan.number, 5, plan.attempt]).integers(len(crystal))
+            moved = replace(crystal.translated(-crystal.frac_coords[atom]), name=plan.name)
+            placed.append(Placement(moved, np.eye(3, dtype=np.int64), plan.patches))
+        return self.codec.encode_placed(placed, refine=refine)
+
+    def _anew(self, plans: Sequence[Plan], begun: Begun) -> dict[int, DecodedCrystal | None]:
+        """Make crystals from codes and noise."""
+        codes = self.flow.filled(plans, self.seed, begun=begun)
+        found = self.codec.decode_crystals(codes, holding=[plan.composition.holding for plan in plans])
+        return dict(zip((plan.number for plan in plans), found, strict=True))
+
+    def _settled(self, plans: Sequence[Plan], made: Mapping[int, DecodedCrystal | None]) -> dict[int, Settled]:
+        """Settle what can be settled."""
+        rows = {
+            plan.number: (decoded.crystal, plan.group, plan.composition.holding)
+            for plan in plans
+            if plan.group and (decoded := made[plan.number])
+        }
+        found = map_in_order(settle, [*rows.values()], pool=self.pool, chunk=4)
+        return {number: one for number, one in zip(rows, found, strict=True) if one}
