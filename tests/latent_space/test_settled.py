@@ -62,3 +62,14 @@ def test_what_no_orbits_make_up_is_not_settled():
     two = settle(replace(drawn, frac_coords=places[:2], numbers=drawn.numbers[:2]), group, {6: 2})
     assert two is not None
     assert space_group_number(two.crystal) == 227, "diamond"
+
+
+def test_sites_that_are_nowhere_near_are_put_where_orbits_are():
+    """Rock salt, all of whose sites were drawn in one corner, where no orbits with room make it up."""
+    salt = Crystal(5.64 / 2 * (np.ones((3, 3)) - np.eye(3)), np.array([[0, 0, 0], [0.5] * 3]), np.array([11, 17]))
+    group = lay(niggli(salt)[0].lattice, 225)
+    corner = np.array([[0.02, 0.03, 0.01], [0.07, 0.02, 0.05]])
+    found = settle(Crystal(group.lattice, corner, np.array([11, 17])), group, {11: 1, 17: 1})
+    assert found is not None
+    assert found.as_asked
+    assert found.far > 0.5
