@@ -7,6 +7,7 @@ import pytest
 
 from xtalcodec import Codec
 from xtalcodec.codecs.latents import LatentSet
+from xtalcodec.codecs.patch import PatchCodec
 from xtalcodec.geometry.distances import pairs_alike
 from xtalcodec.geometry.symmetry import space_group_number
 from xtalcodec.latent_space import returns as module
@@ -75,11 +76,20 @@ def test_each_return_is_made_from_what_was_settled_before(codec, flow, made):
     assert max(one.far for one in found.values()) < 0.1
 
 
-def test_codes_come_back_when_they_are_refined(codec, flow, made):
+def test_codes_are_refined_at_last_alone(codec, flow, made, monkeypatch):
+    refined: list[bool] = []
+    encode = PatchCodec.encode_placed
+
+    def noting(self, placed, *, refine):
+        refined.append(refine)
+        return encode(self, placed, refine=refine)
+
+    monkeypatch.setattr(PatchCodec, "encode_placed", noting)
     plans, drawn = made
     returns = Returns(codec, flow, 1)
     found = returns.settled(plans, drawn)
     kept = [plan for plan in plans if plan.number in found]
+    assert refined == [False, False]
     for plan, code in zip(kept, returns.codes(kept, found), strict=True):
         (back,) = codec.decode_crystals(LatentSet((code,), codec.identity))
         own = found[plan.number].crystal
@@ -92,6 +102,7 @@ def test_codes_come_back_when_they_are_refined(codec, flow, made):
             for at in first
         ]
         assert min(off) < 0.05
+    assert refined == [False, False, True]
 
 
 def test_workers_settle_the_same(codec, flow, made):

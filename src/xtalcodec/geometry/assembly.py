@@ -271,9 +271,9 @@ def _sets(
                 able[number] += size * (may & those).bit_count()
         if any(able[number] < count for number, count in left.items()):
             continue
-        may_then = may
-        while may:  # the last first: it is looked at last
-            k = may.bit_length() - 1
-            may ^= 1 << k
+        rest = may
+        while rest:  # the last first: it is looked at last
+            k = rest.bit_length() - 1
+            rest ^= 1 << k
             number, size = sizes[k]
-            stack.append(((*chosen, k), may_then & later[k], left | {number: left[number] - size}))
+            stack.append(((*chosen, k), may & later[k], left | {number: left[number] - size}))
