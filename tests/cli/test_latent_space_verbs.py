@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -341,3 +342,22 @@ def test_ways_to_go_are_told_apart(run, cifs):
     result = run(*words, "--path", "atoms", "--codec", "linear-unit-cell")
     assert result.exit_code == 2
     assert "is one of windows, which have no cell in which atoms could move" in result.output
+
+
+def test_samples_are_settled_once_or_not_at_all(run, monkeypatch):
+    seen = []
+
+    def noting(_, prior, *__):
+        seen.append(prior.flow.sampler)
+        raise ValueError("that will do")
+
+    monkeypatch.setattr("xtalcodec.evaluation.generation.proposals.proposals", noting)
+    for words in ([], ["--settle-once"], ["--as-drawn"]):
+        assert "that will do" in run("sample", "mp", "-n", 2, *words).output
+    usual, once, drawn = seen
+    assert usual.returns
+    assert once == replace(usual, returns=(), off=3.0)
+    assert drawn == replace(usual, symmetric="never")
+    result = run("sample", "mp", "-n", 2, "--settle-once", "--as-drawn")
+    assert result.exit_code == 2
+    assert "--as-drawn settles nothing" in result.output

@@ -75,6 +75,10 @@ def sample(
             "--as-drawn", help="Give no sample a space group, and take what the flow makes at first: rough, and sooner."
         ),
     ] = False,
+    settle_once: Annotated[
+        bool,
+        typer.Option("--settle-once", help="Settle each sample on its space group, but do not make it anew: sooner."),
+    ] = False,
     temperature: Annotated[
         float, typer.Option(help="Standard deviations are multiplied by it; 0 gives the mean code.", min=0)
     ] = 1.0,
@@ -136,13 +140,9 @@ def sample(
         check_pictures(strip, movie)
         beside = Beside.read(reference or [], rank, potential.value, hull, relax=relax)
         wanted = asked(elements, composition, sites, space_group, crystal_system, properties or [])
-        given: dict[str, Any] = {
-            name: value
-            for name, value in (("steps", steps), ("guidance", guidance), ("churn", churn), ("tries", tries))
-            if value is not None
-        }
-        if as_drawn:
-            given["symmetric"] = "never"
+        given = _given(
+            as_drawn=as_drawn, settle_once=settle_once, steps=steps, guidance=guidance, churn=churn, tries=tries
+        )
         model, fitted = _opened(source, codec, device, prior, variance, grid)
         if wanted != Conditions():
             fitted = fitted.condition(wanted)
@@ -173,6 +173,20 @@ def sample(
         _draw(model, [one for one in found if one.about.valid or not valid_only], strip, movie, html)
         settings = {"prior": fitted.format, "crystals": fitted.crystals, "seed": seed, "temperature": temperature}
         write_json(json, {"codec": fitted.codec, **settings, **told, "samples": rows})
+
+
+def _given(*, as_drawn: bool, settle_once: bool, **others: float | None) -> dict[str, Any]:
+    """What is to be other than the prior says of how it is sampled."""
+    from xtalcodec.latent_space.settled import FAR
+
+    if as_drawn and settle_once:
+        raise ValueError("--as-drawn settles nothing: leave out --settle-once, or --as-drawn")
+    given: dict[str, Any] = {name: value for name, value in others.items() if value is not None}
+    if as_drawn:
+        given["symmetric"] = "never"
+    if settle_once:
+        given |= {"returns": (), "off": FAR}
+    return given
 
 
 def _draw(
