@@ -11,6 +11,7 @@ from xtalcodec.evaluation.generation import Memo
 from xtalcodec.evaluation.generation.kept_codes import MemoCodes
 from xtalcodec.geometry.distances import pairs_alike
 from xtalcodec.geometry.symmetry import space_group_number
+from xtalcodec.latent_space.returns import Returns
 from xtalcodec.latent_space.sample import draw
 from xtalcodec.priors import open_prior
 from xtalcodec.priors.conditions import Conditions
@@ -148,3 +149,28 @@ def test_groups_are_drawn_as_often_as_they_are_and_as_is_asked(symmetric):
 
 def test_as_drawn_nothing_has_a_group(flow):
     assert {plan.space_group for plan in flow.planner.plan(3)} == {0}
+
+
+def test_a_group_that_was_asked_for_and_is_not_there_is_tried_again(codec, symmetric, monkeypatch):
+    """What fits well, but with more symmetry than was asked for, is no match; where nothing was asked, it is."""
+    tried: list[int] = []
+    again = Planner.again
+
+    def counted(self, plans, *rest):
+        tried.extend(plan.number for plan in plans)
+        return again(self, plans, *rest)
+
+    settled = Returns.settled
+
+    def more_symmetric(self, plans, made):
+        return {number: one._replace(as_asked=False, far=0.0) for number, one in settled(self, plans, made).items()}
+
+    monkeypatch.setattr(Planner, "again", counted)
+    monkeypatch.setattr(Returns, "settled", more_symmetric)
+    counts = []
+    for conditions in (Conditions(), Conditions(space_group=221)):
+        tried.clear()
+        list(draw(codec, symmetric.condition(conditions), 6, 1))
+        counts.append(len(tried))
+    assert counts[0] < 6
+    assert counts[1] == 2 * 6, "all of them, as often as may be"

@@ -11,7 +11,7 @@ from xtalcodec.geometry.orbits import onto_symmetry
 from xtalcodec.geometry.room import room
 from xtalcodec.geometry.symmetry import operations
 from xtalcodec.latent_space.returns import Returns
-from xtalcodec.latent_space.settled import Settled
+from xtalcodec.latent_space.settled import FAR, Settled
 from xtalcodec.parallel import Pool
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.flow.prior import FlowPrior
@@ -132,7 +132,8 @@ class _Try(NamedTuple):
     settled: Settled | None
     """What it was settled on; None where it could not be, or has no group."""
     far: float
-    """Å, root mean square over sites, from what it was settled on; infinite where it did not come out."""
+    """Å, root mean square over sites, from what it was settled on, and `FAR` more where that has not the group that was
+    asked for; infinite where it did not come out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,8 @@ class _Run:
         if not self.flow.follower.settles:
             return {p.number: _Try(p, one := made[p.number], None, 0.0 if one.came_out else math.inf) for p in plans}
         found = self.returns.settled(plans, {number: one.decoded for number, one in made.items()})
-        far = {number: one.far for number, one in found.items()}
+        asked = bool(self.flow.conditions.space_group)
+        far = {number: one.far + FAR * (asked and not one.as_asked) for number, one in found.items()}
         return {p.number: _Try(p, made[p.number], found.get(p.number), far.get(p.number, math.inf)) for p in plans}
 
     def _ended(self, tries: Sequence[_Try]) -> dict[int, Sampled]:
