@@ -10,7 +10,6 @@ from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.codecs.patch import PatchCodec
 from xtalcodec.geometry.distances import pairs_alike
 from xtalcodec.geometry.symmetry import space_group_number
-from xtalcodec.latent_space import returns as module
 from xtalcodec.latent_space.returns import Returns
 from xtalcodec.parallel import open_pool
 from xtalcodec.priors import open_prior
@@ -63,9 +62,8 @@ def test_what_is_settled_has_its_group_and_all_of_its_atoms(codec, flow, made):
 
 @pytest.mark.parametrize(("near", "second"), [(0.0, True), (9.0, False)])
 def test_what_is_made_as_it_was_settled_is_not_made_again(codec, flow, made, monkeypatch, near, second):
-    monkeypatch.setattr(module, "NEAR", near)
     cells = counted(monkeypatch)
-    found = Returns(codec, flow, 1).settled(*made)
+    found = Returns(codec, flow.sampled_by(replace(flow.sampler, near=near)), 1).settled(*made)
     assert cells == ([len(found)] * 2 if second else [len(found)])
 
 

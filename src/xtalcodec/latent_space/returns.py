@@ -17,9 +17,6 @@ from xtalcodec.priors.flow.prior import Begun, FlowPrior
 from xtalcodec.priors.plan import Plan
 from xtalcodec.representations.base import Placement
 
-NEAR = 0.2
-"""Å: what is made anew as near as that to what it was settled on stays."""
-
 
 @dataclass(frozen=True, slots=True)
 class Returns:
@@ -41,14 +38,15 @@ class Returns:
         made
             What was made in them, by numbers.
         """
-        found: dict[int, Settled] = {}
-        for number, noise in enumerate(self.flow.sampler.returns, start=1):
-            found |= self._settled(plans, made)
-            plans = [plan for plan in plans if plan.number in found and (number == 1 or found[plan.number].far > NEAR)]
+        found = self._settled(plans, made)
+        sampler = self.flow.sampler
+        for number, noise in enumerate(sampler.returns, start=1):
+            plans = [p for p in plans if p.number in found and (number == 1 or found[p.number].far >= sampler.near)]
             if not plans:
-                return found
+                break
             made = self._anew(plans, Begun([*self.codes(plans, found, refine=False)], noise, number))
-        return found | self._settled(plans, made)
+            found |= self._settled(plans, made)
+        return found
 
     def codes(self, plans: Sequence[Plan], settled: Mapping[int, Settled], *, refine: bool = True) -> LatentSet:
         """Encode settled crystals on the grids of their plans, each with one of its atoms at the origin.

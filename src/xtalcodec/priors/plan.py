@@ -33,6 +33,9 @@ class SamplerConfig:
     a crystal system is asked; none."""
     returns: tuple[Share, ...] = (0.8, 0.7, 0.6)
     """Shares of noise that a settled sample is brought back to, one after the other, to be made and settled anew."""
+    near: NotNegative = 0.0
+    """Å: what is made of a settled sample and is nearer to it than that is not brought back again; 0 leaves no return
+    out."""
     off: NotNegative = 0.6
     """Å: how far what is made of a settled sample may be from it, root mean square over sites; else it is tried again.
     Of held-out crystals that were made from their compositions and groups, two of three that are nearer are right, one
