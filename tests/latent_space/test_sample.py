@@ -174,3 +174,13 @@ def test_a_group_that_was_asked_for_and_is_not_there_is_tried_again(codec, symme
         counts.append(len(tried))
     assert counts[0] < 6
     assert counts[1] == 2 * 6, "all of them, as often as may be"
+
+
+def test_atoms_that_do_not_fill_the_group_are_drawn_anew(flow):
+    plans = flow.planner.plan(8, seed=2)
+    again = flow.planner.again(plans, 2, 1.0, {plan.number for plan in plans[4:]})
+    for plan, other in zip(plans[:4], again, strict=False):
+        assert plan.composition == other.composition
+    assert sum(plan.composition != other.composition for plan, other in zip(plans[4:], again[4:], strict=True)) >= 3
+    alone = flow.planner.again(plans[5:6], 2, 1.0, {5})
+    assert alone[0].composition == again[5].composition, "it follows from the seed and the number alone"

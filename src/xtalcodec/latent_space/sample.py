@@ -149,15 +149,17 @@ class _Run:
     def drawn(self, n: int, together: int, kept: KeptCodes | None) -> Iterator[dict[int, Sampled]]:
         """Yield samples by their numbers, when nothing more is done to them; what was kept is as it was.
 
-        What does not come out is tried again, with another cell, beside the next portion: few at a time would be slow.
-        Of all tries the one is kept that fits its group best.
+        What does not come out is tried again, with another cell, beside the next portion: few at a time would be slow;
+        with other atoms too where the first ones do not fill the group that is asked for. Of all tries the one is kept
+        that fits its group best.
         """
-        planner, sampler = self.flow.planner, self.flow.sampler
+        planner, sampler, asked = self.flow.planner, self.flow.sampler, bool(self.flow.conditions.space_group)
         again: list[Plan] = []
         best: dict[int, _Try] = {}
         portions = list(_portions(n, together))
         while portions or again:
-            trying = planner.again(again, self.seed, self.temperature) if again else []
+            hopeless = {plan.number for plan in again if asked and best[plan.number].far > FAR}
+            trying = planner.again(again, self.seed, self.temperature, hopeless) if again else []
             done: dict[int, Sampled] = {}
             if portions:
                 first, count = portions.pop(0)

@@ -1,6 +1,6 @@
 """What is to be filled: compositions by the autoregressive network, space groups, then cells by their flow."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -66,7 +66,9 @@ class Planner:
         return self._shaped(plans, rngs, seed, temperature)
 
     @torch.no_grad()
-    def again(self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0) -> list[Plan]:
+    def again(
+        self, plans: Sequence[Plan], seed: int = 0, temperature: float = 1.0, hopeless: Collection[int] = ()
+    ) -> list[Plan]:
         """Draw other groups and cells for the compositions of plans: the next attempts at the same samples.
 
         Parameters
@@ -75,9 +77,16 @@ class Planner:
             Of samples that came to nothing.
         seed, temperature
             As of `plan`.
+        hopeless
+            Numbers of samples whose atoms do not fill the group that is asked for: they get other compositions too.
         """
-        rngs = [np.random.default_rng([seed, plan.number, 2, plan.attempt + 1]) for plan in plans]
-        return self._shaped([replace(plan, attempt=plan.attempt + 1) for plan in plans], rngs, seed, temperature)
+        plans = [replace(plan, attempt=plan.attempt + 1) for plan in plans]
+        rows = [k for k, plan in enumerate(plans) if plan.number in hopeless]
+        dice = [np.random.default_rng([seed, plans[k].number, 6, plans[k].attempt]) for k in rows]
+        for k, composition in zip(rows, self._composed(dice) if rows else (), strict=True):
+            plans[k] = replace(plans[k], composition=composition)
+        rngs = [np.random.default_rng([seed, plan.number, 2, plan.attempt]) for plan in plans]
+        return self._shaped(plans, rngs, seed, temperature)
 
     @torch.no_grad()
     def plan_in(
