@@ -175,7 +175,7 @@ def sample(
         write_json(json, {"codec": fitted.codec, **settings, **told, "samples": rows})
 
 
-def _given(*, as_drawn: bool, settle_once: bool, **others: float | None) -> dict[str, Any]:
+def _given(*, as_drawn: bool, settle_once: bool, **others: Any) -> dict[str, Any]:
     """What is to be other than the prior says of how it is sampled."""
     from xtalcodec.latent_space.settled import FAR
 
