@@ -103,16 +103,22 @@ def test_samples_are_settled_on_their_groups(codec, symmetric):
         assert far.max() < 0.05, "the code is that of the settled crystal"
 
 
-def test_what_fits_its_group_badly_is_tried_again(codec, symmetric, monkeypatch):
-    """Where no site may be off, more are tried again than where any may: those too that came out."""
-    tried: list[int] = []
+@pytest.fixture
+def tried(monkeypatch):
+    """Numbers of the samples that are tried again, as often as they are."""
+    numbers: list[int] = []
     again = Planner.again
 
     def counted(self, plans, *rest):
-        tried.extend(plan.number for plan in plans)
+        numbers.extend(plan.number for plan in plans)
         return again(self, plans, *rest)
 
     monkeypatch.setattr(Planner, "again", counted)
+    return numbers
+
+
+def test_what_fits_its_group_badly_is_tried_again(codec, symmetric, tried):
+    """Where no site may be off, more are tried again than where any may: those too that came out."""
     counts = []
     for off in (0.0, 99.0):
         tried.clear()
@@ -151,21 +157,13 @@ def test_as_drawn_nothing_has_a_group(flow):
     assert {plan.space_group for plan in flow.planner.plan(3)} == {0}
 
 
-def test_a_group_that_was_asked_for_and_is_not_there_is_tried_again(codec, symmetric, monkeypatch):
+def test_a_group_that_was_asked_for_and_is_not_there_is_tried_again(codec, symmetric, tried, monkeypatch):
     """What fits well, but with more symmetry than was asked for, is no match; where nothing was asked, it is."""
-    tried: list[int] = []
-    again = Planner.again
-
-    def counted(self, plans, *rest):
-        tried.extend(plan.number for plan in plans)
-        return again(self, plans, *rest)
-
     settled = Returns.settled
 
     def more_symmetric(self, plans, made):
         return {number: one._replace(as_asked=False, far=0.0) for number, one in settled(self, plans, made).items()}
 
-    monkeypatch.setattr(Planner, "again", counted)
     monkeypatch.setattr(Returns, "settled", more_symmetric)
     counts = []
     for conditions in (Conditions(), Conditions(space_group=221)):

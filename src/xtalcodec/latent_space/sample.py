@@ -146,6 +146,11 @@ class _Run:
     temperature: float
     returns: Returns
 
+    @property
+    def group_asked(self) -> bool:
+        """Whether a space group is asked for."""
+        return bool(self.flow.conditions.space_group)
+
     def drawn(self, n: int, together: int, kept: KeptCodes | None) -> Iterator[dict[int, Sampled]]:
         """Yield samples by their numbers, when nothing more is done to them; what was kept is as it was.
 
@@ -153,12 +158,12 @@ class _Run:
         with other atoms too where the first ones do not fill the group that is asked for. Of all tries the one is kept
         that fits its group best.
         """
-        planner, sampler, asked = self.flow.planner, self.flow.sampler, bool(self.flow.conditions.space_group)
+        planner, sampler = self.flow.planner, self.flow.sampler
         again: list[Plan] = []
         best: dict[int, _Try] = {}
         portions = list(_portions(n, together))
         while portions or again:
-            hopeless = {plan.number for plan in again if asked and best[plan.number].far > FAR}
+            hopeless = {plan.number for plan in again if self.group_asked and best[plan.number].far > FAR}
             trying = planner.again(again, self.seed, self.temperature, hopeless) if again else []
             done: dict[int, Sampled] = {}
             if portions:
@@ -185,8 +190,7 @@ class _Run:
         if not self.flow.follower.settles:
             return {p.number: _Try(p, one := made[p.number], None, 0.0 if one.came_out else math.inf) for p in plans}
         found = self.returns.settled(plans, {number: one.decoded for number, one in made.items()})
-        asked = bool(self.flow.conditions.space_group)
-        far = {number: one.far + FAR * (asked and not one.as_asked) for number, one in found.items()}
+        far = {number: one.far + FAR * (self.group_asked and not one.as_asked) for number, one in found.items()}
         return {p.number: _Try(p, made[p.number], found.get(p.number), far.get(p.number, math.inf)) for p in plans}
 
     def _ended(self, tries: Sequence[_Try]) -> dict[int, Sampled]:

@@ -132,10 +132,12 @@ def _put_together(
     """Crystals of whole orbits near drawn sites, or near further places."""
     lattice = drawn.lattice
     of = {z: drawn.frac_coords[drawn.numbers == z] for z in form}
-    near = {z: positions_near(own, way, lattice, max(form.values())) for z, own in of.items()}
+    most_sites = max(form.values())
     if len(further):
-        every = positions_near(np.concatenate([drawn.frac_coords, further]), way, lattice, max(form.values()))
+        every = positions_near(np.concatenate([drawn.frac_coords, further]), way, lattice, most_sites)
         near = dict.fromkeys(form, every)
+    else:
+        near = {z: positions_near(own, way, lattice, most_sites) for z, own in of.items()}
     orbits = [orbit for z, own in of.items() for orbit in orbits_on(near[z], z, own, lattice, CLOSEST)]
     plain = drawn.without_properties()
     sites = (sites_of(some) for some in assembled(form, orbits, lattice, TRIED, CLOSEST)[:most])
