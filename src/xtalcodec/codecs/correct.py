@@ -20,6 +20,8 @@ from xtalcodec.crystal import Crystal, minimum_image, nearest
 
 SHARE_GAIN = 0.5
 """Of the error of an occupancy, beside that of a position: occupancies answer less steadily."""
+LEAST_GAIN = 0.25
+"""A crystal whose gain has come down to this, after two aims that did no better, is left as it is."""
 LEAST_AIM = 0.1
 """Of its occupancy that an element keeps where it is aimed at less of it."""
 
@@ -32,8 +34,9 @@ def correct(
 ) -> tuple[Tensor, list[Misfit]]:
     """Encode crystals, again and again beside their places; return the best latents, and their misfits.
 
-    (1) All are encoded and read. (2) Those within the tolerance leave, and those whose number of sites differs;
-    (3) the others are aimed at from their best aim, by its error; an aim that does no better halves the next step.
+    (1) All are encoded and read. (2) Those within the tolerance leave, those whose number of sites differs, and those
+    whose gain fell to `LEAST_GAIN`; (3) the others are aimed at from their best aim, by its error; an aim that does no
+    better halves the gain.
 
     Parameters
     ----------
@@ -56,7 +59,8 @@ def correct(
     misfits = [misfit(c, s) for c, s in zip(crystals, seen, strict=True)]
     aims, gains = list(crystals), [1.0] * len(crystals)
     for _ in range(config.corrections):
-        left = [k for k, m in enumerate(misfits) if not m.within(config.tolerance) and np.isfinite(m.displacement)]
+        off = [k for k, m in enumerate(misfits) if not m.within(config.tolerance) and np.isfinite(m.displacement)]
+        left = [k for k in off if gains[k] > LEAST_GAIN]
         if not left:
             break
         tried = [aimed(crystals[k], aims[k], seen[k], gains[k]) for k in left]

@@ -6,8 +6,8 @@ from scipy.optimize import linear_sum_assignment
 
 from xtalcodec.crystal import minimum_image
 
-IMAGES = np.indices((3, 3, 3)).reshape(3, -1).T - 1
-"""Of a cell: itself and the 26 around it."""
+AROUND = (np.indices((3, 3, 3)).reshape(3, -1).T - 1)[14:]
+"""Of the 26 cells around a cell, one of each two that are opposite."""
 
 UNLIKE = 1e3
 """Å, in place of the distance of sites that hold different elements."""
@@ -18,6 +18,8 @@ def distances(
 ) -> Float[np.ndarray, "n m"]:
     """Å from each place to the nearest image of each other one, among the 27 around the minimum image.
 
+    Of the steps x + S and x − S the shorter is |x|² + |S|² − 2 |x·S|.
+
     Parameters
     ----------
     a, b
@@ -26,8 +28,10 @@ def distances(
         Rows are the cell vectors, in Å.
     """
     apart = minimum_image(a[:, None] - b) @ lattice
-    steps = apart[:, :, None] + IMAGES @ lattice
-    nearest: Float[np.ndarray, "n m"] = np.sqrt(np.einsum("nmkx,nmkx->nmk", steps, steps).min(-1))
+    around = AROUND @ lattice
+    shorter = ((around**2).sum(1) - 2 * np.abs(apart @ around.T)).min(-1)
+    square = (apart**2).sum(-1) + np.minimum(shorter, 0.0)
+    nearest: Float[np.ndarray, "n m"] = np.sqrt(np.maximum(square, 0.0))
     return nearest
 
 
