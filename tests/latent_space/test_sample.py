@@ -117,15 +117,30 @@ def tried(monkeypatch):
     return numbers
 
 
-def test_what_fits_its_group_badly_is_tried_again(codec, symmetric, tried):
-    """Where no site may be off, more are tried again than where any may: those too that came out."""
+def test_what_surprises_the_flow_is_tried_again(codec, symmetric, tried):
+    """Where nothing may, more are tried again than where all may: those too that came out."""
     counts = []
-    for off in (0.0, 99.0):
+    for most in (0.0, 99.0):
         tried.clear()
-        sampler = replace(symmetric.sampler, off=off, tries=2)
+        sampler = replace(symmetric.sampler, surprise=most, tries=2)
         assert len(list(draw(codec, symmetric.sampled_by(sampler), N, 1))) == N
         counts.append(len(tried))
     assert counts[0] > counts[1]
+
+
+def test_the_try_that_surprises_least_is_kept(codec, symmetric, monkeypatch):
+    cells = {}
+
+    def surprise(self, plans, settled):  # noqa: ARG001
+        cells.update({(plan.number, plan.attempt): plan.lattice for plan in plans})
+        return {plan.number: (0.9, 0.7, 0.8)[plan.attempt] for plan in plans}
+
+    monkeypatch.setattr(Returns, "surprise", surprise)
+    for number, one in enumerate(draw(codec, symmetric.sampled_by(replace(symmetric.sampler, tries=3)), N, 1)):
+        kept = next((attempt for attempt in (1, 2, 0) if (number, attempt) in cells), None)
+        if kept is not None:
+            np.testing.assert_array_equal(one.code.lattice, cells[number, kept])
+    assert sum(attempt == 1 for _, attempt in cells) > N / 2
 
 
 def sites(crystal):

@@ -1,5 +1,6 @@
 """`sample`: crystals of random codes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -177,15 +178,13 @@ def sample(
 
 def _given(*, as_drawn: bool, settle_once: bool, **others: Any) -> dict[str, Any]:
     """What is to be other than the prior says of how it is sampled."""
-    from xtalcodec.latent_space.settled import FAR
-
     if as_drawn and settle_once:
         raise ValueError("--as-drawn settles nothing: leave out --settle-once, or --as-drawn")
     given: dict[str, Any] = {name: value for name, value in others.items() if value is not None}
     if as_drawn:
         given["symmetric"] = "never"
     if settle_once:
-        given |= {"returns": (), "off": FAR}
+        given |= {"returns": (), "surprise": math.inf}
     return given
 
 

@@ -68,6 +68,17 @@ class Returns:
             placed.append(Placement(moved, np.eye(3, dtype=np.int64), plan.patches))
         return self.codec.encode_placed(placed, refine=refine)
 
+    def surprise(self, plans: Sequence[Plan], settled: Mapping[int, Settled]) -> dict[int, float]:
+        """Return how much settled crystals surprise the flow, by numbers.
+
+        Parameters
+        ----------
+        plans, settled
+            As of `codes`.
+        """
+        codes = [*self.codes(plans, settled, refine=False)]
+        return dict(zip((plan.number for plan in plans), self.flow.surprise(plans, codes, self.seed), strict=True))
+
     def _anew(self, plans: Sequence[Plan], begun: Begun) -> dict[int, DecodedCrystal | None]:
         """Make crystals from codes and noise."""
         codes = self.flow.filled(plans, self.seed, begun=begun)

@@ -11,7 +11,7 @@ from xtalcodec.geometry.orbits import onto_symmetry
 from xtalcodec.geometry.room import room
 from xtalcodec.geometry.symmetry import operations
 from xtalcodec.latent_space.returns import Returns
-from xtalcodec.latent_space.settled import FAR, Settled
+from xtalcodec.latent_space.settled import Settled
 from xtalcodec.parallel import Pool
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.flow.prior import FlowPrior
@@ -19,6 +19,9 @@ from xtalcodec.priors.plan import Composition, Plan
 
 TOGETHER, MOST = 64, 512
 """Samples at a time: at first, and at last. Of many, more have one grid, and are made half as fast again."""
+
+OTHERWISE = 10.0
+"""What a sample is doubted more that has not the group that was asked for: more than any is for anything else."""
 
 TIDIED = 0.1
 """Å: settled samples are decoded a hundredth of an ångström off their symmetry, and moved onto it."""
@@ -131,8 +134,8 @@ class _Try(NamedTuple):
     drawn: Sampled
     settled: Settled | None
     """What it was settled on; None where it could not be, or has no group."""
-    far: float
-    """Å, root mean square over sites, from what it was settled on, and `FAR` more where that has not the group that was
+    doubt: float
+    """How much what it was settled on surprises the flow, and `OTHERWISE` more where that has not the group that was
     asked for; infinite where it did not come out."""
 
 
@@ -156,14 +159,14 @@ class _Run:
 
         What does not come out is tried again, with another cell, beside the next portion: few at a time would be slow;
         with other atoms too where the first ones do not fill the group that is asked for. Of all tries the one is kept
-        that fits its group best.
+        that surprises the flow least.
         """
         planner, sampler = self.flow.planner, self.flow.sampler
         again: list[Plan] = []
         best: dict[int, _Try] = {}
         portions = list(_portions(n, together))
         while portions or again:
-            hopeless = {plan.number for plan in again if self.group_asked and best[plan.number].far > FAR}
+            hopeless = {plan.number for plan in again if self.group_asked and best[plan.number].doubt > OTHERWISE}
             trying = planner.again(again, self.seed, self.temperature, hopeless) if again else []
             done: dict[int, Sampled] = {}
             if portions:
@@ -173,10 +176,9 @@ class _Run:
                 done = self._decoded([plan for plan in plans if plan.number in codes], codes)
                 trying += [plan for plan in plans if plan.number not in codes]
             tried = self._tried(trying)
-            best |= {k: one for k, one in tried.items() if k not in best or one.far <= best[k].far}
-            again = [
-                plan for plan in trying if plan.attempt + 1 < sampler.tries and best[plan.number].far > sampler.off
-            ]
+            best |= {k: one for k, one in tried.items() if k not in best or one.doubt <= best[k].doubt}
+            doubtful = [plan for plan in trying if best[plan.number].doubt > sampler.surprise]
+            again = [plan for plan in doubtful if plan.attempt + 1 < sampler.tries]
             last = self._ended([best.pop(number) for number in tried.keys() - {plan.number for plan in again}])
             if kept is not None:
                 kept.keep({number: one.code for number, one in last.items()})
@@ -190,8 +192,9 @@ class _Run:
         if not self.flow.follower.settles:
             return {p.number: _Try(p, one := made[p.number], None, 0.0 if one.came_out else math.inf) for p in plans}
         found = self.returns.settled(plans, {number: one.decoded for number, one in made.items()})
-        far = {number: one.far + FAR * (self.group_asked and not one.as_asked) for number, one in found.items()}
-        return {p.number: _Try(p, made[p.number], found.get(p.number), far.get(p.number, math.inf)) for p in plans}
+        doubt = self.returns.surprise([plan for plan in plans if plan.number in found], found)
+        doubt = {k: one + OTHERWISE * (self.group_asked and not found[k].as_asked) for k, one in doubt.items()}
+        return {p.number: _Try(p, made[p.number], found.get(p.number), doubt.get(p.number, math.inf)) for p in plans}
 
     def _ended(self, tries: Sequence[_Try]) -> dict[int, Sampled]:
         """Decode what was settled, once it is encoded so that it comes back, by the numbers of the samples."""

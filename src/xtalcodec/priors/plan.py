@@ -26,8 +26,8 @@ class SamplerConfig:
     noise: NotNegative = 0.2
     """What the decoder is told of the errors of the latents, in their standard deviations."""
     tries: Count = 4
-    """Cells that are drawn and filled for a composition, at most, until one holds all of its atoms, apart, and fits its
-    space group, where it has one; of several that do not, the nearest is taken."""
+    """Cells that are drawn and filled for a composition, at most, until one holds all of its atoms, apart, and, settled
+    on a space group, does not surprise the flow; of several that do, the least surprising is taken."""
     symmetric: Literal["always", "asked", "never"] = "asked"
     """Which samples are given a space group before their cell, and settled on it: all; those of which a space group or
     a crystal system is asked; none."""
@@ -36,10 +36,8 @@ class SamplerConfig:
     near: NotNegative = 0.0
     """Å: what is made of a settled sample and is nearer to it than that is not brought back again; 0 leaves no return
     out."""
-    off: NotNegative = 0.6
-    """Å: how far what is made of a settled sample may be from it, root mean square over sites; else it is tried again.
-    Of held-out crystals that were made from their compositions and groups, two of three that are nearer are right, one
-    of five of the others."""
+    surprise: NotNegative = 0.4
+    """What a settled sample may surprise the flow, see `flow.surprise`; else it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from xtalcodec.codecs.latents import CrystalCode
 from xtalcodec.networks.precision import reduced
 from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.facts import Facts
@@ -16,7 +17,7 @@ from xtalcodec.priors.flow.integrate import follow, guided
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.flow.velocity import Velocity
-from xtalcodec.priors.plan import Composition, SamplerConfig
+from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
 from xtalcodec.representations.base import Patches
 
 
@@ -58,6 +59,20 @@ class Follower:
         facts = facts if compositions is None else facts.holding(compositions)
         facts = facts if groups is None else facts.symmetric(groups)
         return self.network.scaled(facts.to(self.device))
+
+    def told_of(self, plans: Sequence[Plan]) -> Facts:
+        """Return what is told of planned cells: what is asked, what they hold, and their space groups."""
+        return self.told(len(plans), [plan.composition for plan in plans], [plan.space_group for plan in plans])
+
+    def lattices(self, plans: Sequence[Plan]) -> Float[Tensor, "b 3 3"]:
+        """Return cell vectors of planned cells, rows in Å."""
+        return torch.from_numpy(np.stack([plan.lattice for plan in plans])).float().to(self.device)
+
+    def standard(self, codes: Sequence[CrystalCode]) -> Float[Tensor, "b t latent"]:
+        """Return latents as the flow has them, of mean 0 and variance 1; shorter ones end with zeros."""
+        mean, deviation = self.network.latent_mean, self.network.latent_deviation
+        own = [(torch.from_numpy(code.z).to(mean) - mean) / deviation for code in codes]
+        return pad_sequence(own, batch_first=True)
 
     def follow(
         self,

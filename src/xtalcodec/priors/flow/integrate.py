@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.priors.flow.facts import Facts
-from xtalcodec.priors.flow.velocity import Velocity
+from xtalcodec.priors.flow.velocity import Told, Velocity
 from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.base import Patches
 
@@ -75,11 +75,24 @@ def guided(
     if guidance == 1 or not bool(facts.asked.any()):
         told = network.told(grids, facts, **about)
         return lambda x, time: network(x, time, told)
-    twice = {key: torch.cat([value, value]) for key, value in about.items()}
-    both = network.told(grids if len(grids) == 1 else [*grids, *grids], facts.and_nothing(), **twice)
+    both = told_and_not(network, grids, facts, about)
 
     def velocity(x: Tensor, time: Tensor) -> Tensor:
         told, free = network(torch.cat([x, x]), torch.cat([time, time]), both).chunk(2)
         return free + guidance * (told - free)
 
     return velocity
+
+
+def told_and_not(network: Velocity, grids: Sequence[Patches], facts: Facts, about: Mapping[str, Tensor]) -> Told:
+    """Embed crystals, told facts, and after them the same ones, told nothing.
+
+    Parameters
+    ----------
+    network
+        Velocity of x and time.
+    grids, facts, about
+        As of `guided`.
+    """
+    twice = {key: torch.cat([value, value]) for key, value in about.items()}
+    return network.told([*grids, *grids], facts.and_nothing(), **twice)

@@ -1,17 +1,16 @@
 """The flow prior: compositions, cells and latents of crystals, one after the other."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
@@ -26,8 +25,11 @@ from xtalcodec.priors.flow.following import Follower
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.planning import Planner
 from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.flow.surprise import surprise
 from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
 from xtalcodec.representations.base import Patches
+
+Made = TypeVar("Made")
 
 SCALES = 40
 """Batches from which the scales of numbers are taken."""
@@ -221,14 +223,36 @@ class FlowPrior(Prior):
             Codes on the grids of the plans, which are brought back to noise in part; None to begin with noise alone.
         """
 
-        def fill(rows: list[int]) -> dict[int, CrystalCode]:
-            own = self._filled([plans[k] for k in rows], seed, temperature, part, begun and begun.of(rows))
-            return dict(zip(rows, own, strict=True))
+        def fill(rows: list[int]) -> list[CrystalCode]:
+            return self._filled([plans[k] for k in rows], seed, temperature, part, begun and begun.of(rows))
 
-        codes: dict[int, CrystalCode] = {}
-        for made in side_by_side(fill, batches([plan.patches for plan in plans]), self.follower.device):
-            codes |= made
-        return LatentSet(tuple(codes[k] for k in range(len(plans))), self.codec)
+        return LatentSet(tuple(self._in_batches(fill, plans)), self.codec)
+
+    def surprise(self, plans: Sequence[Plan], codes: Sequence[CrystalCode], seed: int = 0) -> list[float]:
+        """Return how much crystals surprise the flow, see `surprise.surprise`.
+
+        Parameters
+        ----------
+        plans
+            Their cells, compositions and groups.
+        codes
+            Of the crystals, on the grids of the plans.
+        seed
+            Of the noise.
+        """
+
+        def look(rows: list[int]) -> list[float]:
+            return surprise(self.follower, [plans[k] for k in rows], [codes[k] for k in rows], seed)
+
+        return self._in_batches(look, plans)
+
+    def _in_batches(self, function: Callable[[list[int]], list[Made]], plans: Sequence[Plan]) -> list[Made]:
+        """Return what a function makes of planned cells, of which it is told the rows."""
+        rows = batches([plan.patches for plan in plans])
+        made: dict[int, Made] = {}
+        for own, results in zip(rows, side_by_side(function, rows, self.follower.device), strict=True):
+            made |= zip(own, results, strict=True)
+        return [made[k] for k in range(len(plans))]
 
     def _filled(
         self, plans: Sequence[Plan], seed: int, temperature: float, part: CrystalCode | None, begun: Begun | None
@@ -238,26 +262,19 @@ class FlowPrior(Prior):
         counts = [math.prod(grid) for grid in grids]
         words = [] if begun is None else [begun.number]
         rngs = [np.random.default_rng([seed, plan.number, 1, plan.attempt, *words]) for plan in plans]
-        facts = follower.told(len(plans), [p.composition for p in plans], [p.space_group for p in plans])
-        lattice = torch.from_numpy(np.stack([plan.lattice for plan in plans])).float().to(follower.device)
-        about = {"lattice": lattice, **({} if part is None else self._given(part, len(plans)))}
-        shared = grids[:1] if len(set(grids)) == 1 else grids
+        facts = follower.told_of(plans)
+        about = {"lattice": follower.lattices(plans), **({} if part is None else self._given(part, len(plans)))}
         fresh = partial(follower.drawn, rngs, counts, self.about.latent)
         x, since = temperature * fresh(), 0.0
         if begun is not None:
-            x, since = begun.noise * x + (1 - begun.noise) * self._standard(begun.codes), 1 - begun.noise
-        z = follower.follow(self.network.latents, x, shared, facts, fresh, about, since)
+            x, since = begun.noise * x + (1 - begun.noise) * follower.standard(begun.codes), 1 - begun.noise
+        z = follower.follow(self.network.latents, x, grids, facts, fresh, about, since)
         z = z * self.network.latent_deviation + self.network.latent_mean
         basis, told = np.eye(3, dtype=np.int64), min(self.sampler.noise, self.about.most_noise)
         return [
             CrystalCode(plan.name, row[:t], plan.patches, plan.lattice, basis, noise=told)
             for plan, row, t in zip(plans, z.cpu().numpy(), counts, strict=True)
         ]
-
-    def _standard(self, codes: Sequence[CrystalCode]) -> Float[Tensor, "b t latent"]:
-        """Latents as the flow has them; shorter ones end with zeros."""
-        mean, deviation = self.network.latent_mean, self.network.latent_deviation
-        return pad_sequence([(torch.from_numpy(c.z).to(mean) - mean) / deviation for c in codes], batch_first=True)
 
     def noised(
         self, z: Float[np.ndarray, "patches latent"], noise: float, n: int, seed: int = 0

@@ -86,6 +86,7 @@ class Velocity(nn.Module):
         given
             Of which crystals a part is given; None of none.
         """
+        grids = grids[:1] if len(set(grids)) == 1 else grids
         tokens = self.tokens(facts)
         cell = None
         if self.lattice is not None and lattice is not None:
