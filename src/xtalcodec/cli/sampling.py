@@ -65,8 +65,8 @@ def sample(
     tries: Annotated[
         int | None,
         typer.Option(
-            help="Cells drawn and filled for a composition, at most, until one holds all of its atoms, apart; as the "
-            "prior says if not given (flows).",
+            help="Cells drawn and filled for a composition, at most, until one comes out and does not surprise the "
+            "flow; as the prior says if not given (flows).",
             min=1,
         ),
     ] = None,
@@ -117,14 +117,14 @@ def sample(
 ) -> None:
     """Make crystals: codes of a prior, decoded.
 
-    A flow makes what a cell holds, its space group, its shape, and the latents of its patches, and can be asked for any
-    of them. What comes out is settled on the space group, and made anew from there, a few times; what lacks atoms, has
-    them too near, or cannot be settled, is tried again with another group and cell. A normal distribution is fitted to
-    the codes of many crystals. Every sample is told. A valid one decodes to atoms apart by more than half of the sum of
-    their covalent radii, with 4 to 150 Å³ each; of a repeating window it accounts for 90 % of the atoms. "same as"
-    names an earlier sample that is the same crystal. Files are written as samples come; samples.parquet, beside them,
-    has a row for every sample, with its CIF, and why it is not valid. A run that was stopped keeps what it has, and the
-    same command goes on from there.
+    A flow makes what a cell holds, its space group, its shape, and the latents of its patches, and can be asked for
+    any of them. What comes out is settled on the space group, and made anew from there, a few times; what lacks
+    atoms, has them too near, cannot be settled, or surprises the flow, is tried again with another group and cell.
+    A normal distribution is fitted to the codes of many crystals. Every sample is told. A valid one decodes to
+    atoms apart by more than half of the sum of their covalent radii, with 4 to 150 Å³ each; of a repeating window
+    it accounts for 90 % of the atoms. "same as" names an earlier sample that is the same crystal. Files are written
+    as samples come; samples.parquet, beside them, has a row for every sample, with its CIF, and why it is not
+    valid. A run that was stopped keeps what it has, and the same command goes on from there.
 
     Example: xtalcodec sample perov-5 -n 32 --elements Sr,Ti,O --out samples --strip samples.png
 
