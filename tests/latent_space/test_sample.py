@@ -16,6 +16,7 @@ from xtalcodec.latent_space.sample import draw
 from xtalcodec.priors import open_prior
 from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.planning import Planner
+from xtalcodec.priors.flow.prior import FlowPrior
 
 N = 12
 
@@ -180,13 +181,25 @@ def test_a_group_that_was_asked_for_and_is_not_there_is_tried_again(codec, symme
         return {number: one._replace(as_asked=False, far=0.0) for number, one in settled(self, plans, made).items()}
 
     monkeypatch.setattr(Returns, "settled", more_symmetric)
-    counts = []
-    for conditions in (Conditions(), Conditions(space_group=221)):
-        tried.clear()
-        list(draw(codec, symmetric.condition(conditions), 6, 1))
-        counts.append(len(tried))
-    assert counts[0] < 6
-    assert counts[1] == 2 * 6, "all of them, as often as may be"
+    for surprise in (symmetric.sampler.surprise, None):
+        counts = []
+        for conditions in (Conditions(), Conditions(space_group=221)):
+            tried.clear()
+            sampler = replace(symmetric.sampler, surprise=surprise)
+            list(draw(codec, symmetric.sampled_by(sampler).condition(conditions), 6, 1))
+            counts.append(len(tried))
+        assert counts[0] < 6
+        assert counts[1] == 2 * 6, "all of them, as often as may be"
+
+
+def test_a_flow_that_is_not_asked_what_surprises_it_is_not_asked(codec, symmetric, monkeypatch):
+    def asked(*_):
+        raise AssertionError("the flow is asked")
+
+    monkeypatch.setattr(FlowPrior, "surprise", asked)
+    assert len(list(draw(codec, symmetric.sampled_by(replace(symmetric.sampler, surprise=None)), 3, 1))) == 3
+    with pytest.raises(AssertionError, match="asked"):
+        list(draw(codec, symmetric, 3, 1))
 
 
 def test_atoms_that_do_not_fill_the_group_are_drawn_anew(flow):

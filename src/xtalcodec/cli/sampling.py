@@ -1,6 +1,5 @@
 """`sample`: crystals of random codes."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -184,7 +183,7 @@ def _given(*, as_drawn: bool, settle_once: bool, **others: Any) -> dict[str, Any
     if as_drawn:
         given["symmetric"] = "never"
     if settle_once:
-        given |= {"returns": (), "surprise": math.inf}
+        given |= {"returns": (), "surprise": None}
     return given
 
 

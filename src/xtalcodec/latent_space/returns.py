@@ -69,13 +69,15 @@ class Returns:
         return self.codec.encode_placed(placed, refine=refine)
 
     def surprise(self, plans: Sequence[Plan], settled: Mapping[int, Settled]) -> dict[int, float]:
-        """Return how much settled crystals surprise the flow, by numbers.
+        """Return how much settled crystals surprise the flow, by numbers: not at all where it is not asked.
 
         Parameters
         ----------
         plans, settled
             As of `codes`.
         """
+        if self.flow.sampler.surprise is None:
+            return dict.fromkeys(settled, 0.0)
         codes = [*self.codes(plans, settled, refine=False)]
         return dict(zip((plan.number for plan in plans), self.flow.surprise(plans, codes, self.seed), strict=True))
 

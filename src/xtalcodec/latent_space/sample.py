@@ -177,7 +177,7 @@ class _Run:
                 trying += [plan for plan in plans if plan.number not in codes]
             tried = self._tried(trying)
             best |= {k: one for k, one in tried.items() if k not in best or one.doubt <= best[k].doubt}
-            doubtful = [plan for plan in trying if best[plan.number].doubt > sampler.surprise]
+            doubtful = [plan for plan in trying if best[plan.number].doubt > (sampler.surprise or 0.0)]
             again = [plan for plan in doubtful if plan.attempt + 1 < sampler.tries]
             last = self._ended([best.pop(number) for number in tried.keys() - {plan.number for plan in again}])
             if kept is not None:

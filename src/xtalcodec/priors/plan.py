@@ -36,8 +36,9 @@ class SamplerConfig:
     near: NotNegative = 0.0
     """Å: what is made of a settled sample and is nearer to it than that is not brought back again; 0 leaves no return
     out."""
-    surprise: NotNegative = 0.4
-    """What a settled sample may surprise the flow, see `flow.surprise`; else it is tried again."""
+    surprise: NotNegative | None = 0.4
+    """What a settled sample may surprise the flow, see `flow.surprise`; else it is tried again. None: the flow is not
+    asked."""
 
 
 @dataclass(frozen=True, slots=True)

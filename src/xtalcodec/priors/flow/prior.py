@@ -335,9 +335,8 @@ class FlowPrior(Prior):
 
     def _given(self, part: CrystalCode, n: int) -> dict[str, Tensor]:
         """What is there already, for each of so many cells."""
-        device = self.follower.device
-        z = (torch.from_numpy(part.z).to(device) - self.network.latent_mean) / self.network.latent_deviation
-        return {"part": z.expand(n, -1, -1), "given": torch.ones(n, dtype=torch.bool, device=device)}
+        z = self.follower.standard([part])
+        return {"part": z.expand(n, -1, -1), "given": torch.ones(n, dtype=torch.bool, device=z.device)}
 
     # Files
 
