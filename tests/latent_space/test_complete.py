@@ -13,7 +13,8 @@ from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.room import Room
-from xtalcodec.latent_space.complete import _told_apart, complete
+from xtalcodec.latent_space.agreed import Agreed, Sites
+from xtalcodec.latent_space.complete import _surprise, _told_apart, complete
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors import open_prior
 from xtalcodec.priors.conditions import PriorError
@@ -50,7 +51,9 @@ def test_known_sites_stay_where_they_are_in_the_cell_that_was_given(codec, flow,
     gone = given.numbers == 8
     ways = complete(codec, flow, given, gone, 4, seed=1, as_drawn=as_drawn)
     assert 0 < len(ways) <= 4
-    assert [way.confidence for way in ways] == sorted((way.confidence for way in ways), reverse=True)
+    order = [-way.confidence if as_drawn else way.doubt for way in ways]
+    assert order == sorted(order)
+    assert all((way.surprise is None) == as_drawn or way.added != 3 for way in ways)
     for way in ways:
         np.testing.assert_allclose(way.crystal.lattice, given.lattice)
         np.testing.assert_allclose(way.crystal.frac_coords[:2], given.frac_coords[~gone])
@@ -112,6 +115,38 @@ def test_oxygen_is_drawn_where_it_was_and_the_draws_agree_on_it():
     assert off[1][0] < 1e-3 < np.median(off[0])  # Å
     assert len(agreed[0].draws) > 1
     assert agreed[0].confidence > 0.5
+
+
+def test_what_is_right_surprises_the_flow_less_whatever_stands_beside_it():
+    flow, codec = open_prior("perov-5").flow, Codec.from_pretrained("perov-5")
+    given = TITANATES[1]
+    known = replace(given, frac_coords=SITES[:2], numbers=given.numbers[:2])
+    part = codec.encode_placed([codec.place(given)], refine=False)[0]
+    part = replace(part, origin=np.array([0.9, 0.0, 0.0]))
+    right, wrong = (Sites(SITES[2:] + off, given.numbers[2:]) for off in (0.0, np.array([0.2, 0.0, 0.15])))
+    found = _surprise(codec, flow, known, [wrong, right, right], part, 3)
+    assert found[1] < 0.7 * found[0]
+    assert found[1] == pytest.approx(found[2], abs=1e-5), "hidden in the same noise"
+    assert _surprise(codec, flow, known, [right], part, 3)[0] == pytest.approx(found[1], rel=0.02)
+    assert _surprise(codec, flow, known, [], part, 3) == []
+
+
+def test_what_surprises_the_flow_comes_later_and_other_atoms_last(codec, flow, monkeypatch):
+    def complete_all():
+        return complete(codec, flow, TITANATES[0], np.zeros(5, dtype=bool), 12, added={8: 1}, seed=1)
+
+    def found(*_):
+        """Four ways, the last with two atoms in place of one."""
+        ways = [Sites(np.full((1 + (k == 3), 3), 0.1 * k), np.full(1 + (k == 3), 8)) for k in range(4)]
+        return [Agreed(sites, 0.9 - 0.1 * k, ()) for k, sites in enumerate(ways)]
+
+    monkeypatch.setattr("xtalcodec.latent_space.complete.agreed", found)
+    monkeypatch.setattr(FlowPrior, "surprise", lambda *_: [0.9, 0.3, 0.32])
+    ways = complete_all()
+    assert [way.surprise for way in ways] == [0.3, 0.32, 0.9, None]
+    assert [way.added for way in ways] == [1, 1, 1, 2]
+    monkeypatch.setattr(FlowPrior, "surprise", lambda *_: [0.31] * 3)
+    assert [round(way.confidence, 1) for way in complete_all()] == [0.9, 0.8, 0.7, 0.6], "of equals the surest first"
 
 
 def test_atoms_can_be_added(codec, flow):

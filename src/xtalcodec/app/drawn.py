@@ -131,6 +131,7 @@ class Complete:
                     "elements": table,
                     "added": way.added,
                     "drawn": len(way.draws),
+                    "doubt": way.doubt,
                     "asked": asked,
                 }
             )

@@ -46,7 +46,8 @@ def complete(
 ) -> None:
     """Complete a crystal: keep its known sites, and draw what may be where others are missing; the surest first.
 
-    Draws are moved onto the symmetry of what is known, where they nearly have it, and ranked by how far they agree.
+    Draws are moved onto the symmetry of what is known, where they nearly have it, and ranked by how far they agree, and
+    how little the whole crystal surprises the flow.
 
     With --relax known sites move too, and the crystal of least energy comes first, where all hold the same atoms.
 
@@ -84,6 +85,7 @@ def complete(
                 "added": way.added,
                 "drawn": len(way.draws),
                 "confidence": way.confidence,
+                "surprise": way.surprise,
             }
             for k, way in enumerate(ways)
         ]

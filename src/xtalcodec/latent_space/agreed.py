@@ -59,6 +59,11 @@ def with_sites(known: Crystal, sites: Sites) -> Crystal:
     return replace(known, frac_coords=places, numbers=numbers)
 
 
+def as_wanted(sites: Sites, wanted: Holding | int) -> bool:
+    """Tell whether sites are the atoms of each element, by atomic number, or as many of any, that are to be added."""
+    return len(sites.numbers) == wanted if isinstance(wanted, int) else sites.holding == Counter(wanted)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Agreed:
     """Sites that may complete a crystal."""
@@ -84,13 +89,11 @@ def agreed(known: Crystal, draws: Sequence[Sites], wanted: Holding | int) -> lis
         Atoms of each element that are to be added, by atomic number, or how many of any.
     """
     ground = _Ground.of(known, draws)
-    forms = {tuple(sorted(one.holding.items())): one.holding for one in draws}
-    right = (
-        [form for form in forms.values() if form.total() == wanted] if isinstance(wanted, int) else [Counter(wanted)]
-    )
+    forms = {frozenset(one.holding.items()): one.holding for one in draws if as_wanted(one, wanted)}
+    right = [*forms.values()] if isinstance(wanted, int) else [Counter(wanted)]
     ways = [ground.way(*ground.tidy(one), (number,)) for number, one in enumerate(draws)]
     ways += [ground.way(one, 1.0, ()) for form in right for one in ground.put_together(form)]
-    ways.sort(key=lambda way: (way.sites.holding not in right, -way.confidence))
+    ways.sort(key=lambda way: (not as_wanted(way.sites, wanted), -way.confidence))
     return ground.different(ways)
 
 

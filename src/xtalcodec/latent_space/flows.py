@@ -13,7 +13,9 @@ from xtalcodec.geometry.alignment import cell_between
 from xtalcodec.latent_space.paths import LatentPath, arc
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import PriorError
-from xtalcodec.priors.plan import Composition
+from xtalcodec.priors.flow.carrying import carried
+from xtalcodec.priors.flow.filling import Begun
+from xtalcodec.priors.plan import Composition, Plan
 
 
 def along(prior: Prior) -> LatentPath:
@@ -22,14 +24,14 @@ def along(prior: Prior) -> LatentPath:
     What comes back is on the flow, and so like what the prior was fitted to; Song et al. 2021 (arXiv 2011.13456) carry
     images to noise and back in this way.
     """
-    flow = prior.flow
+    follower = prior.flow.follower
 
     def path(a: CrystalCode, b: CrystalCode, shares: Sequence[float]) -> Float[np.ndarray, "steps patches latent"]:
         ends = np.stack([a.z, b.z])
-        noise = flow.carried(ends, np.stack([a.lattice, b.lattice]), a.patches, 1.0, 0.0)
+        noise = carried(follower, ends, np.stack([a.lattice, b.lattice]), a.patches, 1.0, 0.0)
         mixed = arc(replace(a, z=noise[0]), replace(b, z=noise[1]), shares)
         cells = np.stack([cell_between(a.lattice, b.lattice, share) for share in shares])
-        back = flow.carried(mixed, cells, a.patches, 0.0, 1.0)
+        back = carried(follower, mixed, cells, a.patches, 0.0, 1.0)
         for k, share in enumerate(shares):
             if share in (0, 1):
                 back[k] = ends[int(share)]
@@ -72,13 +74,10 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
         )
     code = _on_an_atom(codec, crystal)
     flow = prior.flow
-    start = flow.noised(code.z, noise, n, seed)
-    holding = [Composition.of(crystal)] * n
-    lattices = np.broadcast_to(code.lattice, (n, 3, 3)).copy()
-    made = flow.carried(start, lattices, code.patches, 1.0 - noise, 1.0, holding)
-    name = crystal.name or crystal.formula
-    told = min(flow.sampler.noise, codec.most_noise)
-    codes = [replace(code, name=f"{name}-{k + 1}", z=row, noise=told) for k, row in enumerate(made)]
+    name, holding = crystal.name or crystal.formula, Composition.of(crystal)
+    plans = [Plan(f"{name}-{k + 1}", holding, code.lattice, code.patches, k) for k in range(n)]
+    made = flow.filled(plans, seed, begun=Begun([code] * n, noise, 0))
+    codes = [replace(code, name=one.name, z=one.z, noise=one.noise) for one in made]
     return LatentSet(tuple(codes), codec.identity)
 
 

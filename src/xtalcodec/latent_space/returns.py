@@ -13,7 +13,8 @@ from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.latent_space.settled import Settled, settle
 from xtalcodec.parallel import Pool, map_in_order
-from xtalcodec.priors.flow.prior import Begun, FlowPrior
+from xtalcodec.priors.flow.filling import Begun
+from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.plan import Plan
 from xtalcodec.representations.base import Placement
 

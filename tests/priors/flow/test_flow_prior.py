@@ -16,7 +16,8 @@ from xtalcodec.latent_space.sample import draw
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors.conditions import Conditions, PriorError
 from xtalcodec.priors.flow.crystals import FlowCrystals
-from xtalcodec.priors.flow.prior import Begun, FlowPrior
+from xtalcodec.priors.flow.filling import Begun
+from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.periodic import PeriodicConfig

@@ -23,6 +23,7 @@ WITHOUT = (
 )
 MOST = 32
 KEYS = {
+    "surest": lambda item: item["doubt"],
     "confidence": lambda item: -item["row"].confidence,
     "valid first": lambda item: (not item["row"].valid, -item["row"].confidence),
     "most often drawn": lambda item: (-item["drawn"], -item["row"].confidence),

@@ -70,8 +70,7 @@ class Follower:
 
     def standard(self, codes: Sequence[CrystalCode]) -> Float[Tensor, "b t latent"]:
         """Return latents as the flow has them, of mean 0 and variance 1; shorter ones end with zeros."""
-        mean, deviation = self.network.latent_mean, self.network.latent_deviation
-        own = [(torch.from_numpy(code.z).to(mean) - mean) / deviation for code in codes]
+        own = [self.network.standard(torch.from_numpy(code.z).to(self.device)) for code in codes]
         return pad_sequence(own, batch_first=True)
 
     def follow(

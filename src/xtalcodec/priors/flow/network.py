@@ -110,6 +110,14 @@ class FlowNetwork(Network):
         """Facts with standardised properties: what the networks are told."""
         return replace(facts, properties=(facts.properties - self.property_mean) / self.property_deviation)
 
+    def standard(self, latent: Float[Tensor, "*rows latent"]) -> Float[Tensor, "*rows latent"]:
+        """Latents as the flow has them, of mean 0 and variance 1."""
+        return (latent - self.latent_mean) / self.latent_deviation
+
+    def plain(self, latent: Float[Tensor, "*rows latent"]) -> Float[Tensor, "*rows latent"]:
+        """Latents as the codec has them: the inverse of `standard`."""
+        return latent * self.latent_deviation + self.latent_mean
+
     def loss(self, batch: FlowBatch, dice: torch.Generator) -> Tensor:
         """Flow matching of latents.
 
@@ -124,8 +132,7 @@ class FlowNetwork(Network):
             What is told, noise and times.
         """
         told = self.scaled(batch.facts.hidden(dice, self.config.unknown))
-        z = (batch.latent - self.latent_mean) / self.latent_deviation
-        part = (batch.part - self.latent_mean) / self.latent_deviation
+        z, part = self.standard(batch.latent), self.standard(batch.part)
         x, time, target = _on_the_way(z, dice)
         way = self.latents(x, time, self.latents.told([batch.patches], told, batch.lattice, part, batch.given))
         return F.mse_loss(way, target)

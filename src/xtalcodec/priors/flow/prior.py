@@ -1,16 +1,11 @@
 """The flow prior: compositions, cells and latents of crystals, one after the other."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
@@ -21,34 +16,18 @@ from xtalcodec.priors.conditions import Conditions, Limits
 from xtalcodec.priors.flow.batches import batches
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.files import FORMAT, About, digest, read, write
+from xtalcodec.priors.flow.filling import Begun, filled
 from xtalcodec.priors.flow.following import Follower
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.planning import Planner
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.flow.surprise import surprise
-from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
-from xtalcodec.representations.base import Patches
+from xtalcodec.priors.plan import Plan, SamplerConfig
 
 Made = TypeVar("Made")
 
 SCALES = 40
 """Batches from which the scales of numbers are taken."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Begun:
-    """Where a flow begins that does not begin with noise alone."""
-
-    codes: Sequence[CrystalCode]
-    """One for each cell, on its grid."""
-    noise: float
-    """What share of noise they are brought back to, 0 to 1: the time is then 1 − noise."""
-    number: int
-    """Of the return: each has random numbers of its own."""
-
-    def of(self, rows: Sequence[int]) -> "Begun":
-        """Return those of some of the cells."""
-        return replace(self, codes=[self.codes[k] for k in rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,9 +201,11 @@ class FlowPrior(Prior):
         begun
             Codes on the grids of the plans, which are brought back to noise in part; None to begin with noise alone.
         """
+        told = min(self.sampler.noise, self.about.most_noise)
 
         def fill(rows: list[int]) -> list[CrystalCode]:
-            return self._filled([plans[k] for k in rows], seed, temperature, part, begun and begun.of(rows))
+            own = [plans[k] for k in rows]
+            return filled(self.follower, own, seed, temperature, part, begun and begun.of(rows), told)
 
         return LatentSet(tuple(self._in_batches(fill, plans)), self.codec)
 
@@ -253,90 +234,6 @@ class FlowPrior(Prior):
         for own, results in zip(rows, side_by_side(function, rows, self.follower.device), strict=True):
             made |= zip(own, results, strict=True)
         return [made[k] for k in range(len(plans))]
-
-    def _filled(
-        self, plans: Sequence[Plan], seed: int, temperature: float, part: CrystalCode | None, begun: Begun | None
-    ) -> list[CrystalCode]:
-        """Draw the latents of cells together."""
-        follower, grids = self.follower, [plan.patches for plan in plans]
-        counts = [math.prod(grid) for grid in grids]
-        words = [] if begun is None else [begun.number]
-        rngs = [np.random.default_rng([seed, plan.number, 1, plan.attempt, *words]) for plan in plans]
-        facts = follower.told_of(plans)
-        about = {"lattice": follower.lattices(plans), **({} if part is None else self._given(part, len(plans)))}
-        fresh = partial(follower.drawn, rngs, counts, self.about.latent)
-        x, since = temperature * fresh(), 0.0
-        if begun is not None:
-            x, since = begun.noise * x + (1 - begun.noise) * follower.standard(begun.codes), 1 - begun.noise
-        z = follower.follow(self.network.latents, x, grids, facts, fresh, about, since)
-        z = z * self.network.latent_deviation + self.network.latent_mean
-        basis, told = np.eye(3, dtype=np.int64), min(self.sampler.noise, self.about.most_noise)
-        return [
-            CrystalCode(plan.name, row[:t], plan.patches, plan.lattice, basis, noise=told)
-            for plan, row, t in zip(plans, z.cpu().numpy(), counts, strict=True)
-        ]
-
-    def noised(
-        self, z: Float[np.ndarray, "patches latent"], noise: float, n: int, seed: int = 0
-    ) -> Float[np.ndarray, "n patches latent"]:
-        """Bring a latent part of the way to noise, n times: where the flow is at the time 1 − noise.
-
-        Parameters
-        ----------
-        z
-            A latent.
-        noise
-            0 leaves it as it is, 1 leaves nothing of it.
-        n
-            How many.
-        seed
-            Of the noise.
-        """
-        mean, deviation = (x.double().cpu().numpy() for x in (self.network.latent_mean, self.network.latent_deviation))
-        drawn = np.stack([np.random.default_rng([seed, k]).standard_normal(z.shape) for k in range(n)])
-        return ((1 - noise) * z + noise * (mean + deviation * drawn)).astype(np.float32)
-
-    @torch.no_grad()
-    def carried(
-        self,
-        z: Float[np.ndarray, "n patches latent"],
-        lattices: Float[np.ndarray, "n 3 3"],
-        patches: Patches,
-        since: float,
-        until: float,
-        holding: Sequence[Composition] | None = None,
-    ) -> Float[np.ndarray, "n patches latent"]:
-        """Carry latents along the flow from one time to another: to noise (1 to 0) and back (0 to 1).
-
-        Parameters
-        ----------
-        z
-            Latents of one grid; at time 0 noise, which has no scale of its own.
-        lattices
-            Cell of each, rows in Å.
-        patches
-            Of the grid.
-        since, until
-            Times.
-        holding
-            What each cell holds; None where that is not said.
-        """
-        follower = self.follower
-        x = torch.from_numpy(z.astype(np.float32)).to(follower.device)
-        mean, deviation = self.network.latent_mean, self.network.latent_deviation
-        if since:
-            x = (x - mean) / deviation
-        facts = follower.told(len(z), holding)
-        lattice = torch.from_numpy(lattices).float().to(follower.device)
-        rngs = [np.random.default_rng(k) for k in range(len(z))]
-        fresh = partial(follower.drawn, rngs, [x.shape[1]] * len(z), x.shape[2])
-        x = follower.follow(self.network.latents, x, [patches], facts, fresh, {"lattice": lattice}, since, until)
-        return (x * deviation + mean if until else x).cpu().numpy()
-
-    def _given(self, part: CrystalCode, n: int) -> dict[str, Tensor]:
-        """What is there already, for each of so many cells."""
-        z = self.follower.standard([part])
-        return {"part": z.expand(n, -1, -1), "given": torch.ones(n, dtype=torch.bool, device=z.device)}
 
     # Files
 
