@@ -55,7 +55,8 @@ def test_what_cannot_be_judged_is_told(run, cifs, latents, tmp_path):
     assert "it needs --train" in told(cifs, "--reference", cifs, "--stability")
     stable = ("--reference", cifs, "--train", cifs, "--stability", "--hull")
     assert "no table of a hull" in told(cifs, *stable, latents)
-    assert "--hull is for --stability" in told(cifs, "--reference", cifs, "--hull", latents)
+    for more in (("--hull", latents), ("--potential", "sevennet-0")):
+        assert "--hull and --potential are for --stability" in told(cifs, "--reference", cifs, *more)
     assert "no file of kept results" in told(cifs, "--reference", cifs, "--cache", cifs / "cu.cif")
     for words in ((latents,), (empty,)):
         assert run("hull", *words, "--out", tmp_path / "h.parquet").exit_code == 2

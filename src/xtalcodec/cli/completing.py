@@ -5,9 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from xtalcodec.cli.decoded import Formatted, Out, print_rows
-from xtalcodec.cli.hull import Potential
 from xtalcodec.cli.latent_space import One, one
-from xtalcodec.cli.options import Device, Format, Json, MaxSites
+from xtalcodec.cli.options import Device, Format, Json, MaxSites, Potential
 from xtalcodec.cli.priors import PriorName, load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer, check_relaxer, relaxed_rows
 from xtalcodec.cli.running import clear_errors, write_each

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers
-from xtalcodec.cli.options import Inputs, Json, MaxSites
+from xtalcodec.cli.options import Inputs, Json, MaxSites, Potential
 from xtalcodec.cli.running import clear_errors, evenly, finish, progress_bar
 from xtalcodec.io.limits import MAX_SITES
 
@@ -74,6 +74,10 @@ def evaluate_samples(
             help="Table of `xtalcodec hull`; mp, which ships, if not given. The last potential in it decides."
         ),
     ] = None,
+    potential: Annotated[
+        Potential | None,
+        typer.Option(help="The one that decides; of those of the table the faster ones sort out before it."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many samples, evenly spread over all.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Of the controls.")] = 0,
     max_sites: MaxSites = MAX_SITES,
@@ -102,7 +106,7 @@ def evaluate_samples(
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
-            steps = _stages(stability, hull, train)
+            steps = _stages(stability, hull, potential, train)
             found = evenly(read_samples(samples, max_sites), limit)
             real, unusable = read_crystals("reference", reference, max_sites)
             others = {}
@@ -132,18 +136,20 @@ def evaluate_samples(
     finish(unusable)
 
 
-def _stages(stability: bool, hull: str | None, train: Sequence[str] | None) -> "list[Stage]":
+def _stages(
+    stability: bool, hull: str | None, potential: Potential | None, train: Sequence[str] | None
+) -> "list[Stage]":
     """Potentials with their hulls, before anything slow begins."""
     if not stability:
-        if hull:
-            raise ValueError("--hull is for --stability")
+        if hull or potential:
+            raise ValueError("--hull and --potential are for --stability")
         return []
     if not train:
         raise ValueError("--stability looks at what is novel: it needs --train")
     from xtalcodec.evaluation.generation import Hull, stages
     from xtalcodec.evaluation.generation.hull import DEFAULT
 
-    return stages(list(Hull.all_of(hull or DEFAULT).values()))
+    return stages(Hull.up_to(hull or DEFAULT, potential and potential.value))
 
 
 def _show(verdicts: "Verdicts") -> None:

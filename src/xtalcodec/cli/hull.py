@@ -1,6 +1,5 @@
 """`hull`: energies of known crystals by the potentials that judge stability."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,16 +7,9 @@ import typer
 
 from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers
 from xtalcodec.cli.evaluate_samples import Cache
-from xtalcodec.cli.options import Inputs, MaxSites
+from xtalcodec.cli.options import Inputs, MaxSites, Potential
 from xtalcodec.cli.running import clear_errors, finish, progress_bar
 from xtalcodec.io.limits import MAX_SITES
-
-
-class Potential(StrEnum):
-    """Potentials whose weights come with SevenNet."""
-
-    sevennet_0 = "sevennet-0"
-    sevennet_l3i5 = "sevennet-l3i5"
 
 
 def hull(

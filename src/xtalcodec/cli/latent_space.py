@@ -20,8 +20,7 @@ from xtalcodec.cli.decoded import (
     print_rows,
     write,
 )
-from xtalcodec.cli.hull import Potential
-from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Symprec
+from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Potential, Symprec
 from xtalcodec.cli.priors import PriorName, load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer, check_relaxer, relaxed_rows
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell

@@ -25,6 +25,13 @@ SelfCheck = Annotated[bool, typer.Option("--self-check", help="Re-encode what wa
 Symprec = Annotated[float | None, typer.Option(help="Symmetrise what is written, within this many Å.", min=0)]
 
 
+class Potential(StrEnum):
+    """Potentials whose weights come with SevenNet."""
+
+    sevennet_0 = "sevennet-0"
+    sevennet_l3i5 = "sevennet-l3i5"
+
+
 class Format(StrEnum):
     """Formats that crystals are written in."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from xtalcodec.cli.hull import Potential
+from xtalcodec.cli.options import Potential
 from xtalcodec.cli.running import progress_bar
 
 if TYPE_CHECKING:

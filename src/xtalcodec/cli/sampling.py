@@ -11,8 +11,7 @@ from xtalcodec.cli.beside import Beside, Rank
 from xtalcodec.cli.bulk import Workers
 from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pictures, draw, print_rows
 from xtalcodec.cli.evaluate_samples import Cache
-from xtalcodec.cli.hull import Potential
-from xtalcodec.cli.options import Device, Format, Json, Symprec
+from xtalcodec.cli.options import Device, Format, Json, Potential, Symprec
 from xtalcodec.cli.priors import load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer
 from xtalcodec.cli.running import clear_errors, load_codec, progress_bar

@@ -53,6 +53,11 @@ def test_tables_that_are_none_are_told(tmp_path):
     (tmp_path / "b.parquet").write_text("nothing of the kind")
     with pytest.raises(ValueError, match="no table of a hull"):
         Hull.read(tmp_path / "b.parquet", "sevennet-0")
+    pq.write_table(
+        pa.table({"composition": [""][:0], "energy_per_atom": [0.0][:0], "potential": [""][:0]}), tmp_path / "d.parquet"
+    )
+    with pytest.raises(ValueError, match="it has no energies; `xtalcodec hull`"):
+        Hull.up_to(tmp_path / "d.parquet")
     with pytest.raises(OSError, match=r"c\.parquet"):
         Hull.read(tmp_path / "c.parquet", "sevennet-0")
 
@@ -61,9 +66,11 @@ def test_a_table_has_a_hull_of_every_potential_the_fastest_first(tmp_path):
     rows = [("NaCl", -3.4, "sevennet-l3i5"), ("NaCl", -3.5, "sevennet-0"), ("Na", -1.0, "own")]
     names = ("composition", "energy_per_atom", "potential")
     pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), tmp_path / "h.parquet")
-    found = Hull.all_of(tmp_path / "h.parquet")
-    assert [*found] == ["sevennet-0", "sevennet-l3i5", "own"]
-    assert found["sevennet-0"].entries == {frozenset({"Na", "Cl"}): {"NaCl": -3.5}}
+    for last, names in ((None, ["sevennet-0", "sevennet-l3i5", "own"]), ("sevennet-0", ["sevennet-0"])):
+        found = Hull.up_to(tmp_path / "h.parquet", last)
+        assert [hull.potential for hull in found] == names
+        assert found[0].entries == {frozenset({"Na", "Cl"}): {"NaCl": -3.5}}
+    assert Hull.read(tmp_path / "h.parquet", "sevennet-l3i5").entries == {frozenset({"Na", "Cl"}): {"NaCl": -3.4}}
     with pytest.raises(ValueError, match="no energies of other, but of sevennet-0, sevennet-l3i5, own"):
         Hull.read(tmp_path / "h.parquet", "other")
 
@@ -77,7 +84,7 @@ def test_the_last_potential_decides_and_takes_longer(monkeypatch):
 
 def test_the_hull_that_ships_knows_phases_of_sodium_and_chlorine():
     """Rock salt lies on the hull, far below its elements; NaCl₃ at the energy of rock salt and chlorine does too."""
-    for hull in Hull.all_of("mp").values():
+    for hull in Hull.up_to("mp"):
         known = {form: hull.entries[frozenset(form)] for form in (("Na",), ("Cl",), ("Na", "Cl"))}
         sodium, chlorine, salt = known["Na",]["Na"], known["Cl",]["Cl2"], known["Na", "Cl"]["NaCl"]
         assert salt < (sodium + chlorine) / 2 - 1.5

@@ -71,31 +71,27 @@ class Hull:
         OSError
             A file that cannot be read.
         """
-        energies = _energies(path)
-        if potential not in energies:
-            have = ", ".join(energies) or "none"
-            raise ValueError(
-                f"{path}: it has no energies of {potential}, but of {have}; `xtalcodec hull` computes them"
-            )
-        return cls.of(potential, energies[potential])
+        return cls.of(potential, _energies(path, potential)[potential])
 
     @classmethod
-    def all_of(cls, path: str | Path) -> "dict[str, Hull]":
-        """Take the hulls of all potentials from a table, the fastest first.
+    def up_to(cls, path: str | Path, potential: str | None = None) -> "list[Hull]":
+        """Take the hulls of a potential and of all that are faster from a table, the fastest first.
 
         Parameters
         ----------
         path
             A table of `xtalcodec hull`, or the name of one that ships.
+        potential
+            Its name; the slowest one in the table if not given.
 
         Raises
         ------
         ValueError
-            No such table.
+            No such table, or none with this potential.
         OSError
             A file that cannot be read.
         """
-        return {name: cls.of(name, energies) for name, energies in _energies(path).items()}
+        return [cls.of(name, energies) for name, energies in _energies(path, potential).items()]
 
     @classmethod
     def of(cls, potential: str, energies: Iterable[tuple[str, float]]) -> "Hull":
@@ -127,8 +123,8 @@ class Hull:
         return energy - float(diagram.get_hull_energy_per_atom(composition))
 
 
-def _energies(path: str | Path) -> dict[str, list[tuple[str, float]]]:
-    """Formulas and energies of a table by potential, the fastest potential first."""
+def _energies(path: str | Path, last: str | None) -> dict[str, list[tuple[str, float]]]:
+    """Formulas and energies of a table by potential, the fastest potential first, up to one; all if None."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -146,7 +142,11 @@ def _energies(path: str | Path) -> dict[str, list[tuple[str, float]]]:
     for row in table.to_pylist():
         energies.setdefault(row["potential"], []).append((row["composition"], row["energy_per_atom"]))
     order = [*POTENTIALS, *sorted(energies.keys() - POTENTIALS.keys())]
-    return {name: energies[name] for name in order if name in energies}
+    names = [name for name in order if name in energies]
+    if not names or last not in (None, *names):
+        have, of = ", but of " + ", ".join(names) if names else "", f" of {last}" if last else ""
+        raise ValueError(f"{path}: it has no energies{of}{have}; `xtalcodec hull` computes them")
+    return {name: energies[name] for name in (names[: names.index(last) + 1] if last else names)}
 
 
 @lru_cache(maxsize=256)
