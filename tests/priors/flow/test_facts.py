@@ -28,6 +28,15 @@ def test_rock_salt():
     assert said.properties[0, 2].isnan()
 
 
+@pytest.mark.parametrize(("off", "group"), [(0.05, 225), (0.2, 160)])
+def test_relaxed_crystals_are_a_little_off_their_symmetry(off, group):
+    """Chlorine moved along the threefold axis: R3m (160) is what is left where that is more than relaxing leaves."""
+    moved = SALT.frac_coords.copy()
+    moved[1] += off / np.linalg.norm(CELL.sum(0))
+    said = Facts.of([Crystal(CELL, moved, SALT.numbers)], 3, ())
+    assert said.space_group.tolist() == [group]
+
+
 def test_training_hides_what_it_should_as_often_as_it_should():
     said = Facts.of([SALT], 3, ("density", "band_gap"))[torch.zeros(4000, dtype=torch.long)]
     told = said.hidden(torch.Generator().manual_seed(0), 0.1)

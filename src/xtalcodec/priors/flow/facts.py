@@ -17,6 +17,10 @@ from xtalcodec.priors.plan import Composition
 SYMMETRY = 0.92
 """How often training tells the crystal system, and how often then the space group."""
 
+SYMPREC = 0.1
+"""Å: tolerance of the symmetry of what is learnt. Relaxed crystals may be off theirs by hundredths: of Carbon-24 28 %
+have none within 0.01 Å and 10 % within 0.1, of the Materials Project 1.1 and 0.8 %."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -132,7 +136,7 @@ class Facts:
         nothing = cls.nothing(len(crystals), elements, len(properties))
         said = nothing.holding([Composition.of(crystal) for crystal in crystals])
         for k, crystal in enumerate(crystals):
-            said.space_group[k] = number = space_group_number(crystal)
+            said.space_group[k] = number = space_group_number(crystal, SYMPREC)
             said.system[k] = _system(number)
             said.properties[k] = torch.tensor([_known(crystal, name) for name in properties])
         return said
