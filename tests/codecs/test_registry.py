@@ -13,7 +13,7 @@ from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.contract import NOTHING
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.misfit import deviation
-from xtalcodec.codecs.registry import class_of, classes, load_config, open_codec, pretrained_config
+from xtalcodec.codecs.registry import class_of, classes, load_config, open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.config import SettingsError, build
 from xtalcodec.crystal import Crystal
@@ -37,8 +37,9 @@ def test_one_class_joins_each_network_with_each_representation():
 
 @pytest.mark.parametrize("name", pretrained())
 def test_codecs_in_the_box_have_a_class(name):
-    settings = pretrained_config(name)
-    codec = class_of(settings)
+    codec = Codec.from_pretrained(name)
+    settings = codec.config
+    assert type(codec) is class_of(settings)
     assert codec.networks is type(settings.network)
     assert type(settings.representation) in codec.representations
 

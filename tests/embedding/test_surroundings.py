@@ -97,3 +97,10 @@ def test_a_site_with_no_neighbour_has_numbers_too():
     lonely = made(30 * np.eye(3), [[0, 0, 0]], [2])
     row = with_elements(lonely, WEIGHTS, LOOK)[0]
     np.testing.assert_allclose(row, [*WEIGHTS[2], 1, *[0] * (len(row) - 4)])
+
+
+def test_radii_that_do_not_grow_are_refused():
+    for first, last in ((5.0, 5.0), (8.0, 5.0)):
+        with pytest.raises(ValueError, match="the first is to be smaller"):
+            SurroundingsConfig(first=first, last=last, shells=4)
+    assert SurroundingsConfig(first=5.0, last=5.0, shells=1).radii.tolist() == [5.0]

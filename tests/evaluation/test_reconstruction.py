@@ -23,7 +23,6 @@ from xtalcodec.evaluation.reconstruction import (
     reconstruct,
     space_group,
     summary,
-    timed,
 )
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.representations.periodic import PeriodicConfig
@@ -228,13 +227,3 @@ def test_progress_counts_the_crystals_that_are_encoded(codec):
     done = []
     reconstruct(codec, [rutile(), chain(1), chain(100)], refine=False, progress=done.append)
     assert sum(done) == 2
-
-
-def test_seconds_are_those_between_beginning_and_end(monkeypatch, codec):
-    clock = iter([100.0, 102.5])
-    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    given = [row(rutile(), rutile())]
-    rows, seconds = timed(lambda: given)
-    assert rows is given
-    assert seconds == 2.5
-    assert summary(rows, codec, seconds)["seconds"] == 2.5

@@ -5,7 +5,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.geometry.common_cell import common_cell
+from xtalcodec.geometry.common_cell import CommonCell, common_cell
 from xtalcodec.geometry.on_the_way import on_the_way
 
 HALF = [0.5, 0.5, 0.5]
@@ -50,3 +50,14 @@ def test_where_nothing_need_move_nothing_does():
     for share, step in zip((0.25, 0.75), on_the_way(cells, [0.25, 0.75]), strict=True):
         np.testing.assert_allclose(step.frac_coords, cells.at(share).frac_coords, atol=1e-6)
         assert step.formula == ("NaCl" if share < 0.5 else "CsCl")
+
+
+def test_atoms_whose_ways_cross_pass_each_other():
+    """Titanium and oxygen exchange their places along c, and are in one place half-way."""
+    cell, numbers = np.diag([4.0, 5.0, 9.0]), np.array([38, 22, 8, 9])
+    a = np.array([[0, 0, 0], [0.5, 0.5, 0.4], [0.5, 0.5, 0.6], [0, 0.5, 0.1]])
+    cells = CommonCell(Crystal(cell, a, numbers), Crystal(cell, a[[0, 2, 1, 3]], numbers), 0.0, 0.0, 0.0)
+    straight, (moved,) = cells.at(0.5), on_the_way(cells, [0.5])
+    closest = [one.to_ase().get_all_distances(mic=True)[np.triu_indices(4, 1)].min() for one in (straight, moved)]
+    assert closest[0] < 0.01
+    assert closest[1] > 0.8

@@ -95,3 +95,18 @@ def test_scales_that_are_none(mp, scale):
 def test_an_element_never_seen_is_told_with_the_crystal(mp):
     with pytest.raises(CrystalError, match=r"SrTiO3-Sr=Md: .*never saw Md"):
         with_density(mp, replaced(SRTIO3, [Replacement.parse("Sr=Md")]), [1.0])
+
+
+def test_shared_sites_are_replaced_by_their_shares():
+    """Of Na0.6K0.4Cl potassium becomes rubidium, chlorine bromine, sodium potassium."""
+    cell = 3 * (np.ones((3, 3)) - np.eye(3))
+    salt = Crystal.of_shares(
+        cell, np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), [[(11, 0.6), (19, 0.4)], [(17, 1.0)]], "salt"
+    )
+    rubidium, bromide, sodium = (replaced(salt, [Replacement.parse(word)]) for word in ("K=Rb", "Cl=Br", "Na=K"))
+    assert (rubidium.occupancies[0, [11, 19, 37]].tolist(), rubidium.numbers.tolist()) == ([0.6, 0.0, 0.4], [11, 17])
+    assert (bromide.occupancies[:, [17, 35]].tolist(), bromide.numbers.tolist()) == ([[0, 0], [0, 1]], [11, 35])
+    assert sodium.is_ordered
+    assert sodium.numbers.tolist() == [19, 17]
+    swapped = replaced(salt, [Replacement.parse("Na=K"), Replacement.parse("K=Na")])
+    assert (swapped.occupancies[0, [11, 19]].tolist(), swapped.numbers.tolist()) == ([0.4, 0.6], [19, 17])

@@ -167,5 +167,7 @@ def test_requests_that_make_no_sense_are_told(codec, flow):
         complete(codec, flow, TITANATES[0], everything)
     with pytest.raises(PriorError, match="never saw U in training"):
         complete(codec, flow, TITANATES[0], OXYGEN, added={92: 1})
+    with pytest.raises(CrystalError, match="of an element that is added there is at least one atom"):
+        complete(codec, flow, TITANATES[0], OXYGEN, added={22: 2, 8: -1})
     with pytest.raises(PriorError, match="15 sites are asked for; this prior makes cells of 1 to 8"):
         complete(codec, flow, TITANATES[0], nothing, added=10)

@@ -20,10 +20,12 @@ from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.gaussian import GaussianPrior
 from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.periodic import PeriodicConfig
+from xtalcodec.training.derived import supercell
 
 CELL = 4 * (np.ones((3, 3)) - np.eye(3)) / np.sqrt(2)
 SITES = np.array([[0.1, 0, 0], [0.6, 0.5, 0.5]])
 SALTS = [Crystal((1 + 0.01 * k) * CELL, SITES, np.array([11, 17 + 18 * (k % 2)]), f"salt-{k}") for k in range(4)]
+URANIUM = Crystal(CELL, SITES, np.array([92, 17]), "uranium")
 SIZES = {"width": 16, "heads": 2, "layers": 1, "cell_width": 16, "cell_layers": 1, "composition_width": 16}
 
 
@@ -99,3 +101,12 @@ def test_nothing_flows_in_a_normal_distribution(codec):
     prior = GaussianPrior.fit(codec, SALTS)
     with pytest.raises(PriorError, match=r"this takes a flow .*, not a normal distribution"):
         along(prior)
+
+
+def test_what_the_flow_never_saw_is_not_varied(codec, still):
+    for crystal, message in (
+        (supercell(SALTS[0], np.array([2, 2, 1])), "8 sites are asked for"),
+        (URANIUM, "never saw U"),
+    ):
+        with pytest.raises(PriorError, match=message):
+            variations(codec, still, crystal, 0.3, 2)

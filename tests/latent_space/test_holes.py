@@ -53,3 +53,17 @@ def test_neighbours_are_found_across_the_border():
     for text in ("Ti", "Ti:", "Ti:-1", "Ti:near"):
         with pytest.raises(CrystalError, match="is no neighbourhood"):
             around(TITANATE, text)
+
+
+def test_a_hair_below_nought_is_nought():
+    one = Crystal(4 * np.eye(3), np.array([[0, 0, -1e-20], [0.5, 0.5, 0.5]]), np.array([11, 17]))
+    assert in_region(one, "z<0.3").tolist() == [True, False]
+
+
+@pytest.mark.parametrize("skew", [0, 1, 4])
+def test_neighbours_are_the_same_in_a_skewed_cell(skew):
+    rng = np.random.default_rng(0)
+    plain = Crystal(4 * np.eye(3), rng.random((12, 3)), np.array([22] + [8] * 11))
+    skewed = plain.in_basis(np.array([[1, 0, 0], [skew, 1, 0], [0, 0, 1]]))
+    assert around(skewed, "Ti:2.1").tolist() == around(plain, "Ti:2.1").tolist()
+    assert 1 < around(plain, "Ti:2.1").sum() < 11

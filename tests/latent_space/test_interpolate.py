@@ -13,7 +13,7 @@ from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.symmetry import space_group
-from xtalcodec.latent_space.interpolate import NOISE, between, elements_of, interpolate, mixed
+from xtalcodec.latent_space.interpolate import NOISE, elements_of, interpolate, mixed
 from xtalcodec.latent_space.paths import arc, line
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.representations.periodic import PeriodicConfig
@@ -53,7 +53,7 @@ def code(z, lattice, origin=(0, 0, 0)) -> CrystalCode:
 
 def test_lines_are_straight_and_origins_take_the_short_way():
     a, b = code([0, 4], 3 * np.eye(3), (0.9, 0, 0)), code([4, 0], np.diag([5.0, 4, 3]), (0.1, 0.5, 0))
-    middle = between(a, b, 0.25)
+    middle = mixed(a, b, [0.25], line)[0]
     assert np.allclose(middle.z, [[1, 3]])
     assert np.allclose(middle.lattice, np.diag([3 * (5 / 3) ** 0.25, 3 * (4 / 3) ** 0.25, 3]))
     assert np.allclose(middle.origin[0], 0.95)
@@ -63,13 +63,13 @@ def test_arcs_follow_the_circle():
     a, b = code([1, 0], np.eye(3)), code([0, 1], np.eye(3))
     for share in (0.0, 0.2, 0.5, 1.0):
         angle = share * np.pi / 2
-        assert np.allclose(between(a, b, share, spherical=True).z, [[np.cos(angle), np.sin(angle)]], atol=1e-6)
+        assert np.allclose(mixed(a, b, [share], arc)[0].z, [[np.cos(angle), np.sin(angle)]], atol=1e-6)
 
 
 @pytest.mark.parametrize("z", [[2, 0], [-1, 0], [0, 0]])
 def test_arcs_between_parallel_latents_are_lines(z):
     a, b = code([1, 0], np.eye(3)), code(z, np.eye(3))
-    assert np.allclose(between(a, b, 0.5, spherical=True).z, (a.z + b.z) / 2)
+    assert np.allclose(mixed(a, b, [0.5], arc)[0].z, (a.z + b.z) / 2)
 
 
 def test_a_path_between_perovskites_is_of_perovskites(mp):

@@ -71,3 +71,9 @@ def test_umap_is_asked_for_cosines_with_the_seed(monkeypatch):
     vectors = unit_vectors(9, 0)
     assert lay_out(vectors, "umap", 7).places.tolist() == vectors[:, :2].tolist()
     assert asked == {"n_neighbors": 8, "metric": "cosine", "random_state": 7, "n_jobs": 1, "init": "random"}
+
+
+def test_umap_does_not_become_something_else_in_silence(monkeypatch):
+    monkeypatch.setattr("xtalcodec.latent_space.map.find_spec", lambda _: True)
+    with pytest.raises(ValueError, match="UMAP lays out 4 crystals or more, not 3: take pca"):
+        lay_out(np.eye(3), "umap")

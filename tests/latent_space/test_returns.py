@@ -106,7 +106,20 @@ def test_codes_are_refined_at_last_alone(codec, flow, made, monkeypatch):
 def test_workers_settle_the_same(codec, flow, made):
     alone = Returns(codec, flow, 1).settled(*made)
     with open_pool(workers=2) as pool:
-        shared = Returns(codec, flow, 1, pool).settled(*made)
+        shared = Returns(codec, flow, 1, pool=pool).settled(*made)
     assert alone.keys() == shared.keys()
     for number, one in alone.items():
         np.testing.assert_array_equal(one.crystal.frac_coords, shared[number].crystal.frac_coords)
+
+
+def test_what_is_made_anew_is_as_warm_as_what_was_made_first(codec, flow, made, monkeypatch):
+    warm: list[float] = []
+    filled = FlowPrior.filled
+
+    def noting(self, plans, seed, temperature=1.0, *rest, **more):
+        warm.append(temperature)
+        return filled(self, plans, seed, temperature, *rest, **more)
+
+    monkeypatch.setattr(FlowPrior, "filled", noting)
+    Returns(codec, flow, 1, 0.5).settled(*made)
+    assert warm == [0.5, 0.5]

@@ -103,3 +103,10 @@ def test_crystals_that_share_a_composition_are_chosen_first(few):
     drawn = Batches([[1, 2, 3]], 30, 12).draw(np.random.default_rng(0))
     assert {1, 2, 3} <= {*drawn}
     assert len(drawn) == len({*drawn}) <= 12
+
+
+@pytest.mark.parametrize(("groups", "crystals", "size"), [([range(10)], 30, 2), ([range(2), range(2, 10)], 10, 12)])
+def test_a_group_is_no_larger_than_the_batch(groups, crystals, size):
+    for seed in range(5):
+        drawn = Batches([list(group) for group in groups], crystals, size).draw(np.random.default_rng(seed))
+        assert 0 < len(drawn) <= size

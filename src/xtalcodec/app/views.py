@@ -11,10 +11,8 @@ import numpy as np
 from xtalcodec.codecs.latents import CrystalCode
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.write import write_many
-from xtalcodec.viz.cell_density import WIDTH, cell_density
+from xtalcodec.viz.cell_density import cell_density
 from xtalcodec.viz.pages.page import crystal_data, elements, packed_density
-
-DENSITY = f"density of the atoms, each a Gaussian of σ = {WIDTH:g} Å with its Z electrons"
 
 
 def view(crystal: Crystal | None, title: str, group: str = "", reason: str = "") -> dict[str, Any]:

@@ -1,17 +1,14 @@
 """Which codecs there are: the files of this folder are the registration."""
 
-import json
 import pkgutil
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from xtalcodec import codecs
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.hub import CONFIG, folder_of
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.config import Note, SettingsError, build
 
@@ -33,11 +30,6 @@ def load_config(values: Mapping[str, Any], note: Note | None = None) -> CodecCon
     """
     classes()  # a kind is known once its class is
     return build(CodecConfig, values, note=note)
-
-
-def pretrained_config(name: str) -> CodecConfig:
-    """Return the settings of a codec that ships with the package."""
-    return load_config(json.loads((Path(folder_of(name) or "") / CONFIG).read_text()))
 
 
 def class_of(config: CodecConfig) -> type[Codec]:

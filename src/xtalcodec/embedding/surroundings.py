@@ -25,6 +25,11 @@ class SurroundingsConfig:
     shells: Count = 16
     """How many radii, evenly spaced."""
 
+    def __post_init__(self) -> None:
+        """Refuse radii that do not grow."""
+        if self.shells > 1 and not self.first < self.last:
+            raise ValueError(f"the radii go from {self.first:g} to {self.last:g}: the first is to be smaller")
+
     @property
     def radii(self) -> Float[np.ndarray, " shells"]:
         """All of them."""

@@ -4,7 +4,6 @@ StructureMatcher with stol 0.5, angle_tol 10°, ltol 0.3; the decoder is told no
 what fails to encode, decode or match counts as unmatched.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -283,9 +282,3 @@ def _scores(measured: Measured) -> dict[str, Any]:
         "occupancy_error": mean(measured.occupancy_error[~np.isnan(measured.occupancy_error)]),
         "code_length": mean(measured.code_length[measured.code_length > 0]),
     }
-
-
-def timed(function: Callable[[], list[Reconstruction]]) -> tuple[list[Reconstruction], float]:
-    """Run a function and measure its time in s."""
-    start = time.perf_counter()
-    return function(), time.perf_counter() - start

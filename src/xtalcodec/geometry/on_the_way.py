@@ -14,6 +14,9 @@ STILL = 0.02
 MOST_MOVES = 100
 """Of the optimiser, at most."""
 
+CROSSING = 0.01
+"""Å: atoms nearer than that, whose straight ways cross, are moved at random by about as much before they make room."""
+
 
 def on_the_way(cells: CommonCell, shares: Sequence[float]) -> list[Crystal]:
     """Return crystals between two on a common cell, atom by atom: no two of a step's atoms come too near.
@@ -42,6 +45,8 @@ def on_the_way(cells: CommonCell, shares: Sequence[float]) -> list[Crystal]:
             continue
         atoms = crystal.to_ase()
         start = atoms.get_positions()
+        if atoms.get_all_distances(mic=True)[np.triu_indices(len(atoms), 1)].min() < CROSSING:
+            atoms.rattle(CROSSING, seed=0)  # the potential has no direction where two atoms are in one place
         atoms.calc = IDPP((1 - share) * ends[0] + share * ends[1], mic=True)
         FIRE(atoms, logfile=None).run(fmax=STILL, steps=MOST_MOVES)
         moved = (atoms.get_positions() - start) @ np.linalg.inv(crystal.lattice)

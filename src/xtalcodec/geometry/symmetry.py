@@ -91,12 +91,12 @@ def operations(crystal: Crystal, symprec: float = 0.01) -> Operations:
     return Operations(np.array(data.operations.rotations, float), hand * np.array(data.operations.translations))
 
 
-def rotations(crystal: Crystal, symprec: float = 0.01) -> Int[np.ndarray, "ops 3 3"]:
+def rotations(crystal: Crystal) -> Int[np.ndarray, "ops 3 3"]:
     """Rotations of the space group, with those that are improper, on columns of fractional coordinates.
 
     The identity alone where no symmetry can be found.
     """
-    return np.unique(operations(crystal, symprec).rotations.astype(np.int64), axis=0)
+    return np.unique(operations(crystal, 0.01).rotations.astype(np.int64), axis=0)
 
 
 def _on_cell(crystal: Crystal, cell: moyopy.Cell) -> Crystal:

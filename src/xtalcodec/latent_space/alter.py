@@ -63,21 +63,25 @@ def replaced(
     """
     from ase.data import chemical_symbols
 
-    numbers, words = crystal.numbers.copy(), [crystal.name or crystal.formula]
+    shares, words = crystal.shares(), [crystal.name or crystal.formula]
+    made = shares.copy()
     may = np.ones(len(crystal), dtype=bool) if sites is None else sites
     done: dict[int, int] = {}
     for change in replacements:
         symbol = chemical_symbols[change.old]
         if change.old in done:
             raise CrystalError(f"{symbol} cannot be replaced by two elements at once")
-        here = may & (crystal.numbers == change.old)
+        here = may & (shares[:, change.old] > 0)
         if not here.any():
-            there = ", ".join(chemical_symbols[z] for z in np.unique(crystal.numbers[may]))
+            there = ", ".join(chemical_symbols[z] for z in np.flatnonzero(shares[may].any(0)) if z)
             where = crystal.name or crystal.formula if sites is None else "the chosen part"
             raise CrystalError(f"{where} has no {symbol} to replace; it has {there}")
-        numbers[here] = done[change.old] = change.new
+        made[here, change.old] -= shares[here, change.old]
+        made[here, change.new] += shares[here, change.old]
+        done[change.old] = change.new
         words.append(f"{symbol}={chemical_symbols[change.new]}")
-    return replace(crystal.without_properties(), numbers=numbers, name="-".join(words))
+    numbers = made[:, 1:].argmax(1) + 1
+    return replace(crystal.without_properties(), numbers=numbers, occupancies=made, name="-".join(words))
 
 
 def with_density(codec: "Codec", crystal: Crystal, scales: Sequence[float]) -> LatentSet:

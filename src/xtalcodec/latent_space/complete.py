@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode
@@ -142,15 +142,16 @@ def complete(
     else:
         asked = Conditions(composition=holding + Counter(wanted), sites=(sites, sites))
     flow = prior.flow.condition(asked)
-    part = replace(code, basis=basis, origin=code.origin - reduced.frac_coords[0])
-    drawn = _drawn(codec, flow, known, part, reduced.lattice, n, seed)
+    part = replace(code, origin=code.origin - reduced.frac_coords[0])
+    drawn = _drawn(codec, flow, reduced, part, n, seed)
+    numbers, back = [*drawn], np.round(np.linalg.inv(basis)).astype(np.int64)
     if as_drawn:
-        ways = [Completed(one.crystal, one.added, one.confidence, (number,)) for number, one in drawn.items()]
+        whole = {number: with_sites(known, _turned(one.sites, back)) for number, one in drawn.items()}
+        ways = [Completed(whole[number], one.added, one.confidence, (number,)) for number, one in drawn.items()]
         return sorted(ways, key=lambda way: -way.confidence)
-    found = agreed(reduced, [_turned(one.sites, basis) for one in drawn.values()], wanted)
+    found = agreed(reduced, [one.sites for one in drawn.values()], wanted)
     judged = [one.sites for one in found if as_wanted(one.sites, wanted)]  # the first ones
     surprise = [*_surprise(codec, prior.flow, reduced, judged, part, seed), *[None] * (len(found) - len(judged))]
-    numbers, back = [*drawn], np.round(np.linalg.inv(basis)).astype(np.int64)
     ways = [
         Completed(
             with_sites(known, _turned(one.sites, back)),
@@ -169,7 +170,6 @@ def _drawn(
     flow: FlowPrior,
     known: Crystal,
     part: CrystalCode,
-    lattice: Float[np.ndarray, "3 3"],
     n: int,
     seed: int,
 ) -> dict[int, Drawn]:
@@ -177,18 +177,18 @@ def _drawn(
 
     Parameters
     ----------
-    codec, flow, known, n, seed
+    codec, flow, n, seed
         As of `complete`.
+    known
+        What is known, Niggli-reduced.
     part
-        Code of what is known.
-    lattice
-        Its reduced cell.
+        Its code.
     """
     ways: dict[int, Drawn] = {}
-    trying = flow.planner.plan_in(lattice, part.patches, n, seed)
+    trying = flow.planner.plan_in(known.lattice, part.patches, n, seed)
     while trying:
         codes = flow.filled(trying, seed, part=part)
-        codes = replace(codes, codes=tuple(replace(c, basis=part.basis, origin=part.origin) for c in codes))
+        codes = replace(codes, codes=tuple(replace(c, origin=part.origin) for c in codes))
         found = codec.decode_crystals(codes, holding=[plan.composition.holding for plan in trying])
         decoded = {plan.number: one for plan, one in zip(trying, found, strict=True) if one is not None}
         ways |= {number: _told_apart(known, one) for number, one in decoded.items()}
@@ -228,6 +228,8 @@ def _wanted(
     wanted = Counter(crystal.numbers[gone].tolist()) if added is None else added
     if _count(wanted) < 1:
         raise CrystalError("nothing is taken out and nothing is to be added")
+    if not isinstance(wanted, int) and min(wanted.values()) < 1:
+        raise CrystalError("of an element that is added there is at least one atom")
     return wanted
 
 

@@ -12,7 +12,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.alignment import cell_between
 from xtalcodec.latent_space.paths import LatentPath, arc
 from xtalcodec.priors.base import Prior
-from xtalcodec.priors.conditions import PriorError
+from xtalcodec.priors.conditions import Conditions, PriorError
 from xtalcodec.priors.flow.carrying import carried
 from xtalcodec.priors.flow.filling import Begun
 from xtalcodec.priors.plan import Composition, Plan
@@ -72,8 +72,9 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
         raise PriorError(
             f"{crystal.name or crystal.formula} has shared or partly empty sites; a flow knows ordered ones"
         )
-    code = _on_an_atom(codec, crystal)
     flow = prior.flow
+    Conditions(holding=crystal.holding, sites=(len(crystal), len(crystal))).check(flow.limits)
+    code = _on_an_atom(codec, crystal)
     name, holding = crystal.name or crystal.formula, Composition.of(crystal)
     plans = [Plan(f"{name}-{k + 1}", holding, code.lattice, code.patches, k) for k in range(n)]
     made = flow.filled(plans, seed, begun=Begun([code] * n, noise, 0))

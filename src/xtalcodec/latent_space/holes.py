@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool
 
-from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.crystal import Crystal, CrystalError, wrapped
 from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.elements import atomic_number, symbol
+from xtalcodec.geometry.niggli import niggli
 
 _RANGE = re.compile(r"(?:([-\d.]+)\s*(<=?)\s*)?([abcxyz])\s*(?:(<=?|>=?)\s*([-\d.]+))?")
 _AXES = {"a": 0, "x": 0, "b": 1, "y": 1, "c": 2, "z": 2}
@@ -42,7 +43,7 @@ def in_region(crystal: Crystal, region: str) -> Bool[np.ndarray, " sites"]:
         No region in the text, or no site in the region.
     """
     inside = np.ones(len(crystal), dtype=bool)
-    frac = crystal.frac_coords % 1
+    frac = wrapped(crystal.frac_coords)
     for part in region.split(","):
         found = _RANGE.fullmatch(part.strip())
         if found is None or (found[2] is None and found[4] is None):
@@ -76,7 +77,8 @@ def around(crystal: Crystal, text: str) -> Bool[np.ndarray, " sites"]:
     if not colon or not reach > 0:
         raise CrystalError(f"{text!r} is no neighbourhood: write element:distance in Å, as in Ti:2.5")
     centres = of_species(crystal, element)
-    far = distances(crystal.frac_coords, crystal.frac_coords[centres], crystal.lattice)
+    reduced, _ = niggli(crystal)
+    far = distances(reduced.frac_coords, reduced.frac_coords[centres], reduced.lattice)
     near = (far.min(1) <= reach) & ~centres
     if not near.any():
         raise CrystalError(f"{_called(crystal)} has nothing up to {reach:g} Å from its {element}")

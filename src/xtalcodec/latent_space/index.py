@@ -115,7 +115,7 @@ class Index:
     def nearest(
         self, vector: Float[np.ndarray, " size"], n: int, of: Of = "crystal", formula: str | None = None
     ) -> list[Found]:
-        """Return the crystals that are most alike, the likest first; of equal ones, those that were added first.
+        """Return the crystals that are most alike, the likest first.
 
         Parameters
         ----------

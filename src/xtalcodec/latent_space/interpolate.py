@@ -12,7 +12,7 @@ from xtalcodec.crystal import Crystal, CrystalError, minimum_image
 from xtalcodec.geometry.alignment import cell_between, orientation
 from xtalcodec.geometry.common_cell import MOST_SITES, common_cell
 from xtalcodec.geometry.niggli import niggli
-from xtalcodec.latent_space.paths import LatentPath, arc, line
+from xtalcodec.latent_space.paths import LatentPath, line
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
@@ -28,7 +28,6 @@ def interpolate(
     steps: int = 5,
     *,
     path: LatentPath = line,
-    spherical: bool = False,
     noise: float = NOISE,
     max_sites: int = MOST_SITES,
     refine: bool = True,
@@ -53,8 +52,6 @@ def interpolate(
         Codes on it, both ends included.
     path
         How latents are mixed, as `line` and `arc` do.
-    spherical
-        Short for `path=arc`.
     noise
         What a decoder that knows of noise is told between the ends, at most its `most_noise`: a mixture is off from the
         latent of any crystal.
@@ -78,7 +75,7 @@ def interpolate(
         raise LatentsError(f"noise is 0 or more standard deviations, not {noise:g}")
     ends = _in_windows if codec.window is not None else _on_a_common_cell
     start, end, identity = ends(codec, a, b, max_sites, refine, progress)
-    codes = mixed(start, end, np.linspace(0, 1, steps).tolist(), arc if spherical else path)
+    codes = mixed(start, end, np.linspace(0, 1, steps).tolist(), path)
     told = min(noise, codec.most_noise)
     names = [f"{_name(a)}-{_name(b)}-{k + 1}" for k in range(steps)]
     codes[1:-1] = [replace(code, noise=told) for code in codes[1:-1]]
@@ -127,21 +124,6 @@ def mixed(a: CrystalCode, b: CrystalCode, shares: Sequence[float], path: LatentP
         )
         for z, share in zip(latents, shares, strict=True)
     ]
-
-
-def between(a: CrystalCode, b: CrystalCode, share: float, *, spherical: bool = False) -> CrystalCode:
-    """Return the code at `share` (0 to 1) of the way from a to b, see `mixed`.
-
-    Parameters
-    ----------
-    a, b
-        Codes on the same grid; the result takes the name and patches of a.
-    share
-        0 gives a, 1 gives b.
-    spherical
-        Latents go along the arc between them, not along the line.
-    """
-    return mixed(a, b, [share], arc if spherical else line)[0]
 
 
 Progress = Callable[[int], None] | None

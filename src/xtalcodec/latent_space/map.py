@@ -10,6 +10,9 @@ from jaxtyping import Float, Int
 Method = Literal["pca", "umap"]
 """How vectors are laid out: by principal components, or by UMAP, which keeps neighbours together."""
 
+FEWEST = 4
+"""Crystals that UMAP can lay out."""
+
 BLOCK = 1024
 """Vectors that are compared with all others at a time."""
 
@@ -40,14 +43,16 @@ def lay_out(vectors: Float[np.ndarray, "n size"], method: Method = "pca", seed: 
     Raises
     ------
     ValueError
-        No vector, or a method that there is not.
+        No vector, a method that there is not, or too few vectors for it.
     ModuleNotFoundError
         UMAP without the library `umap-learn`.
     """
     if not len(vectors):
         raise ValueError("there is no crystal to lay out")
     check_method(method)
-    return _principal(vectors) if method == "pca" or len(vectors) < 4 else _neighbourly(vectors, seed)
+    if method == "umap" and len(vectors) < FEWEST:
+        raise ValueError(f"UMAP lays out {FEWEST} crystals or more, not {len(vectors)}: take pca")
+    return _principal(vectors) if method == "pca" else _neighbourly(vectors, seed)
 
 
 def check_method(method: Method) -> None:

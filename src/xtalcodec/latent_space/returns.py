@@ -26,6 +26,8 @@ class Returns:
     codec: Codec
     flow: FlowPrior
     seed: int
+    temperature: float = 1.0
+    """What the noise is multiplied by."""
     pool: Pool | None = None
     """Workers that settle; None for this process alone."""
 
@@ -84,7 +86,7 @@ class Returns:
 
     def _anew(self, plans: Sequence[Plan], begun: Begun) -> dict[int, DecodedCrystal | None]:
         """Make crystals from codes and noise."""
-        codes = self.flow.filled(plans, self.seed, begun=begun)
+        codes = self.flow.filled(plans, self.seed, self.temperature, begun=begun)
         found = self.codec.decode_crystals(codes, holding=[plan.composition.holding for plan in plans])
         return dict(zip((plan.number for plan in plans), found, strict=True))
 

@@ -50,15 +50,22 @@ class Sampled:
         return bool(self.as_planned) and self.decoded is not None and not room(self.decoded.crystal).reasons
 
 
+class Kept(NamedTuple):
+    """What is kept of a sample: another try may have given it other atoms than it was planned with at first."""
+
+    composition: Composition
+    code: CrystalCode
+
+
 @runtime_checkable
 class KeptCodes(Protocol):
     """Codes of samples that were drawn before, by their numbers."""
 
-    def known(self, numbers: Sequence[int]) -> dict[int, CrystalCode]:
+    def known(self, numbers: Sequence[int]) -> dict[int, Kept]:
         """Return those that are kept."""
         ...
 
-    def keep(self, codes: Mapping[int, CrystalCode]) -> None:
+    def keep(self, samples: Mapping[int, Kept]) -> None:
         """Keep codes."""
         ...
 
@@ -74,7 +81,10 @@ def draw(
     kept: KeptCodes | None = None,
     pool: Pool | None = None,
 ) -> Iterator[Sampled]:
-    """Yield samples as they come; one follows from the seed and its number alone.
+    """Yield samples as they come; one follows from the seed and its number, and from nothing else but rounding.
+
+    Networks that multiply bfloat16 round a little otherwise where more samples are made at a time, and a rough crystal
+    that is settled may then become another one; the same call gives the same samples.
 
     Parameters
     ----------
@@ -108,7 +118,7 @@ def draw(
         return
     number = 0
     done: dict[int, Sampled] = {}
-    run = _Run(codec, prior.flow, seed, temperature, Returns(codec, prior.flow, seed, pool))
+    run = _Run(codec, prior.flow, seed, temperature, Returns(codec, prior.flow, seed, temperature, pool))
     for made in run.drawn(n, together, kept):
         done |= made
         before = number
@@ -172,16 +182,18 @@ class _Run:
             if portions:
                 first, count = portions.pop(0)
                 plans = planner.plan(count, self.seed, self.temperature, first)
-                codes = {} if kept is None else kept.known([plan.number for plan in plans])
-                done = self._decoded([plan for plan in plans if plan.number in codes], codes)
-                trying += [plan for plan in plans if plan.number not in codes]
+                known = {} if kept is None else kept.known([plan.number for plan in plans])
+                held = [replace(p, composition=known[p.number].composition) for p in plans if p.number in known]
+                done = self._decoded(held, {number: one.code for number, one in known.items()})
+                trying += [plan for plan in plans if plan.number not in known]
             tried = self._tried(trying)
             best |= {k: one for k, one in tried.items() if k not in best or one.doubt <= best[k].doubt}
             doubtful = [plan for plan in trying if best[plan.number].doubt > (sampler.surprise or 0.0)]
             again = [plan for plan in doubtful if plan.attempt + 1 < sampler.tries]
-            last = self._ended([best.pop(number) for number in tried.keys() - {plan.number for plan in again}])
+            ended = [best.pop(number) for number in tried.keys() - {plan.number for plan in again}]
+            last = self._ended(ended)
             if kept is not None:
-                kept.keep({number: one.code for number, one in last.items()})
+                kept.keep({t.plan.number: Kept(t.plan.composition, last[t.plan.number].code) for t in ended})
             made = done | last
             yield {number: _tidied(one) for number, one in made.items()} if self.flow.follower.settles else made
 

@@ -81,7 +81,7 @@ def composition_of(text: str) -> dict[int, int]:
 
 def _sites(text: str) -> tuple[int, int]:
     low, dash, high = text.replace("–", "-").partition("-")
-    if not low.strip().isdigit() or (dash and not high.strip().isdigit()):
+    if not low.strip().isdecimal() or (dash and not high.strip().isdecimal()):
         raise PriorError(f"sites {text}: write a number, or a range as 6-20")
     return int(low), int(high if dash else low)
 
@@ -90,7 +90,7 @@ def _space_group(text: str) -> int:
     import moyopy
 
     text = text.replace(" ", "")
-    if text.isdigit():
+    if text.isdecimal() and 1 <= int(text) <= 230:
         return int(text)
     for number in range(1, 231):
         if moyopy.SpaceGroupType(number).hm_short.replace(" ", "") == text:

@@ -98,8 +98,18 @@ class Conditions:
                 f"no cell of {low} to {high} sites holds whole formula units of {unit} atoms; this prior makes cells "
                 f"of 1 to {limits.most_sites} sites"
             )
-        if (least := sum(self.least.values())) > high:
-            raise PriorError(f"{least} atoms do not fit on {high} sites")
+        most = min(high, limits.most_sites)
+        if (least := sum(self.least.values())) > most:
+            raise PriorError(f"{least} atoms do not fit on {most} sites")
+        if unit and not any(self._holds(n) for n in range(low, most + 1) if n % unit == 0):
+            raise PriorError(
+                f"no cell of {low} to {most} sites of this composition holds all {least} atoms that are to be there"
+            )
+
+    def _holds(self, sites: int) -> bool:
+        """Whether a cell of so many sites has all atoms that it is to hold at least, where a composition is asked."""
+        there = {z: count * sites // self.unit for z, count in self.formula_unit.items()}
+        return all(there.get(z, 0) >= count for z, count in self.least.items())
 
     def allowed(self, limits: Limits) -> tuple[int, int]:
         """Least and most sites."""

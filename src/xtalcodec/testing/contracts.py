@@ -3,6 +3,7 @@
 Run over whatever is registered, so that a new one is tested unasked; and over one's own before it is.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,7 @@ from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.source import Source
+from xtalcodec.priors import ABOUT
 from xtalcodec.priors.base import Prior
 from xtalcodec.representations.base import RepresentationConfig
 
@@ -129,6 +131,8 @@ def check_prior(
     assert prior.crystals == len(crystals)
     few, many, other = prior.sample(2, 1), prior.sample(4, 1), prior.sample(2, 2)
     prior.save(folder)
+    about = json.loads((folder / ABOUT).read_text())
+    assert (about["format"], about["codec"]) == (kind.format, prior.codec), "by which `open_prior` finds the class"
     again = kind.load(folder).sample(2, 1)
     for k in range(2):
         np.testing.assert_array_equal(few[k].z, again[k].z)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import Crystal, wrapped
 
 LARGEST = 120
 """Sites of a crystal that is made."""
@@ -59,7 +59,7 @@ def slab(crystal: Crystal, rng: np.random.Generator) -> Crystal:
     height = abs(float(lattice[2] @ normal))
     layers = int(np.clip(round(float(rng.uniform(1, 10)) / height), 1, max(1, LARGEST // len(turned))))
     thick = supercell(turned.translated(rng.random(3)), np.array([1, 1, layers]))
-    frac = thick.frac_coords % 1.0
+    frac = wrapped(thick.frac_coords)
     positions = frac @ thick.lattice
     direction = np.sign(float(thick.lattice[2] @ normal)) * normal
     below = (thick.lattice[2] @ direction) * direction

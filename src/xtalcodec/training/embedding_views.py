@@ -144,7 +144,7 @@ class Batches:
         drawn: list[int] = []
         while self.groups and len(drawn) < self.size // 2:
             group = self.groups[rng.integers(len(self.groups))]
-            drawn += rng.permutation(group)[:TOGETHER].tolist()
+            drawn += rng.permutation(group)[: min(TOGETHER, self.size - len(drawn))].tolist()
         drawn += rng.integers(self.crystals, size=self.size - len(drawn)).tolist()
         return list(dict.fromkeys(drawn))
 

@@ -69,13 +69,16 @@ class OptimiserConfig:
 POLYNOMIAL = (3.4445, -4.7750, 2.0315)
 """Coefficients of X ← aX + b(XXᵀ)X + c(XXᵀ)²X, which brings singular values near 1 (Jordan 2024)."""
 
+STEPS = 5
+"""Of that iteration."""
+
 
 _lerp, _lerp_ = torch._foreach_lerp, torch._foreach_lerp_  # noqa: SLF001
 _mul_, _add_ = torch._foreach_mul_, torch._foreach_add_
 """Of lists of tensors in few launches, as PyTorch's own optimisers do: on a GPU launching is what takes time."""
 
 
-def orthogonal(gradient: Float[Tensor, "*n rows columns"], steps: int = 5) -> Float[Tensor, "*n rows columns"]:
+def orthogonal(gradient: Float[Tensor, "*n rows columns"]) -> Float[Tensor, "*n rows columns"]:
     """Nearest matrices with orthonormal rows or columns, roughly: singular values of about 0.7 to 1.2.
 
     Newton–Schulz iteration in the precision of the gradient. Every step multiplies by a polynomial
@@ -88,11 +91,11 @@ def orthogonal(gradient: Float[Tensor, "*n rows columns"], steps: int = 5) -> Fl
     gram = x @ x.mT
     total: Tensor | None = None
     a, b, c = POLYNOMIAL
-    for step in range(steps):
+    for step in range(STEPS):
         factor = (gram @ gram).mul_(c).add_(gram, alpha=b)
         factor.diagonal(dim1=-2, dim2=-1).add_(a)
         total = factor if total is None else factor @ total
-        if step + 1 < steps:
+        if step + 1 < STEPS:
             gram = factor @ gram @ factor
     x = x if total is None else total @ x
     return x.mT if tall else x

@@ -10,12 +10,12 @@ from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation import Memo
 from xtalcodec.evaluation.generation.kept_codes import MemoCodes
-from xtalcodec.latent_space.sample import draw
+from xtalcodec.latent_space.sample import Kept, draw
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.flow.settings import FlowConfig
-from xtalcodec.priors.plan import SamplerConfig
+from xtalcodec.priors.plan import Composition, SamplerConfig
 from xtalcodec.representations.periodic import PeriodicConfig
 
 SIZES = {"width": 16, "heads": 2, "layers": 1, "cell_width": 16, "cell_layers": 1, "composition_width": 16}
@@ -87,3 +87,17 @@ def test_what_is_damaged_is_told(codec, flow, tmp_path):
             memo.keep(what, {"0": wrong})
             with pytest.raises(LatentsError, match=r"m\.sqlite: a code that was kept is damaged"):
                 drawn(codec, flow, 1, memo)
+
+
+def test_a_sample_is_decoded_with_the_atoms_that_it_was_given_at_last(codec, flow, tmp_path):
+    """Another try may have had other atoms than those that were planned at first."""
+    (first,) = draw(codec, flow, 1, 7)
+    other = Composition((11, 17), (first.composition.counts[0] + 1, 1))
+    with Memo(tmp_path / "m.sqlite") as memo:
+        kept = MemoCodes(memo, flow, 7, 1.0)
+        kept.keep({0: Kept(other, first.code)})
+        assert kept.known([0])[0].composition == other
+        (again,) = draw(codec, flow, 1, 7, kept=kept)
+    assert again.composition == other
+    assert again.decoded is None or set(again.decoded.crystal.holding) <= set(other.elements)
+    np.testing.assert_array_equal(again.code.z, first.code.z)

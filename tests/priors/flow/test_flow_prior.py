@@ -8,12 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from pymatgen.core import Lattice, Structure
 
+from xtalcodec import Codec
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.symmetry import space_group_number
 from xtalcodec.latent_space.sample import draw
 from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.priors import open_prior
 from xtalcodec.priors.conditions import Conditions, PriorError
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.filling import Begun
@@ -55,10 +59,10 @@ def test_a_batch_follows_from_its_seed_and_shows_crystals_and_parts(codec):
 
 
 def test_the_origin_is_on_an_atom_where_it_should_be(codec):
-    on_atom = FlowCrystals(codec, SALTS[:1], CONFIG, 64)._moved(SALTS[0], np.random.default_rng(0))
+    on_atom = FlowCrystals(codec, SALTS[:1], CONFIG, 64)._moved(0, np.random.default_rng(0))
     assert abs((on_atom.frac_coords + 0.5) % 1 - 0.5).max(1).min() < 1e-12
     random = FlowCrystals(codec, SALTS[:1], replace(CONFIG, origin="random"), 64)
-    moved = random._moved(SALTS[0], np.random.default_rng(0))
+    moved = random._moved(0, np.random.default_rng(0))
     assert abs((moved.frac_coords + 0.5) % 1 - 0.5).max(1).min() > 1e-3
 
 
@@ -161,3 +165,22 @@ def test_broken_files_are_told(flow, tmp_path):
         FlowPrior.load(tmp_path / "prior")
     with pytest.raises(PriorError, match="nowhere holds no prior"):
         FlowPrior.load(tmp_path / "nowhere")
+
+
+def test_a_system_that_was_never_seen_is_refused():
+    asked = open_prior("perov-5").flow.condition(Conditions(system="hexagonal"))
+    with pytest.raises(PriorError, match="never saw a hexagonal crystal in training, but cubic, orthorhombic, tetra"):
+        asked.planner.plan(2)
+
+
+def test_quartz_stays_of_its_hand_and_rock_salt_is_mirrored():
+    """Moved quartz of P3₂21 is never of P3₁21, which is its mirror image."""
+    codec = Codec.from_pretrained("mp")
+    sites = [[0.4697, 0, 0], [0.4135, 0.2669, 0.1191]]
+    lattice = Lattice.hexagonal(4.9134, 5.4052)
+    quartz = Crystal.from_pymatgen(Structure.from_spacegroup("P3_221", lattice, ["Si", "O"], sites))
+    source = FlowCrystals(codec, [quartz, SALTS[0]], FlowConfig(most_sites=20), 64)
+    told = source.facts.space_group.tolist()
+    assert told[0] in (152, 154)
+    dice = np.random.default_rng(0)
+    assert {space_group_number(source._moved(0, dice)) for _ in range(12)} == {told[0]}

@@ -14,12 +14,6 @@ from jaxtyping import Float
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.read import quiet
 
-SITE_FEATURES = 61
-"""CrystalNN fingerprint, preset `ops`: weights of coordination numbers 1 to 24 and their order parameters."""
-
-COMPOSITION_FEATURES = 132
-"""Six statistics of 22 properties of the elements."""
-
 
 def structure_fingerprint(crystal: Crystal) -> Float[np.ndarray, "61"] | None:
     """Mean over the sites of the CrystalNN fingerprint; None where CrystalNN fails, which makes a sample not valid."""

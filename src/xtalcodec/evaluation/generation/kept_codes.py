@@ -8,7 +8,9 @@ import numpy as np
 
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, code_of
 from xtalcodec.evaluation.generation.memo import Memo
+from xtalcodec.latent_space.sample import Kept
 from xtalcodec.priors.base import Prior
+from xtalcodec.priors.plan import Composition
 
 
 class MemoCodes:
@@ -27,9 +29,9 @@ class MemoCodes:
             Of the samples.
         """
         self.memo = memo
-        self.what = f"codes 1 of {prior.flow.digest} seed {seed} temperature {temperature!r}"
+        self.what = f"codes 2 of {prior.flow.digest} seed {seed} temperature {temperature!r}"
 
-    def known(self, numbers: Sequence[int]) -> dict[int, CrystalCode]:
+    def known(self, numbers: Sequence[int]) -> dict[int, Kept]:
         """Return those that were drawn before.
 
         Raises
@@ -43,17 +45,19 @@ class MemoCodes:
         except (KeyError, TypeError, ValueError) as error:
             raise LatentsError(f"{self.memo.path}: a code that was kept is damaged: {error}") from error
 
-    def keep(self, codes: Mapping[int, CrystalCode]) -> None:
+    def keep(self, samples: Mapping[int, Kept]) -> None:
         """Keep codes; they are on disk when this returns."""
-        self.memo.keep(self.what, {str(number): _written(code) for number, code in codes.items()})
+        self.memo.keep(self.what, {str(number): _written(*one) for number, one in samples.items()})
 
 
-def _written(code: CrystalCode) -> dict[str, Any]:
+def _written(composition: Composition, code: CrystalCode) -> dict[str, Any]:
     z = base64.b64encode(code.z.astype("<f4").tobytes()).decode()
     way = {"origin": code.origin.tolist(), "basis": code.basis.ravel().tolist(), "given_as": code.given_as}
     about = {"name": code.name, "patches": list(code.patches), "lattice": code.lattice.ravel().tolist()}
-    return {**about, **way, "noise": code.noise, "z": z}
+    holding = {"elements": list(composition.elements), "counts": list(composition.counts)}
+    return {**about, **way, **holding, "noise": code.noise, "z": z}
 
 
-def _read(value: dict[str, Any]) -> CrystalCode:
-    return code_of({**value, "z": np.frombuffer(base64.b64decode(value["z"]), dtype="<f4")})
+def _read(value: dict[str, Any]) -> Kept:
+    code = code_of({**value, "z": np.frombuffer(base64.b64decode(value["z"]), dtype="<f4")})
+    return Kept(Composition(tuple(map(int, value["elements"])), tuple(map(int, value["counts"]))), code)

@@ -70,7 +70,7 @@ def what_relaxes(name: str, steps: int) -> str:
 
 
 def relaxation(crystal: Crystal, name: str, steps: int) -> dict[str, Any]:
-    """Relax, or with 0 steps compute the energy; as JSON, of which `relaxed` and `energy_per_atom` read either.
+    """Relax, or with 0 steps compute the energy; as JSON, which `relaxed` reads.
 
     What goes wrong, with elements that the potential does not know or with crystals that fly apart, is a reason and
     no exception.
@@ -78,7 +78,7 @@ def relaxation(crystal: Crystal, name: str, steps: int) -> dict[str, Any]:
     Parameters
     ----------
     crystal
-        Of at least two sites apart.
+        Ordered, its atoms apart.
     name
         Of the potential.
     steps

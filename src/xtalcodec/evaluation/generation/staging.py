@@ -45,15 +45,13 @@ class Stage:
         return self.hull.potential
 
 
-def stages(hulls: Sequence[Hull], fast_steps: int = FAST_STEPS, final_steps: int = FINAL_STEPS) -> list[Stage]:
+def stages(hulls: Sequence[Hull]) -> list[Stage]:
     """Relax for a short while by all potentials but the last, which decides and takes longer.
 
     Parameters
     ----------
     hulls
         Of each potential, the fastest first.
-    fast_steps, final_steps
-        Of FIRE, at most.
 
     Raises
     ------
@@ -62,7 +60,7 @@ def stages(hulls: Sequence[Hull], fast_steps: int = FAST_STEPS, final_steps: int
     """
     for hull in hulls:
         check_potential(hull.potential)
-    return [Stage(hull, fast_steps) for hull in hulls[:-1]] + [Stage(hulls[-1], final_steps)]
+    return [Stage(hull, FAST_STEPS) for hull in hulls[:-1]] + [Stage(hulls[-1], FINAL_STEPS)]
 
 
 def weigh(

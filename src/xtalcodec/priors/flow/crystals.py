@@ -20,6 +20,11 @@ from xtalcodec.representations.grid_groups import GridGroups
 CELLS = 256
 """Cells and compositions of a step, of any grid."""
 
+ENANTIOMORPHIC = frozenset(
+    (76, 78, 91, 92, 95, 96, 144, 145, 151, 152, 153, 154, 169, 170, 171, 172, 178, 179, 180, 181, 212, 213)
+)
+"""Space groups whose mirror image is another one: the eleven pairs (International Tables A)."""
+
 
 class FlowCrystals:
     """Placed crystals with what is known of them; a step's batch follows from its seed alone."""
@@ -73,7 +78,7 @@ class FlowCrystals:
         """Draw crystals of a step, turn and move them at random, and encode them and parts of them."""
         rng = np.random.default_rng(list(seed))
         chosen, patches = self.grids.draw(rng)
-        moved = [self._moved(self.crystals[k], rng) for k in chosen]
+        moved = [self._moved(k, rng) for k in chosen]
         device = self.codec.device
         whole = self.codec.representation.collate(moved, device)
         latent = self.codec.encode_batch(whole, patches).mean
@@ -94,9 +99,10 @@ class FlowCrystals:
         device = self.codec.device
         return CellBatch(self.cells[chosen].to(device), self.facts[chosen].to(device))
 
-    def _moved(self, crystal: Crystal, rng: np.random.Generator) -> Crystal:
-        """The crystal, or its mirror image, on another origin."""
-        if rng.random() < 0.5:
+    def _moved(self, k: int, rng: np.random.Generator) -> Crystal:
+        """A crystal, or its mirror image where that has the same space group, on another origin."""
+        crystal = self.crystals[k]
+        if rng.random() < 0.5 and self.facts.space_group[k].item() not in ENANTIOMORPHIC:
             crystal = replace(crystal, frac_coords=-crystal.frac_coords)
         if self.config.origin == "random":
             return crystal.translated(rng.random(3))

@@ -89,9 +89,7 @@ class Planner:
         return self._shaped(plans, rngs, seed, temperature)
 
     @torch.no_grad()
-    def plan_in(
-        self, lattice: Float[np.ndarray, "3 3"], patches: Patches, n: int, seed: int = 0, first: int = 0
-    ) -> list[Plan]:
+    def plan_in(self, lattice: Float[np.ndarray, "3 3"], patches: Patches, n: int, seed: int = 0) -> list[Plan]:
         """Draw compositions for a cell that is there already.
 
         Parameters
@@ -100,12 +98,11 @@ class Planner:
             Cell vectors, rows in Å.
         patches
             Of its grid.
-        n, seed, first
+        n, seed
             As of `plan`.
         """
-        numbers = range(first, first + n)
-        made = self._composed([np.random.default_rng([seed, k]) for k in numbers])
-        return [Plan(f"sample-{k + 1}", one, lattice, patches, k) for k, one in zip(numbers, made, strict=True)]
+        made = self._composed([np.random.default_rng([seed, k]) for k in range(n)])
+        return [Plan(f"sample-{k + 1}", one, lattice, patches, k) for k, one in enumerate(made)]
 
     def _composed(self, rngs: Sequence[np.random.Generator]) -> list[Composition]:
         """Draw compositions that are as asked."""
@@ -147,6 +144,9 @@ class Planner:
         if asked.space_group:
             return [asked.space_group] * len(plans)
         groups = [number for number in frequent if asked.system in ("", crystal_system(number))]
+        if not groups and frequent:
+            there = ", ".join(sorted({crystal_system(number) for number in frequent}))
+            raise PriorError(f"the prior never saw a {asked.system} crystal in training, but {there} ones")
         if not groups:
             return [0] * len(plans)
         often = torch.tensor([float(frequent[number]) for number in groups]).log()
