@@ -50,7 +50,9 @@ def complete(
 
     With --relax known sites move too, and the crystal of least energy comes first, where all hold the same atoms.
 
-    Example: xtalcodec complete LiFePO4.cif --remove-species Li -n 20 --out completed
+    The whole cell holds as many sites as the prior makes, at most: 20 of mp.
+
+    Example: xtalcodec complete LiCoO2.cif --remove-species Li -n 20 --out completed
     """
     from dataclasses import replace
 
