@@ -12,7 +12,7 @@ from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.distances import distances
-from xtalcodec.geometry.room import Room
+from xtalcodec.geometry.room import Room, room
 from xtalcodec.latent_space.agreed import Agreed, Sites
 from xtalcodec.latent_space.complete import _surprise, _told_apart, complete
 from xtalcodec.networks.patch import PatchConfig
@@ -53,7 +53,9 @@ def test_known_sites_stay_where_they_are_in_the_cell_that_was_given(codec, flow,
     assert 0 < len(ways) <= 4
     order = [-way.confidence if as_drawn else way.doubt for way in ways]
     assert order == sorted(order)
-    assert all((way.surprise is None) == as_drawn or way.added != 3 for way in ways)
+    for way in ways:
+        judged = not as_drawn and way.added == 3 and not room(way.crystal).reasons
+        assert (way.surprise is not None) == judged
     for way in ways:
         np.testing.assert_allclose(way.crystal.lattice, given.lattice)
         np.testing.assert_allclose(way.crystal.frac_coords[:2], given.frac_coords[~gone])
@@ -136,17 +138,23 @@ def test_what_surprises_the_flow_comes_later_and_other_atoms_last(codec, flow, m
         return complete(codec, flow, TITANATES[0], np.zeros(5, dtype=bool), 12, added={8: 1}, seed=1)
 
     def found(*_):
-        """Four ways, the last with two atoms in place of one."""
-        ways = [Sites(np.full((1 + (k == 3), 3), 0.1 * k), np.full(1 + (k == 3), 8)) for k in range(4)]
-        return [Agreed(sites, 0.9 - 0.1 * k, ()) for k, sites in enumerate(ways)]
+        """Four ways, the last with two atoms in place of one, and one before them that lies on a known atom."""
+        free, taken = np.array([[0.3, 0.3, 0.3]]), TITANATES[0].frac_coords[:1] + 0.01
+        ways = [Sites(free, np.array([8]))] * 3 + [Sites(np.array([free[0], [0.9, 0.7, 0.7]]), np.array([8, 8]))]
+        return [Agreed(Sites(taken, np.array([8])), 0.95, ())] + [
+            Agreed(s, 0.9 - 0.1 * k, ()) for k, s in enumerate(ways)
+        ]
 
     monkeypatch.setattr("xtalcodec.latent_space.complete.agreed", found)
     monkeypatch.setattr(FlowPrior, "surprise", lambda *_: [0.9, 0.3, 0.32])
     ways = complete_all()
-    assert [way.surprise for way in ways] == [0.3, 0.32, 0.9, None]
-    assert [way.added for way in ways] == [1, 1, 1, 2]
+    assert [way.surprise for way in ways] == [0.3, 0.32, 0.9, None, None]
+    assert [way.added for way in ways] == [1, 1, 1, 1, 2]
+    assert [bool(room(way.crystal).reasons) for way in ways[:4]] == [False] * 3 + [True]
     monkeypatch.setattr(FlowPrior, "surprise", lambda *_: [0.31] * 3)
-    assert [round(way.confidence, 1) for way in complete_all()] == [0.9, 0.8, 0.7, 0.6], "of equals the surest first"
+    assert [round(way.confidence, 2) for way in complete_all()] == [0.9, 0.8, 0.7, 0.95, 0.6], (
+        "of equals the surest first"
+    )
 
 
 def test_atoms_can_be_added(codec, flow):

@@ -40,7 +40,7 @@ class Completed:
     """Numbers of the draws that came to this, from 0; none where it is put together from several."""
     surprise: float | None = None
     """How much it surprises the flow, see `flow.surprise`; None where that was not asked: of ways as they were drawn,
-    and of those that do not add the atoms that were to be added."""
+    and of those that do not add the atoms that were to be added, or have no room for them."""
 
     @property
     def doubt(self) -> float:
@@ -150,17 +150,18 @@ def complete(
         ways = [Completed(whole[number], one.added, one.confidence, (number,)) for number, one in drawn.items()]
         return sorted(ways, key=lambda way: -way.confidence)
     found = agreed(reduced, [one.sites for one in drawn.values()], wanted)
-    judged = [one.sites for one in found if as_wanted(one.sites, wanted)]  # the first ones
-    surprise = [*_surprise(codec, prior.flow, reduced, judged, part, seed), *[None] * (len(found) - len(judged))]
+    right = [k for k, one in enumerate(found) if as_wanted(one.sites, wanted) and _has_room(reduced, one.sites)]
+    judged = _surprise(codec, prior.flow, reduced, [found[k].sites for k in right], part, seed)
+    surprise = dict(zip(right, judged, strict=True))
     ways = [
         Completed(
             with_sites(known, _turned(one.sites, back)),
             len(one.sites.numbers),
             one.confidence,
-            tuple(numbers[k] for k in one.draws),
-            odd,
+            tuple(numbers[draw] for draw in one.draws),
+            surprise.get(k),
         )
-        for one, odd in zip(found, surprise, strict=True)
+        for k, one in enumerate(found)
     ]
     return sorted(ways, key=lambda way: way.doubt)[:n]
 
@@ -195,6 +196,11 @@ def _drawn(
         failed = [plan for plan in trying if plan.number not in ways or not ways[plan.number].came_out]
         trying = [replace(plan, attempt=plan.attempt + 1) for plan in failed if plan.attempt + 1 < flow.sampler.tries]
     return ways
+
+
+def _has_room(known: Crystal, added: Sites) -> bool:
+    """Whether added atoms are apart from what is known and from each other."""
+    return not room(with_sites(known, added)).reasons
 
 
 def _surprise(
