@@ -59,6 +59,11 @@ def with_sites(known: Crystal, sites: Sites) -> Crystal:
     return replace(known, frac_coords=places, numbers=numbers)
 
 
+def has_room(known: Crystal, added: Sites) -> bool:
+    """Tell whether added atoms are apart from what is known and from each other, and all have room."""
+    return not room(with_sites(known, added)).reasons
+
+
 def as_wanted(sites: Sites, wanted: Holding | int) -> bool:
     """Tell whether sites are the atoms of each element, by atomic number, or as many of any, that are to be added."""
     return len(sites.numbers) == wanted if isinstance(wanted, int) else sites.holding == Counter(wanted)
@@ -130,7 +135,7 @@ class _Ground:
         lattice = self.known.lattice
         moved, share = onto_symmetry(*sites, self.operations, lattice, WITHIN)
         tidied = Sites(moved, sites.numbers)
-        if not room(with_sites(self.known, tidied)).reasons:
+        if has_room(self.known, tidied):
             return tidied, share
         return sites, onto_symmetry(*sites, self.operations, lattice, SYMPREC)[1]
 
@@ -159,7 +164,7 @@ class _Ground:
         every = (orbits_near(z, self.drawn(z), self.operations, lattice, n, SAME) for z, n in form.items())
         orbits = [one for some in every for one in some if self._has_room(one)]
         made = (Sites(*sites_of(some)) for some in assembled(form, orbits, lattice)[:PROPOSED])
-        return [sites for sites in made if not room(with_sites(self.known, sites)).reasons]
+        return [sites for sites in made if has_room(self.known, sites)]
 
     def _has_room(self, orbit: Orbit) -> bool:
         """Whether the atoms of an orbit are apart from what is known: its first one, which all others are like."""

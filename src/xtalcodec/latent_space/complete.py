@@ -15,7 +15,7 @@ from xtalcodec.crystal import Crystal, CrystalError, wrapped
 from xtalcodec.geometry.distances import UNLIKE, pairs_alike
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.room import room
-from xtalcodec.latent_space.agreed import Sites, agreed, as_wanted, with_sites
+from xtalcodec.latent_space.agreed import Sites, agreed, as_wanted, has_room, with_sites
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import Conditions, PriorError
 from xtalcodec.priors.flow.prior import FlowPrior
@@ -150,7 +150,7 @@ def complete(
         ways = [Completed(whole[number], one.added, one.confidence, (number,)) for number, one in drawn.items()]
         return sorted(ways, key=lambda way: -way.confidence)
     found = agreed(reduced, [one.sites for one in drawn.values()], wanted)
-    right = [k for k, one in enumerate(found) if as_wanted(one.sites, wanted) and _has_room(reduced, one.sites)]
+    right = [k for k, one in enumerate(found) if as_wanted(one.sites, wanted) and has_room(reduced, one.sites)]
     judged = _surprise(codec, prior.flow, reduced, [found[k].sites for k in right], part, seed)
     surprise = dict(zip(right, judged, strict=True))
     ways = [
@@ -196,11 +196,6 @@ def _drawn(
         failed = [plan for plan in trying if plan.number not in ways or not ways[plan.number].came_out]
         trying = [replace(plan, attempt=plan.attempt + 1) for plan in failed if plan.attempt + 1 < flow.sampler.tries]
     return ways
-
-
-def _has_room(known: Crystal, added: Sites) -> bool:
-    """Whether added atoms are apart from what is known and from each other."""
-    return not room(with_sites(known, added)).reasons
 
 
 def _surprise(
