@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.crystal import VACANCY, Crystal, CrystalError, minimum_image, nearest
-from xtalcodec.geometry.niggli import niggli
 from xtalcodec.testing import crystals, shifts
 
 
@@ -169,14 +168,3 @@ def test_a_dummy_species_is_refused():
     structure = Structure(Lattice.cubic(3), ["X"], [[0, 0, 0]])
     with pytest.raises(CrystalError, match=r"site 0 holds X.*, which is no element"):
         Crystal.from_pymatgen(structure)
-
-
-@settings(deadline=None, max_examples=50)
-@given(crystals(max_sites=8))
-def test_the_shortest_distance_is_pymatgens(crystal):
-    reduced, _ = niggli(crystal)
-    expected = min(reduced.to_pymatgen().get_neighbor_list(r=12.0)[3], default=np.inf)
-    faces = 1 / np.linalg.norm(np.linalg.inv(reduced.lattice), axis=0)  # Å between opposite ones
-    if expected < faces.min() / 2:
-        assert reduced.shortest() == pytest.approx(expected, abs=1e-6)
-    assert reduced.shortest() > expected - 1e-6

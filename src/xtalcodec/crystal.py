@@ -53,8 +53,6 @@ def nearest(
     places: Float[np.ndarray, "n 3"],
     among: Float[np.ndarray, "m 3"],
     lattice: Float[np.ndarray, "3 3"],
-    *,
-    others: bool = False,
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Distance in Å from each place to the nearest of some others, images included, and which that is.
 
@@ -64,8 +62,6 @@ def nearest(
         Fractional coordinates.
     lattice
         Of a reduced cell, rows in Å.
-    others
-        Whether `among` are the places themselves, each of which is to be compared with the others.
     """
     distance, index = np.full(len(places), np.inf), np.zeros(len(places), dtype=np.int64)
     if not len(among):
@@ -75,8 +71,6 @@ def nearest(
         apart = minimum_image(places[start : start + part, None] - among) @ lattice
         square = np.einsum("nmx,nmx->nm", apart, apart)
         rows = np.arange(len(square))
-        if others:
-            square[rows, start + rows] = np.inf
         index[start : start + part] = square.argmin(1)
         distance[start : start + part] = np.sqrt(square[rows, square.argmin(1)])
     return distance, index
@@ -238,16 +232,6 @@ class Crystal:
         """Elements of each site and their occupancies, by Z."""
         table = self.shares()
         return [[(int(z) + 1, float(row[z + 1])) for z in np.flatnonzero(row[1:])] for row in table]
-
-    def shortest(self) -> float:
-        """Shortest distance between two atoms in Å, images included.
-
-        Of a Niggli-reduced cell it is exact where it is below half of the distance between opposite faces, and
-        never less than the true one.
-        """
-        own_image = float(np.linalg.norm(self.lattice, axis=1).min())
-        distance, _ = nearest(self.frac_coords, self.frac_coords, self.lattice, others=True)
-        return min(own_image, float(distance.min(initial=np.inf)))
 
     def without_properties(self) -> "Crystal":
         """Return the crystal without what holds only for this cell, these species and this orientation."""

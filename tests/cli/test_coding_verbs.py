@@ -1,5 +1,8 @@
 """`encode` and `decode` as a user types them."""
 
+import re
+
+import pytest
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.io.read import read_all
@@ -22,6 +25,24 @@ def test_encode_then_decode_gives_the_crystals_back(run, cifs, tmp_path):
         assert not unusable
         assert sorted(c.formula for c in crystals) == ["Al", "Cu"]
         assert all(p.suffix == suffix for p in (tmp_path / fmt).iterdir())
+        assert re.search(r"confidence: median 0\.8\d\d, the least 0\.\d{3} of (al|cu)\n", result.output)
+
+
+def test_files_of_an_earlier_run_are_told(run, cifs, tmp_path):
+    for name in ("al", "cu"):
+        assert run("encode", cifs / f"{name}.cif", "--out", tmp_path / f"{name}.parquet", "--no-refine").exit_code == 0
+    words = ["--out", tmp_path / "out"]
+    assert "did not write" not in run("decode", tmp_path / "al.parquet", *words).output
+    result = run("decode", tmp_path / "cu.parquet", *words)
+    assert "also holds 1 .cif files that this run did not write" in result.output
+
+
+@pytest.mark.parametrize("verb", [["encode"], ["data", "convert"]])
+def test_a_name_that_looks_like_another_file_is_no_folder(run, cifs, tmp_path, verb):
+    result = run(*verb, cifs, "--out", tmp_path / "z.csv")
+    assert result.exit_code == 2
+    assert "what is written is a .parquet file or a folder, not a .csv file" in result.output
+    assert not (tmp_path / "z.csv").exists()
 
 
 def test_decoding_with_another_codec_is_an_error(run, cifs, tmp_path):

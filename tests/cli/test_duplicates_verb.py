@@ -32,6 +32,7 @@ def test_duplicates_are_listed_and_left_out(run, salts, tmp_path):
     assert [c.name for c in load(tmp_path / "clean.parquet")[0]] == ["blende", "rock"]
     against = run("duplicates", salts / "twice.cif", salts / "rock.cif")
     assert "1 of 1 crystals are duplicates; 0 stay" in against.output
+    assert f"twice  is the same as  {salts / 'rock.cif'}:rock" in against.output
 
 
 def test_what_cannot_be_is_said_in_a_sentence(run, salts, tmp_path):

@@ -92,6 +92,9 @@ def test_a_strange_element_and_rows_without_a_number_are_told(run, head, cifs, t
     result = run("predict", cifs, "--property", head)
     assert result.exit_code == 3
     assert "never saw Ac in training" in result.output
+    Structure(Lattice.cubic(6), ["O", "O"], [[0, 0, 0], [0.07, 0, 0]]).to(str(cifs / "near.cif"))
+    assert "two of its atoms are 0.42 Å apart" in run("predict", cifs, "--property", head).output
+    (cifs / "near.cif").unlink()
     (cifs / "t.csv").write_text("id,volume\ncu,11.8\nal,soft\n")
     few = run("train-head", cifs, "--property", "volume", "--out", tmp_path / "few", *QUICK)
     assert few.exit_code == 2

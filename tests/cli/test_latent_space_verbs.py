@@ -312,7 +312,10 @@ def test_what_is_relaxed_is_written_as_it_ended(run, cifs, tmp_path):
     assert result.exit_code == 0, result.output
     plain, relaxed = (read_all([tmp_path / name / "sample-1.cif"])[0][0] for name in ("plain", "relaxed"))
     assert relaxed.volume == pytest.approx(plain.volume * SHRINKS**3, rel=1e-3)
-    (row, _) = pq.read_table(tmp_path / "relaxed" / "samples.parquet").to_pylist()
+    (before, _) = pq.read_table(tmp_path / "plain" / "samples.parquet").to_pylist()
+    (row, again) = pq.read_table(tmp_path / "relaxed" / "samples.parquet").to_pylist()
+    assert row["volume_per_atom"] == pytest.approx(before["volume_per_atom"] * SHRINKS**3)
+    assert again["same_as"] == row["name"]
     assert (row["energy_before"], row["energy_per_atom"], row["relaxed"], row["symmetrised"]) == (-1, -1.1, True, True)
     assert row["displacement"] == pytest.approx(0, abs=1e-9)
     words = ["alter", cifs / "SrTiO3.cif", *OXIDE, "--no-refine", "--relax", "--json", tmp_path / "a.json"]

@@ -31,7 +31,7 @@ def test_files_and_table_are_there_when_a_run_is_stopped(tmp_path, capsys, error
     with pytest.raises(type(error)):
         list(folder.taking(stopped_by(error, 3)))
     assert "stopped at 3 of 9 samples" in capsys.readouterr().err
-    assert folder.written == 3
+    assert len(folder.written) == 3
     assert pq.read_table(folder.table).column("name").to_pylist() == ["sample-1", "sample-2", "sample-3"]
     assert len(datasets.load([str(tmp_path)])[0]) == 3
 

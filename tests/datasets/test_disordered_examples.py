@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 from xtalcodec.datasets import load
 from xtalcodec.datasets.source import SourceError
 from xtalcodec.datasets.sources.disordered_examples import EXAMPLES
-from xtalcodec.geometry.niggli import niggli
+from xtalcodec.geometry.neighbours import shortest
 from xtalcodec.geometry.symmetry import space_group
 from xtalcodec.io.read import read
 
@@ -118,8 +118,8 @@ def test_bonds_are_those_of_the_structures(examples):
     copper = next(k for k, z in enumerate(examples["La1.85Sr0.15CuO4"].numbers) if z == 29)
     distances = sorted(site.nn_distance for site in structure.get_neighbors(structure[copper], 2.6))
     assert distances == pytest.approx([1.89] * 4 + [2.41] * 2, abs=0.01)
-    assert examples["Na0.74CoO2"].shortest() == pytest.approx(2.84 / 3**0.5, abs=1e-3)
-    assert min(niggli(crystal)[0].shortest() for crystal in examples.values()) > 1.6
+    assert shortest(examples["Na0.74CoO2"]) == pytest.approx(2.84 / 3**0.5, abs=1e-3)
+    assert min(shortest(crystal) for crystal in examples.values()) > 1.6
 
 
 def test_a_query_is_refused_and_large_cells_are_told():

@@ -3,12 +3,13 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.compositions import composition, of_one_composition
-from xtalcodec.geometry.neighbours import neighbours
+from xtalcodec.geometry.neighbours import neighbours, shortest
 from xtalcodec.testing import crystals
 from xtalcodec.training.derived import supercell
 
@@ -30,6 +31,21 @@ def test_neighbours_are_those_of_a_double_loop(crystal, radius):
     kept = found.distance[found.distance <= radius - 1e-6]
     np.testing.assert_allclose(np.sort(kept), np.sort(true), atol=1e-7)
     np.testing.assert_allclose(np.linalg.norm(found.apart, axis=1), found.distance, atol=1e-6)
+
+
+@given(crystals(max_sites=8))
+def test_the_shortest_distance_is_pymatgens(crystal):
+    expected = min(crystal.to_pymatgen().get_neighbor_list(r=12.0)[3], default=None)
+    assert shortest(crystal) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_shortest_distance_in_primitive_cells_and_of_close_packed_atoms():
+    """Where the atoms of the cell are further apart than one of them and an image, in a rhombohedral cell."""
+    corners = 0.5 * (np.ones((3, 3)) - np.eye(3))
+    salt = made(5.64 * corners, [[0, 0, 0], [0.5, 0.5, 0.5]], [11, 17])
+    copper = made(3.61 * corners, [[0, 0, 0]], [29])
+    assert shortest(salt) == pytest.approx(5.64 / 2)
+    assert shortest(copper) == pytest.approx(3.61 / 2**0.5)
 
 
 def test_a_composition_is_the_same_in_any_cell():

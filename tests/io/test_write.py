@@ -239,6 +239,29 @@ def test_an_unknown_format_gets_the_choices(tmp_path):
         write(crystal, tmp_path / "x", "pdb")
 
 
+def test_a_poscar_has_one_block_for_each_element(tmp_path):
+    places = np.random.default_rng(0).random((6, 3))
+    crystal = Crystal(np.eye(3) * 9, places, np.array([8, 22, 8, 3, 22, 8]))
+    write(crystal, tmp_path / "x.vasp", "poscar")
+    lines = (tmp_path / "x.vasp").read_text().splitlines()
+    assert (lines[5].split(), lines[6].split()) == (["O", "Ti", "Li"], ["3", "2", "1"])
+    got = reread(tmp_path / "x.vasp")
+    np.testing.assert_allclose(got.frac_coords, places[[0, 2, 5, 1, 4, 3]], atol=1e-12)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(0.01, 1), min_size=2, max_size=6))
+def test_pymatgen_reads_shared_sites_whose_occupancies_sum_to_one(tmp_path_factory, parts):
+    """It refuses a sum of 1 + 2⁻⁵²."""
+    shares = [(3 + k, part / sum(parts)) for k, part in enumerate(parts)]
+    crystal = Crystal.of_shares(4 * np.eye(3), np.zeros((1, 3)), [shares])
+    path = tmp_path_factory.mktemp("shared") / "x.cif"
+    write(crystal, path, "cif")
+    (site,) = Structure.from_file(path)
+    assert {s.Z: x for s, x in site.species.items()} == pytest.approx(dict(shares), abs=1e-9)
+    np.testing.assert_allclose(reread(path).occupancies, crystal.occupancies, atol=1e-9)
+
+
 def test_json_is_pymatgens(tmp_path):
     crystal = Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([14]))
     write(crystal, tmp_path / "x.json", "json")

@@ -51,11 +51,12 @@ def test_known_sites_stay_where_they_are_in_the_cell_that_was_given(codec, flow,
     gone = given.numbers == 8
     ways = complete(codec, flow, given, gone, 4, seed=1, as_drawn=as_drawn)
     assert 0 < len(ways) <= 4
-    order = [-way.confidence if as_drawn else way.doubt for way in ways]
+    order = [(bool(way.reason), -way.confidence if as_drawn else way.doubt) for way in ways]
     assert order == sorted(order)
     for way in ways:
-        judged = not as_drawn and way.added == 3 and not room(way.crystal).reasons
-        assert (way.surprise is not None) == judged
+        right = way.added == 3 and not room(way.crystal).reasons
+        assert (way.surprise is not None) == (right and not as_drawn)
+        assert (way.reason == "") == right
     for way in ways:
         np.testing.assert_allclose(way.crystal.lattice, given.lattice)
         np.testing.assert_allclose(way.crystal.frac_coords[:2], given.frac_coords[~gone])
@@ -77,6 +78,16 @@ def test_what_is_decoded_is_told_from_what_is_known():
     assert way.added == 2
     np.testing.assert_allclose(way.crystal.frac_coords, np.concatenate([SITES[:3], moved[[3, 4]]]))
     assert way.crystal.numbers.tolist() == [38, 22, 8, 8, 8]
+
+
+def test_a_new_atom_on_a_known_ones_place_is_exchanged_with_it():
+    """Fluorine was decoded on the place of a known oxygen, and that oxygen in the hole: the hole takes the fluorine."""
+    known = replace(TITANATES[0], frac_coords=SITES[:4], numbers=np.array([38, 22, 8, 8]))
+    crystal = replace(TITANATES[0], frac_coords=SITES + 0.01, numbers=np.array([38, 22, 8, 9, 8]))
+    way = _told_apart(known, DecodedCrystal(crystal, np.ones(5), 0.9))
+    assert (way.found, way.added) == (0.75, 1)
+    np.testing.assert_allclose(way.crystal.frac_coords, np.concatenate([SITES[:4], SITES[4:] + 0.01]))
+    assert way.crystal.numbers.tolist() == [38, 22, 8, 8, 9]
 
 
 def test_what_has_no_room_is_drawn_again_and_the_rest_is_left(monkeypatch):
@@ -150,7 +161,9 @@ def test_what_surprises_the_flow_comes_later_and_other_atoms_last(codec, flow, m
     ways = complete_all()
     assert [way.surprise for way in ways] == [0.3, 0.32, 0.9, None, None]
     assert [way.added for way in ways] == [1, 1, 1, 1, 2]
-    assert [bool(room(way.crystal).reasons) for way in ways[:4]] == [False] * 3 + [True]
+    assert [way.reason for way in ways[:3]] == [""] * 3
+    assert "apart" in ways[3].reason
+    assert ways[4].reason == "it adds O2 in place of O1"
     monkeypatch.setattr(FlowPrior, "surprise", lambda *_: [0.31] * 3)
     assert [round(way.confidence, 2) for way in complete_all()] == [0.9, 0.8, 0.7, 0.95, 0.6], (
         "of equals the surest first"

@@ -41,7 +41,7 @@ def test_what_is_no_strain_is_told(text):
         strain_of(text)
 
 
-@pytest.mark.parametrize("text", ["-1", "0,0,0,0,0,2"])
-def test_a_cell_is_not_pressed_flat(text):
-    with pytest.raises(CrystalError, match="leaves no cell"):
+@pytest.mark.parametrize(("text", "percent"), [("-1", 100), ("0,0,0,0,0,2", 100), ("2", 200), ("0,0.51,0,0,0,0", 51)])
+def test_no_crystal_is_strained_by_more_than_half(text, percent):
+    with pytest.raises(CrystalError, match=rf"is one of {percent} %, more than 50 %; 0\.02 is 2 %"):
         strained(CUBE, strain_of(text))

@@ -120,7 +120,7 @@ class Complete:
         items = []
         for k, way in enumerate(ways, start=1):
             row = checked(f"{called}-{k}", way.crystal, way.confidence)
-            picture = views.view(way.crystal, f"way {k}", row.space_group, row.reason)
+            picture = views.view(way.crystal, f"way {k}", row.space_group, way.reason)
             kept = len(way.crystal) - way.added
             picture |= {"marked": [*range(kept, kept + way.added)], "ringed": "new"}
             table = views.table_of([way.crystal])

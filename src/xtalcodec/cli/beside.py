@@ -1,7 +1,7 @@
 """What samples are compared with, and ranked by."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Optional
@@ -102,12 +102,14 @@ class Beside:
         advance
             Called with the number of samples done since the last call.
         """
+        from xtalcodec.evaluation.generation.decoded import Kinds
         from xtalcodec.evaluation.generation.weighing import weighed
         from xtalcodec.parallel import QUEUED
 
-        samples = iter(drawn)
+        samples, kinds = iter(drawn), Kinds()
         while part := list(islice(samples, QUEUED * pool.size())):
-            yield from weighed(part, self.potential, self.hull, memo, pool, unseen, keep=True, symprec=symprec)
+            ended = weighed(part, self.potential, self.hull, memo, pool, unseen, keep=True, symprec=symprec)
+            yield from (replace(one, about=kinds.compared(one.about)) for one in ended)
             advance(len(part))
 
     def looked_at(self, samples: "list[Proposal]", memo: "Memo", pool: "Pool") -> "list[Proposal]":

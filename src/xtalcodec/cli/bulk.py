@@ -41,8 +41,20 @@ Chunk = Annotated[
 ]
 
 
+FILES = (".csv", ".json", ".cif", ".vasp", ".extxyz", ".xyz", ".npy", ".npz", ".pt", ".h5", ".db", ".zip", ".txt")
+"""Suffixes that people mean a file by, which would be a folder."""
+
+
 def is_file(out: Path) -> bool:
-    """Tell whether the result is one file, by its name; else it is a folder of shards."""
+    """Tell whether the result is one file, by its name; else it is a folder.
+
+    Raises
+    ------
+    ValueError
+        A name that looks like another file.
+    """
+    if out.suffix.lower() in FILES and not out.is_dir():
+        raise ValueError(f"--out {out}: what is written is a .parquet file or a folder, not a {out.suffix} file")
     return out.suffix == ".parquet"
 
 

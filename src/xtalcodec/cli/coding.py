@@ -126,10 +126,20 @@ def decode(
                 if self_check and count:
                     middle = median(shards.columns(["cycle_consistency"])["cycle_consistency"].to_pylist())
                     typer.echo(f"self-check: decoded crystals' latents lie {middle:.3g} away (median RMS)")
+                _tell_confidence(shards)
                 typer.echo(f"{count} crystals are in {out}")
                 write_json(json, Listed(_rows(shards)))
                 lost = tell(shards.unusable()) + refused
     finish([], lost=bool(lost))
+
+
+def _tell_confidence(shards: "Shards") -> None:
+    """Say how sure the decoder is, and of which crystal the least."""
+    found = shards.columns(["material_id", "confidence"]).to_pylist() if shards.totals["rows"] else []
+    if found:
+        least = min(found, key=lambda row: row["confidence"])
+        middle = median(row["confidence"] for row in found)
+        typer.echo(f"confidence: median {middle:.3f}, the least {least['confidence']:.3f} of {least['material_id']}")
 
 
 def _rows(shards: "Shards") -> Iterator[dict[str, Any]]:

@@ -58,7 +58,6 @@ def complete(
 
     from xtalcodec.cli.report import write_json
     from xtalcodec.evaluation.reconstruction import SYMPREC
-    from xtalcodec.geometry.room import room
     from xtalcodec.geometry.symmetry import space_group
     from xtalcodec.latent_space import holes
     from xtalcodec.latent_space.complete import complete as draw
@@ -88,7 +87,7 @@ def complete(
                 "drawn": len(way.draws),
                 "confidence": way.confidence,
                 "surprise": way.surprise,
-                "reason": "; ".join(room(way.crystal).reasons),
+                "reason": way.reason,
             }
             for k, way in enumerate(ways)
         ]

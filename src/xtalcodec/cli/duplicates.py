@@ -44,7 +44,8 @@ def duplicates(
             pairs = found_by.duplicates(crystals, others if other else None, workers=workers, progress=bar)
         rows = [{"stays": others[p.first].name, "same": crystals[p.second].name} for p in pairs]
         for row, pair in zip(rows, pairs, strict=True):
-            typer.echo(f"{crystals[pair.second].formula:16} {row['same']}  is the same as  {row['stays']}")
+            stays = f"{other}:{row['stays']}" if other else row["stays"]
+            typer.echo(f"{crystals[pair.second].formula:16} {row['same']}  is the same as  {stays}")
         stay = found_by.without(len(crystals), pairs)
         typer.echo(f"{len(pairs)} of {len(crystals)} crystals are duplicates; {len(stay)} stay")
         if out:

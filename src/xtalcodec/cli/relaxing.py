@@ -45,7 +45,7 @@ def relaxed_rows(
     potential: Potential,
     symprec: float | None,
 ) -> "tuple[list[dict[str, Any]], list[Crystal | None]]":
-    """Relax crystals that were made; return their rows with energies, and where they ended.
+    """Relax crystals that were made; return their rows with energies and new space groups, and where they ended.
 
     What has atoms too close, shared sites, or is none, stays as it is, and its row says so.
 
@@ -73,13 +73,17 @@ def relaxed_rows(
     with Memo() as memo, open_pool() as pool:
         ended = relaxed_each(good, potential.value, memo, cast("Pool", pool), progress_bar, symprec=symprec)
     result |= {int(key): one for key, one in ended.items()}
-    told = [{**row, **_told(result.get(k))} for k, row in enumerate(rows)]
+    told = [{**row, **_ended(result.get(k))} for k, row in enumerate(rows)]
     return told, [result[k].crystal if k in result else None for k in range(len(rows))]
 
 
-def _told(one: "Relaxed | None") -> dict[str, Any]:
+def _ended(one: "Relaxed | None") -> dict[str, Any]:
     """What a row says of it."""
+    from xtalcodec.evaluation.reconstruction import SYMPREC
+    from xtalcodec.geometry.symmetry import space_group
+
     if one is None:
         return dict.fromkeys(("energy_before", "energy_per_atom", "displacement", "relaxed", "symmetrised", "why_not"))
     told = {"energy_before": one.before, "energy_per_atom": one.energy, "displacement": one.displacement}
-    return told | {"relaxed": one.converged, "symmetrised": one.symmetrised, "why_not": one.why or None}
+    told |= {"relaxed": one.converged, "symmetrised": one.symmetrised, "why_not": one.why or None}
+    return told | {"space_group": space_group(one.crystal, SYMPREC)}

@@ -151,7 +151,18 @@ def write_each(crystals: "Iterable[Crystal]", out: Path, fmt: str, symprec: floa
     from xtalcodec.io.write import write_many
 
     refused: list[Unusable] = []
-    return len(write_many(crystals, out, fmt, symprec, refused)), tell(refused)
+    written = write_many(crystals, out, fmt, symprec, refused)
+    tell_others(out, written)
+    return len(written), tell(refused)
+
+
+def tell_others(out: Path, written: "Sequence[Path]") -> None:
+    """Say on the error stream that a folder holds further files of the kind that was written, of an earlier run."""
+    if written:
+        suffix = written[0].suffix
+        others = {path.name for path in out.iterdir() if path.suffix == suffix} - {path.name for path in written}
+        if others:
+            typer.echo(f"note: {out} also holds {len(others)} {suffix} files that this run did not write", err=True)
 
 
 def names_of(inputs: Sequence[str]) -> str:

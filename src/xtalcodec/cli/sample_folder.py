@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from xtalcodec.cli.running import tell
+from xtalcodec.cli.running import tell, tell_others
 
 if TYPE_CHECKING:
     from xtalcodec.evaluation.generation.proposals import Proposal
@@ -39,7 +39,7 @@ class SampleFolder:
             Write files of valid samples alone; the table has all.
         """
         self.out, self.fmt, self.symprec, self.n, self.valid_only = out, fmt, symprec, n, valid_only
-        self.written = 0
+        self.written: list[Path] = []
         """Files."""
 
     @property
@@ -74,11 +74,12 @@ class SampleFolder:
                 err=True,
             )
             raise
+        tell_others(self.out, self.written)
         tell(refused)
 
     def _write(self, one: "Proposal", refused: "list[Unusable]") -> None:
         from xtalcodec.evaluation.generation.proposals import tolerance
         from xtalcodec.io.write import write_many
 
-        if one.final and (one.about.valid or not self.valid_only):
-            self.written += len(write_many([one.final], self.out, self.fmt, tolerance(one, self.symprec), refused))
+        if one.about.crystal and (one.about.valid or not self.valid_only):
+            self.written += write_many([one.about.crystal], self.out, self.fmt, tolerance(one, self.symprec), refused)

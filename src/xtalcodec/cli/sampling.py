@@ -159,7 +159,7 @@ def sample(
                 folder = SampleFolder(out, fmt.value, symprec, n, valid_only=valid_only) if out else None
                 found = list(drawn if folder is None else folder.taking(drawn))
             if folder:
-                typer.echo(f"{folder.written} decoded crystals are in {out}")
+                typer.echo(f"{len(folder.written)} decoded crystals are in {out}")
             found = beside.looked_at(found, memo, pool)
         rows = [one.row() for one in found]
         print_rows([{k: v for k, v in row.items() if k not in UNSHOWN} for row in rows[:SHOWN]])

@@ -90,8 +90,7 @@ class Codec(Decoding):
             )
         self.check_elements(crystal)
         placed = self.representation.place(crystal)
-        if (shortest := placed.crystal.shortest()) < (least := self.config.atom_finder.nearest):
-            raise CrystalError(f"two of its atoms are {shortest:.2f} Å apart; nearer than {least:g} Å they are one")
+        self.check_apart(placed.crystal)
         return placed
 
     def encode(

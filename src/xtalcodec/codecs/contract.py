@@ -17,6 +17,7 @@ from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.elements import symbol
+from xtalcodec.geometry.neighbours import neighbours
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.representations.base import Patches, RepresentationConfig
@@ -104,6 +105,18 @@ class Contract(ABC):
         if strange := sorted({*crystal.elements} - {*self.config.elements}):
             names = ", ".join(map(symbol, strange))
             raise CrystalError(f"the codec {self.config.name!r} never saw {names} in training")
+
+    def check_apart(self, crystal: Crystal) -> None:
+        """Refuse a crystal with atoms that are nearer to each other than any two of real ones.
+
+        Raises
+        ------
+        CrystalError
+            How near the nearest are.
+        """
+        least = self.config.atom_finder.nearest
+        if len(near := neighbours(crystal, least).distance):
+            raise CrystalError(f"two of its atoms are {near.min():.2f} Å apart; nearer than {least:g} Å they are one")
 
     @property
     def window(self) -> Window | None:

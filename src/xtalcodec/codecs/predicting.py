@@ -52,7 +52,9 @@ class Predicting(Embedded):
         return head
 
     def look(self, at: SurroundingsConfig) -> Look:
-        """Return what heads look at crystals by: it refuses those with elements that the codec does not know.
+        """Return what heads look at crystals by.
+
+        It refuses crystals with elements that the codec does not know, or with atoms nearer than any two of real ones.
 
         Parameters
         ----------
@@ -70,6 +72,7 @@ class Predicting(Embedded):
 
         def seen(crystal: Crystal) -> Seen:
             self.check_elements(crystal)
+            self.check_apart(crystal)
             return look(crystal, channels, at)
 
         return seen

@@ -11,7 +11,7 @@ from xtalcodec.evaluation.generation.decoded import explained
 from xtalcodec.evaluation.generation.potentials import PotentialError, check_potential, relaxation, relaxed
 from xtalcodec.evaluation.generation.validity import APART
 from xtalcodec.evaluation.reconstruction import SYMPREC
-from xtalcodec.geometry.niggli import niggli
+from xtalcodec.geometry.neighbours import shortest
 from xtalcodec.geometry.symmetry import space_group
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Step:
     @property
     def shortest(self) -> float | None:
         """Shortest distance of two atoms, Å."""
-        return niggli(self.decoded.crystal)[0].shortest() if self.decoded else None
+        return shortest(self.decoded.crystal) if self.decoded else None
 
     @property
     def space_group(self) -> str:

@@ -1,4 +1,4 @@
-"""Neighbours of sites, periodic images included."""
+"""Neighbours of sites, and the shortest distance of two atoms; periodic images included."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,9 @@ from xtalcodec.crystal import Crystal, wrapped
 
 SAME = 1e-8
 """Å; what is nearer is the site itself."""
+
+ROUNDING = 1e-6
+"""By how much a radius is larger, relatively, so that no pair at just that distance is missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,13 @@ def neighbours(crystal: Crystal, radius: float) -> Neighbours:
     # pymatgen counts in C's long long, which NumPy takes for another type
     site, other, distance = site[keep].astype(np.int64), other[keep].astype(np.int64), distance[keep]
     return Neighbours(site, other, positions[other] + image[keep] @ lattice - positions[site], distance)
+
+
+def shortest(crystal: Crystal) -> float:
+    """Return the shortest distance of two atoms in Å, images included, in any cell.
+
+    Spheres of one size do not fill more of space than packed closely (Hales 2005, Annals of Mathematics 162, 1065), so
+    d³ is at most √2 V / N, and there is a pair within that.
+    """
+    densest = (np.sqrt(2) * crystal.volume / len(crystal)) ** (1 / 3)
+    return float(neighbours(crystal, (1 + ROUNDING) * densest).distance.min())

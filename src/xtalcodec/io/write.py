@@ -1,6 +1,7 @@
 """Crystals to files: CIF, POSCAR, extended XYZ, JSON, parquet. A file is whole or not there."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -246,11 +247,23 @@ def _rows(
     lines = []
     for k, m in zip(first, multiplicity, strict=True):
         x, y, z = crystal.frac_coords[k]
-        for element, share in shares[k]:
+        for element, share in _written(shares[k]):
             symbol = chemical_symbols[element]
             kind = types[k] if len(shares[k]) == 1 else symbol
             lines.append(f"{kind} {symbol}{k + 1} {m} {x:.12f} {y:.12f} {z:.12f} {share:.10g}")
     return lines
+
+
+def _written(shares: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Occupancies of a site to ten digits, and not a bit more than 1 in all, which pymatgen refuses."""
+    written = [(z, round(share, 10)) for z, share in shares]
+    over = sum(share for _, share in written) - 1
+    if over <= 0:
+        return written
+    largest = max(range(len(written)), key=lambda k: written[k][1])
+    z, share = written[largest]
+    written[largest] = (z, math.floor((share - over) * 1e10) / 1e10)
+    return written
 
 
 def _standard_operations(number: int) -> tuple[Float[np.ndarray, "ops 3 3"], Float[np.ndarray, "ops 3"]]:
@@ -281,11 +294,14 @@ def _orbits(
 
 
 def _poscar(crystal: Crystal) -> str:
-    """POSCAR text (VASP 5) with the sites in their order."""
+    """POSCAR text (VASP 5): one block for each element, in the order in which they first come, as a POTCAR is made."""
     from pymatgen.io.vasp.inputs import Poscar
 
     comment = " ".join(crystal.name.split()) or crystal.formula
-    return Poscar(crystal.to_pymatgen(), comment=comment, sort_structure=False).get_str(significant_figures=15)
+    _, first, element = np.unique(crystal.numbers, return_index=True, return_inverse=True)
+    order = np.argsort(first[element], kind="stable")
+    grouped = Crystal(crystal.lattice, crystal.frac_coords[order], crystal.numbers[order])
+    return Poscar(grouped.to_pymatgen(), comment=comment, sort_structure=False).get_str(significant_figures=15)
 
 
 def _extxyz(crystal: Crystal) -> str:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int
+from scipy.optimize import linear_sum_assignment
 
 from xtalcodec.codecs.base import Codec, DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode
 from xtalcodec.codecs.together import encode_together
 from xtalcodec.crystal import Crystal, CrystalError, wrapped
-from xtalcodec.geometry.distances import UNLIKE, pairs_alike
+from xtalcodec.geometry.distances import UNLIKE, distances
+from xtalcodec.geometry.elements import symbol
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.room import room
-from xtalcodec.latent_space.agreed import Sites, agreed, as_wanted, has_room, with_sites
+from xtalcodec.latent_space.agreed import Sites, agreed, as_wanted, with_sites
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import Conditions, PriorError
 from xtalcodec.priors.flow.prior import FlowPrior
@@ -40,7 +42,9 @@ class Completed:
     """Numbers of the draws that came to this, from 0; none where it is put together from several."""
     surprise: float | None = None
     """How much it surprises the flow, see `flow.surprise`; None where that was not asked: of ways as they were drawn,
-    and of those that do not add the atoms that were to be added, or have no room for them."""
+    and of those that are wrong."""
+    reason: str = ""
+    """What is wrong with it: it does not add the atoms that were to be added, or has no room for them."""
 
     @property
     def doubt(self) -> float:
@@ -147,10 +151,14 @@ def complete(
     numbers, back = [*drawn], np.round(np.linalg.inv(basis)).astype(np.int64)
     if as_drawn:
         whole = {number: with_sites(known, _turned(one.sites, back)) for number, one in drawn.items()}
-        ways = [Completed(whole[number], one.added, one.confidence, (number,)) for number, one in drawn.items()]
-        return sorted(ways, key=lambda way: -way.confidence)
+        ways = [
+            Completed(whole[number], one.added, one.confidence, (number,), reason=_wrong(reduced, one.sites, wanted))
+            for number, one in drawn.items()
+        ]
+        return sorted(ways, key=lambda way: (bool(way.reason), -way.confidence))
     found = agreed(reduced, [one.sites for one in drawn.values()], wanted)
-    right = [k for k, one in enumerate(found) if as_wanted(one.sites, wanted) and has_room(reduced, one.sites)]
+    wrong = [_wrong(reduced, one.sites, wanted) for one in found]
+    right = [k for k, reason in enumerate(wrong) if not reason]
     judged = _surprise(codec, prior.flow, reduced, [found[k].sites for k in right], part, seed)
     surprise = dict(zip(right, judged, strict=True))
     ways = [
@@ -160,6 +168,7 @@ def complete(
             one.confidence,
             tuple(numbers[draw] for draw in one.draws),
             surprise.get(k),
+            wrong[k],
         )
         for k, one in enumerate(found)
     ]
@@ -239,14 +248,41 @@ def _count(wanted: Mapping[int, int] | int) -> int:
     return wanted if isinstance(wanted, int) else sum(wanted.values())
 
 
+def _wrong(known: Crystal, added: Sites, wanted: Mapping[int, int] | int) -> str:
+    """What is wrong with sites that were added; empty where they are what was wanted, and have room."""
+    reasons = [*room(with_sites(known, added)).reasons]
+    if not as_wanted(added, wanted):
+        reasons.insert(0, f"it adds {_told(added.holding)} in place of {_told(wanted)}")
+    return "; ".join(reasons)
+
+
+def _told(atoms: Mapping[int, int] | int) -> str:
+    """Atoms of each element, as Li2 O1, or of any."""
+    if isinstance(atoms, int):
+        return f"{atoms} atoms"
+    return " ".join(f"{symbol(z)}{n}" for z, n in sorted(atoms.items())) or "nothing"
+
+
 def _told_apart(known: Crystal, decoded: DecodedCrystal) -> Drawn:
-    """Known sites as they were, and what was decoded beside those that stand for them: the nearest, all in all."""
+    """Known sites as they were, and what was decoded beside those that stand for them: the nearest, all in all.
+
+    A new atom on the place of a known one, which was decoded elsewhere, is exchanged with it.
+    """
     made = decoded.crystal
-    _, partner, far = pairs_alike((known.frac_coords, known.numbers), (made.frac_coords, made.numbers), known.lattice)
-    new = np.ones(len(made), dtype=bool)
-    new[partner[far < UNLIKE]] = False
-    share = float((far <= FOUND).sum() / len(known))
-    sites = Sites(made.frac_coords[new], made.numbers[new])
+    far = distances(known.frac_coords, made.frac_coords, known.lattice)
+    alike = known.numbers[:, None] == made.numbers
+    far = np.where(alike | (far <= FOUND), far, UNLIKE)
+    site, partner = linear_sum_assignment(far)
+    stand = far[site, partner] < UNLIKE
+    site, partner = site[stand], partner[stand]
+    numbers, new = made.numbers.copy(), np.ones(len(made), dtype=bool)
+    new[partner] = False
+    for lost, on_its_place in zip(known.numbers[site], made.numbers[partner], strict=True):
+        elsewhere = np.flatnonzero(new & (numbers == lost))
+        if lost != on_its_place and len(elsewhere):
+            numbers[elsewhere[0]] = on_its_place
+    share = float((alike & (far <= FOUND))[site, partner].sum() / len(known))
+    sites = Sites(made.frac_coords[new], numbers[new])
     return Drawn(with_sites(known, sites), int(new.sum()), share, decoded.confidence * share)
 
 

@@ -10,6 +10,9 @@ from xtalcodec.crystal import Crystal, CrystalError
 VOIGT = (0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)
 """Entries of a strain in Voigt's order: xx, yy, zz, yz, xz, xy."""
 
+LARGEST = 0.5
+"""Stretch or compression along any axis, at most; crystals bear some hundredths."""
+
 
 def strain_of(text: str, seed: int = 0) -> Float[np.ndarray, "3 3"]:
     """Read a strain: a symmetric matrix in the Cartesian axes of the cell.
@@ -52,10 +55,14 @@ def strained(crystal: Crystal, strain: Float[np.ndarray, "3 3"]) -> Crystal:
     Raises
     ------
     CrystalError
-        A strain that turns the cell inside out, or presses it flat.
+        A strain beyond `LARGEST`.
     """
-    if np.linalg.eigvalsh(strain).min() <= -1:
-        raise CrystalError(f"{crystal.name or crystal.formula}: a strain of -1 or below leaves no cell")
+    furthest = float(abs(np.linalg.eigvalsh(strain)).max())
+    if furthest > LARGEST:
+        raise CrystalError(
+            f"{crystal.name or crystal.formula}: a strain of {furthest:g} is one of {100 * furthest:g} %, more than "
+            f"{100 * LARGEST:g} %; 0.02 is 2 %"
+        )
     name = f"{crystal.name or crystal.formula}-strained"
     lattice = crystal.lattice @ (np.eye(3) + strain)
     return replace(crystal.without_properties(), lattice=lattice, name=name)

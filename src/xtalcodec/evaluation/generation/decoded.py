@@ -57,13 +57,33 @@ class Generated:
         return self.crystal.volume / len(self.crystal) if self.crystal else None
 
 
+class Kinds:
+    """Tells valid crystals that are the same as an earlier one, as they come."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._first: dict[str, list[Generated]] = {}
+
+    def compared(self, row: Generated) -> Generated:
+        """Return it with the name of the first valid one that is the same; a new one is the first of its kind."""
+        row = replace(row, same_as="")
+        if not row.valid or row.crystal is None:
+            return row
+        alike = self._first.setdefault(row.crystal.formula, [])
+        twin = next((other for other in alike if same(row, other)), None)
+        if twin:
+            return replace(row, same_as=twin.name)
+        alike.append(row)
+        return row
+
+
 class Assessor:
     """Judges samples as they come: it knows the valid ones before them."""
 
     def __init__(self, codec: "Codec") -> None:
         """Keep the codec that decodes them."""
         self.codec = codec
-        self._first: dict[str, list[Generated]] = {}
+        self._kinds = Kinds()
 
     def judge(self, latents: LatentSet, decoded: "Sequence[DecodedCrystal | None]") -> list[Generated]:
         """Judge the next samples, in order: whether each is valid, and whether it repeats an earlier valid one.
@@ -75,18 +95,7 @@ class Assessor:
         """
         shares = explained(self.codec, latents, decoded)
         rows = (_row(c.name, found, share) for c, found, share in zip(latents, decoded, shares, strict=True))
-        return [self._compared(row) for row in rows]
-
-    def _compared(self, row: Generated) -> Generated:
-        """With the name of the first valid sample that is the same; a new one is the first of its kind."""
-        if not row.valid or row.crystal is None:
-            return row
-        alike = self._first.setdefault(row.crystal.formula, [])
-        twin = next((other for other in alike if same(row, other)), None)
-        if twin:
-            return replace(row, same_as=twin.name)
-        alike.append(row)
-        return row
+        return [self._kinds.compared(row) for row in rows]
 
 
 def assess(codec: "Codec", latents: LatentSet, decoded: "Sequence[DecodedCrystal | None]") -> list[Generated]:

@@ -32,6 +32,7 @@ class Proposal:
     code: CrystalCode
     decoded: DecodedCrystal | None
     about: Generated
+    """Of the crystal that it decodes to; of what that relaxed to, where samples were to be relaxed."""
     as_planned: bool | None
     """Whether it holds just the atoms that its cell was to hold; None of a prior that plans no cells."""
     rank: int | None = None
@@ -50,8 +51,6 @@ class Proposal:
     """Whether all forces came below the limit."""
     displacement: float | None = None
     """Root mean square displacement from the sample to where relaxation ended, Å."""
-    end: Crystal | None = None
-    """What it became, where samples were to be relaxed."""
     symmetrised: bool | None = None
     """Whether what it became was brought to its symmetry; None where that was not asked for."""
     why_unranked: str | None = None
@@ -65,19 +64,15 @@ class Proposal:
     @property
     def judged(self) -> Crystal | None:
         """The crystal, where it is worth comparing and relaxing: valid and ordered."""
-        crystal = self.final
+        crystal = self.about.crystal
         return crystal if crystal is not None and self.about.valid and crystal.is_ordered else None
 
-    @property
-    def final(self) -> Crystal | None:
-        """The crystal that is written and compared: what it relaxed to, or as it decoded."""
-        return self.about.crystal if self.end is None else self.end
-
     def row(self) -> dict[str, Any]:
-        """All of it as one row of a table, without the crystal but for its formula and number of sites."""
+        """All of it as one row of a table, without the crystal but for its formula and number of sites as decoded."""
         one, crystal = self.about, self.about.crystal
         row: dict[str, Any] = {"rank": self.rank, "name": one.name, "formula": crystal.formula if crystal else None}
-        row |= {"sites": len(crystal) if crystal else 0, "volume_per_atom": one.volume, "closest": one.closest}
+        cell = self.decoded.crystal if self.decoded else crystal
+        row |= {"sites": len(cell) if cell else 0, "volume_per_atom": one.volume, "closest": one.closest}
         row |= {"confidence": one.confidence, "space_group": one.space_group, "explained": one.explained}
         row |= {"valid": one.valid, "reason": one.reason, "same_as": one.same_as, "as_planned": self.as_planned}
         row |= {"novel": self.novel, "nearest": self.nearest, "energy_before": self.energy_before}
@@ -168,7 +163,7 @@ def tolerance(one: Proposal, symprec: float | None) -> float | None:
 
 def cif_of(one: Proposal, symprec: float | None) -> str | None:
     """Return the CIF of a sample; None where nothing decoded."""
-    return text_of(one.final, "cif", tolerance(one, symprec)) if one.final else None
+    return text_of(one.about.crystal, "cif", tolerance(one, symprec)) if one.about.crystal else None
 
 
 def _schema() -> "Schema":

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from xtalcodec.crystal import Crystal
+from xtalcodec.evaluation.generation.decoded import checked
 from xtalcodec.evaluation.generation.fingerprints import structure_fingerprint
 from xtalcodec.evaluation.generation.hull import Hull, HullError
 from xtalcodec.evaluation.generation.memo import Memo, Progress, crystal_hash, remembered, with_versions
@@ -144,7 +145,9 @@ def weighed(
 
 def _become(one: Proposal, end: Relaxed) -> Proposal:
     """A sample that is what it relaxed to; under its own name, as equal samples are relaxed once."""
-    return replace(one, end=replace(end.crystal, name=one.name), symmetrised=end.symmetrised)
+    crystal = replace(end.crystal, name=one.name)
+    about = checked(one.name, crystal, one.about.confidence, one.about.explained)
+    return replace(one, about=about, symmetrised=end.symmetrised)
 
 
 def _with_energy(one: Proposal, found: Mapping[str, Relaxed], hull: Hull | None) -> Proposal:
