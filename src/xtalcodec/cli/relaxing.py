@@ -84,6 +84,6 @@ def _ended(one: "Relaxed | None") -> dict[str, Any]:
 
     if one is None:
         return dict.fromkeys(("energy_before", "energy_per_atom", "displacement", "relaxed", "symmetrised", "why_not"))
-    told: dict[str, Any] = {"energy_before": one.before, "energy_per_atom": one.energy, "displacement": one.displacement}
-    told |= {"relaxed": one.converged, "symmetrised": one.symmetrised, "why_not": one.why or None}
-    return told | {"space_group": space_group(one.crystal, SYMPREC)}
+    row: dict[str, Any] = {"space_group": space_group(one.crystal, SYMPREC)}
+    row |= {"energy_before": one.before, "energy_per_atom": one.energy, "displacement": one.displacement}
+    return row | {"relaxed": one.converged, "symmetrised": one.symmetrised, "why_not": one.why or None}
