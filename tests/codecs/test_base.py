@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
+from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.latents import LatentsError, LatentSet
@@ -220,9 +221,37 @@ def test_self_check_is_small_for_a_good_latent_and_large_for_a_bad_one(mp):
     latents = mp.encode(PEROVSKITE, refine=False)
     code = latents[0]
     bad = LatentSet((replace(code, z=np.roll(code.z, 1, axis=1)),), latents.codec)
-    (near,) = mp.cycle_consistency(latents, mp.decode_crystals(latents))
-    (far,) = mp.cycle_consistency(bad, mp.decode_crystals(bad))
+    (near,) = mp.cycle_consistency(latents)
+    (far,) = mp.cycle_consistency(bad)
     assert near < 0.5 * far
+
+
+def test_self_check_of_a_window_is_small_where_its_atoms_lie_across_the_edges_of_the_cell():
+    codec = Codec.from_pretrained("mp-unit-cell")
+    salts = [Crystal.from_pymatgen(s) for s in (ROCK_SALT.get_primitive_structure(), PEROVSKITE)]
+    assert max(codec.cycle_consistency(codec.encode(salts, refine=False))) < 0.1
+
+
+def test_self_check_of_a_latent_that_decodes_to_nothing_is_infinite(mp, monkeypatch):
+    nothing = FoundAtoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), np.zeros(0), 0.0)
+    latents = mp.encode([ROCK_SALT, PEROVSKITE], refine=False)
+    monkeypatch.setattr(mp, "find_atoms", lambda z, *_: [nothing] * len(z))
+    assert mp.cycle_consistency(latents) == [np.inf, np.inf]
+
+
+@pytest.mark.parametrize("cut", [np.s_[:-1], np.s_[:, :-1], np.s_[0], np.s_[:, :0]])
+def test_latents_of_a_wrong_shape_are_refused_by_name(mp, cut):
+    good, bad = mp.encode([ROCK_SALT, ROCK_SALT], refine=False)
+    codes = good, replace(bad, name="bad", z=bad.z[cut])
+    with pytest.raises(LatentsError, match=r"^bad: latent numbers of shape .*, not \(patches, latent\) = \(\d+, 8\)"):
+        mp.decode(LatentSet(codes, mp.identity))
+
+
+def test_latents_in_double_precision_decode_alike(mp):
+    latents = mp.encode(ROCK_SALT, refine=False)
+    double = replace(latents, codes=(replace(latents[0], z=latents[0].z.astype(np.float64)),))
+    one, other = mp.decode_crystals(latents) + mp.decode_crystals(double)
+    np.testing.assert_allclose(one.crystal.frac_coords, other.crystal.frac_coords)
 
 
 @pytest.mark.slow

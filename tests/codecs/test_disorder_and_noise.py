@@ -142,6 +142,21 @@ def test_codes_with_noise_go_to_codecs_that_know_of_it():
         plain.decode_crystals(noisy(0.1))
 
 
+@pytest.mark.parametrize("what", ["decode_crystals", "found_on_grid", "cycle_consistency"])
+def test_whatever_decodes_tells_the_decoder_the_noise(what, monkeypatch):
+    model = codec(noise=0.5)
+    latents = model.encode([ORDERED], refine=False)
+    told, decode = [], model.network.decode
+
+    def decoding(z, lattice, patches, noise=None):
+        told.append(noise)
+        return decode(z, lattice, patches, noise)
+
+    monkeypatch.setattr(model.network, "decode", decoding)
+    getattr(model, what)(replace(latents, codes=(replace(latents[0], noise=0.25),)))
+    assert [noise.tolist() for noise in told] == [[0.25]]
+
+
 def test_the_latent_follows_the_encoder_to_unit_variance(monkeypatch):
     monkeypatch.setattr(patch, "MEMORY", 0.1)  # ten times as fast as in training
     model = codec(noise=0.5)

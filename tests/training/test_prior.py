@@ -1,5 +1,6 @@
 """Training of flows."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -64,6 +65,38 @@ def test_compositions_and_cells_are_trained_alone(codec, tmp_path):
     assert len(first.about.elements) == len(second.about.elements)
 
 
+def test_latents_are_trained_alone_and_cells_anew(codec, tmp_path):
+    first = train_prior(recipe(codec, "optimiser.steps=2"), SALTS, tmp_path / "first")
+    start = f"start={tmp_path / 'first' / 'last'}"
+    before = FlowPrior.load(tmp_path / "first" / "last").network.state_dict()
+
+    def changed(name, *words):
+        found = train_prior(recipe(codec, start, "average=0", *words), SALTS, tmp_path / name).network.state_dict()
+        return {key.split(".")[0] for key, value in found.items() if not torch.equal(before[key], value)}
+
+    assert changed("latents", "optimiser.steps=4", "cells=false") == {"latents"}
+    assert changed("anew", "optimiser.steps=0", "seed=1", "anew=true") == {"cells", "compositions"}
+    with pytest.raises(TrainingError, match="leave nothing to learn"):
+        train_prior(recipe(codec, "latents=false", "cells=false"), SALTS, tmp_path / "nothing")
+    with pytest.raises(TrainingError, match="is for a training with start=FOLDER"):
+        train_prior(recipe(codec, "anew=true"), SALTS, tmp_path / "nothing")
+    assert first.about.config.dropout == 0
+
+
+def test_losses_of_held_out_crystals_are_noted(codec, tmp_path):
+    """Of the networks that learn, and the same for the same weights, whatever dropout leaves out in training."""
+    words = "optimiser.steps=0", "flow.dropout=0.5"
+    noted = []
+    for name, more in (("one", ()), ("two", ()), ("three", ("cells=false",)), ("four", ("latents=false",))):
+        train_prior(recipe(codec, *words, *more), SALTS[:2], tmp_path / name, held_out=SALTS[2:])
+        line = json.loads((tmp_path / name / "curve.jsonl").read_text().splitlines()[-1])
+        noted.append({key: value for key, value in line.items() if "/" in key})
+    assert set(noted[0]) == {"held_out/latents", "held_out/cells", "held_out/compositions"}
+    assert noted[0] == noted[1]
+    assert set(noted[2]) == {"held_out/latents"}
+    assert set(noted[3]) == {"held_out/cells", "held_out/compositions"}
+
+
 def test_a_training_starts_from_the_weights_of_another_of_the_same_latents(codec, tmp_path):
     first = train_prior(recipe(codec, "optimiser.steps=3"), SALTS, tmp_path / "first")
     start = f"start={tmp_path / 'first' / 'last'}"
@@ -77,10 +110,12 @@ def test_a_training_starts_from_the_weights_of_another_of_the_same_latents(codec
 
 
 def test_a_training_that_is_resumed_ends_where_one_does_that_is_not(codec, tmp_path):
-    whole = train_prior(recipe(codec, "optimiser.steps=4", "optimiser.decay=false"), SALTS, tmp_path / "whole")
-    again = train_prior(recipe(codec, "optimiser.steps=4", "optimiser.decay=false"), SALTS, tmp_path / "again")
+    words = "flow.dropout=0.2", "optimiser.decay=false"
+    whole = train_prior(recipe(codec, "optimiser.steps=4", *words), SALTS, tmp_path / "whole")
+    torch.rand(3)
+    again = train_prior(recipe(codec, "optimiser.steps=4", *words), SALTS, tmp_path / "again")
     assert same(whole, again)
-    short = recipe(codec, "optimiser.steps=2", "optimiser.decay=false")
+    short = recipe(codec, "optimiser.steps=2", *words)
     train_prior(short, SALTS, tmp_path / "parts")
     text = (tmp_path / "parts/recipe.yaml").read_text().replace("steps: 2\n", "steps: 4\n")
     (tmp_path / "parts/recipe.yaml").write_text(text)

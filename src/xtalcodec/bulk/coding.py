@@ -127,7 +127,7 @@ class Decode:
         codes = LatentSet(tuple(items), self.latents)
         with one_thread():
             found = codec.decode_crystals(codes)
-            distances = codec.cycle_consistency(codes, found) if self.self_check else [None] * len(codes)
+            distances = codec.cycle_consistency(codes) if self.self_check else [None] * len(codes)
         good = [(one, x) for one, x in zip(found, distances, strict=True) if one]
         table = crystal_table(one.crystal for one, _ in good)
         formulas = pa.array([one.crystal.formula for one, _ in good], pa.string())

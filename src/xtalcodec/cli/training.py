@@ -61,6 +61,10 @@ def train_prior(
     recipe: Annotated[str, typer.Argument(help="A recipe that ships (mp, perov-5, carbon-24) or a YAML file.")],
     overrides: Overrides = None,
     data: Data = ...,  # type: ignore[assignment]
+    val: Annotated[
+        list[str] | None,
+        typer.Option(help="Held-out crystals, whose losses are shown at every checkpoint; may be repeated."),
+    ] = None,
     out: Out = ...,  # type: ignore[assignment]
     resume: Resume = False,
     minutes: Minutes = None,
@@ -80,9 +84,10 @@ def train_prior(
         from xtalcodec.training.prior_recipe import load
 
         settings = load(recipe, overrides or [])
-        crystals, _, unusable = crystals_of(data, None)
-        facts = facts_of(recipe, overrides, data, None, licence, source)
-        run(settings, crystals, out, resume=resume, minutes=minutes, device=device.value, facts=facts)
+        crystals, held_out, unusable = crystals_of(data, val)
+        facts = facts_of(recipe, overrides, data, val, licence, source)
+        where = device.value
+        run(settings, crystals, out, held_out=held_out, resume=resume, minutes=minutes, device=where, facts=facts)
         typer.echo(f"the priors are in {out}: xtalcodec sample {out / 'best'} …")
     finish(unusable)
 

@@ -9,15 +9,15 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.codecs import hub
 from xtalcodec.codecs.attempts import encode_to_come_back, moved
+from xtalcodec.codecs.contract import Known
 from xtalcodec.codecs.correct import correct
-from xtalcodec.codecs.decoding import DecodedCrystal, Decoding
+from xtalcodec.codecs.decoding import Batch, Decoding
 from xtalcodec.codecs.hub import CONFIG
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.codecs.misfit import Misfit
@@ -214,18 +214,29 @@ class Codec(Decoding):
         z, misfits = correct(encode, read, crystals, self.config.refine)
         return self.descend(crystals, patches, z) if descend and self.can_refine else (z, misfits)
 
-    def cycle_consistency(self, latents: LatentSet, decoded: Sequence[DecodedCrystal | None]) -> list[float]:
-        """Distance of each decoded crystal's own latent from the one it came from.
+    def cycle_consistency(self, latents: LatentSet) -> list[float]:
+        """Distance between each latent and that of what it decodes to.
 
         Returns
         -------
-        Root mean square difference per latent number, in units of the latent's; infinite where nothing was decoded.
+        Root mean square difference per latent number, in units of the latent's; infinite where it decodes to nothing.
         """
-        distance = []
-        for code, found in zip(latents, decoded, strict=True):
-            if found is None:
-                distance.append(float("inf"))
-                continue
-            z = self.latent([code.on_grid(found.crystal)], code.patches)[0].cpu().numpy()
-            distance.append(float(np.sqrt(np.mean((z - code.z) ** 2))))
-        return distance
+
+        def of_batch(batch: Batch) -> list[float]:
+            _, codes, z, lattice = batch
+            patches, distances = codes[0].patches, [float("inf")] * len(codes)
+            found = enumerate(self._sites(z, lattice, patches, Known(self._noise(codes))))
+            # as they are on the grid: of a window's atoms, other images would show elsewhere
+            seen = {
+                row: Crystal(codes[row].lattice, sites.positions, sites.numbers, occupancies=sites.occupancies)
+                for row, sites in found
+                if len(sites)
+            }
+            if seen:
+                rows = [*seen]
+                off = self.latent([*seen.values()], patches) - z[rows]
+                for row, distance in zip(rows, off.square().mean((1, 2)).sqrt().tolist(), strict=True):
+                    distances[row] = distance
+            return distances
+
+        return self._of_each(latents, of_batch)

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from xtalcodec.representations.base import Patches, grouped
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
+
+Result = TypeVar("Result")
 
 Batch = tuple[list[int], list[CrystalCode], Tensor, Tensor]
 """Indices, codes, latents and lattices of one grid."""
@@ -108,21 +111,28 @@ class Decoding(Predicting):
 
         def read(batch: Batch) -> list[DecodedCrystal | None]:
             indices, codes, z, lattice = batch
-            noise = torch.tensor([code.noise for code in codes], device=self.device)
             own = None if among is None else [among[k] for k in indices]
             held = None if holding is None else [holding[k] for k in indices]
-            known = Known(noise if bool(noise.any()) else None, own, ordered, held)
-            found = self._sites(z, lattice, codes[0].patches, known)
+            found = self._sites(z, lattice, codes[0].patches, Known(self._noise(codes), own, ordered, held))
             return [_decoded(code, sites) for code, sites in zip(codes, found, strict=True)]
 
-        batches = list(self.batches(latents))
-        result: list[DecodedCrystal | None] = [None] * len(latents)
-        for (indices, *_), decoded in zip(batches, side_by_side(read, batches, self.device), strict=True):
-            for k, one in zip(indices, decoded, strict=True):
-                result[k] = one
+        return self._of_each(latents, read, progress)
+
+    def _of_each(
+        self, latents: LatentSet, of_batch: Callable[[Batch], list[Result]], progress: Callable[[int], None] | None = None
+    ) -> list[Result]:
+        """Return what a function says of each code of a batch, in the order of the codes."""
+        batches, result = list(self.batches(latents)), dict[int, Result]()
+        for (indices, *_), own in zip(batches, side_by_side(of_batch, batches, self.device), strict=True):
+            result |= dict(zip(indices, own, strict=True))
             if progress:
                 progress(len(indices))
-        return result
+        return [result[k] for k in range(len(latents))]
+
+    def _noise(self, codes: Sequence[CrystalCode]) -> Float[Tensor, " b"] | None:
+        """Return the noise of codes, as the decoder is told; None where none has any."""
+        noise = torch.tensor([code.noise for code in codes], device=self.device)
+        return noise if bool(noise.any()) else None
 
     def _among(self, elements: Iterable[int] | Sequence[Iterable[int]], codes: int) -> list[list[int]]:
         """Check the elements that the atoms of each code are to be read as."""
@@ -149,31 +159,31 @@ class Decoding(Predicting):
             Latents of another codec or of another shape.
         """
         self.check_owns(latents.codec)
+        for code in latents:
+            self._check(code)
         for _, indices in grouped([c.patches for c in latents]):
             codes = [latents[k] for k in indices]
-            z = torch.from_numpy(np.stack([c.z for c in codes])).to(self.device)
-            if z.shape[2] != self.config.network.latent:
-                raise LatentsError(
-                    f"{codes[0].name}: {z.shape[2]} latent numbers per patch, not {self.config.network.latent}"
-                )
-            loud = next((code for code in codes if code.noise > self.most_noise), None)
-            if loud is not None:
-                raise LatentsError(
-                    f"{loud.name}: its latent has noise of {loud.noise:g}, more than {self.most_noise:g}"
-                )
-            lattice = torch.from_numpy(np.stack([c.lattice for c in codes])).float().to(self.device)
-            finite = z.isfinite().all((1, 2)) & lattice.isfinite().all((1, 2))
-            if not finite.all():
-                raise LatentsError(f"{codes[int(finite.int().argmin())].name}: a number of its latent is not finite")
-            yield indices, codes, z, lattice
+            z, lattice = (torch.from_numpy(np.stack([getattr(c, name) for c in codes])) for name in ("z", "lattice"))
+            yield indices, codes, z.float().to(self.device), lattice.float().to(self.device)
 
-    @torch.no_grad()
+    def _check(self, code: CrystalCode) -> None:
+        """Refuse a code that is none of this codec's shape, that has more noise than it knows, or no finite numbers."""
+        shape = prod(code.patches), self.config.network.latent
+        if code.z.shape != shape or min(code.patches) < 1:
+            raise LatentsError(f"{code.name}: latent numbers of shape {code.z.shape}, not (patches, latent) = {shape}")
+        if code.noise > self.most_noise:
+            raise LatentsError(f"{code.name}: its latent has noise of {code.noise:g}, more than {self.most_noise:g}")
+        if not (np.isfinite(code.z).all() and np.isfinite(code.lattice).all()):
+            raise LatentsError(f"{code.name}: a number of its latent is not finite")
+
     def found_on_grid(self, latents: LatentSet) -> list[FoundAtoms]:
         """Decode latents to the atoms on their grids, in fractions of its axes: of a window, all that it shows."""
-        result: dict[int, FoundAtoms] = {}
-        for indices, codes, z, lattice in self.batches(latents):
-            result |= dict(zip(indices, self.find_atoms(z, lattice, codes[0].patches), strict=True))
-        return [result[k] for k in range(len(latents))]
+
+        def read(batch: Batch) -> list[FoundAtoms]:
+            _, codes, z, lattice = batch
+            return self.find_atoms(z, lattice, codes[0].patches, Known(self._noise(codes)))
+
+        return self._of_each(latents, read)
 
     @torch.no_grad()
     def _sites(self, z: Tensor, lattice: Tensor, patches: Patches, known: Known | None = None) -> list[FoundAtoms]:

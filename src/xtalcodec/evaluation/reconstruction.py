@@ -106,7 +106,7 @@ def reconstruct(
     if placed:
         latents = codec.encode_placed([*placed.values()], refine=refine, progress=progress)
         decoded = codec.decode_crystals(latents)
-        distances = codec.cycle_consistency(latents, decoded) if cycle_consistency else [None] * len(placed)
+        distances = codec.cycle_consistency(latents) if cycle_consistency else [None] * len(placed)
         for k, code, found, distance in zip(placed, latents, decoded, distances, strict=True):
             if found is None:
                 rows[k] = (crystals[k], None, 0.0, code.length, None, NOTHING)

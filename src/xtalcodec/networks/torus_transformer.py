@@ -131,9 +131,18 @@ class Modulation:
 class Block(nn.Module):
     """A pre-norm transformer layer."""
 
-    def __init__(self, width: int, heads: int) -> None:
-        """Make the layer."""
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        """Make the layer.
+
+        Parameters
+        ----------
+        width, heads
+            Numbers of a patch, and heads that they are shared among.
+        dropout
+            Share of what attention and MLP add that training leaves out.
+        """
         super().__init__()
+        self.left_out = nn.Dropout(dropout)
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(width, heads)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
@@ -155,11 +164,11 @@ class Block(nn.Module):
         mixed, changed = self.norm1(x), modulation
         if changed is not None:
             mixed = torch.addcmul(changed.shift1, mixed, 1 + changed.scale1)
-        x = x + self.attention(mixed, bias)
+        x = x + self.left_out(self.attention(mixed, bias))
         each = self.norm2(x)
         if changed is not None:
             each = torch.addcmul(changed.shift2, each, 1 + changed.scale2)
-        return x + self.mlp(each)
+        return x + self.left_out(self.mlp(each))
 
 
 @lru_cache(maxsize=512)

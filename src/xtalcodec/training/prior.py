@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -40,6 +41,8 @@ from xtalcodec.training.stepping import (
 
 BEST, LAST = "best", "last"
 """Folders of the prior whose samples were best, and of the last one."""
+HELD_OUT = 30
+"""Batches of held-out crystals that are looked at."""
 SURE = 0.5
 """Least confidence of a good sample."""
 
@@ -51,7 +54,7 @@ class FlowLoss(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, batch: FlowBatch | None, cells: CellBatch, dice: torch.Generator) -> dict[str, Tensor]:
+    def forward(self, batch: FlowBatch | None, cells: CellBatch | None, dice: torch.Generator) -> dict[str, Tensor]:
         """Return the losses.
 
         Parameters
@@ -59,12 +62,12 @@ class FlowLoss(nn.Module):
         batch
             Crystals of one grid; without them, compositions and cells alone learn.
         cells
-            Of any grids.
+            Of any grids; without them, latents alone learn.
         dice
             What is told, noise and times.
         """
         own = {} if batch is None else {"latents": self.network.loss(batch, dice)}
-        return own | self.network.cell_losses(cells, dice)
+        return own if cells is None else own | self.network.cell_losses(cells, dice)
 
 
 def train_prior(
@@ -72,6 +75,7 @@ def train_prior(
     data: Sequence[Crystal],
     out: Path,
     *,
+    held_out: Sequence[Crystal] = (),
     resume: bool = False,
     minutes: float | None = None,
     device: str = "auto",
@@ -87,6 +91,9 @@ def train_prior(
         Crystals to learn from, and which samples must not be to be novel.
     out
         Folder for checkpoints, logs and the priors.
+    held_out
+        Crystals that are not learnt from: their losses are noted at every checkpoint, and begin to rise where the
+        networks learn the training crystals by heart.
     resume
         Go on from the checkpoint in `out`.
     minutes
@@ -113,14 +120,12 @@ def train_prior(
     prior = _begun(source, recipe)
     network = prior.network.train()
     average = AveragedModel(network, multi_avg_fn=_Average(recipe.average))
-    network.latents.requires_grad_(recipe.latents)
+    watch = HeldOut(codec, held_out, recipe, accelerator)
     both = nn.ModuleDict({"network": network, "average": average})
     optimisers = open_optimisers(network, recipe.optimiser)
-    judge, progress = Judge(codec, source, recipe, out), Progress()
-    if resume and (out / CHECKPOINT).is_file():
-        found = checkpoint.load(out / CHECKPOINT, both, optimisers)
-        judge.best = found.pop("best")
-        progress = Progress(**found)
+    found = checkpoint.load(out / CHECKPOINT, both, optimisers) if resume and (out / CHECKPOINT).is_file() else {}
+    judge = Judge(codec, source, recipe, out, found.pop("best", 0.0))
+    progress = Progress(**found)
     report = Report(out, len(source), source.left_out, progress) if accelerator.is_main_process else None
     about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
     averaged = replace(prior, network=cast("FlowNetwork", average.module)).sampled_by(recipe.sampler)
@@ -129,19 +134,21 @@ def train_prior(
     def keep(report: Report, *, score: bool) -> None:
         if score:
             judge.keep_best(averaged, progress, report, about)
+        if losses := watch.losses(averaged.network):
+            report.note(progress, "held out", losses)
         averaged.save(out / LAST, training=provenance(**about, **asdict(progress)))
         checkpoint.save(out / CHECKPOINT, both, optimisers, asdict(progress) | {"best": judge.best})
 
     saved = time.monotonic()
     for fraction in schedule(accelerator, progress, recipe.optimiser.length(len(source)), minutes):
         seed = [recipe.seed, progress.step, accelerator.process_index]
-        batch, cells = source.batch(seed) if recipe.latents else None, source.cell_batch(seed)
-        dice = torch.Generator().manual_seed(torch_seed([*seed, 2]))
-        losses = model(batch, cells, dice)
+        shown = _shown(source, recipe, seed)
+        torch.manual_seed(torch_seed([*seed, 4]))  # what dropout leaves out
+        losses = model(*shown, torch.Generator().manual_seed(torch_seed([*seed, 2])))
         skipped = take_step(losses, model, accelerator, optimisers, recipe.optimiser, progress.step, fraction)
         average.update_parameters(network)
         progress.step += 1
-        progress.crystals += len(cells if batch is None else batch) * accelerator.num_processes
+        progress.crystals += len(shown[0] or shown[1] or ()) * accelerator.num_processes
         if report:
             report.step(progress, fraction, {**losses, "skipped": skipped})
         if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
@@ -158,15 +165,71 @@ def train_prior(
     return averaged
 
 
+def _shown(source: FlowCrystals, recipe: PriorRecipe, seed: Sequence[int]) -> tuple[FlowBatch | None, CellBatch | None]:
+    """What a step learns from: crystals of one grid, and cells of any; None of what does not learn."""
+    return source.batch(seed) if recipe.latents else None, source.cell_batch(seed) if recipe.cells else None
+
+
 def _begun(source: FlowCrystals, recipe: PriorRecipe) -> FlowPrior:
-    """A flow that has learnt nothing yet, or what another of the same latents has."""
+    """A flow that has learnt nothing yet, or what another of the same latents has.
+
+    Raises
+    ------
+    TrainingError
+        Another flow, or nothing, to start from; nothing to learn.
+    """
+    if not recipe.latents and not recipe.cells:
+        raise TrainingError("latents=false and cells=false leave nothing to learn")
+    if recipe.anew and not recipe.start:
+        raise TrainingError("anew=true is for a training with start=FOLDER")
     prior = FlowPrior.untrained(source, recipe.seed)
     if recipe.start:
         about, network = read(recipe.start)
-        if (about.codec, about.config) != (prior.about.codec, prior.about.config):
+        config = replace(about.config, dropout=recipe.flow.dropout)
+        if (about.codec, config) != (prior.about.codec, prior.about.config):
             raise TrainingError(f"start={recipe.start}: a flow of other sizes or of another codec ({about.codec})")
-        prior.network.load_state_dict(network.state_dict())
+        known = network.state_dict()
+        kept = {k: v for k, v in known.items() if not (recipe.anew and k.startswith(("compositions.", "cells.")))}
+        prior.network.load_state_dict(prior.network.state_dict() | kept)
+    prior.network.latents.requires_grad_(recipe.latents)
+    for small in prior.network.small:
+        small.requires_grad_(recipe.cells)
     return prior
+
+
+class HeldOut:
+    """Losses of crystals that are not learnt from, with the same noise each time."""
+
+    def __init__(self, codec: Codec, crystals: Sequence[Crystal], recipe: PriorRecipe, accelerator: Any) -> None:
+        """Keep the crystals, and what training does with its own.
+
+        Parameters
+        ----------
+        codec
+            That encodes them.
+        crystals
+            Held out; perhaps none.
+        recipe
+            How they are shown, and what is learnt.
+        accelerator
+            Whose precision is used.
+        """
+        self.source = FlowCrystals(codec, crystals, recipe.flow, recipe.optimiser.patches) if crystals else None
+        self.recipe, self.accelerator = recipe, accelerator
+
+    @torch.no_grad()
+    def losses(self, network: FlowNetwork) -> dict[str, float]:
+        """Return the means of what training minimises, of the networks that learn; nothing without crystals."""
+        if self.source is None:
+            return {}
+        model = FlowLoss(network.eval())
+        found: dict[str, list[float]] = defaultdict(list)
+        with self.accelerator.autocast():
+            for k in range(HELD_OUT):
+                losses = model(*_shown(self.source, self.recipe, [k]), torch.Generator().manual_seed(k))
+                for name, value in losses.items():
+                    found[name].append(value.item())
+        return {name: sum(values) / len(values) for name, values in found.items()}
 
 
 class _Average:
@@ -186,7 +249,7 @@ class _Average:
 class Judge:
     """Draws samples now and then, says how good they are, and keeps the prior whose samples were best."""
 
-    def __init__(self, codec: Codec, source: FlowCrystals, recipe: PriorRecipe, out: Path) -> None:
+    def __init__(self, codec: Codec, source: FlowCrystals, recipe: PriorRecipe, out: Path, best: float = 0.0) -> None:
         """Keep what samples are decoded by and compared with.
 
         Parameters
@@ -199,9 +262,11 @@ class Judge:
             How many samples are drawn, and when.
         out
             Where the best prior is kept.
+        best
+            Share of good samples of the one that is kept there.
         """
         self.codec, self.train, self.recipe, self.out = codec, source.crystals, recipe, out
-        self.memo, self.best, self.last = Memo(), 0.0, time.monotonic()
+        self.memo, self.best, self.last = Memo(), best, time.monotonic()
 
     @property
     def due(self) -> bool:
@@ -224,7 +289,7 @@ class Judge:
         if not self.recipe.sample:
             return
         scores = self.scores(prior)
-        report.note(progress, scores)
+        report.note(progress, "samples", scores)
         if scores["good"] > self.best or not (self.out / BEST).exists():
             prior.save(self.out / BEST, training=provenance(**about, **asdict(progress), samples=scores))
             self.best = scores["good"]

@@ -28,7 +28,11 @@ class PriorRecipe:
     start: str = ""
     """A folder with a flow of the same sizes and codec, whose weights training starts from."""
     latents: bool = True
-    """Whether the flow of latents learns too: compositions and cells alone are learnt some thirty times as fast."""
+    """Whether the flow of latents learns: compositions and cells alone are learnt some thirty times as fast."""
+    cells: bool = True
+    """Whether compositions and cells learn: they have learnt all they can long before latents have, see `--val`."""
+    anew: bool = False
+    """Whether compositions and cells begin from nothing, where `start` gives the rest."""
     average: Share = 0.999
     """Share that the running average of the weights keeps at each step; the average is what samples."""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -111,11 +111,11 @@ class Report:
             f"held out, {len(chosen)} crystals, latents not refined: {text}", style="bold", soft_wrap=True
         )
 
-    def note(self, progress: Progress, scores: dict[str, float]) -> None:
-        """Note scores of samples, and say them."""
-        self._note(progress, {f"samples/{k}": v for k, v in scores.items()})
+    def note(self, progress: Progress, what: str, scores: dict[str, float]) -> None:
+        """Note scores of samples, or of held-out crystals, and say them."""
+        self._note(progress, {f"{what.replace(' ', '_')}/{k}": v for k, v in scores.items()})
         text = "  ".join(f"{k} {v:.4g}" for k, v in scores.items())
-        self.console.print(f"samples: {text}", style="bold", soft_wrap=True)
+        self.console.print(f"{what}: {text}", style="bold", soft_wrap=True)
 
     def _note(self, progress: Progress, values: dict[str, float]) -> None:
         for name, value in values.items():

@@ -36,7 +36,7 @@ class Compositions(nn.Module):
         self.left = nn.Embedding(config.most_sites + 1, width)
         self.place = nn.Embedding(2 * config.most_elements + 2, width)
         layer = nn.TransformerEncoderLayer(
-            width, 4, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            width, 4, 4 * width, dropout=config.dropout, activation="gelu", batch_first=True, norm_first=True
         )
         self.layers = nn.TransformerEncoder(layer, config.composition_layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from xtalcodec.networks.base import Network
 from xtalcodec.priors.flow.compositions import Compositions
@@ -74,11 +74,16 @@ class FlowNetwork(Network):
         super().__init__()
         self.config = c = config
         self.compositions = Compositions(c)
-        self.cells = Velocity(c, CELL, c.cell_width, c.cell_layers, 4, in_cell=False)
+        self.cells = Velocity(c, CELL, c.cell_width, c.cell_layers, 4, c.dropout, in_cell=False)
         self.latents = Velocity(c, latent, c.width, c.layers, c.heads)
         for name, size in (("latent", latent), ("cell", CELL), ("property", len(c.properties))):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_deviation", torch.ones(size))
+
+    @property
+    def small(self) -> tuple[nn.Module, nn.Module]:
+        """The networks that learn from cells alone."""
+        return self.compositions, self.cells
 
     @torch.no_grad()
     def standardise(

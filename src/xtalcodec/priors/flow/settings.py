@@ -19,6 +19,9 @@ class FlowConfig:
     composition_width: Count = 128
     """Of the network that makes compositions."""
     composition_layers: Count = 4
+    dropout: Share = 0.0
+    """Share of what the layers of compositions and cells add that training leaves out (Srivastava et al. 2014), lest
+    they learn crystals by heart."""
     most_sites: Count = 20
     """Crystals of more sites are neither learnt nor made."""
     most_elements: Count = 8

@@ -34,7 +34,15 @@ class Velocity(nn.Module):
     """dx/dt at x(t), for numbers that lie on the patches of a torus."""
 
     def __init__(
-        self, config: FlowConfig, numbers: int, width: int, layers: int, heads: int, *, in_cell: bool = True
+        self,
+        config: FlowConfig,
+        numbers: int,
+        width: int,
+        layers: int,
+        heads: int,
+        dropout: float = 0.0,
+        *,
+        in_cell: bool = True,
     ) -> None:
         """Make the layers.
 
@@ -44,7 +52,7 @@ class Velocity(nn.Module):
             What it is told.
         numbers
             Of each patch.
-        width, layers, heads
+        width, layers, heads, dropout
             Of the transformer.
         in_cell
             Whether it is told the cell.
@@ -56,7 +64,7 @@ class Velocity(nn.Module):
         self.bias = TorusBias(layers, heads)
         self.time = nn.Sequential(nn.Linear(2 * WAVES, width), nn.SiLU(), nn.Linear(width, 4 * width))
         self.layer = nn.Parameter(torch.zeros(layers, 4 * width))
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, numbers)
         nn.init.zeros_(self.out.weight)
