@@ -53,9 +53,9 @@ class Training:
         torch.manual_seed(0)
         self.codec = open_codec(self.recipe.codec)
         self.codec.network.train()
-        representation, batch = self.codec.representation, self.recipe.optimiser.patches
-        self.source = TrainingCrystals(crystals, representation, self.recipe.augment, 300, batch)
-        views = TrainingCrystals(held_out, representation, STILL, 300, HELD_OUT).batch([0])[0]
+        batch = self.recipe.optimiser.patches
+        self.source = TrainingCrystals(crystals, self.codec, self.recipe.augment, 300, batch)
+        views = TrainingCrystals(held_out, self.codec, STILL, 300, HELD_OUT).batch([0])[0]
         self.true, self.cells = self.codec.window.density(views), views.seen
         self.loss, self.count, self.seconds, self.views = CrystalLoss(self.codec, self.recipe.loss), 0, 0.0, 0
         self.optimisers = open_optimisers(self.codec.network, self.recipe.optimiser)

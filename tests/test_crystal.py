@@ -168,3 +168,32 @@ def test_a_dummy_species_is_refused():
     structure = Structure(Lattice.cubic(3), ["X"], [[0, 0, 0]])
     with pytest.raises(CrystalError, match=r"site 0 holds X.*, which is no element"):
         Crystal.from_pymatgen(structure)
+
+
+@pytest.mark.parametrize("key", [int, str])
+def test_occupancies_of_ase_are_those_of_the_kinds_of_sites(key):
+    from ase import Atoms
+
+    atoms = Atoms("NaClNa", cell=[4, 4, 4], scaled_positions=[[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0, 0]], pbc=True)
+    atoms.info["occupancy"] = {key(7): {"Na": 0.75, "K": 0.25}, key(3): {"Cl": 1.0}}
+    atoms.set_array("spacegroup_kinds", np.array([7, 3, 7]))
+    assert Crystal.from_ase(atoms).sites_shares() == [shared := [(11, 0.75), (19, 0.25)], [(17, 1.0)], shared]
+    atoms.set_array("spacegroup_kinds", np.array([3, 7, 3]))
+    with pytest.raises(CrystalError, match="other elements than it has"):
+        Crystal.from_ase(atoms)
+    for no_mapping in (0.5, {"7": 1.0}, {7: {"Na": 1.0}}, {3: {"Xx": 1.0}, 7: {}}):
+        atoms.info["occupancy"] = no_mapping
+        with pytest.raises(CrystalError, match="does not map every kind"):
+            Crystal.from_ase(atoms)
+
+
+def test_a_slab_of_pymatgen_is_refused():
+    structure = Structure(Lattice(4 * np.eye(3), pbc=(True, True, False)), ["Al"], [[0, 0, 0]])
+    with pytest.raises(CrystalError, match="not periodic in three directions"):
+        Crystal.from_pymatgen(structure)
+
+
+def test_sites_hold_the_same_within_a_share_wherever_that_is_rounded():
+    shares = [[(11, x), (19, 1 - x)] for x in (0.334, 0.336, 0.339, 0.35, 0.345)]
+    crystal = Crystal.of_shares(4 * np.eye(3), np.arange(15).reshape(5, 3) / 20, shares)
+    assert crystal.site_kinds().tolist() == [0, 0, 0, 1, 1]

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,9 @@ _PAIRS = 1_000_000
 OVERFULL = 1e-3
 """Occupancies of a site that sum to 1 within this much fill it: 0.333 + 0.333 + 0.333."""
 
+SAME_SHARE = 0.005 + 1e-9
+"""Occupancies that differ by no more are the same: files give two or three decimals."""
+
 VACANCY = 0
 """Column of `Crystal.occupancies` that holds the share of a site that is empty."""
 
@@ -37,6 +40,12 @@ def wrapped(frac_coords: Float[np.ndarray, "*sites 3"]) -> Float[np.ndarray, "*s
     """Bring coordinates into [0, 1); in floating point, −1e-20 % 1 is 1, which is 0."""
     inside = frac_coords % 1.0
     return np.where(inside >= 1, 0.0, inside)
+
+
+def check_periodic(directions: Iterable[Any]) -> None:
+    """Refuse what does not repeat along all of its three cell vectors: a molecule, a slab."""
+    if not all(directions):
+        raise CrystalError("it is not periodic in three directions")
 
 
 def minimum_image(apart: Float[np.ndarray, "*pairs 3"]) -> Float[np.ndarray, "*pairs 3"]:
@@ -74,6 +83,33 @@ def nearest(
         index[start : start + part] = square.argmin(1)
         distance[start : start + part] = np.sqrt(square[rows, square.argmin(1)])
     return distance, index
+
+
+def shares_of_kinds(occupancy: Any, kinds: Sequence[int], numbers: Sequence[int]) -> list[list[tuple[int, float]]]:
+    """Return the elements of sites and their occupancies from what ASE's reader of CIFs keeps of disordered crystals.
+
+    Parameters
+    ----------
+    occupancy
+        Symbols and their shares by the kind of a site, which is a number, or a text once it was written to a file.
+    kinds, numbers
+        Of each site, and the atomic number that it has in ASE, which is of one of its elements.
+
+    Raises
+    ------
+    CrystalError
+        No such mapping, or one that lacks a kind or has other elements.
+    """
+    from ase.data import atomic_numbers
+
+    try:
+        known = {str(k): [(atomic_numbers[s], float(x)) for s, x in site.items()] for k, site in occupancy.items()}
+        shares = [known[str(kind)] for kind in kinds]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CrystalError("its occupancy does not map every kind of site to elements and their shares") from error
+    if any(z not in dict(site) for z, site in zip(numbers, shares, strict=True)):
+        raise CrystalError("its occupancy maps a site to other elements than it has")
+    return shares
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,10 +245,14 @@ class Crystal:
         return 1 if self.is_ordered else int(np.gcd.reduce(np.bincount(self.site_kinds())))
 
     def site_kinds(self) -> Int[np.ndarray, " sites"]:
-        """Return the same number, from 0, for sites that hold the same; occupancies within 0.005 are the same."""
+        """Return the same number, from 0, for sites that hold the same: as the first of them within 0.005."""
         if self.occupancies is None:
             return np.unique(self.numbers, return_inverse=True)[1]
-        return np.unique(np.round(self.occupancies, 2), axis=0, return_inverse=True)[1]
+        kinds = np.full(len(self), -1)
+        while (left := kinds < 0).any():
+            alike = abs(self.occupancies - self.occupancies[left.argmax()]).max(1) <= SAME_SHARE
+            kinds[left & alike] = kinds.max() + 1
+        return kinds
 
     @property
     def symbols(self) -> list[str]:
@@ -256,10 +296,11 @@ class Crystal:
         Raises
         ------
         CrystalError
-            A dummy species, occupancies that sum to more than 1.
+            A dummy species, occupancies that sum to more than 1, a slab.
         """
         from pymatgen.core import DummySpecies
 
+        check_periodic(structure.lattice.pbc)
         shares = []
         for k, site in enumerate(structure):
             dummy = next((s for s in site.species if isinstance(s, DummySpecies)), None)
@@ -317,20 +358,15 @@ class Crystal:
         Raises
         ------
         CrystalError
-            An object without a three-dimensional cell (a molecule, a slab).
+            An object without a three-dimensional cell (a molecule, a slab), or occupancies that are none.
         """
-        from ase.data import atomic_numbers
-
-        if not atoms.pbc.all() or atoms.cell.rank < 3:
-            raise CrystalError("it is not periodic in three directions (no full cell)")
+        check_periodic([*atoms.pbc, atoms.cell.rank == 3])
         lattice, frac_coords = np.asarray(atoms.cell), atoms.get_scaled_positions(wrap=False)
         if "occupancy" not in atoms.info:
             return cls(lattice, frac_coords, atoms.numbers, name)
         kinds = atoms.arrays.get("spacegroup_kinds", np.arange(len(atoms)))
-        shares = [atoms.info["occupancy"][str(kind)] for kind in kinds]
-        return cls.of_shares(
-            lattice, frac_coords, [[(atomic_numbers[s], float(x)) for s, x in site.items()] for site in shares], name
-        )
+        shares = shares_of_kinds(atoms.info["occupancy"], kinds.tolist(), atoms.numbers.tolist())
+        return cls.of_shares(lattice, frac_coords, shares, name)
 
     def to_pymatgen(self) -> "Structure":
         """Return a pymatgen `Structure` with the same cell, sites and order of sites."""

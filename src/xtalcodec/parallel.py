@@ -67,7 +67,10 @@ class Pool:
         """Keep the workers busy; `running` holds at any time what they have been given and has not come back."""
         while True:
             free = max(QUEUED * self.size() - len(running), 0)
-            running |= {self.executor.submit(function, task) for task in islice(waiting, free)}
+            for task in islice(waiting, free):
+                running.add(future := self.executor.submit(function, task))
+                if future.done():  # it may have failed
+                    break
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)

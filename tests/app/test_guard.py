@@ -18,7 +18,7 @@ def client():
     testing = pytest.importorskip("starlette.testclient")
 
     def make(**rules):
-        app = Starlette(routes=[Route("/", echo, methods=["GET", "POST"])])
+        app = Starlette(routes=[Route("/{path:path}", echo, methods=["GET", "POST"])])
         values = {"hosts": ("localhost",), "token": None, "largest": 100} | rules
         return testing.TestClient(Guard(app, **values), base_url="http://localhost:8050")
 
@@ -46,6 +46,26 @@ def test_the_token_is_asked_for_and_remembered(client):
     assert one.get("/?token=secret").status_code == 200  # after the redirection, by the cookie
     assert one.get("/").status_code == 200
     assert client(hosts=None, token="secret").get("/", headers={"cookie": "xtalcodec-token=wrong"}).status_code == 401  # noqa: S106
+
+
+def test_what_is_malformed_is_refused(client):
+    assert client().get("/", headers={"host": "["}).status_code == 403
+    assert client(hosts=None).get("/", headers={"host": "["}).status_code == 403
+    assert client().get("/", headers={"origin": "http://["}).status_code == 403
+    for length in (b"\xb2", b"9" * 5000):
+        assert client().post("/", content=b"", headers={"content-length": length}).status_code == 413
+
+
+def test_the_rest_of_a_link_outlives_the_token(client):
+    one = client(hosts=None, token="secret")  # noqa: S106
+    asked = one.get("/between?crystal=a%2Bb&to=&token=wrong")
+    assert '<input type="hidden" name="crystal" value="a+b">' in asked.text
+    assert "&lt;b&gt;" in one.get("/?crystal=<b>").text
+    answer = one.get("/between?crystal=a%2Bb&token=secret&to=", follow_redirects=False)
+    assert answer.headers["location"] == "/between?crystal=a%2Bb&to="
+    two = client(hosts=None, token="secret")  # noqa: S106
+    elsewhere = two.get("http://localhost:8050//evil.example/?token=secret", follow_redirects=False)
+    assert elsewhere.headers["location"] == "/evil.example/"
 
 
 def test_answers_carry_the_policy(client):

@@ -51,6 +51,14 @@ def test_a_damaged_word_is_refused_or_a_crystal(data):
         crystal_of(urlsafe_b64encode(zlib.compress(bytes(text))).decode())
 
 
+@pytest.mark.parametrize(
+    "text", ['{"name":"x","lattice":[],"sites":[],"shares":[[[1e999,1]]]}', "[" * 100_000, '{"lattice":[1e999]}']
+)
+def test_numbers_and_nesting_without_end_are_refused(text):
+    with pytest.raises(LinkError, match="damaged"):
+        crystal_of(urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode())
+
+
 def test_what_unpacks_without_end_is_refused():
     bomb = urlsafe_b64encode(zlib.compress(b" " * (1 << 22))).decode()
     assert len(bomb) < LONGEST

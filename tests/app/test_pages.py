@@ -130,15 +130,38 @@ def test_several_files_are_a_list(reader, cifs, tmp_path):
     assert page.locator(".error").count() == 1
 
 
+def test_files_dropped_at_once_are_all_taken(reader, cifs, tmp_path):
+    many = [tmp_path / f"{k}.cif" for k in range(51)]
+    for k, path in enumerate(many):
+        path.write_bytes((cifs / ("SrTiO3.cif" if k % 2 else "BaTiO3.cif")).read_bytes())
+    page = reader("/")
+    drop(page, [cifs / "SrTiO3.cif", cifs / "broken.cif", cifs / "BaTiO3.cif"])
+    page.wait_for_selector(CAME_BACK)
+    assert [row.split()[0] for row in page.locator(".list tr").all_inner_texts()] == ["SrTiO3", "BaTiO3"]
+    drop(page, cifs / "SrTiO3.cif")
+    drop(page, cifs / "BaTiO3.cif")
+    page.locator(".list tr").nth(3).wait_for()
+    drop(page, many)
+    page.locator(".list tr").nth(53).wait_for()
+    assert page.locator(".list tr").count() == 54
+    page.get_by_text("Only the first 50 of 51 files are taken.").wait_for()
+
+
 # ---- Between, alter, sample
+
+
+def test_steps_of_a_link_that_are_no_number_are_told(reader):
+    page = reader(f"/between?crystal={PEROVSKITE}&to={PEROVSKITE}&steps={quote('²')}")
+    page.get_by_text("The number of steps is a whole number from 2 to 41.").wait_for()
 
 
 def test_the_way_between_two_crystals(reader, cifs, shot, tmp_path):
     page = reader("/between", width=1280, height=1250)
     drop(page, cifs / "SrTiO3.cif", 0)
     page.get_by_text("5 sites").first.wait_for()
-    drop(page, cifs / "BaTiO3.cif", 1)
+    drop(page, [cifs / "BaTiO3.cif", cifs / "SrTiO3.cif"], 1)
     page.wait_for_selector(".walk svg")
+    assert page.get_by_text("5 sites of Ba, O, Ti; the first of 2").count() == 1
     assert "SrTiO" in page.locator(".figures").inner_text()
     slider = page.locator("input[data-key=step]")
     slider.focus()

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from xtalcodec.app.uploads import name_of, read_upload, suffix_of
+from xtalcodec.app.uploads import FILES, TOGETHER, Gathered, name_of, read_upload, read_uploads, suffix_of
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
@@ -46,3 +46,39 @@ def test_names_are_words():
     assert name_of("<img onerror=x>.cif") == "<img onerror=x>"
     assert name_of("\0\n.cif") == "crystal"
     assert len(name_of("x" * 1000)) <= 120
+
+
+def test_the_files_of_one_drop_are_read_together():
+    data = SALT.to(fmt="cif").encode()
+    files = [(data, "a.cif"), (b"hello", "b.cif"), (data, "c.cif"), (data, "d.cif")]
+    crystals, unusable = read_uploads(files)
+    assert [crystal.name for crystal in crystals] == ["a", "c", "d"]
+    assert [item.name for item in unusable] == ["b"]
+    crystals, unusable = read_uploads(files, 2)
+    assert [crystal.name for crystal in crystals] == ["a", "c"]
+    assert (unusable[-1].name, unusable[-1].reason) == ("d", "it is left out: 2 crystals are taken at a time")
+
+
+def test_files_are_gathered_until_all_are_there():
+    whole = []
+    place = Gathered(whole.append)
+    place.end()
+    for name in ("a", "b"):
+        place.add(b"x", name)
+    place.end()
+    place.end()
+    assert whole == [[(b"x", "a"), (b"x", "b")]]
+
+
+def test_one_file_too_many_or_too_large_is_refused_aloud():
+    place = Gathered(lambda _: None)
+    for k in range(FILES):
+        place.add(b"x", f"{k}")
+    with pytest.raises(ValueError, match="at most 50 files"):
+        place.add(b"x", "one more")
+    place.end()
+    half = bytes(TOGETHER // 2)
+    place.add(half, "a")
+    place.add(half, "b")
+    with pytest.raises(ValueError, match="at most 64 MiB"):
+        place.add(b"x", "c")

@@ -1,19 +1,22 @@
 """Work with crystals and codes: the same rows as in one go, whatever the number of workers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from xtalcodec import LatentSet
-from xtalcodec.bulk.coding import CodecName
+from xtalcodec.bulk.coding import CodecName, Encode
 from xtalcodec.bulk.reconstruction import measured, rows_of, table_of
 from xtalcodec.bulk.run import Done, run
 from xtalcodec.cli import app
 from xtalcodec.cli.report import Listed, write_json
 from xtalcodec.codecs.latents import codes_in
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import wrapped
 from xtalcodec.datasets.inputs import Given
 from xtalcodec.evaluation.reconstruction import compare, summary, summary_of
@@ -71,7 +74,32 @@ def test_codes_are_read_from_anywhere_to_anywhere(crystals, tmp_path):
 
 def test_another_codec_of_that_name_is_refused():
     with pytest.raises(ValueError, match=r"mp is the codec mp-[0-9a-f]+ on this worker, not mp-0"):
-        CodecName("mp", "cpu", "mp-0").open()
+        CodecName("mp", "cpu", "mp-0", "").open()
+
+
+def test_a_codec_with_other_settings_than_those_of_the_run_is_refused(mp, tmp_path):
+    """Identity leaves out how cells are cut into patches and how latents are refined: codes are others all the same."""
+
+    def named(folder, **settings):
+        other = open_codec(replace(mp.config, **settings))
+        other.network.load_state_dict(mp.network.state_dict())
+        other.save_pretrained(tmp_path / folder)
+        return CodecName.of(str(tmp_path / folder), "cpu")
+
+    one = named("one")
+    renamed = named("renamed", name="renamed")
+    finer = named("finer", representation=replace(mp.config.representation, pitch=2.5))
+    quick = named("quick", refine=replace(mp.config.refine, corrections=1))
+    assert one.identity == finer.identity == quick.identity
+    assert one.config == renamed.config
+    assert len({Encode(name).settings()["codec_settings"] for name in (one, finer, quick)}) == 3
+    with pytest.raises(ValueError, match="one has other settings on this worker"):
+        replace(one, config=finer.config).open()
+
+
+def test_the_device_of_a_run_is_the_one_that_auto_takes():
+    taken = "cuda" if torch.cuda.is_available() else "cpu"
+    assert CodecName.of("mp", "auto").settings()["device"] == taken
 
 
 def test_scores_from_shards_are_those_of_the_rows(tmp_path, mp, prototypes):

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def test_help_of_every_verb_has_an_example(run):
     for verb in (
@@ -36,6 +38,39 @@ def test_wrong_usage_is_status_2(run, cifs, tmp_path):
     assert "no recipe 'mpp'" in result.output
     result = run("train", "mp", "seeed=1", "--data", cifs, "--val", cifs, "--out", tmp_path / "run")
     assert "Did you mean 'seed'" in result.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["complete", "a.cif"],
+        ["alter", "a.cif"],
+        ["sample"],
+        ["evaluate", "a.cif"],
+        ["evaluate-samples", "a.cif", "--reference", "b.cif"],
+        ["data", "split", "a.cif", "--train", "t.parquet", "--val", "v.parquet"],
+    ],
+)
+def test_no_seed_is_negative(run, words):
+    result = run(*words, "--seed", "-1")
+    assert result.exit_code == 2
+    assert "--seed" in result.output
+
+
+def test_the_version_is_told(run):
+    from xtalcodec import __version__
+
+    assert run("--version").output == f"{__version__}\n"
+
+
+def test_a_verb_that_is_interrupted_says_so(run, cifs, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xtalcodec.datasets.load", interrupted)
+    result = run("data", "show", cifs)
+    assert result.exit_code == 130
+    assert "xtalcodec: stopped" in result.output
 
 
 def test_importing_the_package_is_quick_and_leaves_torch_alone():

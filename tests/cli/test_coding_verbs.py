@@ -5,6 +5,7 @@ import re
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from xtalcodec.codecs.base import Codec
 from xtalcodec.io.read import read_all
 
 
@@ -51,3 +52,13 @@ def test_decoding_with_another_codec_is_an_error(run, cifs, tmp_path):
     assert result.exit_code == 2
     assert "belong to the codec mp-" in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["back.parquet", "back"])
+def test_where_no_crystal_is_decoded_none_is_said_to_be_anywhere(run, cifs, tmp_path, monkeypatch, name):
+    run("encode", cifs, "--no-refine", "--out", tmp_path / "z.parquet")
+    monkeypatch.setattr(Codec, "decode_crystals", lambda _, latents: [None] * len(latents))
+    result = run("decode", tmp_path / "z.parquet", "--out", tmp_path / name)
+    assert result.exit_code == 3, result.output
+    assert "crystals are in" not in result.output
+    assert not (tmp_path / "back.parquet").exists()

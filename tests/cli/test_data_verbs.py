@@ -20,6 +20,19 @@ def test_data_verbs(run, cifs, tmp_path):
     assert "crystals  2" in run("data", "show", f"table:{tmp_path / 'c.parquet'}?id=material_id").output
 
 
+def test_a_split_is_both_files_or_none(run, cifs, tmp_path):
+    words = ["data", "split", cifs, "--train", tmp_path / "t.parquet", "--val", tmp_path / "v.parquet"]
+    result = run(*words, "--fraction", 0)
+    assert result.exit_code == 2
+    assert "no crystal is left for" in result.output
+    assert not (tmp_path / "t.parquet").exists()
+    result = run(*words, "--val", tmp_path / "t.parquet")
+    assert "--train and --val are two files" in result.output
+    result = run(*words, "--val", tmp_path / "v.csv")
+    assert "v.csv is no .parquet file" in result.output
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == []
+
+
 KNOWN = """2
 Lattice="4.2 0 0 0 4.2 0 0 0 4.2" Properties=species:S:1:pos:R:3:initial_magmoms:R:1 energy=-3.5 pbc="T T T"
 Fe 0 0 0 4.0

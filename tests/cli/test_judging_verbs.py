@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -39,6 +40,30 @@ def test_samples_controls_rows_and_numbers(run, cifs, tmp_path):
     assert (tmp_path / "r.sqlite").stat().st_size, "results are kept beside the rows"
 
 
+def test_crystals_without_a_distance_to_the_hull_are_told(run, cifs, tmp_path, monkeypatch):
+    """The hull knows copper alone: of aluminium it cannot say how stable it is."""
+    pytest.importorskip("smact")
+    pytest.importorskip("matminer")
+
+    def relaxation(crystal, _name, _steps):
+        told = {"energy": -3.0, "before": -3.0, "converged": True, "numbers": crystal.numbers.tolist()}
+        lattice = crystal.lattice.ravel().tolist()
+        return told | {"lattice": lattice, "frac_coords": crystal.frac_coords.ravel().tolist()}
+
+    for module in ("staging", "potentials"):
+        monkeypatch.setattr(f"xtalcodec.evaluation.generation.{module}.relaxation", relaxation)
+        monkeypatch.setattr(f"xtalcodec.evaluation.generation.{module}.check_potential", lambda _: None)
+    pq.write_table(
+        pa.table({"composition": ["Cu"], "energy_per_atom": [-3.7], "potential": ["sevennet-0"]}),
+        tmp_path / "hull.parquet",
+    )
+    words = ["evaluate-samples", cifs / "al.cif", "--reference", cifs, "--train", cifs / "cu.cif", "--stability"]
+    result = run(*words, "--protocol", "perov-5", "--hull", tmp_path / "hull.parquet")
+    told = " ".join(result.output.split())
+    assert "note: samples: 1 that are valid, unique and novel have no distance to the hull" in told
+    assert "Al" in told
+
+
 def test_what_cannot_be_judged_is_told(run, cifs, latents, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -58,6 +83,8 @@ def test_what_cannot_be_judged_is_told(run, cifs, latents, tmp_path):
     for more in (("--hull", latents), ("--potential", "sevennet-0")):
         assert "--hull and --potential are for --stability" in told(cifs, "--reference", cifs, *more)
     assert "no file of kept results" in told(cifs, "--reference", cifs, "--cache", cifs / "cu.cif")
+    assert "--rows r.csv is no .parquet file" in told(cifs, "--reference", cifs, "--rows", "r.csv")
+    assert "--out h.csv is no .parquet file" in run("hull", cifs, "--out", "h.csv").output
     for words in ((latents,), (empty,)):
         assert run("hull", *words, "--out", tmp_path / "h.parquet").exit_code == 2
     assert not (tmp_path / "h.parquet").exists()

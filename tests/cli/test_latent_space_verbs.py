@@ -124,7 +124,10 @@ def test_alter_replaces_and_scales(run, cifs, tmp_path):
         (["--replace", "Sr=Md"], "SrTiO3-Sr=Md: the codec 'mp' never saw Md"),
         (["--scale-density", "0"], "positive number"),
         (["--strain", "2 %"], "'2 %' is no strain"),
-        ([*OXIDE, "--towards", "band_gap=2"], "--prior and --towards are for --noise"),
+        ([*OXIDE, "--towards", "band_gap=2"], "--towards is for --noise"),
+        ([*OXIDE, "--prior", "mp"], "--prior is for --noise"),
+        (["--scale-density", "0.9", "-n", "3"], "-n is for --noise"),
+        ([*OXIDE, "--potential", "sevennet-0"], "--potential is for --relax"),
         ([*OXIDE, "--strip", "s.bmp"], "s.bmp: such a picture is written as .png or .pdf"),
         ([*OXIDE, "--movie", "s.avi"], "s.avi: such a picture is written as .gif or .mp4"),
     ],
@@ -133,6 +136,42 @@ def test_wrong_usage_of_alter_is_status_2(run, cifs, words, message):
     result = run("alter", cifs / "SrTiO3.cif", *words)
     assert result.exit_code == 2
     assert message in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--path", "line", "--spherical"], "--path line and --spherical are different ways"),
+        (["--path", "atoms", "--prior", "mp"], "--path atoms and --prior are different ways"),
+        (["--spherical", "--prior", "mp"], "--spherical and --prior are different ways"),
+        (["--potential", "sevennet-0"], "--potential is for --energy"),
+    ],
+)
+def test_wrong_usage_of_interpolate_is_status_2(run, cifs, words, message):
+    result = run("interpolate", cifs / "SrTiO3.cif", cifs / "BaTiO3.cif", *words)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+@pytest.mark.parametrize("option", [("--prior", "gaussian"), ("--variance", "0.9"), ("--grid", "1x1x1")])
+def test_what_is_for_fitting_is_refused_beside_a_prior(run, option):
+    result = run("sample", "perov-5", "-n", 1, *option)
+    assert result.exit_code == 2
+    assert f"{option[0]} is for codes, to which a distribution is fitted" in result.output
+
+
+def test_what_is_added_is_a_number_or_a_composition(run, cifs):
+    result = run("complete", cifs / "SrTiO3.cif", "--remove-species", "O", "--add", "²")
+    assert result.exit_code == 2
+    assert "²: no formula of whole numbers" in result.output
+
+
+@pytest.mark.parametrize(("verb", "by"), [("sample", "--rank stability and --relax"), ("complete", "--relax")])
+def test_a_potential_that_nothing_needs_is_refused(run, cifs, verb, by):
+    words = [] if verb == "sample" else [cifs / "SrTiO3.cif"]
+    result = run(verb, *words, "--potential", "sevennet-l3i5")
+    assert result.exit_code == 2
+    assert f"--potential is for {by}" in result.output
 
 
 def test_a_file_that_cannot_be_read_is_named(run, cifs, tmp_path):
@@ -212,7 +251,7 @@ def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path, monkeypat
     for words, message in (
         (["--remove-species", "Li"], "has no Li to take out"),
         (["--region", "z>2"], "has no site in z>2"),
-        ([], "nothing is taken out and nothing is to be added"),
+        ([], "nothing to complete: give --remove-species, --region or --around"),
         (["--add", "Xx2"], "Xx2: there is no element 'Xx'"),
     ):
         result = run("complete", titanate, "--prior", flow, *words)

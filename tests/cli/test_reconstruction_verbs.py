@@ -124,6 +124,20 @@ def test_evaluate_of_the_given_cells_says_which_do_not_fit(run, tmp_path):
     assert "not in the window: ends: its cell does not fit" in result.stderr
 
 
+def test_too_few_crystals_for_the_discriminator_are_told(run, cifs, tmp_path):
+    words = ["evaluate", cifs, "--codec", "linear-unit-cell", "--no-refine", "--discriminator"]
+    result = run(*words, "--json", tmp_path / "s.json")
+    assert result.exit_code == 0, result.output
+    assert "note: --discriminator needs 4 crystals that fit, and 2 do" in result.stderr
+    assert "discriminator_auc" not in json.loads((tmp_path / "s.json").read_text())
+
+
+def test_rows_are_a_table_or_a_folder(run, cifs):
+    result = run("evaluate", cifs, "--rows", "rr.csv")
+    assert result.exit_code == 2
+    assert "--rows rr.csv: what is written is a .parquet file or a folder" in " ".join(result.stderr.split())
+
+
 def test_a_cell_is_for_unit_cells(run, cifs):
     result = run("evaluate", cifs, "--codec", "none", "--representation", "repeating", "--cell", "given")
     assert result.exit_code == 2

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from xtalcodec.codecs import attempts
 from xtalcodec.codecs.attempts import encode_to_come_back
 from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.codecs.refine import RefineConfig
@@ -27,11 +28,20 @@ class Stub:
     def origin(self, _crystal, attempt):
         return spread_origin(attempt)
 
-    def closest(self, crystals, patches, *, descend=False):
+    def closest(self, crystals, patches):
+        return self.told(crystals, patches, descend=False)
+
+    def descend(self, crystals, patches, z):
+        assert torch.equal(z, self.latents(crystals)), "descent begins where correction ended"
+        return self.told(crystals, patches, descend=True)
+
+    def told(self, crystals, patches, *, descend):
         assert patches == PATCHES
         self.calls.append(("".join(c.name for c in crystals), descend))
-        z = torch.stack([torch.tensor(c.frac_coords) for c in crystals])
-        return z, [next(self.stories[c.name]) for c in crystals]
+        return self.latents(crystals), [next(self.stories[c.name]) for c in crystals]
+
+    def latents(self, crystals):
+        return torch.stack([torch.tensor(c.frac_coords) for c in crystals])
 
     def encoded(self):
         return encode_to_come_back(self, self.crystals, PATCHES)
@@ -64,16 +74,29 @@ def test_what_is_far_off_descends_once():
     assert stub.calls == [("ab", False), ("ab", False), ("ab", True)]
 
 
+def test_all_other_origins_descend_together():
+    stub = Stub({"a": [LOST] * 5 + [WRONG, RIGHT, NEAR], "b": [WRONG] * 4 + [RIGHT]}, origins=4)
+    assert on(stub, *stub.encoded()) == [2, 0]
+    assert stub.calls == [("ab", False)] * 4 + [("ab", True), ("aaa", True)]
+
+
+def test_so_many_descend_together_as_go_through_a_network_at_once(monkeypatch):
+    monkeypatch.setattr(attempts, "BATCH_PATCHES", 5)
+    stub = Stub({"a": [LOST] * 7 + [RIGHT]}, origins=4)
+    assert on(stub, *stub.encoded()) == [3]
+    assert stub.calls == [("a", False)] * 4 + [("a", True), ("aa", True), ("a", True)]
+
+
 def test_without_corrections_descent_comes_at_once():
-    stub = Stub({"a": [RIGHT], "b": [FAR, RIGHT], "c": [WRONG, WRONG, RIGHT]}, origins=2, corrections=0)
+    stub = Stub({"a": [RIGHT], "b": [FAR, RIGHT], "c": [WRONG, WRONG, LOST, RIGHT]}, origins=2, corrections=0)
     assert on(stub, *stub.encoded()) == [0, 0, 1]
-    assert stub.calls == [("abc", False), ("bc", True), ("c", True)]
+    assert stub.calls == [("abc", False), ("bc", True), ("c", False), ("c", True)]
 
 
 def test_what_never_comes_back_keeps_its_best():
     stub = Stub({"a": [LOST, WRONG, LOST, LOST, LOST, LOST]}, origins=3)
     assert on(stub, *stub.encoded()) == [1]
-    assert len(stub.calls) == 6
+    assert len(stub.calls) == 5
 
 
 @pytest.mark.parametrize(("settings", "refines", "calls"), [({"largest": 1}, True, 1), ({}, False, 3)])

@@ -239,7 +239,7 @@ def test_self_check_of_a_latent_that_decodes_to_nothing_is_infinite(mp, monkeypa
     assert mp.cycle_consistency(latents) == [np.inf, np.inf]
 
 
-@pytest.mark.parametrize("cut", [np.s_[:-1], np.s_[:, :-1], np.s_[0], np.s_[:, :0]])
+@pytest.mark.parametrize("cut", [np.s_[:-1], np.s_[:, :-1], np.s_[:, :0]])
 def test_latents_of_a_wrong_shape_are_refused_by_name(mp, cut):
     good, bad = mp.encode([ROCK_SALT, ROCK_SALT], refine=False)
     codes = good, replace(bad, name="bad", z=bad.z[cut])

@@ -181,11 +181,16 @@ def test_cells_too_large_for_refinement_are_corrected_on_one_origin(monkeypatch,
     assert np.prod(model.place(ORDERED).patches) == 8
     small, seen = open_codec(replace(model.config, refine=RefineConfig(largest=largest, origins=2))), []
 
-    def closest(self, crystals, patches, *, descend=False):
-        seen.append(descend)
+    def closest(self, crystals, patches):
+        seen.append(False)
         return self.latent(crystals, patches), [Misfit(2.0, np.inf)]
 
+    def descend(_, crystals, __, z):
+        seen.append(True)
+        return z, [Misfit(2.0, np.inf)] * len(crystals)
+
     monkeypatch.setattr(type(small), "closest", closest)
+    monkeypatch.setattr(type(small), "descend", descend)
     assert len(small.encode([ORDERED])) == 1
     assert seen == calls
 
@@ -195,5 +200,23 @@ def test_refinement_weighs_the_species_of_disordered_crystals_more(crystal, more
     model = codec(mixtures=True)
     truth = patch_codec._Reconstruction(model, model.representation.collate([crystal]), (2, 2, 2))
     z = torch.randn(1, 8, SIZES["latent"], generator=torch.Generator().manual_seed(0))
-    terms, _ = truth.terms(z)
+    errors, _ = truth.errors(z)
+    terms = {name: error.mean() for name, error in errors.items()}
     torch.testing.assert_close(truth.loss(z), sum(terms.values()) + more * terms["species"])
+
+
+@pytest.mark.parametrize("settings", [{}, {"mixtures": True, "noise": 0.5}])
+def test_no_crystal_is_refined_otherwise_for_those_beside_it(settings):
+    model, patches = codec(**settings), (2, 2, 2)
+    many = Crystal(ORDERED.lattice, np.random.default_rng(0).random((9, 3)), np.arange(3, 12))
+    crystals = [SALT if settings else ORDERED, many]
+    z = torch.randn(2, 8, SIZES["latent"], generator=torch.Generator().manual_seed(0))
+
+    def gradient(rows):
+        latent = z[rows].requires_grad_()
+        batch = model.representation.collate([crystals[k] for k in rows])
+        (slope,) = torch.autograd.grad(patch_codec._Reconstruction(model, batch, patches).loss(latent), [latent])
+        return slope
+
+    alone = torch.cat([gradient([0]), gradient([1])])
+    torch.testing.assert_close(gradient([0, 1]), alone, rtol=1e-4, atol=1e-6)

@@ -86,7 +86,8 @@ def loss(network, crystals, z):
     decoded = network.decode(z, batch.lattice, PATCHES)
     species = network.species(interpolate(decoded.features, which, batch.frac_coords[batch.mask] * grid[0], grid))
     shares = batch.shares(21)[batch.mask]
-    return sum(network.loss(decoded, SPACE.targets(batch, PATCHES), species, shares).values())
+    errors = network.errors(decoded, SPACE.targets(batch, PATCHES), species, shares)
+    return sum(error.mean() for error in errors.values())
 
 
 def losses(network):

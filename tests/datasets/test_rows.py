@@ -59,3 +59,31 @@ def test_what_is_no_table_is_told(tmp_path):
         with pytest.raises(SourceError, match=reason):
             load(f"table:{query}")
     assert [u.name for u in load(f"table:{tmp_path / 'a.parquet'}")[1]] == [str(tmp_path / "a.parquet")]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_the_rest_of_a_row_is_kept(metals, tmp_path, suffix):
+    """Without further descriptions of the structure, and the columns that were named."""
+    text = [metal.to_pymatgen().to(fmt="cif") for metal in metals[:2]]
+    row = {"structure": text[0], "final": text[1], "mat": "007", "gap": 1.5, "tag": "x", "numbers": "[1]", "id": "z"}
+    if suffix == "parquet":
+        pyarrow.parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "t.parquet")
+    else:
+        (tmp_path / "t.csv").write_text(pa_csv(row), newline="")
+    ((crystal,), _) = load(f"table:{tmp_path / 't'}.{suffix}?structure=final&id=mat")
+    assert (crystal.name, crystal.formula) == ("007", "Al")
+    assert crystal.properties == {"gap": 1.5, "tag": "x", "id": "z"}
+    ((crystal,), _) = load(f"table:{tmp_path / 't'}.{suffix}?id=mat")
+    assert (crystal.name, crystal.formula) == ("007", "Cu")
+    assert crystal.properties["gap"] == 1.5
+
+
+def pa_csv(row):
+    import csv
+    import io
+
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(row))
+    table.writeheader()
+    table.writerow(row)
+    return text.getvalue()

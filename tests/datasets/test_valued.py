@@ -1,6 +1,7 @@
 """Crystals with a number each, from every kind of table that users have."""
 
 import csv
+import gzip
 
 import pytest
 
@@ -102,3 +103,26 @@ def test_no_number_is_an_error_that_lists_the_columns(cifs, tmp_path):
 
 def test_numbers_are_finite_and_no_truth_values():
     assert [number_of(x) for x in (1, 2.5, True, "3", None, float("inf"), [1])] == [1.0, 2.5, *[None] * 5]
+
+
+def test_compressed_and_latin_tables(cifs, tmp_path):
+    rows = [("file", "gap", "prévu"), ("cifs/cu.cif", ".5", "1"), ("cifs/ag.cif", "+2", "2")]
+    text = "\n".join(map(",".join, rows)) + "\n"
+    (tmp_path / "m.csv").write_bytes(text.encode("latin-1"))
+    (tmp_path / "m.csv.gz").write_bytes(gzip.compress(text.encode()))
+    for name in ("m.csv", "m.csv.gz"):
+        assert found(load_valued([str(tmp_path / name)], "gap")) == {"cu": 0.5, "ag": 2.0}
+    (cifs / "t.csv.gz").write_bytes(gzip.compress(b"id,gap\ncu,3.\n"))
+    assert found(load_valued([str(cifs)], "gap")) == {"cu": 3.0}
+
+
+def test_a_first_value_that_is_not_known_is_no_header(cifs):
+    table(cifs / "id_prop.csv", [("cu", "nan"), ("al", "76"), ("ag", "3")])
+    valued = load_valued([str(cifs)], "property_1")
+    assert (found(valued), valued.without) == ({"al": 76.0, "ag": 3.0}, 1)
+
+
+def test_a_table_that_cannot_be_read_is_told_beside_the_crystals(cifs):
+    table(cifs / "id_prop.csv", [("cu", "1")])
+    (cifs / "bad.csv").write_bytes(bytes(9))
+    assert [u.reason for u in load_valued([str(cifs)], "property_1").unusable] == ["it is a binary file, not text"]

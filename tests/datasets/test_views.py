@@ -104,3 +104,16 @@ def test_everything_that_shapes_a_store_is_in_its_settings():
     all_of_them = [told(), told(given=(SILICON, SILICON)), *map(told, changed), *(told(table=t) for t in tables)]
     assert len(set(all_of_them)) == len(all_of_them)
     assert crystal_digest(SILICON) != crystal_digest(SILICON.translated(np.array([0.5, 0, 0])))
+
+
+def test_a_disordered_crystal_is_unfit_and_told_from_others():
+    one, other = (Crystal.of_shares(np.eye(3) * 4, np.zeros((1, 3)), [[(26, x)]], "x") for x in (0.6, 0.7))
+    with pytest.raises(CrystalError, match="it is disordered"):
+        paint_row(one, 0, ViewsConfig())
+    assert crystal_digest(one) != crystal_digest(other)
+
+
+def test_the_digest_of_an_ordered_crystal_stays():
+    """Views are seeded by it: stores that were painted before can be painted again."""
+    want = "e8170d232fac205f1fe0dd890ecedf7db1441ac4fd28547200f9d901f18a8af1"
+    assert crystal_digest(SILICON).hex() == want

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.duplicates import Duplicate, duplicates, same, without
@@ -41,14 +42,43 @@ def test_it_tells_how_far_it_is():
     assert sum(done for what, _, done in steps if what == "comparing") == 1
 
 
-def test_shared_sites_are_compared_by_their_occupancies():
-    def alloy(share):
-        table = np.zeros((1, 119))
-        table[0, [29, 79]] = share, 1 - share
-        return made(3.7 * FCC, [[0, 0, 0]], [29 if share > 0.5 else 79], occupancies=table)
+def shared(lattice, places, *shares, name="", repeats=(1, 1, 1)):
+    """A crystal of shared sites, in so many of its cells."""
+    cells = np.indices(repeats).reshape(3, -1).T
+    frac = (np.array(places, dtype=float)[None] + cells[:, None]).reshape(-1, 3) / repeats
+    return Crystal.of_shares(lattice * np.array(repeats)[:, None], frac, [*shares] * len(cells), name)
 
-    assert same(alloy(0.6), alloy(0.62))
-    assert not same(alloy(0.6), alloy(0.9))
+
+def gold(share, lattice=3.7 * FCC, places=((0.0, 0, 0),), **more):
+    """A copper gold alloy."""
+    return shared(lattice, places, *[[(29, share), (79, 1 - share)]] * len(places), **more)
+
+
+CORNERS = ((0.0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))
+BRASS = [(29, 0.6), (30, 0.4)], [(29, 0.4), (30, 0.6)]
+NEARLY = [(29, 0.52), (30, 0.48)], [(29, 0.48), (30, 0.52)]
+
+
+def test_disordered_crystals_are_the_same_in_whatever_cell():
+    primitive, cubic, long = gold(0.5), gold(0.5, 3.7 * np.eye(3), CORNERS), gold(0.5, repeats=(1, 1, 3))
+    assert duplicates([primitive, cubic, long]) == [Duplicate(0, 1), Duplicate(0, 2)]
+    assert not same(gold(0.6), gold(0.62))
+    assert not same(gold(0.5), made(3.7 * FCC, [[0, 0, 0]], [29]))
+
+
+def test_disordered_crystals_have_the_verdicts_of_the_matcher():
+    matcher, square = StructureMatcher(), 3 * np.diag([1, 1, 1.2])
+    body = [[0, 0, 0], [0.5, 0.5, 0.5]]
+    some = [gold(0.5), gold(0.5, 3.7 * np.eye(3), CORNERS), gold(0.5, 3.9 * FCC, repeats=(2, 1, 1))]
+    some += [shared(square, body, *BRASS), shared(square, body, *BRASS[::-1]), shared(square, body, *NEARLY)]
+    some += [
+        shared(square, body, *BRASS, repeats=(1, 2, 1)),
+        shared(3.3 * np.eye(3), [[0, 0, 0], [0.5, 0.5, 0]], *BRASS),
+    ]
+    for a in some:
+        for b in some:
+            assert same(a, b) == matcher.fit(a.to_pymatgen(), b.to_pymatgen()), (a, b)
+    assert [pair.second for pair in duplicates(some)] == [1, 2, 4, 6]
 
 
 def test_who_stays_is_who_stays_of_all_pairs_though_the_matcher_is_not_transitive():

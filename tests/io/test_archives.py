@@ -11,7 +11,7 @@ import pytest
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import archives
 from xtalcodec.io.files import find
-from xtalcodec.io.read import Unusable, read, read_all
+from xtalcodec.io.read import Unusable, read, read_all, units
 from xtalcodec.io.write import write
 
 POSCAR = "x\n1.0\n4 0 0\n0 5 0\n0 0 6\nGe O\n1 1\nDirect\n0 0 0\n.5 .5 .5\n"
@@ -54,6 +54,19 @@ def test_no_member_leaves_the_temporary_folder(tmp_path, name):
     assert sum("leaves the folder" in reason for reason in reasons) >= 1
     assert not list(tmp_path.rglob("evil*"))
     assert not Path("/tmp/evil.cif").exists()  # noqa: S108 - that is the point
+
+
+def test_a_damaged_member_of_a_zip_costs_only_itself(tmp_path):
+    path = pack(tmp_path / "x.zip", {f"{x}.vasp": POSCAR.encode() for x in "abc"})
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("b.vasp").header_offset
+    data = bytearray(path.read_bytes())
+    data[start + 30 + len("b.vasp") + 10] ^= 0xFF
+    path.write_bytes(data)
+    first, damaged, last = read(path)
+    assert (first.name, last.name) == ("a", "c")
+    assert damaged.name == f"{path}/b.vasp"
+    assert [len(list(unit)) for unit in units(path, start=1)] == [1, 1]
 
 
 def test_links_are_not_followed(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ from pymatgen.core import Lattice, Structure
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.symmetry import conventional, primitive, right_handed
-from xtalcodec.io.carried import MOST_BYTES, carrying
+from xtalcodec.io.carried import MOST_BYTES, carrying, cell_value
 from xtalcodec.io.read import Unusable, read
 from xtalcodec.io.write import write, write_parquet
 from xtalcodec.testing import crystals
@@ -28,6 +29,7 @@ CELL = np.array([[0.2, 4.1, 0.0], [0.0, 0.1, 5.2], [6.3, 0.0, 0.3]])
 """Å; not in the orientation that a CIF's six numbers stand for."""
 FRAC = np.array([[0.0, 0, 0], [0.25, 0.5, 0.5]])
 CRYSTAL = Crystal(CELL, FRAC, np.array([26, 8]), "x")
+ANGLES = ("alpha", "beta", "gamma")
 HOLDING = ("cif", "extxyz", "json", "parquet")
 
 
@@ -183,6 +185,29 @@ def test_moments_of_a_cif_turn_with_their_sites(tmp_path):
     np.testing.assert_allclose(through(crystal, tmp_path, "cif").site_properties["magmom"], moments, atol=1e-9)
 
 
+def test_oxidation_states_are_of_rows_not_of_labels(tmp_path):
+    """Two rows of one label; a site whose rows agree has their state, and one whose rows do not has none."""
+    rows = ["Fe Fe3+ 0 0 0 1", "Fe Fe2+ .5 .5 .5 1", "O O2- .5 0 0 1", "M1 Mn3+ 0 .5 0 .4", "M1 Fe3+ 0 .5 0 .6"]
+    rows += ["M2 Mn4+ 0 0 .5 .4", "M2 Fe3+ 0 0 .5 .6"]
+    lines = ["data_x", *(f"_cell_length_{x} 4" for x in "abc"), *(f"_cell_angle_{x} 90" for x in ANGLES)]
+    tags = ["label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy"]
+    lines += ["_space_group_name_H-M_alt 'P 1'", "loop_", *(f"_atom_site_{tag}" for tag in tags), *rows]
+    (tmp_path / "y.cif").write_text("\n".join(lines) + "\n")
+    assert reread(tmp_path / "y.cif").site_properties["oxidation_state"] == [3, 2, -2, 3, None]
+
+
+@pytest.mark.parametrize("fmt", ["cif", "json", "parquet"])
+def test_disordered_sites_keep_what_is_known_of_them(tmp_path, fmt):
+    site_properties = {"oxidation_state": [3.0, -2.0], "magmom": [[0, 0, 3.0], [0, 0, 0.0]]}
+    shares = [[(25, 0.3), (26, 0.7)], [(8, 1.0)]]
+    crystal = Crystal.of_shares(4 * np.eye(3), FRAC, shares, "x")
+    back = through(replace(crystal, site_properties=site_properties), tmp_path, fmt)
+    assert not back.notes
+    assert back.site_properties == site_properties
+    if fmt == "json":
+        assert {str(s) for s in Structure.from_file(tmp_path / "x.json")[0].species} == {"Mn3+", "Fe3+"}
+
+
 def test_moments_that_the_operations_turn_are_left_out_and_said(tmp_path):
     """A moment along x on a twofold axis along z, which would turn it round; time reversal turns it back."""
     for reversal, kept in (("+1", False), ("-1", True)):
@@ -234,3 +259,13 @@ def test_a_damaged_database_loses_the_array_not_the_crystal(tmp_path):
         connection.execute("UPDATE systems SET initial_magmoms = ?", (b"123",))
     connection.close()
     assert reread(tmp_path / "x.db").notes == ("properties left out, too large or no plain values: initial_magmoms",)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(".5", 0.5), ("3.", 3.0), ("+2", 2), ("-.5e-1", -0.05), ("1E5", 1e5), (" 7 ", 7), ("-0", 0), ("", None)]
+    + [(text, text) for text in ("007", "00.5", ".", "+", "e5", "1e", "2020-01-01", "nan", "1_0", "٣", "9" * 5000)],
+)
+def test_a_cell_is_a_number_where_it_reads_as_one(text, value):
+    assert cell_value(text) == value
+    assert type(cell_value(text)) is type(value)

@@ -15,8 +15,9 @@ from pymatgen.io.cif import CifParser
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import text
+from xtalcodec.io.cif import crystal_of_block
 from xtalcodec.io.files import find
-from xtalcodec.io.read import Unusable, iterate, read, read_all
+from xtalcodec.io.read import Unusable, count, iterate, read, read_all, units
 from xtalcodec.io.write import write, write_parquet
 from xtalcodec.testing import mutate
 
@@ -201,6 +202,43 @@ def test_shared_and_partly_occupied_sites(tmp_path):
     assert found.sites_shares() == [[(11, 1.0)], [(17, 0.5), (35, 0.5)]]
 
 
+def test_an_occupancy_is_rounded_to_full_only_where_a_row_is_alone(tmp_path):
+    atoms = PLAIN + "_atom_site_occupancy\n"
+    alone = read_one(tmp_path, atoms + "Na1 0 0 0 0.9(1)\nCl1 0.5 0.5 0.5 1\n")
+    assert alone.is_ordered
+    assert "occupancy full within its uncertainty: Na1 0.9" in alone.notes
+    shared = read_one(tmp_path, atoms + "Na1 0 0 0 0.9(1)\nK1 0 0 0 0.1(1)\nCl1 0.5 0.5 0.5 1\n")
+    assert shared.sites_shares() == [[(11, 0.9), (19, 0.1)], [(17, 1.0)]]
+
+
+@pytest.mark.parametrize(
+    ("formula", "density"), [("Li D", 0.895), ("Li1 D1", 0.895), ("Li H", 0.794), ("(Li D)2", 0.895)]
+)
+def test_the_density_of_a_deuteride_is_its_own(tmp_path, formula, density):
+    """LiD is 13 % denser than LiH, which lies beyond what a density may differ."""
+    said = f"_chemical_formula_sum '{formula}'\n_exptl_crystal_density_diffrn {density}\nloop_"
+    text = PLAIN.replace("loop_", said, 1).replace("4.0", "4.07").replace("5.0", "4.07").replace("30.0", "4.07")
+    text = text.replace("beta 100", "beta 90") + "".join(
+        f"{x}{k} {a} {b} {c}\n"
+        for x, s in (("Li", 0), ("D", 0.5))
+        for k, (a, b, c) in enumerate([(s, s, s), (s, 0.5 - s, 0.5 - s), (0.5 - s, s, 0.5 - s), (0.5 - s, 0.5 - s, s)])
+    )
+    assert read_one(tmp_path, text).formula == "LiH"
+    assert "density" in reason(tmp_path, text.replace(f"diffrn {density}", f"diffrn {density * 0.85}"))
+
+
+def test_thousands_of_partly_occupied_sites_take_little_memory():
+    import tracemalloc
+
+    grid = np.stack(np.meshgrid(*[np.arange(10)] * 3), -1).reshape(-1, 3) / 10
+    rows = "".join(f"Na{k} {x} {y} {z} 0.5\n" for k, (x, y, z) in enumerate(grid))
+    text = PLAIN.replace("4.0", "40").replace("5.0", "50").replace("30.0", "60") + "_atom_site_occupancy\n" + rows
+    tracemalloc.start()
+    assert len(crystal_of_block(text, 5000)) == 1000
+    assert tracemalloc.get_traced_memory()[1] < 2**25
+    tracemalloc.stop()
+
+
 def test_a_cut_symmetry_operation_is_noticed(tmp_path):
     lines = rock_salt().splitlines(keepends=True)
     for k in (11, 60, 200):
@@ -268,6 +306,14 @@ def test_a_left_handed_poscar_survives(tmp_path, scale):
     edge = {"1.0": 4, "2.0": 8, "-128": 128 ** (1 / 3)}[scale]
     np.testing.assert_allclose(crystal.lattice, edge * np.eye(3)[[1, 0, 2]], atol=1e-9)
     np.testing.assert_array_equal(crystal.frac_coords[1], [0.999999999, 0.5, -0.5])
+
+
+@pytest.mark.parametrize(("scale", "edge"), [("-64.0", 4), ("4", 4), ("-125", 5)])
+def test_cartesian_sites_go_by_the_scale_of_the_cell(tmp_path, scale, edge):
+    text = f"CsCl\n{scale}\n1 0 0\n0 1 0\n0 0 1\nCs Cl\n1 1\nCartesian\n0 0 0\n.5 .5 .5\n"
+    crystal = read_one(tmp_path, text, "x.vasp")
+    np.testing.assert_allclose(crystal.lattice, edge * np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(crystal.frac_coords[1], [0.5] * 3, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -541,6 +587,19 @@ def test_unnamed_formats_are_told_by_their_content(tmp_path):
     write(silicon(), tmp_path / "y", "json")
     (crystal,) = read(tmp_path / "y")
     assert crystal.formula == "Si"
+
+
+def test_a_file_that_holds_nothing_is_told(tmp_path):
+    from ase.db import connect
+
+    with connect(tmp_path / "x.db") as database:
+        del database[database.write(Atoms("Ge", cell=[4, 4, 4], pbc=True))]
+    write_parquet([], tmp_path / "x.parquet")
+    for path in find([tmp_path]):
+        (found,) = read(path)
+        assert found == Unusable(str(path), "it holds no crystal")
+        assert count(path) == 1
+        assert not list(units(path, start=1))
 
 
 @pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])

@@ -151,7 +151,7 @@ def test_symmetrising_is_done_once(crystal):
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(crystals(max_sites=4, left_handed=True), max_size=5))
+@given(st.lists(crystals(max_sites=4, left_handed=True), min_size=1, max_size=5))
 def test_parquet_keeps_every_number(tmp_path_factory, drawn):
     path = tmp_path_factory.mktemp("table") / "x.parquet"
     assert write_parquet(iter(drawn), path) == len(drawn)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from xtalcodec import Codec
-from xtalcodec.codecs.base import DecodedCrystal
+from xtalcodec.codecs.decoding import DecodedCrystal
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError

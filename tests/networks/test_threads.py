@@ -1,6 +1,7 @@
 """Threads of networks: what each is told to use, and what is left as it was."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -40,6 +41,22 @@ def test_items_run_side_by_side_each_on_one_thread_and_come_back_in_order():
     found = list(side_by_side(task, [3, 1, 2, 0], torch.device("cpu")))
     assert found == [(3, 1, False), (1, 1, False), (2, 1, False), (0, 1, False)]
     assert torch.get_num_threads() == 2, "the caller's threads are as they were"
+
+
+def threads_of_a_new_thread():
+    """What a thread that begins now computes on."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(torch.get_num_threads).result()
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_threads_that_begin_later_compute_as_before():
+    assert threads_of_a_new_thread() == 2
+    assert list(side_by_side(int, [1, 2, 3], torch.device("cpu"))) == [1, 2, 3]
+    assert threads_of_a_new_thread() == 2
+    with pytest.raises(ValueError, match="two"):
+        list(side_by_side(int, [1, "two"], torch.device("cpu")))
+    assert threads_of_a_new_thread() == 2
 
 
 def test_on_one_thread_all_is_done_by_the_caller():

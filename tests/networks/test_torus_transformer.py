@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 
 from xtalcodec.networks.torus_transformer import (
+    AT_ONCE,
     Attention,
     Block,
     LayerBias,
     TorusBias,
+    _all_differences,
     differences,
     displacements,
     lattice_features,
@@ -140,3 +142,10 @@ def test_gradients_of_a_large_cell_are_those_of_a_small_one(monkeypatch):
     monkeypatch.setattr("xtalcodec.networks.torus_transformer.AT_ONCE", 7 * 60)
     for part, one in zip(torch.autograd.grad(layer(x, bias).square().sum(), leaves), whole, strict=True):
         torch.testing.assert_close(part, one, atol=1e-4, rtol=1e-4)
+
+
+def test_what_is_kept_of_large_grids_is_bounded():
+    """A quarter of a gigabyte at most, however many grids there are: a crystal of each grid may come once."""
+    largest = 4 * AT_ONCE
+    assert _all_differences.cache_info().maxsize * largest <= 2**28
+    assert differences((2, 2, 2), torch.device("cpu"), 0, 8).element_size() == 4

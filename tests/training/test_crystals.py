@@ -2,18 +2,23 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.representations.periodic import Periodic, PeriodicConfig
+from xtalcodec.networks.patch import PatchConfig
+from xtalcodec.representations.periodic import PeriodicConfig
 from xtalcodec.training import crystals as drawing
 from xtalcodec.training.augment import AugmentConfig
 from xtalcodec.training.crystals import TrainingCrystals, torch_seed
 
-REPRESENTATION = Periodic(PeriodicConfig(max_patches=60))
+SMALL = PatchConfig(channels=2, width=8, heads=1, encoder_layers=1, decoder_layers=1, latent=2, features=2)
+CODEC = open_codec(CodecConfig("small", PeriodicConfig(max_patches=60), SMALL))
 AUGMENT = AugmentConfig()
 
 SEEDS = [
@@ -37,7 +42,7 @@ def boxes():
 
 
 def test_crystals_are_grouped_by_grid():
-    crystals = TrainingCrystals(boxes(), REPRESENTATION, AUGMENT, largest=50, batch_patches=64)
+    crystals = TrainingCrystals(boxes(), CODEC, AUGMENT, largest=50, batch_patches=64)
     assert {shape: len(group) for shape, group in crystals.grids.groups.items()} == {
         (2, 2, 2): 10,
         (2, 2, 3): 24,
@@ -48,7 +53,7 @@ def test_crystals_are_grouped_by_grid():
 
 
 def test_crystals_are_reduced():
-    crystals = TrainingCrystals([box(6, 4, 4, "long first")], REPRESENTATION, AUGMENT, largest=50, batch_patches=64)
+    crystals = TrainingCrystals([box(6, 4, 4, "long first")], CODEC, AUGMENT, largest=50, batch_patches=64)
     ((reduced,),) = crystals.grids.groups.values()
     np.testing.assert_allclose(np.linalg.norm(reduced.lattice, axis=1), [4, 4, 6])
     assert reduced.name == "long first"
@@ -58,7 +63,7 @@ def test_what_cannot_be_used_is_left_out_with_the_reason():
     flat = Crystal(np.array([[9, 0, 0], [0, 9, 0], [9, 9, 1e-4]], dtype=float), np.zeros((1, 3)), np.array([1]), "flat")
     crystals = TrainingCrystals(
         [box(4, 4, 4, "good"), box(6, 6, 8, "big"), box(9, 9, 9, "huge"), flat],
-        REPRESENTATION,
+        CODEC,
         AUGMENT,
         largest=30,
         batch_patches=64,
@@ -70,11 +75,40 @@ def test_what_cannot_be_used_is_left_out_with_the_reason():
     assert "its cell is impossible" in reasons["flat"]
 
 
+def test_what_the_codec_refuses_is_not_learnt_from_but_for_its_elements():
+    shared = Crystal.of_shares(4 * np.eye(3), np.zeros((1, 3)), [[(11, 0.6), (19, 0.4)]], "shared")
+    near = Crystal(4 * np.eye(3), np.array([[0, 0, 0], [0.15, 0, 0]]), np.array([14, 14]), "near")
+    heavy = replace(box(4, 4, 4, "heavy"), numbers=np.array([92]))
+    codec = open_codec(replace(CODEC.config, elements=(14,)))
+    crystals = TrainingCrystals([shared, near, heavy], codec, AugmentConfig(derived=5.0), largest=50, batch_patches=64)
+    assert len(crystals) == 1
+    assert [name for name, _ in crystals.left_out] == ["shared", "near"]
+    reasons = dict(crystals.left_out)
+    assert "knows ordered crystals only" in reasons["shared"]
+    assert "0.60 Å apart" in reasons["near"]
+    used = [crystal for group in crystals.grids.groups.values() for crystal in group]
+    assert len(used) > 1
+    assert {crystal.name for crystal in used} == {"heavy"}
+
+
+def test_the_elements_are_those_of_what_is_used():
+    crystals = [box(4, 4, 4, "good"), replace(box(9, 9, 9, "huge"), numbers=np.array([92]))]
+    assert TrainingCrystals(crystals, CODEC, AUGMENT, largest=50, batch_patches=64).elements == {14}
+
+
+@pytest.mark.parametrize("batch_patches", [1, 64, 500])
+def test_so_many_are_drawn_for_a_step(batch_patches):
+    crystals = TrainingCrystals(boxes(), CODEC, AUGMENT, largest=50, batch_patches=batch_patches)
+    total, mean = crystals.drawn
+    assert total == 40
+    assert np.mean([len(crystals.draw([k])[0]) for k in range(2000)]) == pytest.approx(mean, rel=0.05)
+
+
 def test_nothing_to_train_on_is_an_error():
     with pytest.raises(CrystalError, match="no crystal to train on"):
-        TrainingCrystals([box(9, 9, 9, "huge")], REPRESENTATION, AUGMENT, largest=30, batch_patches=64)
+        TrainingCrystals([box(9, 9, 9, "huge")], CODEC, AUGMENT, largest=30, batch_patches=64)
     with pytest.raises(CrystalError, match="no crystal to train on"):
-        TrainingCrystals([], REPRESENTATION, AUGMENT, largest=30, batch_patches=64)
+        TrainingCrystals([], CODEC, AUGMENT, largest=30, batch_patches=64)
 
 
 def test_a_batch_follows_from_its_seed_alone():
@@ -82,9 +116,7 @@ def test_a_batch_follows_from_its_seed_alone():
         batch, patches = crystals.draw(seed)
         return [c.name for c in batch], patches
 
-    crystals, again = (
-        TrainingCrystals(boxes(), REPRESENTATION, AUGMENT, largest=50, batch_patches=64) for _ in range(2)
-    )
+    crystals, again = (TrainingCrystals(boxes(), CODEC, AUGMENT, largest=50, batch_patches=64) for _ in range(2))
     first = names(crystals, [0, 7, 0])
     np.random.default_rng().random()
     crystals.draw([0, 8, 0])
@@ -96,14 +128,15 @@ def test_a_batch_follows_from_its_seed_alone():
 RANDOM = """
 import hashlib
 import numpy as np
+from xtalcodec.codecs.registry import open_codec
+from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
-from xtalcodec.representations.periodic import Periodic, PeriodicConfig
 from xtalcodec.training import crystals as drawing
 from xtalcodec.training.augment import AugmentConfig
 from xtalcodec.training.crystals import TrainingCrystals, torch_seed
 
 boxes = [Crystal(np.diag([4.0, 4.0, 4 + k % 3]), np.array([[0.1, 0.2, 0.3]]), np.array([14])) for k in range(20)]
-crystals = TrainingCrystals(boxes, Periodic(PeriodicConfig()), AugmentConfig(), largest=50, batch_patches=64)
+crystals = TrainingCrystals(boxes, open_codec(CodecConfig()), AugmentConfig(), largest=50, batch_patches=64)
 batch, patches = crystals.batch([3, 7, 1])
 parts = (batch.frac_coords, batch.numbers, batch.lattice)
 print(torch_seed([3, 7, 1, 2]), patches, hashlib.sha256(b"".join(x.numpy().tobytes() for x in parts)).hexdigest())
@@ -130,7 +163,7 @@ def test_seeds_of_torch_are_the_same_on_every_machine_and_use_no_hash(monkeypatc
 
 
 def test_a_batch_is_altered_and_looked_at_afresh():
-    crystals = TrainingCrystals(boxes(), REPRESENTATION, AugmentConfig(substitute=1.0), largest=50, batch_patches=64)
+    crystals = TrainingCrystals(boxes(), CODEC, AugmentConfig(substitute=1.0), largest=50, batch_patches=64)
     (first, patches), (again, _), (other, _) = (crystals.batch([0, step, 0]) for step in (7, 7, 8))
     drawn, shape = crystals.draw([0, 7, 0])
     assert (len(first), patches) == (len(drawn), shape)
@@ -143,7 +176,7 @@ def test_a_batch_is_altered_and_looked_at_afresh():
 
 
 def test_a_batch_has_one_grid_and_about_the_patches_asked_for():
-    crystals = TrainingCrystals(boxes(), REPRESENTATION, AUGMENT, largest=50, batch_patches=160)
+    crystals = TrainingCrystals(boxes(), CODEC, AUGMENT, largest=50, batch_patches=160)
     for step in range(50):
         batch, patches = crystals.draw([0, step])
         group = {c.name for c in crystals.grids.groups[patches]}
@@ -153,18 +186,14 @@ def test_a_batch_has_one_grid_and_about_the_patches_asked_for():
 
 def test_a_batch_has_at_least_four_and_no_crystal_too_often():
     for batch_patches in (1, 10**6):
-        crystals = TrainingCrystals(
-            [box(6, 6, 6, "one")], REPRESENTATION, AUGMENT, largest=50, batch_patches=batch_patches
-        )
+        crystals = TrainingCrystals([box(6, 6, 6, "one")], CODEC, AUGMENT, largest=50, batch_patches=batch_patches)
         assert len(crystals.draw([0])[0]) == 4
-    assert (
-        len(TrainingCrystals(boxes(), REPRESENTATION, AUGMENT, largest=50, batch_patches=10**6).draw([0])[0]) <= 4 * 24
-    )
+    assert len(TrainingCrystals(boxes(), CODEC, AUGMENT, largest=50, batch_patches=10**6).draw([0])[0]) <= 4 * 24
 
 
 def test_crystals_of_all_grids_are_drawn_about_equally_often():
     alone = box(4, 6, 6, "alone on its grid: its batches are cut to four")
-    crystals = TrainingCrystals([*boxes(), alone], REPRESENTATION, AUGMENT, largest=50, batch_patches=216)
+    crystals = TrainingCrystals([*boxes(), alone], CODEC, AUGMENT, largest=50, batch_patches=216)
     drawn = Counter()
     for step in range(9000):
         drawn.update(c.name for c in crystals.draw([3, step, 0])[0])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -200,6 +201,23 @@ def test_without_a_segmentation_loss_no_process_waits_for_its_gradients(tmp_path
     first, second = under_torchrun(tmp_path, "hoffmann-narrow", *words)
     assert first == second
     assert first["steps"] == 3
+
+
+def test_epochs_are_passes_whatever_the_patches_of_a_crystal(tmp_path, crystals):
+    recipe = load("mp", [*SMALL, "optimiser.epochs=3", "augment.derived=0"])
+    train(recipe, crystals, [], tmp_path, device="cpu")
+    about = json.loads((tmp_path / "training.json").read_text())
+    assert about["crystals"] == pytest.approx(3 * len(crystals), abs=24)
+
+
+def test_elements_of_what_is_left_out_are_not_learnt(tmp_path, crystals):
+    large = replace(crystals[0], name="large", lattice=30 * np.eye(3), numbers=np.full(len(crystals[0]), 96))
+    words = [*SMALL, "optimiser.steps=1", "largest=200", "augment.substitute=0", "augment.species=3"]
+    own = {z for crystal in crystals for z in crystal.elements}
+    for mix, seen in ((0, own), (0.1, own | {1, 2, 3})):
+        out = tmp_path / str(mix)
+        codec = train(load("mp", [*words, f"augment.mix={mix}"]), [*crystals, large], [], out, device="cpu")
+        assert codec.config.elements == Codec.from_pretrained(out).config.elements == tuple(sorted(seen))
 
 
 def test_a_metric_never_enters_the_loss(tmp_path, crystals, monkeypatch):

@@ -70,8 +70,9 @@ def test_the_papers_is_plain_descent():
     assert (sgd.defaults["lr"], sgd.defaults["momentum"]) == (1e-7, 0.5)
 
 
-def test_epochs_count_views():
+def test_epochs_are_passes_over_the_crystals():
     assert OptimiserConfig(epochs=100.0, patches=18).length(1800) == 10_000
+    assert OptimiserConfig(epochs=100.0, patches=2048).length(1800, 2 * 9.0) == 10_000
     assert OptimiserConfig(steps=7).length(1800) == 7
 
 

@@ -50,6 +50,12 @@ def test_batches_are_rows_of_the_store_and_follow_from_the_seed(store):
         assert any(torch.equal(density, r["density"]) and torch.equal(species, r["species_map"]) for r in rows)
 
 
+def test_what_a_step_shows_is_what_is_in_the_views(store, crystals):
+    views = PaintedViews(store, UNIT, 0.0, 4, 30)
+    assert views.drawn == (len(views), 4)
+    assert views.elements == {z for c in crystals if c.elements[-1] <= 30 for z in c.elements}
+
+
 def test_held_out_crystals_are_left_out(store):
     assert 0 < len(PaintedViews(store, UNIT, 0.5, 4, 100)) < len(FieldStore(store))
     with pytest.raises(ValueError, match="no view to learn from"):

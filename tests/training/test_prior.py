@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.registry import open_codec
@@ -16,6 +17,7 @@ from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.representations.periodic import PeriodicConfig
+from xtalcodec.training.flow_losses import FlowLoss, HeldOut
 from xtalcodec.training.optimisers import OptimiserConfig
 from xtalcodec.training.prior import train_prior
 from xtalcodec.training.prior_recipe import available, load
@@ -80,7 +82,7 @@ def test_latents_are_trained_alone_and_cells_anew(codec, tmp_path):
         train_prior(recipe(codec, "latents=false", "cells=false"), SALTS, tmp_path / "nothing")
     with pytest.raises(TrainingError, match="is for a training with start=FOLDER"):
         train_prior(recipe(codec, "anew=true"), SALTS, tmp_path / "nothing")
-    assert first.about.config.dropout == 0
+    assert first.about.config.dropout == 0.1, "the recipe's"
 
 
 def test_losses_of_held_out_crystals_are_noted(codec, tmp_path):
@@ -111,17 +113,18 @@ def test_a_training_starts_from_the_weights_of_another_of_the_same_latents(codec
 
 def test_a_training_that_is_resumed_ends_where_one_does_that_is_not(codec, tmp_path):
     words = "flow.dropout=0.2", "optimiser.decay=false"
-    whole = train_prior(recipe(codec, "optimiser.steps=4", *words), SALTS, tmp_path / "whole")
+    held_out = {"held_out": SALTS[:2]}
+    whole = train_prior(recipe(codec, "optimiser.steps=4", *words), SALTS, tmp_path / "whole", **held_out)
     torch.rand(3)
-    again = train_prior(recipe(codec, "optimiser.steps=4", *words), SALTS, tmp_path / "again")
+    again = train_prior(recipe(codec, "optimiser.steps=4", *words), SALTS, tmp_path / "again", **held_out)
     assert same(whole, again)
     short = recipe(codec, "optimiser.steps=2", *words)
-    train_prior(short, SALTS, tmp_path / "parts")
+    train_prior(short, SALTS, tmp_path / "parts", **held_out)
     text = (tmp_path / "parts/recipe.yaml").read_text().replace("steps: 2\n", "steps: 4\n")
     (tmp_path / "parts/recipe.yaml").write_text(text)
     longer = replace(short, optimiser=replace(short.optimiser, steps=4))
     assert isinstance(longer.optimiser, OptimiserConfig)
-    resumed = train_prior(longer, SALTS, tmp_path / "parts", resume=True)
+    resumed = train_prior(longer, SALTS, tmp_path / "parts", resume=True, **held_out)
     assert same(resumed, whole)
     assert FlowPrior.load(tmp_path / "parts/last").crystals == 4
     with pytest.raises(TrainingError, match="already holds a training"):
@@ -134,3 +137,22 @@ def test_samples_are_judged_and_the_best_prior_kept(codec, tmp_path):
     assert len(best.sample(2)) == 2
     assert '"good"' in (tmp_path / "run/best/training.json").read_text()
     assert "samples/as_planned" in (tmp_path / "run/curve.jsonl").read_text()
+
+
+def test_of_each_network_the_weights_are_kept_that_did_best_on_held_out_crystals(codec, monkeypatch):
+    own = recipe(codec)
+    source = FlowCrystals(Codec.from_pretrained(codec), SALTS, own.flow, 64)
+    network = FlowPrior.untrained(source, 0).network
+    watch = HeldOut(source, own, network)
+    losses = {"compositions": [3.0, 1.0, 2.0], "cells": [1.0, 2.0, 3.0], "latents": [3.0, 2.0, 1.0]}
+    for k in range(3):
+        told = {name: torch.tensor(values[k]) for name, values in losses.items()}
+        monkeypatch.setattr(FlowLoss, "forward", lambda *_, told=told: told)
+        with torch.no_grad():
+            for weights in network.parameters():
+                weights.fill_(k)
+        noted = watch.look(network, Accelerator(cpu=True))
+        assert noted == {name: values[k] for name, values in losses.items()}
+    best = {name: {weights.mean().item() for weights in getattr(watch.kept, name).parameters()} for name in losses}
+    assert best == {"compositions": {1.0}, "cells": {0.0}, "latents": {2.0}}
+    assert watch.least == {"compositions": 1.0, "cells": 1.0, "latents": 1.0}

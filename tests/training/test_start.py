@@ -67,7 +67,7 @@ def test_features_that_are_new_are_not_read_yet():
 
 def test_the_latent_gets_unit_variance_and_decodes_as_before(pair):
     _, new = pair
-    source = TrainingCrystals(CRYSTALS * 10, new.representation, AugmentConfig(mix=0.3), 300, 256)
+    source = TrainingCrystals(CRYSTALS * 10, new, AugmentConfig(mix=0.3), 300, 256)
     batch, patches = CrystalBatch.collate(CRYSTALS), (2, 2, 2)
     _, before = said(new, batch, patches)
     new.network.train()
@@ -85,7 +85,7 @@ def test_the_latent_gets_unit_variance_and_decodes_as_before(pair):
 def test_a_codec_without_noise_keeps_its_scale():
     plain = codec()
     before = {k: v.clone() for k, v in plain.network.state_dict().items()}
-    calibrate(plain, TrainingCrystals(CRYSTALS, plain.representation, AugmentConfig(), 300, 256), 0)
+    calibrate(plain, TrainingCrystals(CRYSTALS, plain, AugmentConfig(), 300, 256), 0)
     assert all((v == before[k]).all() for k, v in plain.network.state_dict().items())
 
 

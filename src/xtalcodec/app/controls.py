@@ -151,7 +151,7 @@ class Thumbnail(ui.element, component=ASSETS / "thumbnail.js"):
 class Drop(ui.element, component=ASSETS / "drop.js"):
     """A place to drop files on."""
 
-    def __init__(self, label: str, hint: str, address: str, largest: int) -> None:
+    def __init__(self, label: str, hint: str, address: str, largest: int, most: int) -> None:
         """Say what is taken.
 
         Parameters
@@ -162,9 +162,11 @@ class Drop(ui.element, component=ASSETS / "drop.js"):
             Where files are sent.
         largest
             Bytes of one.
+        most
+            Files at a time.
         """
         super().__init__()
-        self.props.update({"label": label, "hint": hint, "address": address, "largest": largest})
+        self.props.update({"label": label, "hint": hint, "address": address, "largest": largest, "most": most})
 
 
 def tag(name: str, text: str = "", kind: str = "", **attributes: Any) -> ui.element:

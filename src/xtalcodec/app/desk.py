@@ -1,5 +1,6 @@
 """One reader's open page: its messages, its one job at a time, and the crystals that were dropped on it."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,14 +13,14 @@ from xtalcodec.app.controls import Drop, Text, button, tag
 from xtalcodec.app.jobs import BusyError, Job, Task, Workers, sentence
 from xtalcodec.app.links import LinkError, crystal_of, word_of
 from xtalcodec.app.offers import Offer
-from xtalcodec.app.uploads import LARGEST, MOST
+from xtalcodec.app.uploads import FILES, LARGEST, MOST, Gathered
 from xtalcodec.app.work import Read
 from xtalcodec.crystal import Crystal
 
 Taken = Callable[[list[Crystal]], Awaitable[None]]
 
-DROPS: dict[str, Callable[[bytes, str], Any]] = {}
-"""Address of each open place for files → what takes them; others' addresses cannot be guessed."""
+DROPS: dict[str, Gathered] = {}
+"""Address of each open place for files → those that came; others' addresses cannot be guessed."""
 LEAVING: dict[str, Callable[[], None]] = {}
 """Address that each open page calls when its reader leaves → what ends its work."""
 
@@ -41,6 +42,8 @@ class Desk:
     settings: Settings
     job: Job | None = None
     keys: list[str] = field(default_factory=list)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while files are read: others wait, as work that is begun ends what is under way."""
 
     def __post_init__(self) -> None:
         """End everything when the browser is gone."""
@@ -144,16 +147,16 @@ class Desk:
         label
             On it.
         taken
-            Gets the crystals of each file.
+            Gets the crystals of the files that are dropped together.
         most
-            Crystals that are taken from one.
+            Crystals that are taken of these.
         """
         key = secrets.token_urlsafe(18)
 
-        async def read(data: bytes, name: str) -> None:
+        async def read(files: list[tuple[bytes, str]]) -> None:
             with self.client:
-                self.hush()
-                result = await self.do(Read(data, name, most), what="Reading")
+                async with self.reading:
+                    result = await self.do(Read(files, most), what="Reading")
                 if result is None:
                     return
                 for title, reason in result["unusable"]:
@@ -161,10 +164,15 @@ class Desk:
                 if result["crystals"]:
                     await taken(result["crystals"])
 
-        DROPS[key] = lambda data, name: background_tasks.create(read(data, name))
+        def begin(files: list[tuple[bytes, str]]) -> None:
+            with self.client:
+                self.hush()
+            background_tasks.create(read(files))
+
+        DROPS[key] = Gathered(begin)
         self.keys.append(key)
         hint = f"CIF, POSCAR, JSON, extended XYZ, SHELX, parquet, or a zip of them; at most {LARGEST >> 20} MiB"
-        place = Drop(label, hint, f"/upload/{key}", LARGEST)
+        place = Drop(label, hint, f"/upload/{key}", LARGEST, FILES)
         place.on("refused", lambda event: self.say(str(event.args)))
         return place
 

@@ -16,7 +16,8 @@ from xtalcodec.geometry.compositions import composition, of_one_composition
 from xtalcodec.priors.conditions import Conditions
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.base import Codec, DecodedCrystal
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.decoding import DecodedCrystal
     from xtalcodec.codecs.latents import CrystalCode, LatentSet
     from xtalcodec.priors.base import Prior
 

@@ -4,12 +4,14 @@ import hmac
 import html
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "xtalcodec-token"
+_DIGITS = 18
+"""Of the length of a body, at most: Python reads no number of thousands of digits."""
 
 POLICY = (
     "default-src 'self'; "
@@ -27,7 +29,7 @@ ASK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>xtalcodec: 
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <body style="font: 16px/1.5 system-ui, sans-serif; max-width: 34em; margin: 12vh auto; padding: 0 16px">
 <main><h1 style="font-size: 22px">xtalcodec</h1><p>{why}</p>
-<form><label>Token <input name="token" type="password" autocomplete="off" required autofocus></label>
+<form>{rest}<label>Token <input name="token" type="password" autocomplete="off" required autofocus></label>
 <button>Open</button></form></main>"""
 
 
@@ -68,25 +70,30 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> ASGIApp | None:
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self.hosts is not None and _name(host) not in self.hosts:
+        name = _split(f"//{host}").hostname or ""
+        if (host and not name) or (self.hosts is not None and name not in self.hosts):
             return PlainTextResponse("This server does not go by that name.", 403)
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _split(origin).netloc.lower() != host.lower():
             return PlainTextResponse("Another site's page asks; that is refused.", 403)
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self.largest:
+        if not length.isdecimal() or len(length) > _DIGITS or int(length) > self.largest:
             return PlainTextResponse(f"That is larger than {self.largest >> 20} MiB, which is refused.", 413)
         return self._stranger(scope, headers)
 
     def _stranger(self, scope: Scope, headers: dict[str, str]) -> ASGIApp | None:
         if self.token is None or self._right(_cookie(headers.get("cookie", ""))):
             return None
-        asked = parse_qs(scope["query_string"].decode("latin1")).get("token", [""])[0]
+        words = parse_qsl(scope["query_string"].decode("latin1"), keep_blank_values=True)
+        asked = next((value for key, value in words if key == "token"), "")
+        rest = [(key, value) for key, value in words if key != "token"]
         if asked and self._right(asked):
-            answer = RedirectResponse(scope["path"] or "/", 303)
+            path = "/" + scope["path"].lstrip("/")  # with two of them it would be another host
+            answer = RedirectResponse(f"{path}?{urlencode(rest)}" if rest else path, 303)
             answer.set_cookie(COOKIE, self.token, httponly=True, samesite="lax")
             return answer
         why = "That token is not right." if asked else "This server asks for its token: whoever started it has it."
-        return HTMLResponse(ASK.format(why=html.escape(why)), 401)
+        kept = "".join(f'<input type="hidden" name="{html.escape(k)}" value="{html.escape(v)}">' for k, v in rest)
+        return HTMLResponse(ASK.format(why=html.escape(why), rest=kept), 401)
 
     def _right(self, given: str) -> bool:
         return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
@@ -116,9 +123,12 @@ def _with_headers(send: Send) -> Send:
     return with_headers
 
 
-def _name(host: str) -> str:
-    """Return the name of a host without its port."""
-    return (urlsplit(f"//{host}").hostname or "").lower()
+def _split(address: str) -> SplitResult:
+    """Return the parts of an address; those of an empty one where it is malformed."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _cookie(text: str) -> str:

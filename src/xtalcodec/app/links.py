@@ -67,7 +67,7 @@ def crystal_of(word: str) -> Crystal:
         raise
     except CrystalError as error:
         raise LinkError(f"The link holds no crystal: {error}.") from error
-    except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, zlib.error) as error:
         raise LinkError("The link is damaged: a part of it is missing or changed.") from error
 
 

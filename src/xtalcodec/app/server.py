@@ -51,11 +51,20 @@ def build(settings: Settings, hosts: tuple[str, ...] | None, token: str | None) 
 
     @app.post("/upload/{key}")
     async def upload(key: str, request: Request) -> PlainTextResponse:
-        take = DROPS.get(key)
-        if take is None:
+        place = DROPS.get(key)
+        if place is None:
             return PlainTextResponse("This page is not open any more: load it again.", 404)
-        take(await request.body(), unquote(request.headers.get("x-name", ""))[:300])
+        try:
+            place.add(await request.body(), unquote(request.headers.get("x-name", ""))[:300])
+        except ValueError as error:
+            return PlainTextResponse(str(error), 413)
         return PlainTextResponse("taken")
+
+    @app.post("/upload/{key}/end")
+    async def uploaded(key: str) -> PlainTextResponse:
+        if key in DROPS:
+            DROPS[key].end()
+        return PlainTextResponse("all there")
 
     @app.post("/left/{key}")
     async def left(key: str) -> PlainTextResponse:

@@ -1,9 +1,11 @@
 """Files that were dropped on the page → crystals, by the command line's reader; the content tells the format."""
 
 import re
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from xtalcodec.app.links import MAX_SITES
 from xtalcodec.crystal import Crystal
@@ -13,10 +15,57 @@ from xtalcodec.io.read import Unusable, read
 LARGEST = 16 << 20
 """Bytes of an upload."""
 MOST = 200
-"""Crystals that are taken from one file."""
+"""Crystals that are taken of the files of one drop."""
+FILES = 50
+"""Files of one drop."""
+TOGETHER = 64 << 20
+"""Bytes of all files of one drop."""
 
 _HEAD = 1 << 16
 _BINARY = ((b"PK\x03\x04", ".zip"), (b"PAR1", ".parquet"), (b"SQLite format 3\0", ".db"))
+
+
+@dataclass(eq=False)
+class Gathered:
+    """Files of one drop, which come one by one, until all are there."""
+
+    whole: Callable[[list[tuple[bytes, str]]], Any]
+    """Gets them all: their bytes, and what the sender calls them."""
+    files: list[tuple[bytes, str]] = field(default_factory=list)
+
+    def add(self, data: bytes, name: str) -> None:
+        """Keep a file.
+
+        Raises
+        ------
+        ValueError
+            There are too many, or they hold too much.
+        """
+        if len(self.files) == FILES:
+            raise ValueError(f"at most {FILES} files are taken at a time.")
+        if len(data) + sum(len(other) for other, _ in self.files) > TOGETHER:
+            raise ValueError(f"at most {TOGETHER >> 20} MiB are taken at a time.")
+        self.files.append((data, name))
+
+    def end(self) -> None:
+        """Hand them on."""
+        files, self.files = self.files, []
+        if files:
+            self.whole(files)
+
+
+def read_uploads(files: Sequence[tuple[bytes, str]], most: int = MOST) -> tuple[list[Crystal], list[Unusable]]:
+    """Read the crystals of several uploads, as `read_upload` does; `most` are taken of all."""
+    crystals: list[Crystal] = []
+    unusable: list[Unusable] = []
+    for data, name in files:
+        if len(crystals) == most:
+            unusable.append(Unusable(name_of(name), f"it is left out: {most:,} crystals are taken at a time"))
+            continue
+        some, bad = read_upload(data, name, most - len(crystals))
+        crystals += some
+        unusable += bad
+    return crystals, unusable
 
 
 def read_upload(data: bytes, name: str, most: int = MOST) -> tuple[list[Crystal], list[Unusable]]:

@@ -9,25 +9,26 @@ import numpy as np
 
 from xtalcodec.app import views
 from xtalcodec.app.jobs import Part, Tell
-from xtalcodec.app.uploads import MOST, read_upload
+from xtalcodec.app.uploads import MOST, read_uploads
 from xtalcodec.crystal import Crystal
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.base import Codec, DecodedCrystal
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.decoding import DecodedCrystal
     from xtalcodec.codecs.latents import CrystalCode, LatentSet
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read an upload."""
+    """Read the files of a drop."""
 
-    data: bytes
-    name: str
+    files: Sequence[tuple[bytes, str]]
+    """Bytes of each, and what the sender calls it."""
     most: int = MOST
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:  # noqa: ARG002
         """Return the crystals, and what could not be used."""
-        crystals, unusable = read_upload(self.data, self.name, self.most)
+        crystals, unusable = read_uploads(self.files, self.most)
         return {"crystals": crystals, "unusable": [(item.name, item.reason) for item in unusable]}
 
 
@@ -129,10 +130,10 @@ class Between:
 
 def _energy(found: "DecodedCrystal | None", advance: Callable[[int], None]) -> float | None:
     """Energy in eV/atom by SevenNet; None where there is no crystal, or it has none."""
-    from xtalcodec.evaluation.generation.potentials import relaxation
+    from xtalcodec.evaluation.along_path import energy_of
 
     advance(1)
-    return None if found is None else relaxation(found.crystal, "sevennet-0", 0).get("energy")
+    return energy_of(found, "sevennet-0")[0]
 
 
 @dataclass(frozen=True, slots=True)

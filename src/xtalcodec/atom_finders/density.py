@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from xtalcodec.atom_finders.atomic_numbers import HEAVIEST, likeliest, nearest
+from xtalcodec.atom_finders.blas import one_blas_thread
 from xtalcodec.atom_finders.continuation import continued
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.least_squares import Effort, Fit, refine, weight_spread
@@ -87,6 +88,7 @@ OPEN = DensityConfig(outside=3.5, missing=(1.0, 1e-2, 1e-4))
 3.5 Å the field of one has fallen to 0.2 %, and with it what another position or weight would change."""
 
 
+@one_blas_thread()
 def read_density(
     density: Float[Tensor, "b n n n"] | Float[np.ndarray, "b n n n"],
     window: WindowConfig,
@@ -130,6 +132,7 @@ def visible(window: WindowConfig, config: DensityConfig) -> Modes:
     return modes(window, above=config.noise**2 / 10)
 
 
+@one_blas_thread()
 def read_modes(
     field: Coefficients,
     basis: Modes,

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.atom_finders.atomic_numbers import HEAVIEST
+from xtalcodec.atom_finders.blas import one_blas_thread
 from xtalcodec.atom_finders.density import DensityConfig, read_modes, visible
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.segmentation import SegmentationConfig, read_segmentation
@@ -53,6 +54,7 @@ def segmented_species(logits: Float[Tensor, "b species n n n"], window: WindowCo
         return [SegmentedSpecies(p, window) for p in logits.double().sigmoid().cpu().numpy()]
 
 
+@one_blas_thread()
 def read_both(
     density: Float[Tensor, "b n n n"],
     logits: Float[Tensor, "b species n n n"],

@@ -1,7 +1,7 @@
 """Crystals to codes and codes to crystals, part by part."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet, codec_of, codes_in, count_codes, latent_files
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets.inputs import digest_of, gathered
+from xtalcodec.datasets.stores import digest
 from xtalcodec.evaluation.reconstruction import NOTHING
 from xtalcodec.io.pieces import check_same, stat_of
 from xtalcodec.io.read import Unusable
@@ -31,21 +32,24 @@ class CodecName:
 
     name: str
     device: str
+    """Where it computes, on every worker."""
     identity: str
     """What it must be: another release, or another folder of that name, may have other weights."""
+    config: str
+    """Hash of its settings but the name: identity leaves out what shapes codes and not how they are decoded."""
 
     @classmethod
     def of(cls, name: str, device: str) -> "CodecName":
-        """Load the codec here and take its identity; a folder is named by its absolute path.
+        """Load the codec here and take what it is: a folder by its absolute path, "auto" by what it is here.
 
         Raises
         ------
         FileNotFoundError
             No such codec.
         """
-        identity = Codec.from_pretrained(name, device=device).identity
-        folder = Codec.folder(name)
-        return cls(name if name in pretrained() or folder is None else str(folder.absolute()), device, identity)
+        codec, folder = Codec.from_pretrained(name, device=device), Codec.folder(name)
+        place = name if name in pretrained() or folder is None else str(folder.absolute())
+        return cls(place, str(codec.device), codec.identity, _settings_of(codec))
 
     def open(self) -> Codec:
         """Load the codec, once in every process.
@@ -59,7 +63,7 @@ class CodecName:
 
     def settings(self) -> dict[str, str]:
         """Return what shapes results: the codec itself, and where it runs."""
-        return {"codec": self.identity, "device": self.device}
+        return {"codec": self.identity, "codec_settings": self.config, "device": self.device}
 
 
 @cache
@@ -67,7 +71,14 @@ def _open(wanted: CodecName) -> Codec:
     codec = Codec.from_pretrained(wanted.name, device=wanted.device)
     if codec.identity != wanted.identity:
         raise ValueError(f"{wanted.name} is the codec {codec.identity} on this worker, not {wanted.identity}")
+    if _settings_of(codec) != wanted.config:
+        raise ValueError(f"{wanted.name} has other settings on this worker")
     return codec
+
+
+def _settings_of(codec: Codec) -> str:
+    """Hash of a codec's settings but the name."""
+    return digest(asdict(replace(codec.config, name="")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,5 +227,5 @@ class LatentInputs:
 
     def survey(self) -> tuple[dict[str, str], int | None]:
         """Return a hash of all parts, and how many codes there are."""
-        digest, units = digest_of(self.parts())
-        return {"latents": digest}, units
+        hashed, units = digest_of(self.parts())
+        return {"latents": hashed}, units

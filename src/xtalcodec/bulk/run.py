@@ -130,15 +130,14 @@ def run(
                 else:
                     yield Task(number, parts, work, shards.run)
 
-        if shards.count is None or not all(map(shards.has, range(shards.count))):
-            try:
-                for made, units, data in pool.run(make, tasks()):
-                    with atomic(shards.path(made)) as temporary:
-                        temporary.write_bytes(data)
-                    progress(units)
-            except (OSError, WorkersLostError) as error:
-                raise BulkError(
-                    f"{error}; {shards.whole()} shards in {folder} are whole, and the same command goes on from there"
-                ) from error
-            shards.finish(number + 1)
+        try:
+            for made, units, data in pool.run(make, tasks()):
+                with atomic(shards.path(made)) as temporary:
+                    temporary.write_bytes(data)
+                progress(units)
+        except (OSError, WorkersLostError) as error:
+            raise BulkError(
+                f"{error}; {shards.whole()} shards in {folder} are whole, and the same command goes on from there"
+            ) from error
+        shards.finish(number + 1)
     return shards

@@ -1,5 +1,7 @@
 """The command line: every verb is a thin function over the library, which it imports when it runs."""
 
+from typing import Annotated
+
 import typer
 
 from xtalcodec.cli.app import app as serve_app
@@ -20,12 +22,32 @@ from xtalcodec.cli.sampling import sample
 from xtalcodec.cli.training import info, train, train_embedding, train_prior
 
 app = typer.Typer(
-    help="Encode crystal structures into latent vectors and decode them back.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(asked: bool) -> bool:
+    """Print the version, and end, if that is asked for."""
+    if asked:
+        from xtalcodec import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Encode crystal structures into latent vectors and decode them back."""
+
+
 for verb in (reconstruct, encode, decode, evaluate, train, info, generate, interpolate, sample, alter, figures):
     app.command()(verb)
 app.command()(evaluate_samples)

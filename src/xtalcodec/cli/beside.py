@@ -6,7 +6,8 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Optional
 
-from xtalcodec.cli.relaxing import unseen
+from xtalcodec.cli.options import Potential
+from xtalcodec.cli.relaxing import relaxer, unseen
 from xtalcodec.cli.running import progress_bar, tell
 
 if TYPE_CHECKING:
@@ -39,7 +40,13 @@ class Beside:
 
     @classmethod
     def read(
-        cls, reference: Sequence[str], rank: Rank | None, potential: str, hull: str | None, *, relax: bool = False
+        cls,
+        reference: Sequence[str],
+        rank: Rank | None,
+        potential: Potential | None,
+        hull: str | None,
+        *,
+        relax: bool = False,
     ) -> "Beside":
         """Read the crystals and the hull, and see that what is needed is installed.
 
@@ -50,7 +57,7 @@ class Beside:
         rank
             What samples are ordered by, if they are.
         potential
-            Its name.
+            What relaxes; sevennet-0 if not given.
         hull
             Table of `xtalcodec hull`; for a ranking the one that ships, if not given.
         relax
@@ -59,27 +66,26 @@ class Beside:
         Raises
         ------
         ValueError
-            No reference crystal, a hull that is not asked for or has no energies of the potential.
+            No reference crystal, a potential or a hull that is not asked for, a hull without energies of the potential.
         ModuleNotFoundError
             What is needed is not installed.
         """
         from xtalcodec.evaluation.generation.hull import DEFAULT, Hull
         from xtalcodec.evaluation.generation.inputs import read_crystals
-        from xtalcodec.evaluation.generation.potentials import check_potential
         from xtalcodec.evaluation.generation.weighing import check_comparison
 
-        if hull and not relax and rank is not Rank.stability:
+        weighed = relax or rank is Rank.stability
+        if hull and not weighed:
             raise ValueError("--hull is for --rank stability and --relax")
-        if relax or rank is Rank.stability:
-            check_potential(potential)
+        name = relaxer(potential, weighed, "--rank stability and --relax").value
         table = hull or (DEFAULT if rank is Rank.stability else None)
-        energies = Hull.read(table, potential) if table else None
+        energies = Hull.read(table, name) if table else None
         known = None
         if reference:
             check_comparison()
             known, unusable = read_crystals("reference", reference)
             tell(unusable)
-        return cls(known, rank, potential, energies, relax)
+        return cls(known, rank, name, energies, relax)
 
     def relaxed(
         self,

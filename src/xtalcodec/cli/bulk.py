@@ -45,8 +45,8 @@ FILES = (".csv", ".json", ".cif", ".vasp", ".extxyz", ".xyz", ".npy", ".npz", ".
 """Suffixes that people mean a file by, which would be a folder."""
 
 
-def is_file(out: Path) -> bool:
-    """Tell whether the result is one file, by its name; else it is a folder.
+def is_file(out: Path, option: str = "--out") -> bool:
+    """Tell whether the result is one file, by its name; else it is a folder. `option` asks for it.
 
     Raises
     ------
@@ -54,8 +54,20 @@ def is_file(out: Path) -> bool:
         A name that looks like another file.
     """
     if out.suffix.lower() in FILES and not out.is_dir():
-        raise ValueError(f"--out {out}: what is written is a .parquet file or a folder, not a {out.suffix} file")
+        raise ValueError(f"{option} {out}: what is written is a .parquet file or a folder, not a {out.suffix} file")
     return out.suffix == ".parquet"
+
+
+def check_table(path: Path | None, option: str) -> None:
+    """See that the table that an option asks for is a parquet file by its name.
+
+    Raises
+    ------
+    ValueError
+        Another suffix.
+    """
+    if path is not None and path.suffix != ".parquet":
+        raise ValueError(f"{option} {path} is no .parquet file")
 
 
 @contextmanager

@@ -127,7 +127,8 @@ def decode(
                     middle = median(shards.columns(["cycle_consistency"])["cycle_consistency"].to_pylist())
                     typer.echo(f"self-check: decoded crystals' latents lie {middle:.3g} away (median RMS)")
                 _tell_confidence(shards)
-                typer.echo(f"{count} crystals are in {out}")
+                if count:
+                    typer.echo(f"{count} crystals are in {out}")
                 write_json(json, Listed(_rows(shards)))
                 lost = tell(shards.unusable()) + refused
     finish([], lost=bool(lost))

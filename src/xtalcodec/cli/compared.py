@@ -119,7 +119,7 @@ def compared(question: Question, pool: "Pool", rows: Path | None, other: Path | 
     name = CodecName.of(q.codec, q.device)
     inputs = Inputs(q.inputs, q.max_sites, q.chunk or CHUNK)
     chosen = inputs if q.limit is None else Evenly(inputs, q.limit)
-    kept = rows is not None and not is_file(rows)
+    kept = rows is not None and not is_file(rows, "--rows")
     with shards_of(rows or other, kept=kept) as folder:
         shards = run_bulk("reconstructing", folder, chosen, Compare(name, q.refine, q.self_check), pool)
         if rows and deliver(shards, rows):

@@ -6,9 +6,9 @@ import typer
 
 from xtalcodec.cli.decoded import Formatted, Out, print_rows
 from xtalcodec.cli.latent_space import One, one
-from xtalcodec.cli.options import Device, Format, Json, MaxSites, Potential
+from xtalcodec.cli.options import Device, Format, Json, MaxSites
 from xtalcodec.cli.priors import PriorName, load_pair
-from xtalcodec.cli.relaxing import Relax, Relaxer, check_relaxer, relaxed_rows
+from xtalcodec.cli.relaxing import Relax, Relaxer, relaxed_rows, relaxer
 from xtalcodec.cli.running import clear_errors, write_each
 from xtalcodec.io.limits import MAX_SITES
 
@@ -34,9 +34,9 @@ def complete(
     as_drawn: Annotated[
         bool, typer.Option(help="Give every way as it was drawn, ranked by the decoder's confidence.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Another gives other ways.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another gives other ways.", min=0)] = 0,
     relax: Relax = False,
-    potential: Relaxer = Potential.sevennet_0,
+    potential: Relaxer = None,
     out: Out = None,
     fmt: Formatted = Format.cif,
     json: Json = None,
@@ -64,7 +64,7 @@ def complete(
     from xtalcodec.priors.asked import composition_of
 
     with clear_errors():
-        check_relaxer(potential, relax=relax)
+        by = relaxer(potential, relax)
         given = one(crystal, max_sites)
         gone = given.numbers < 0
         for element in remove_species or []:
@@ -73,7 +73,9 @@ def complete(
             gone |= holes.in_region(given, region)
         if around:
             gone |= holes.around(given, around)
-        added = None if add is None else int(add) if add.isdigit() else composition_of(add)
+        if not gone.any() and add is None:
+            raise ValueError("nothing to complete: give --remove-species, --region or --around; or --add")
+        added = None if add is None else int(add) if add.isdecimal() else composition_of(add)
         model, fitted = load_pair(prior, codec, device)
         ways = draw(model, fitted, given, gone, n, added=added, seed=seed, as_drawn=as_drawn)
         called = given.name or given.formula
@@ -93,7 +95,7 @@ def complete(
         ]
         made = [way.crystal for way in ways]
         if relax:
-            rows, ended = relaxed_rows(rows, made, potential, None)
+            rows, ended = relaxed_rows(rows, made, by, None)
             order = sorted(range(len(rows)), key=lambda k: _height(rows[k]))
             rows, made = [rows[k] for k in order], [end for k in order if (end := ended[k]) is not None]
         if rows:

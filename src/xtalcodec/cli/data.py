@@ -11,6 +11,7 @@ from xtalcodec.cli.bulk import (
     Scheduler,
     Where,
     Workers,
+    check_table,
     deliver,
     is_file,
     run_bulk,
@@ -121,7 +122,7 @@ def data_split(
     train: Annotated[Path, typer.Option(help="The parquet file of the crystals to learn from.")],
     val: Annotated[Path, typer.Option(help="The parquet file of the crystals that are held out.")],
     fraction: Annotated[float, typer.Option(help="Share of the crystals that is held out.", min=0, max=1)] = 0.1,
-    seed: Annotated[int, typer.Option(help="Another seed holds out others.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed holds out others.", min=0)] = 0,
     max_sites: MaxSites = MAX_SITES,
 ) -> None:
     """Split crystals in two: a crystal's side depends on its name and the seed alone.
@@ -132,11 +133,19 @@ def data_split(
     from xtalcodec.io.write import write_parquet
 
     with clear_errors():
+        check_table(train, "--train")
+        check_table(val, "--val")
+        if train == val:
+            raise ValueError(f"--train and --val are two files, not both {val}")
         crystals, unusable = load_crystals(files, max_sites, None)
         aside = held_out([c.name for c in crystals], fraction, seed)
-        for path, side in ((train, False), (val, True)):
-            part = [c for c, out in zip(crystals, aside, strict=True) if out == side]
+        parts = [
+            (path, [c for c, out in zip(crystals, aside, strict=True) if out == side])
+            for path, side in ((train, False), (val, True))
+        ]
+        for path, part in parts:
             if not part:
                 raise ValueError(f"no crystal is left for {path}; another --fraction or --seed")
+        for path, part in parts:
             typer.echo(f"{write_parquet(part, path)} crystals are in {path}")
     finish(unusable)

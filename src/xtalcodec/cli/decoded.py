@@ -10,7 +10,8 @@ from xtalcodec.cli.options import Format
 from xtalcodec.cli.running import progress_bar, write_each
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.base import Codec, DecodedCrystal
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.decoding import DecodedCrystal
     from xtalcodec.codecs.latents import LatentSet
     from xtalcodec.crystal import Crystal
     from xtalcodec.io.read import Unusable

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.bulk import Workers
+from xtalcodec.cli.bulk import Workers, check_table
 from xtalcodec.cli.options import Json, MaxSites
 from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bars, tell
 from xtalcodec.io.limits import MAX_SITES
@@ -33,8 +33,7 @@ def duplicates(
         from xtalcodec.evaluation import duplicates as found_by
         from xtalcodec.io.write import write_parquet
 
-        if out and out.suffix != ".parquet":
-            raise ValueError(f"--out {out} is no .parquet file")
+        check_table(out, "--out")
         crystals, unusable = load_crystals([data], max_sites, None)
         others, more = load_crystals([other], max_sites, None) if other else (crystals, [])
         if not crystals or not others:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers
+from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers, check_table
 from xtalcodec.cli.options import Inputs, Json, MaxSites, Potential
 from xtalcodec.cli.running import clear_errors, evenly, finish, progress_bar
 from xtalcodec.io.limits import MAX_SITES
@@ -79,7 +79,7 @@ def evaluate_samples(
         typer.Option(help="The one that decides; of those of the table the faster ones sort out before it."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many samples, evenly spread over all.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Of the controls.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the controls.", min=0)] = 0,
     max_sites: MaxSites = MAX_SITES,
     workers: Workers = 1,
     executor: Executor = Where.local,
@@ -103,6 +103,7 @@ def evaluate_samples(
         from xtalcodec.io.read import Unusable
         from xtalcodec.parallel import open_pool
 
+        check_table(rows, "--rows")
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
@@ -129,6 +130,7 @@ def evaluate_samples(
                     progress=progress_bar,
                 )
         _show(verdicts)
+        _tell_unweighed(verdicts)
         about = {"unusable": [{"name": u.name, "reason": u.reason} for u in unusable]}
         write_json(json, verdicts.summary() | about)
         if rows:
@@ -169,6 +171,18 @@ def _show(verdicts: "Verdicts") -> None:
         f"{about['protocol']}: {about['structure_threshold']:g} (structure), {about['composition_threshold']:g} "
         f"(composition); seed {about['seed']}"
     )
+
+
+def _tell_unweighed(verdicts: "Verdicts") -> None:
+    """Say of how many samples and controls the stability is not known, which then count as not stable."""
+    for name, part in verdicts.sets.items():
+        lost = [row for row in part.rows if row.vun and row.stable is not None and row.above_hull is None]
+        if lost:
+            typer.echo(
+                f"note: {name}: {len(lost)} that are valid, unique and novel have no distance to the hull, and count "
+                f"as not stable; the first: {lost[0].reason}",
+                err=True,
+            )
 
 
 def _written(value: Any, kind: str) -> str:

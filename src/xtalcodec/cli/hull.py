@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers
+from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers, check_table
 from xtalcodec.cli.evaluate_samples import Cache
 from xtalcodec.cli.options import Inputs, MaxSites, Potential
 from xtalcodec.cli.running import clear_errors, finish, progress_bar
@@ -25,8 +25,8 @@ def hull(
     """Compute the energies of known crystals as they are; the lowest of each composition is kept.
 
     `evaluate-samples --stability` takes the distance to the hull of these energies. Elements that no crystal is pure of
-    are relaxed in AFLOW's prototypes of elements. Crystals are read as they are needed, and a run that was killed goes
-    on.
+    are relaxed in AFLOW's prototypes of elements, which takes longest where crystals are few. Crystals are read as they
+    are needed, and a run that was killed goes on.
 
     Example: xtalcodec hull train.parquet --out hull.parquet --workers 8
     """
@@ -36,6 +36,7 @@ def hull(
         from xtalcodec.evaluation.generation.inputs import stream
         from xtalcodec.parallel import open_pool
 
+        check_table(out, "--out")
         names = [p.value for p in potential]
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:

@@ -22,12 +22,12 @@ from xtalcodec.cli.decoded import (
 )
 from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Potential, Symprec
 from xtalcodec.cli.priors import PriorName, load_pair
-from xtalcodec.cli.relaxing import Relax, Relaxer, check_relaxer, relaxed_rows
+from xtalcodec.cli.relaxing import Relax, Relaxer, relaxed_rows, relaxer
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.base import DecodedCrystal
+    from xtalcodec.codecs.decoding import DecodedCrystal
     from xtalcodec.crystal import Crystal
     from xtalcodec.evaluation.along_path import Step
 
@@ -40,6 +40,9 @@ class Way(StrEnum):
     arc = "arc"
     flow = "flow"
 
+
+VARIATIONS = 20
+"""Of a crystal by a flow, where no number is given."""
 
 One = Annotated[
     str,
@@ -73,7 +76,9 @@ def interpolate(
         ),
     ] = None,
     energy: Annotated[bool, typer.Option("--energy", help="Energy of every step, by --potential.")] = False,
-    potential: Annotated[Potential, typer.Option(help="What gives the energies.")] = Potential.sevennet_0,
+    potential: Annotated[
+        Potential | None, typer.Option(help="What gives the energies (--energy); sevennet-0 if not given.")
+    ] = None,
     common_sites: Annotated[
         int | None, typer.Option(help="Sites of the common cell, at most; 64 if not given.", min=1)
     ] = None,
@@ -99,7 +104,6 @@ def interpolate(
     """
     from xtalcodec.cli.report import write_json
     from xtalcodec.evaluation.along_path import steps_along
-    from xtalcodec.evaluation.generation.potentials import check_potential
     from xtalcodec.geometry.common_cell import MOST_SITES
     from xtalcodec.latent_space.flows import along
     from xtalcodec.latent_space.interpolate import NOISE, elements_of
@@ -109,9 +113,8 @@ def interpolate(
 
     with clear_errors():
         check_pictures(strip, movie)
-        if energy:
-            check_potential(potential.value)
-        asked_way = Way.arc if spherical else Way.flow if prior else path
+        by = relaxer(potential, energy, "--energy").value
+        asked_way = _way(path, prior, spherical=spherical)
         fitted = None
         if asked_way is Way.flow:
             model, fitted = load_pair(prior, codec, device)
@@ -140,7 +143,7 @@ def interpolate(
                     progress=advance,
                 )
         with progress_bar("decoding", steps) as advance:
-            asked = potential.value if energy else None
+            asked = by if energy else None
             found = steps_along(model, codes, elements=elements_of(*ends), potential=asked, progress=advance)
         rows = [_step(step, energy) for step in found]
         print_rows(rows)
@@ -151,6 +154,22 @@ def interpolate(
         about = {"path": way.value, "spherical": way is Way.arc, "noise": max(code.noise for code in codes)}
         write_json(json, {"codec": model.identity, **about, "potential": asked, "steps": rows})
     finish(lost(rows))
+
+
+def _way(path: Way | None, prior: str | None, *, spherical: bool) -> Way | None:
+    """The way that any of three options asks for.
+
+    Raises
+    ------
+    ValueError
+        Two ways.
+    """
+    asked = {f"--path {path.value}": path} if path else {}
+    asked |= {"--spherical": Way.arc} if spherical else {}
+    asked |= {"--prior": Way.flow} if prior else {}
+    if len(set(asked.values())) > 1:
+        raise ValueError(f"{' and '.join(asked)} are different ways: give one of them")
+    return next(iter(asked.values()), None)
 
 
 def _step(step: "Step", energy: bool) -> dict[str, Any]:
@@ -186,10 +205,12 @@ def alter(
         list[str] | None,
         typer.Option(help="Come back from --noise towards a property that the flow knows, as in band_gap=2."),
     ] = None,
-    n: Annotated[int, typer.Option("-n", "--number", help="Variations.", min=1)] = 20,
-    seed: Annotated[int, typer.Option(help="Another gives other variations, and another random strain.")] = 0,
+    n: Annotated[
+        int | None, typer.Option("-n", "--number", help="Variations (--noise); 20 if not given.", min=1)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another gives other variations, and another random strain.", min=0)] = 0,
     relax: Relax = False,
-    potential: Relaxer = Potential.sevennet_0,
+    potential: Relaxer = None,
     out: Out = None,
     fmt: Formatted = Format.cif,
     symprec: Symprec = None,
@@ -222,9 +243,10 @@ def alter(
             raise ValueError("nothing to alter: give --replace Old=New, --strain X, --scale-density X or --noise X")
         if noise is not None and scale_density:
             raise ValueError("--noise goes without --scale-density: a variation is of a crystal")
-        if noise is None and (prior is not None or towards):
-            raise ValueError("--prior and --towards are for --noise")
-        check_relaxer(potential, relax=relax)
+        for option, value in {"--prior": prior, "--towards": towards, "-n": n}.items():
+            if noise is None and value:
+                raise ValueError(f"{option} is for --noise")
+        by, count = relaxer(potential, relax), n or VARIATIONS
         wanted = Conditions(properties=properties_of(towards or []))
         cell = None if strain is None else strain_of(strain, seed)
         changes = [Replacement.parse(text) for text in replace or []]
@@ -237,8 +259,8 @@ def alter(
             targets = [asked] * len(scale_density)
         elif noise is not None and fitted is not None:
             near = fitted.condition(wanted) if towards else fitted
-            codes = variations(model, near, asked, noise, n, seed)
-            targets, holding = [asked] * n, [asked.holding] * n
+            codes = variations(model, near, asked, noise, count, seed)
+            targets, holding = [asked] * count, [asked.holding] * count
         else:
             targets = [given, asked]
             with progress_bar("encoding", len(targets)) as advance:
@@ -247,7 +269,7 @@ def alter(
         rows = _beside(targets, abouts(model, codes, found), found)
         made = [decoded.crystal if decoded else None for decoded in found]
         if relax:
-            rows, made = relaxed_rows(rows, made, potential, symprec)
+            rows, made = relaxed_rows(rows, made, by, symprec)
         print_rows(rows)
         write(made, out, fmt, None if relax else symprec)
         titles = [row["formula"] for row in rows]

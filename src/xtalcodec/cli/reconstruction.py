@@ -84,7 +84,9 @@ def evaluate(
     card: Annotated[
         bool, typer.Option("--card", help="Note the scores in the model card of a codec in a folder.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the random rotations and places that windows are seen from.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the random rotations and places that windows are seen from.", min=0)
+    ] = 0,
     discriminator: Annotated[
         bool,
         typer.Option(
@@ -169,9 +171,10 @@ def evaluate(
                     scores = result.scores(json, with_rows=False) if result.count else {}
                     lost = result.tell_lost(not_decoded=False)
         if folder and scores:
+            from xtalcodec.cli.report import finite
             from xtalcodec.codecs.card import note_scores
 
-            note_scores(folder, names_of(data), scores)
+            note_scores(folder, names_of(data), finite(scores))
     finish([], lost=bool(lost))
 
 

@@ -22,7 +22,10 @@ Relax = Annotated[
         "before and after (eV/atom) and how far sites moved (Å); --symprec then keeps what costs no energy.",
     ),
 ]
-Relaxer = Annotated[Potential, typer.Option(help="What relaxes (--relax, and --rank stability of samples).")]
+Relaxer = Annotated[
+    Potential | None,
+    typer.Option(help="What relaxes (--relax, and --rank stability of samples); sevennet-0 if not given."),
+]
 
 
 @contextmanager
@@ -31,12 +34,33 @@ def unseen(_what: str, _total: int) -> Iterator[Callable[[int], None]]:
     yield lambda _: None
 
 
-def check_relaxer(potential: Potential, *, relax: bool) -> None:
-    """Tell when SevenNet is not installed, before anything is computed that is to be relaxed."""
+def relaxer(potential: Potential | None, asked: bool, by: str = "--relax") -> Potential:
+    """Return the potential that is needed, before anything is computed.
+
+    Parameters
+    ----------
+    potential
+        The one that is named.
+    asked
+        Whether one is needed.
+    by
+        Options that need one.
+
+    Raises
+    ------
+    ValueError
+        One is named, and none is needed.
+    ModuleNotFoundError
+        SevenNet is not installed.
+    """
     from xtalcodec.evaluation.generation.potentials import check_potential
 
-    if relax:
-        check_potential(potential.value)
+    chosen = potential or Potential.sevennet_0
+    if asked:
+        check_potential(chosen.value)
+    elif potential:
+        raise ValueError(f"--potential is for {by}")
+    return chosen
 
 
 def relaxed_rows(

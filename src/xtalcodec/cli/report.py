@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -140,9 +141,20 @@ class Listed(list):
         return chain(self._first, self._items)
 
 
+def finite(value: Any) -> Any:
+    """Return a value as JSON can hold it: None in the place of infinite numbers and NaN, as deep as they are."""
+    if isinstance(value, Listed):
+        return Listed(map(finite, value))
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 def write_json(path: Path | None, value: Any) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file, whole or not at all; null for numbers that are not finite."""
     if path:
         with atomic(path) as temporary, temporary.open("w") as file:
-            file.writelines(json.JSONEncoder(indent=2).iterencode(value))
+            file.writelines(json.JSONEncoder(indent=2, allow_nan=False).iterencode(finite(value)))
             file.write("\n")

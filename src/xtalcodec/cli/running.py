@@ -37,9 +37,12 @@ EXTRAS = {
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn what the user can mend into one line and exit status 2."""
+    """Turn what the user can mend into one line and exit status 2, and say that Ctrl-C has stopped a verb."""
     try:
         yield
+    except KeyboardInterrupt:
+        typer.echo("xtalcodec: stopped", err=True)
+        raise
     except (ValueError, OSError, ModuleNotFoundError) as error:
         missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
         hint = f"; this needs pip install 'xtalcodec[{EXTRAS[missing]}]'" if missing in EXTRAS else ""

@@ -11,7 +11,7 @@ from xtalcodec.cli.beside import Beside, Rank
 from xtalcodec.cli.bulk import Workers
 from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pictures, draw, print_rows
 from xtalcodec.cli.evaluate_samples import Cache
-from xtalcodec.cli.options import Device, Format, Json, Potential, Symprec
+from xtalcodec.cli.options import Device, Format, Json, Symprec
 from xtalcodec.cli.priors import load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer
 from xtalcodec.cli.running import clear_errors, load_codec, progress_bar
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DRAWN = 8
 """Samples, at most, in a strip, a film or a page."""
 
+SURE = 0.5
+"""Confidence below which a crystal is not what its field shows."""
+
 UNSHOWN = ("volume_per_atom",)
 """Columns of the table that are in files alone."""
 
@@ -38,10 +41,12 @@ def sample(
             "`xtalcodec encode` wrote, to fit a normal distribution to. The prior of --codec, or mp, if not given."
         ),
     ] = None,
-    prior: Annotated[str, typer.Option(help="Distribution that is fitted to codes.")] = "gaussian",
+    prior: Annotated[
+        str | None, typer.Option(help="Distribution that is fitted to codes; gaussian if not given.")
+    ] = None,
     codec: Annotated[str | None, typer.Option(help="The codec, where the file's own is not one that ships.")] = None,
     n: Annotated[int, typer.Option("-n", "--number", help="Samples.", min=1)] = 16,
-    seed: Annotated[int, typer.Option(help="Another gives other samples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another gives other samples.", min=0)] = 0,
     elements: Annotated[str | None, typer.Option(help="Just these elements, as in Ti,O (flows).")] = None,
     composition: Annotated[str | None, typer.Option(help="Whole formula units of this, as in TiO2 (flows).")] = None,
     sites: Annotated[str | None, typer.Option(help="In the cell, as in 6-20 or 6 (flows).")] = None,
@@ -81,7 +86,10 @@ def sample(
     temperature: Annotated[
         float, typer.Option(help="Standard deviations are multiplied by it; 0 gives the mean code.", min=0)
     ] = 1.0,
-    variance: Annotated[float, typer.Option(help="Share of the variance that principal axes hold.")] = 0.95,
+    variance: Annotated[
+        float | None,
+        typer.Option(help="Share of the variance that principal axes hold, where codes are fitted; 0.95 if not given."),
+    ] = None,
     grid: Annotated[str | None, typer.Option(help="Fit on the codes of this grid alone, as in 3x2x2.")] = None,
     save: Annotated[Path | None, typer.Option(help="Folder for the fitted prior.")] = None,
     reference: Annotated[
@@ -93,7 +101,7 @@ def sample(
         typer.Option(help="Order the table and number it: by confidence; or by energy, for which samples are relaxed."),
     ] = None,
     relax: Relax = False,
-    potential: Relaxer = Potential.sevennet_0,
+    potential: Relaxer = None,
     hull: Annotated[
         str | None,
         typer.Option(
@@ -137,7 +145,7 @@ def sample(
 
     with clear_errors():
         check_pictures(strip, movie)
-        beside = Beside.read(reference or [], rank, potential.value, hull, relax=relax)
+        beside = Beside.read(reference or [], rank, potential, hull, relax=relax)
         wanted = asked(elements, composition, sites, space_group, crystal_system, properties or [])
         given = _given(
             as_drawn=as_drawn, settle_once=settle_once, steps=steps, guidance=guidance, churn=churn, tries=tries
@@ -202,21 +210,24 @@ def _draw(
 
 
 def _opened(
-    source: str | None, codec: str | None, device: str, name: str, variance: float, grid: str | None
+    source: str | None, codec: str | None, device: str, name: str | None, variance: float | None, grid: str | None
 ) -> "tuple[Codec, Prior]":
     """The codec, and the prior: loaded, or fitted to latents."""
     from xtalcodec.codecs.hub import named_in
     from xtalcodec.priors import ABOUT, folder_of, shipped
 
     if source is None or source in shipped() or (Path(source) / ABOUT).is_file():
+        for option, value in {"--prior": name, "--variance": variance, "--grid": grid}.items():
+            if value is not None:
+                raise ValueError(f"{option} is for codes, to which a distribution is fitted; here a prior is loaded")
         return load_pair(source, codec, device)
     if not Path(source).exists():
         folder_of(source)  # says which priors there are
-    fitted = _fitted(Path(source), name, variance, grid)
+    fitted = _fitted(Path(source), name or "gaussian", variance, grid)
     return load_codec(codec or named_in(source, fitted.codec), device), fitted
 
 
-def _fitted(source: Path, name: str, variance: float, grid: str | None) -> "Prior":
+def _fitted(source: Path, name: str, variance: float | None, grid: str | None) -> "Prior":
     """Fit a prior to latents."""
     from xtalcodec.codecs.latents import LatentSet
     from xtalcodec.priors import prior
@@ -230,7 +241,7 @@ def _fitted(source: Path, name: str, variance: float, grid: str | None) -> "Prio
         typer.echo(f"{len(part)} of {len(codes)} codes are on the grid {grid}")
         codes = LatentSet(part, codes.codec)
     try:
-        return GaussianPrior.of(codes, variance)
+        return GaussianPrior.of(codes) if variance is None else GaussianPrior.of(codes, variance)
     except ValueError as error:
         hint = "; --grid chooses one of them" if len(grids(codes)) > 1 else ""
         raise ValueError(f"{source}: {error}{hint}") from error
@@ -246,6 +257,10 @@ def _tell_samples(fitted: "Prior", told: dict[str, Any], rows: "Sequence[dict[st
         formulas = [f"{f} ×{k}" if k > 1 else f for f, k in told["formulas"].items()]
         more = f" and {len(formulas) - 12} more" if len(formulas) > 12 else ""
         typer.echo(f"valid: {', '.join(formulas[:12])}{more}; {told['volume_per_atom']:.1f} Å³ per atom (median)")
+    if asked := [row["as_asked"] for row in rows if row["as_asked"] is not None]:
+        typer.echo(f"{sum(asked)} of the {told['n']} are as asked")
+    if unsure := sum(row["confidence"] < SURE for row in rows if row["valid"]):
+        typer.echo(f"{unsure} of the valid have a confidence below {SURE:g}: their fields show other atoms than these")
     if compared := [row["novel"] for row in rows if row["novel"] is not None]:
         typer.echo(f"{sum(compared)} of the valid are novel: none of the reference crystals")
     if weighed := [row for row in rows if row["energy_per_atom"] is not None]:

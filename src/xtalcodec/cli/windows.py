@@ -63,7 +63,9 @@ def evaluate_windows(
         settings |= {"reader": reader} if reader else {}
         scores = {"codec": model.identity, **settings, **window_summary(rows)}
         fitting = [row for row in rows if row.fits]
-        if discriminator and len(fitting) >= FEWEST:
+        if discriminator and len(fitting) < FEWEST:
+            typer.echo(f"note: --discriminator needs {FEWEST} crystals that fit, and {len(fitting)} do", err=True)
+        elif discriminator:
             true, decoded = (
                 np.stack([getattr(row, name) for row in fitting]).astype(np.float32)
                 for name in ("true_density", "decoded_density")

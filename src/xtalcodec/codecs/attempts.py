@@ -1,18 +1,23 @@
 """Encoding so that crystals come back: on one origin after the other, corrected first, refined where that fails."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.crystal import Crystal
-from xtalcodec.representations.base import Patches
+from xtalcodec.representations.base import BATCH_PATCHES, Patches
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
+
+Place = tuple[int, int]
+"""A crystal's number, and the attempt that gives its origin."""
 
 
 def encode_to_come_back(
@@ -22,7 +27,7 @@ def encode_to_come_back(
 
     (1) Where atoms fall on other places of the grid, the codec errs otherwise: what does not come back on the first
     origin is tried on others, by correction. (2) What is wrong or `displaced` then is refined by gradient descent,
-    which costs far more, and (3) what stays wrong also on other origins. Cells of more than the `largest`
+    which costs far more, and (3) what stays wrong on all other origins too, together. Cells of more than the `largest`
     number of patches are corrected on one origin.
 
     Parameters
@@ -41,31 +46,66 @@ def encode_to_come_back(
     origins
         Shift of each crystal, in fractional coordinates.
     """
-    origins = [codec.representation.origin(c, 0) for c in crystals]
-    z, misfits = codec.closest(moved(crystals, origins), patches)
-    for attempt, descend, enough in _attempts(codec, patches):
-        missed = [k for k, found in enumerate(misfits) if not found.within(enough)]
-        if not missed:
-            continue
-        chosen = [crystals[k] for k in missed]
-        shifts = [codec.representation.origin(c, attempt) for c in chosen]
-        again = codec.closest(moved(chosen, shifts), patches, descend=descend)
-        for k, shift, latent, found in zip(missed, shifts, *again, strict=True):
-            if found < misfits[k]:
-                z[k], misfits[k], origins[k] = latent, found, shift
-    return z, origins
+    config, search = codec.config.refine, _Search(codec, crystals, patches)
+    search.correct([(k, 0) for k in range(len(crystals))])
+    if prod(patches) <= config.largest:
+        others = range(1, config.origins)
+        for attempt in others if config.corrections else ():
+            search.correct([(k, attempt) for k in search.missed(config.tolerance)])
+        if codec.can_refine:
+            search.descend([(k, 0) for k in search.missed(config.displaced)])
+            search.descend([(k, attempt) for k in search.missed(float("inf")) for attempt in others])
+    return search.best()
 
 
-def _attempts(codec: "Codec", patches: Patches) -> Iterator[tuple[int, bool, float]]:
-    """Origins to try, whether to descend there, and how far off (Å) a crystal that is right may be to be left out."""
-    config = codec.config.refine
-    if prod(patches) > config.largest:
-        return
-    if config.corrections:
-        yield from ((attempt, False, config.tolerance) for attempt in range(1, config.origins))
-    if codec.can_refine:
-        yield 0, True, config.displaced
-        yield from ((attempt, True, float("inf")) for attempt in range(1, config.origins))
+class _Search:
+    """Latents of crystals on several origins."""
+
+    def __init__(self, codec: "Codec", crystals: Sequence[Crystal], patches: Patches) -> None:
+        self.codec, self.crystals, self.patches = codec, crystals, patches
+        self.corrected: dict[Place, Tensor] = {}
+        self.found: dict[int, tuple[Misfit, Tensor, int]] = {}
+        """Of each crystal the least misfit, the latent that has it, and its attempt."""
+
+    def missed(self, tolerance: float) -> list[int]:
+        """Crystals that are wrong or have a site farther off than this, in Å."""
+        return [k for k, (misfit, *_) in self.found.items() if not misfit.within(tolerance)]
+
+    def correct(self, places: Sequence[Place]) -> None:
+        """Encode crystals by correction."""
+        for part in self._parts(places):
+            z, misfits = self.codec.closest(self._moved(part), self.patches)
+            self.corrected |= dict(zip(part, z, strict=True))
+            self._keep(part, z, misfits)
+
+    def descend(self, places: Sequence[Place]) -> None:
+        """Refine what correction gave."""
+        self.correct([place for place in places if place not in self.corrected])
+        for part in self._parts(places):
+            start = torch.stack([self.corrected[place] for place in part])
+            self._keep(part, *self.codec.descend(self._moved(part), self.patches, start))
+
+    def best(self) -> tuple[Tensor, list[Float[np.ndarray, "3"]]]:
+        """Latents and origins of all crystals."""
+        found = [self.found[k] for k in range(len(self.crystals))]
+        return torch.stack([z for _, z, _ in found]), [self._origin(k, found[k][2]) for k in range(len(found))]
+
+    def _parts(self, places: Sequence[Place]) -> list[Sequence[Place]]:
+        """As many at a time as go through a network at once."""
+        size = max(1, BATCH_PATCHES // prod(self.patches))
+        return [places[start : start + size] for start in range(0, len(places), size)]
+
+    def _origin(self, k: int, attempt: int) -> Float[np.ndarray, "3"]:
+        return self.codec.representation.origin(self.crystals[k], attempt)
+
+    def _moved(self, places: Sequence[Place]) -> list[Crystal]:
+        return moved([self.crystals[k] for k, _ in places], [self._origin(*place) for place in places])
+
+    def _keep(self, places: Sequence[Place], z: Tensor, misfits: Sequence[Misfit]) -> None:
+        """Keep what is nearer than what was found before."""
+        for (k, attempt), latent, misfit in zip(places, z, misfits, strict=True):
+            if k not in self.found or misfit < self.found[k][0]:
+                self.found[k] = misfit, latent, attempt
 
 
 def moved(crystals: Sequence[Crystal], shifts: Sequence[Float[np.ndarray, "3"]]) -> list[Crystal]:

@@ -79,8 +79,18 @@ class Codec(Decoding):
         Raises
         ------
         CrystalError
-            A crystal that this codec cannot hold: an element it never saw, a shared or partly empty site where it
-            knows of none, too many patches, atoms too near.
+            A crystal that this codec cannot hold: an element it never saw, or what `place_any` refuses.
+        """
+        self.check_elements(crystal)
+        return self.place_any(crystal)
+
+    def place_any(self, crystal: Crystal) -> Placement:
+        """Place a crystal of any elements, as training does, which is to show them.
+
+        Raises
+        ------
+        CrystalError
+            A shared or partly empty site where the codec knows of none, too many patches, atoms too near.
         """
         if crystal.occupancies is not None and not self.knows_disorder:
             k = int((crystal.occupancies.max(1) < 1).argmax())
@@ -88,7 +98,6 @@ class Codec(Decoding):
                 f"the codec {self.config.name!r} knows ordered crystals only, and site {k} ({crystal.label(k)}) is "
                 "disordered or partly occupied"
             )
-        self.check_elements(crystal)
         placed = self.representation.place(crystal)
         self.check_apart(placed.crystal)
         return placed

@@ -119,9 +119,22 @@ class Decoding(Predicting):
         return self._of_each(latents, read, progress)
 
     def _of_each(
-        self, latents: LatentSet, of_batch: Callable[[Batch], list[Result]], progress: Callable[[int], None] | None = None
+        self,
+        latents: LatentSet,
+        of_batch: Callable[[Batch], list[Result]],
+        progress: Callable[[int], None] | None = None,
     ) -> list[Result]:
-        """Return what a function says of each code of a batch, in the order of the codes."""
+        """Return one result for each code, in order.
+
+        Parameters
+        ----------
+        latents
+            Codes of this codec.
+        of_batch
+            Gives the results of a batch, without gradients; batches may run side by side.
+        progress
+            Called with the number of codes done since the last call.
+        """
         batches, result = list(self.batches(latents)), dict[int, Result]()
         for (indices, *_), own in zip(batches, side_by_side(of_batch, batches, self.device), strict=True):
             result |= dict(zip(indices, own, strict=True))

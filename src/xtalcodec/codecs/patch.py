@@ -6,8 +6,7 @@ from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
@@ -133,7 +132,8 @@ class PatchCodec(Codec):
             noise = torch.rand(len(z), device=z.device) * most * (torch.rand(len(z), device=z.device) < config.noisy)
             z = latent.mean + noise[:, None, None] * torch.randn_like(latent.mean)
         truth = _Reconstruction(self, batch, patches)
-        losses, species = truth.terms(z, noise, config.blur)
+        errors, species = truth.errors(z, noise, config.blur)
+        losses = {name: error.mean() for name, error in errors.items()}
         if config.kl:
             losses["kl"] = config.kl * latent.kl().mean() / math.prod(patches)
         right = (species.element[:, 1:].argmax(-1) + 1 == batch.numbers[batch.mask]).float()
@@ -153,12 +153,12 @@ class _Reconstruction:
         self.which, self.position = representation.positions(batch, patches)
         self.shares = batch.shares(codec.network.config.species + 1)[batch.mask]
         shared = self.shares.amax(-1) < 1
-        self.disordered = torch.zeros(len(batch), device=batch.device).index_fill(0, self.which[shared], 1.0)
+        self.weight = torch.ones(len(batch), device=batch.device).index_fill(0, self.which[shared], SHARED_WEIGHT)
 
-    def terms(
+    def errors(
         self, z: Float[Tensor, "b patches latent"], noise: Float[Tensor, " b"] | None = None, blur: float = 0.0
     ) -> tuple[Terms, SpeciesLogits]:
-        """Named losses, and the species, read `blur` voxels off the true positions.
+        """Named errors, and the species, read `blur` voxels off the true positions.
 
         Parameters
         ----------
@@ -172,11 +172,17 @@ class _Reconstruction:
         decoded = self.network.decode(z, self.lattice, self.patches, noise)
         position = self.position + blur * torch.randn_like(self.position) if blur else self.position
         species = self.network.species(interpolate(decoded.features, self.which, position, self.grid))
-        return self.network.loss(decoded, self.targets, species, self.shares), species
+        return self.network.errors(decoded, self.targets, species, self.shares), species
 
     def loss(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, ""]:
-        """Sum of the losses over the crystals, so that no crystal's gradient depends on how many there are."""
-        terms, species = self.terms(z)
-        entropy = F.cross_entropy(species.element, self.shares, reduction="none")
-        more = (SHARED_WEIGHT - 1) * (entropy * self.disordered[self.which]).mean()
-        return len(z) * (torch.stack([*terms.values()]).sum() + more)
+        """Sum of the losses of the crystals, so that no crystal's gradient depends on the others."""
+        errors, _ = self.errors(z)
+        heat, offset, species = (errors.pop(name) for name in ("heat", "offset", "species"))
+        by_site = torch.stack([self.weight[self.which] * species, *errors.values()]).sum(0)
+        near = self.targets.near // heat.shape[1]
+        return heat.mean(1).sum() + _sum_of_means(offset, near) + _sum_of_means(by_site, self.which)
+
+
+def _sum_of_means(values: Float[Tensor, " n"], which: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Mean of the values of each crystal, added up."""
+    return (values / which.bincount()[which]).sum()

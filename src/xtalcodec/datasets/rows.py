@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.source import SourceError
+from xtalcodec.io.carried import carrying, cell_value
 from xtalcodec.io.formats import stem_of
 from xtalcodec.io.read import Unusable, built, read
-from xtalcodec.io.records import crystal_of, name_of
+from xtalcodec.io.records import beside, columns_of, crystal_of, holders_of, name_of, without_name
 
 _LONGEST_FIELD = 1 << 26
 """Bytes in one CSV field; the CIF of 2000 sites takes 200,000."""
@@ -57,8 +58,15 @@ class Columns:
         for k, row in enumerate(self._rows(path, label), start=1):
             called = row.get(self.id) if self.id else name_of(row)
             own_name = f"{name}#{k}" if called is None or called == "" else str(called)
-            value = row[self.structure] if self.structure else row
-            yield built(partial(crystal_of, value, max_sites), own_name, f"{label}#{k}", max_sites)
+            yield built(partial(self._crystal, row, max_sites), own_name, f"{label}#{k}", max_sites)
+
+    def _crystal(self, row: dict[str, Any], max_sites: int) -> Crystal:
+        """Build the crystal of a row, with what else the row says."""
+        rest = {name: value for name, value in row.items() if name != self.id} if self.id else without_name(row)
+        if self.structure is None:
+            return crystal_of({name: rest[name] for name in columns_of(list(rest))}, max_sites)
+        structure = rest.pop(self.structure)
+        return carrying(crystal_of(structure, max_sites), beside(rest))
 
     def _rows(self, path: Path, label: str) -> Iterator[dict[str, Any]]:
         import pyarrow as pa
@@ -69,16 +77,23 @@ class Columns:
                 with path.open(newline="", encoding="utf-8-sig") as file:
                     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
                     table = csv.DictReader(file)
-                    self._check(label, list(table.fieldnames or []))
-                    yield from table
+                    names = list(table.fieldnames or [])
+                    self._check(label, names)
+                    texts = {self.structure, self.id, *holders_of(names)}
+                    for row in table:
+                        yield {k: x if k in texts or x is None else cell_value(x) for k, x in row.items() if k}
                 return
             with pyarrow.parquet.ParquetFile(path) as parquet:
                 self._check(label, parquet.schema_arrow.names)
-                needed = [self.structure, self.id] if self.structure and self.id else None
-                for batch in parquet.iter_batches(batch_size=_ROWS, columns=needed):
+                for batch in parquet.iter_batches(batch_size=_ROWS, columns=self._needed(parquet.schema_arrow.names)):
                     yield from batch.to_pylist()
         except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
             raise SourceError(f"{label}: it cannot be read: {error}") from error
+
+    def _needed(self, columns: list[str]) -> list[str]:
+        """Return the columns to read: without further structures, which are long."""
+        further = holders_of(columns) if self.structure else []
+        return [name for name in columns if name not in further or name in (self.structure, self.id)]
 
     def _check(self, label: str, columns: list[str]) -> None:
         for wanted in filter(None, (self.structure, self.id)):

@@ -2,20 +2,23 @@
 
 import csv
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from xtalcodec.config import unknown
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets import load, named
 from xtalcodec.datasets.source import Progress, SourceError, silent
 from xtalcodec.io.carried import carrying, cell_value
 from xtalcodec.io.formats import kind_of, stem_of
 from xtalcodec.io.limits import MAX_SITES
+from xtalcodec.io.properties import is_number
 from xtalcodec.io.read import AnyPath, Unusable, read
 from xtalcodec.io.records import columns_of, name_of
+from xtalcodec.io.text import lines_of, opened_text
 
 PATHS = ("file", "path", "filename", "filepath", "file_name", "file_path", "cif_file", "structure_file", "cif")
 """Columns of a CSV that may hold paths of crystals, from its folder on, in lower case."""
@@ -93,7 +96,7 @@ def _read(word: str, max_sites: int, progress: Progress) -> tuple[list[Crystal],
     crystals, unusable = load(word, max_sites, progress)
     if named(word) or not path.is_dir():
         return crystals, unusable
-    tables = [file for file in sorted(path.rglob("*.csv")) if not _holds_crystals(file)]
+    tables = [file for file in sorted(path.rglob("*.csv*")) if kind_of(file) == "csv" and not _holds_crystals(file)]
     said: dict[str, Row] = {}
     for table in tables:
         said |= {name: said.get(name, {}) | row for name, row in _by_name(table)}
@@ -102,24 +105,19 @@ def _read(word: str, max_sites: int, progress: Progress) -> tuple[list[Crystal],
 
 
 def _rows(path: AnyPath) -> list[list[str]]:
-    """Return the lines of a CSV that are not empty, cells stripped.
-
-    Raises
-    ------
-    SourceError
-        A file that is no CSV.
-    """
+    """Return the lines of a CSV that are not empty, cells stripped; none of what is no CSV, as reading it tells."""
     try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        with opened_text(Path(path)) as file:
             csv.field_size_limit(max(csv.field_size_limit(), 1 << 26))
-            return [[cell.strip() for cell in line] for line in csv.reader(file) if any(line)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path}: no CSV table: {error}") from error
+            return [[cell.strip() for cell in line] for line in csv.reader(lines_of(file)) if any(line)]
+    except (OSError, EOFError, zlib.error, CrystalError, csv.Error):
+        return []
 
 
 def _holds_crystals(path: Path) -> bool:
+    """Tell whether a table is one of crystals, or none that can be read."""
     rows = _rows(path)
-    return bool(rows) and bool(columns_of([cell for cell in rows[0] if cell]))
+    return not rows or bool(columns_of([cell for cell in rows[0] if cell]))
 
 
 def _paths(table: Path) -> str | None:
@@ -154,7 +152,7 @@ def _by_name(table: Path) -> Iterator[tuple[str, Row]]:
     rows = _rows(table)
     if not rows:
         return
-    headed = any(cell and number_of(cell_value(cell)) is None for cell in rows[0][1:])
+    headed = any(cell and not is_number(cell) for cell in rows[0][1:])
     header = rows[0][1:] if headed else [f"property_{k}" for k in range(1, len(rows[0]))]
     for name, *cells in rows[headed:]:
         row = {column: cell_value(cell) for column, cell in zip(header, cells, strict=False)}

@@ -10,7 +10,7 @@ import torch
 
 from xtalcodec import __version__
 from xtalcodec.config import Count, settings
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.properties import Properties
 from xtalcodec.representations.unit_cell import UnitCellConfig
 from xtalcodec.representations.window import Window, WindowTorusConfig
@@ -63,7 +63,8 @@ def settings_of(config: ViewsConfig, crystals: Iterable[Crystal], properties: Pr
 
 def crystal_digest(crystal: Crystal) -> bytes:
     """SHA-256 of a crystal's name and content."""
-    parts = (crystal.name.encode(), crystal.lattice.tobytes(), crystal.frac_coords.tobytes(), crystal.numbers.tobytes())
+    arrays = (crystal.lattice, crystal.frac_coords, crystal.numbers, crystal.occupancies)
+    parts = (crystal.name.encode(), *(array.tobytes() for array in arrays if array is not None))
     return hashlib.sha256(b"\0".join(parts)).digest()
 
 
@@ -82,8 +83,10 @@ def look(crystal: Crystal, view: int, config: ViewsConfig) -> tuple[View, np.ran
     Raises
     ------
     CrystalError
-        A crystal that does not fit.
+        A crystal that does not fit, or a disordered one.
     """
+    if not crystal.is_ordered:
+        raise CrystalError("it is disordered, and a point of the map of species is one element's")
     rng = np.random.default_rng([config.seed, int.from_bytes(crystal_digest(crystal)), view])
     return config.window().view(crystal, rng, first=view == 0), rng
 

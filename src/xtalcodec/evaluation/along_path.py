@@ -15,7 +15,8 @@ from xtalcodec.geometry.neighbours import shortest
 from xtalcodec.geometry.symmetry import space_group
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.base import Codec, DecodedCrystal
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.decoding import DecodedCrystal
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,14 @@ def steps_along(
     shares = np.linspace(0, 1, len(path)).tolist()
     steps = []
     for code, share, decoded, told in zip(path, shares, found, explained(codec, path, found), strict=True):
-        energy = _energy(decoded, potential) if potential is not None else (None, "")
+        energy = energy_of(decoded, potential) if potential is not None else (None, "")
         steps.append(Step(code.name, share, decoded, told, *energy))
         if progress:
             progress(1)
     return steps
 
 
-def _energy(decoded: "DecodedCrystal | None", potential: str) -> tuple[float | None, str]:
+def energy_of(decoded: "DecodedCrystal | None", potential: str) -> tuple[float | None, str]:
     """eV/atom of a crystal as it is, or why there is none."""
     if decoded is None:
         return None, "nothing was decoded"

@@ -12,8 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.evaluation.disorder import disordered_matcher
-from xtalcodec.evaluation.reduced_cells import ReducedCell, reduced_cell
+from xtalcodec.evaluation.reduced_cells import ReducedCell, reduced_cell, reduced_disordered
 from xtalcodec.evaluation.sameness import Tolerances, may_be_same
 from xtalcodec.evaluation.sameness import same as cells_same
 from xtalcodec.geometry.compositions import of_one_composition
@@ -36,7 +35,7 @@ class Kin:
     """Crystals that may be the same: of one composition, with primitive cells of one number of sites."""
 
     cells: list[ReducedCell | Crystal]
-    """Of each, in their order; a crystal itself where sites are shared."""
+    """Of each, in their order; a reduced crystal where sites are shared."""
     places: list[int]
     """Of the crystals, in their data set."""
     given: int
@@ -81,7 +80,7 @@ def _to_compare(places: Sequence[int], count: int) -> bool:
 
 
 def _kin(places: Sequence[int], cells: dict[int, ReducedCell | Crystal | None], count: int) -> Iterator[Kin]:
-    """Split crystals of one composition by the number of sites of their primitive cells.
+    """Split crystals of one composition by the number of sites of their primitive cells, and whether they are ordered.
 
     Parameters
     ----------
@@ -92,11 +91,11 @@ def _kin(places: Sequence[int], cells: dict[int, ReducedCell | Crystal | None], 
     count
         So many of the first of all crystals are of the other data set.
     """
-    by_size: dict[int, list[int]] = {}
+    by_size: dict[tuple[int, bool], list[int]] = {}
     for place in places:
         cell = cells[place]
         if cell is not None:
-            by_size.setdefault(0 if isinstance(cell, Crystal) else len(cell), []).append(place)
+            by_size.setdefault((len(cell), isinstance(cell, Crystal)), []).append(place)
     for some in by_size.values():
         if _to_compare(some, count):
             known = [place if place < count else place - count for place in some]
@@ -127,9 +126,9 @@ def same(a: Crystal, b: Crystal) -> bool:
 
 
 def cell_of(crystal: Crystal) -> ReducedCell | Crystal | None:
-    """Return what crystals are compared by: the reduced cell, if there is one; those with shared sites as they are."""
+    """Return what crystals are compared by: the reduced cell, if there is one."""
     try:
-        return reduced_cell(crystal) if crystal.is_ordered else crystal
+        return reduced_cell(crystal) if crystal.is_ordered else reduced_disordered(crystal)
     except CrystalError:
         return None
 
@@ -139,9 +138,11 @@ def _same(a: ReducedCell | Crystal, b: ReducedCell | Crystal, tolerances: Tolera
         return cells_same(a, b, tolerances)
     if isinstance(a, ReducedCell) or isinstance(b, ReducedCell):
         return False
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    matcher = StructureMatcher(tolerances.ltol, tolerances.stol, tolerances.angle_tol)
     with quiet():
-        matcher = disordered_matcher(tolerances.stol, tolerances.angle_tol, tolerances.ltol)
-        return bool(matcher.fit(a.to_pymatgen(), b.to_pymatgen()))
+        return bool(matcher.fit(a.to_pymatgen(), b.to_pymatgen(), skip_structure_reduction=True))
 
 
 @dataclass(frozen=True)

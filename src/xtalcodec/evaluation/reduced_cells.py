@@ -106,6 +106,22 @@ def reduced_cell(crystal: Crystal) -> ReducedCell:
     return ReducedCell(*_niggli(lattice, frac_coords), numbers)
 
 
+def reduced_disordered(crystal: Crystal) -> Crystal:
+    """Return a crystal with shared sites on the cell that StructureMatcher compares it on: reduced, and primitive.
+
+    Raises
+    ------
+    CrystalError
+        A cell that cannot be reduced.
+    """
+    try:
+        with quiet():
+            reduced = crystal.to_pymatgen().get_reduced_structure().get_primitive_structure()
+    except (ValueError, ArithmeticError, RuntimeError, np.linalg.LinAlgError) as error:
+        raise CrystalError(f"no primitive cell is found: {error}") from error
+    return Crystal.from_pymatgen(reduced, crystal.name)
+
+
 def _niggli(
     lattice: Float[np.ndarray, "3 3"], frac_coords: Float[np.ndarray, "sites 3"]
 ) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "sites 3"]]:

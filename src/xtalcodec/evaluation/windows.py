@@ -23,7 +23,8 @@ from xtalcodec.representations.base import Placement
 from xtalcodec.representations.window import Window
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.base import Codec, DecodedCrystal
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.decoding import DecodedCrystal
     from xtalcodec.codecs.latents import LatentSet
 
 PERCENTILES = (5, 10, 20, 50, 80, 90, 95, 98, 99)

@@ -3,7 +3,7 @@
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -19,8 +19,9 @@ _LEAST = 1 << 28
 _RATIO = 100
 """An archive may unpack to 256 MiB, or a hundred times its size: text packs ten- to thirtyfold, a bomb thousandfold."""
 
-Member = tuple[str, IO[bytes], int]
-"""Path in the archive, its bytes, and how many the archive says they are."""
+Bytes = AbstractContextManager[IO[bytes]]
+Member = tuple[str, Bytes, int]
+"""Path in the archive, its bytes, to be opened, and how many the archive says they are."""
 
 
 def is_archive(path: Path) -> bool:
@@ -28,8 +29,8 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def unpacked(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Path]]:
-    """Yield the path in the archive of every wanted member, and a temporary file with its bytes.
+def unpacked(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Path | Exception]]:
+    """Yield the path in the archive of every wanted member, and a temporary file with its bytes, or what is wrong.
 
     Parameters
     ----------
@@ -56,15 +57,26 @@ def unpacked(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, P
                 continue
             place = Path(folder, str(count), base[-100:])
             place.parent.mkdir()
-            with place.open("wb") as out:
-                while piece := file.read(min(_PIECE, size + 1)):
-                    size -= len(piece)  # noqa: PLW2901 - what is left of it
-                    if size < 0:
-                        raise CrystalError(f"{name[:60]!r} is longer than the archive says: refused")
-                    out.write(piece)
-            yield name, place
-            place.unlink()
+            try:
+                _copy(file, place, name, size)
+            except CrystalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a wrong checksum, a password, an unknown compression
+                yield name, error
+            else:
+                yield name, place
+            place.unlink(missing_ok=True)
             place.parent.rmdir()
+
+
+def _copy(member: Bytes, place: Path, name: str, size: int) -> None:
+    """Unpack a member of `size` bytes; refuse one that has more."""
+    with member as file, place.open("wb") as out:
+        while piece := file.read(min(_PIECE, size + 1)):
+            size -= len(piece)
+            if size < 0:
+                raise CrystalError(f"{name[:60]!r} is longer than the archive says: refused")
+            out.write(piece)
 
 
 @contextmanager
@@ -82,12 +94,17 @@ def _of_zip(archive: zipfile.ZipFile) -> Iterator[Member]:
     for info in archive.infolist():
         if info.is_dir() or (info.external_attr >> 28) not in (0, 8):  # a regular file, or no word about it
             continue
-        with archive.open(info) as file:
-            yield info.filename, file, info.file_size
+        yield info.filename, _opened(archive, info), info.file_size
+
+
+@contextmanager
+def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+    with archive.open(info) as file:
+        yield file
 
 
 def _of_tar(archive: tarfile.TarFile) -> Iterator[Member]:
     for info in archive:
         file = archive.extractfile(info) if info.isreg() else None
         if file is not None:
-            yield info.name, file, info.size
+            yield info.name, nullcontext(file), info.size

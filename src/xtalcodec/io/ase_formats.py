@@ -62,4 +62,7 @@ def _crystal(atoms: Any, max_sites: int) -> Crystal:
     check_size(len(atoms), max_sites)
     arrays = {name: list(values) for name, values in atoms.arrays.items() if name not in ("numbers", "positions")}
     results = atoms.calc.results if atoms.calc is not None else {}
-    return carrying(Crystal.from_ase(atoms), {**atoms.info, **results}, arrays)
+    if "occupancy" in atoms.info:
+        arrays.pop("spacegroup_kinds", None)
+    info = {name: value for name, value in atoms.info.items() if name != "occupancy"}
+    return carrying(Crystal.from_ase(atoms), {**info, **results}, arrays)

@@ -6,6 +6,7 @@ ASE has them: `initial_magmoms` is `magmom`, and `initial_charges` is `charge`.
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ PER_SITE |= {"charge", "charges", "initial_charges", "oxidation_state", "oxidati
 """Names that mean one value for each site wherever they hold as many as there are sites."""
 
 _ONE_NAME = {"initial_magmoms": "magmom", "initial_charges": "charge"}
+_NUMBER = re.compile(r"[-+]?(?=\.?\d)(?:0|[1-9]\d*)?(?P<decimals>\.\d*)?(?P<power>[eE][-+]?\d+)?", re.ASCII)
 _DEEPEST = 8
 """Levels of lists and mappings within a property."""
 
@@ -70,13 +72,13 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def cell_value(text: str) -> Any:
-    """Read a cell of a CSV: a JSON number is one, anything else is text, and nothing is None."""
+    """Read a cell of a CSV: a number that begins with no needless 0, as ids do, else text, and None of nothing."""
     text = text.strip()
+    number = _NUMBER.fullmatch(text)
     try:
-        value = json.loads(text) if text[:1] in set("-0123456789") else text
-    except ValueError:
+        return (float(text) if number["decimals"] or number["power"] else int(text)) if number else text or None
+    except ValueError:  # more digits than Python makes a number of
         return text
-    return value if isinstance(value, (int, float)) or value else None
 
 
 def plain(value: Any, depth: int = 0) -> Any:

@@ -58,18 +58,19 @@ def crystal_of_block(text: str, max_sites: int) -> Crystal:
     operations, listed, notes = read_operations(block, lattice @ lattice.T)
     shared = places(atoms, lattice)
     sites = expand(shared.positions, shared.digits, shared.labels, operations, lattice, max_sites)
-    amounts = np.bincount(sites.rows)[shared.of_row] * atoms.occupancies
+    amounts = np.bincount(sites.rows)[shared.of_row] * shared.occupancies
     symbols, assumed = choose(atoms.readings, amounts, formula)
     on_place: list[list[tuple[int, float]]] = [[] for _ in shared.labels]
-    for place, symbol, occupancy in zip(shared.of_row, symbols, atoms.occupancies.tolist(), strict=True):
+    for place, symbol, occupancy in zip(shared.of_row, symbols, shared.occupancies.tolist(), strict=True):
         on_place[place].append((Element(symbol).Z, occupancy))
-    assumed = notes + sites.notes + atoms.notes + assumed
+    assumed = notes + sites.notes + atoms.notes + shared.notes + assumed
     crystal = Crystal.of_shares(lattice, sites.frac_coords, [on_place[k] for k in sites.rows], notes=assumed)
     check_not_split(crystal, [shared.labels[k] for k in sites.rows])
     proven = check_content(block, crystal, formula, deuterium)
     if listed:
         check_complete(crystal, named(block), operations, proven=proven)
-    return with_beside(crystal, block, [atoms.labels[row] for row in shared.first], sites, operations)
+    listed_as = [[atoms.rows[row] for row in own] for own in shared.rows]
+    return with_beside(crystal, block, listed_as, sites, operations)
 
 
 def _lattice(block: Block) -> Float[np.ndarray, "3 3"]:

@@ -18,6 +18,8 @@ _POSITIONS = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 class Atoms:
     """The rows of the loop of atoms, less those that are no atoms."""
 
+    rows: list[int]
+    """Where each is in the loop; a mixture makes several of one."""
     labels: list[str]
     """What the file calls each row."""
     readings: list[Reading]
@@ -27,7 +29,9 @@ class Atoms:
     digits: Float[np.ndarray, "rows 3"]
     """How far each coordinate may be off, fractional."""
     occupancies: Float[np.ndarray, " rows"]
-    """1 where the site is full within its uncertainty."""
+    """As given; 1 where that is not known."""
+    uncertainties: Float[np.ndarray, " rows"]
+    """Standard uncertainties of the occupancies."""
     notes: tuple[str, ...]
     """What was assumed."""
 
@@ -71,26 +75,29 @@ def read_atoms(block: Block, elements: set[str], max_sites: int) -> Atoms:
     columns = [block.column(tag, length) for tag in _POSITIONS]
     what = "a coordinate of site "
     read = [[number(column[k], what + labels[k][:30]) for column in columns] for k in rows]
-    occupancies, assumed = _occupancies(block, labels, rows)
-    rows, types, occupancies = _mixtures(rows, types, occupancies)
+    given, assumed = _occupancies(block, labels, rows)
+    uncertain = {k: x.uncertainty for k, x in zip(rows, given, strict=True)}
+    rows, types, occupancies = _mixtures(rows, types, [x.value for x in given])
     labels = [labels[k] for k in rows]
     at = {k: i for i, k in enumerate(dict.fromkeys(rows))}
     return Atoms(
+        rows,
         labels,
         readings(labels, types, elements),
         np.array([[_third(x) for x in read[at[k]]] for k in rows]),
         np.array([[_may_be_off(x) for x in read[at[k]]] for k in rows]),
         occupancies,
+        np.array([uncertain[k] for k in rows]),
         notes + assumed,
     )
 
 
 def _mixtures(
-    rows: list[int], types: list[str], occupancies: Float[np.ndarray, " rows"]
+    rows: list[int], types: list[str], occupancies: list[float]
 ) -> tuple[list[int], list[str], Float[np.ndarray, " parts"]]:
     """Make several rows of one whose type symbol is a mixture; its occupancy may say the sum of the shares again."""
     result = []
-    for k, occupancy in zip(rows, occupancies.tolist(), strict=True):
+    for k, occupancy in zip(rows, occupancies, strict=True):
         parts = split_types(types[k])
         total = sum(share for _, share in parts)
         again = abs(occupancy - total) <= 0.011
@@ -112,31 +119,17 @@ def split_types(text: str) -> list[tuple[str, float]]:
     return found if sum(share for _, share in found) <= 1 + OVERFULL else []
 
 
-def _occupancies(
-    block: Block, labels: list[str], rows: list[int]
-) -> tuple[Float[np.ndarray, " rows"], tuple[str, ...]]:
-    """Read occupancies: unknown is full (the dictionary's default is 1), and so is 0.999(2)."""
-    column = block.values.get("_atom_site_occupancy")
-    if column is None:
-        return np.ones(len(rows)), ()
+def _occupancies(block: Block, labels: list[str], rows: list[int]) -> tuple[list[Number], tuple[str, ...]]:
+    """Read occupancies: unknown is full, the dictionary's default."""
+    if "_atom_site_occupancy" not in block.values:
+        return [Number(1.0)] * len(rows), ()
     column = block.column("_atom_site_occupancy", len(labels))
-    unknown, nearly, found = [], [], []
-    for k in rows:
-        if column[k] in UNKNOWN:
-            unknown.append(labels[k][:30])
-            found.append(1.0)
-            continue
-        occupancy = number(column[k], f"the occupancy of site {labels[k][:30]}")
-        full = abs(occupancy.value - 1) <= occupancy.uncertainty
-        if full and occupancy.value != 1:
-            nearly.append(f"{labels[k][:30]} {column[k]}")
-        found.append(1.0 if full else occupancy.value)
-    notes: tuple[str, ...] = ()
-    if unknown:
-        notes += (f"occupancy taken as full where it is not given: {', '.join(unknown[:4])}",)
-    if nearly:
-        notes += (f"occupancy full within its uncertainty: {', '.join(nearly[:4])}",)
-    return np.array(found), notes
+    unknown = [labels[k][:30] for k in rows if column[k] in UNKNOWN]
+    what = "the occupancy of site "
+    found = [Number(1.0) if column[k] in UNKNOWN else number(column[k], what + labels[k][:30]) for k in rows]
+    if not unknown:
+        return found, ()
+    return found, (f"occupancy taken as full where it is not given: {', '.join(unknown[:4])}",)
 
 
 def _third(x: Number) -> float:

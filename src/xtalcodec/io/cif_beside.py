@@ -25,7 +25,9 @@ _TURNED = 0.1
 """μB; how far the moment of a site may be from its image under an operation that keeps the site."""
 
 
-def with_beside(crystal: Crystal, block: Block, labels: list[str], sites: Sites, operations: Operations) -> Crystal:
+def with_beside(
+    crystal: Crystal, block: Block, places: list[list[int]], sites: Sites, operations: Operations
+) -> Crystal:
     """Return the crystal with what its data block says beside the sites.
 
     Parameters
@@ -34,21 +36,22 @@ def with_beside(crystal: Crystal, block: Block, labels: list[str], sites: Sites,
         As read.
     block
         Its data block.
-    labels
-        Of the rows that are atoms.
+    places
+        The rows of the loop of atoms that stand at each place.
     sites
-        Which row and which operation each site comes from.
+        Which place and which operation each site comes from.
     operations
         Of the space group; with time reversal where they are magnetic.
     """
     fields: dict[str, Any] = {tag.removeprefix("_"): block.one(tag) for tag in block.matching(_IDS)}
     crystal, written = _as_written(crystal, block)
     of_sites: dict[str, list[Any]] = {}
-    states = _oxidation_states(block, labels)
+    rows_states = _oxidation_states(block)
+    states = [_agreed([rows_states[row] for row in own]) for own in places] if rows_states else []
     if any(state is not None for state in states):
         of_sites["oxidation_state"] = [states[row] for row in sites.rows]
     if any(block.one(tag) for tag in block.matching(r"_atom_site_moment_(?!label$)")):
-        moments = _moments(block, labels, sites, operations, crystal.lattice)
+        moments = _moments(block, places, sites, operations, crystal.lattice)
         if moments is None:
             crystal = replace(crystal, notes=(_LEFT_OUT, *crystal.notes))
         else:
@@ -56,7 +59,7 @@ def with_beside(crystal: Crystal, block: Block, labels: list[str], sites: Sites,
     own = written.pop("site_properties", {})
     per_site = {name: values for name, values in own.items() if isinstance(values, list)}
     rows = {
-        name: [values[row] for row in sites.rows] for name, values in per_site.items() if len(values) == len(labels)
+        name: [values[row] for row in sites.rows] for name, values in per_site.items() if len(values) == len(places)
     }
     return carrying(crystal, fields | written, of_sites | rows)
 
@@ -82,18 +85,17 @@ def _mapping(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _oxidation_states(block: Block, labels: list[str]) -> list[float | None]:
-    """Return the oxidation state of every row, by the loop of types, or as its type symbol says it."""
-    types, all_labels = (block.values.get(f"_atom_site_{tag}", []) for tag in ("type_symbol", "label"))
-    if len(types) != len(all_labels or types):
-        return [None] * len(labels)
+def _oxidation_states(block: Block) -> list[float | None]:
+    """Return the oxidation state of every row, by the loop of types, or as its type symbol says it; none at all."""
     numbers = _numbers(block, "_atom_type_oxidation_number")
     of_type = dict(zip(block.values.get("_atom_type_symbol", []), numbers, strict=False))
-    of_label = {
-        label: of_type[text] if of_type.get(text) is not None else _charge(text)
-        for label, text in zip(all_labels or types, types, strict=True)
-    }
-    return [of_label.get(label) for label in labels]
+    types = block.values.get("_atom_site_type_symbol", [])
+    return [of_type[text] if of_type.get(text) is not None else _charge(text) for text in types]
+
+
+def _agreed(values: list[Any]) -> Any:
+    """Return what all rows of a place say; None where they differ."""
+    return values[0] if all(value == values[0] for value in values) else None
 
 
 def _charge(symbol: str) -> float | None:
@@ -114,7 +116,7 @@ def _numbers(block: Block, tag: str) -> list[float | None]:
 
 
 def _moments(
-    block: Block, labels: list[str], sites: Sites, operations: Operations, lattice: Float[np.ndarray, "3 3"]
+    block: Block, places: list[list[int]], sites: Sites, operations: Operations, lattice: Float[np.ndarray, "3 3"]
 ) -> list[list[float]] | None:
     """Return the Cartesian moments in μB, 0 for sites that are not listed; None where they cannot be told.
 
@@ -125,10 +127,15 @@ def _moments(
     reversal = operations.reversal if len(operations) > 1 else np.ones(1)
     if reversal is None or {len(part) for part in parts} != {len(names)} or any(None in part for part in parts):
         return None
-    given = dict(zip(names, np.array(parts, dtype=float).T, strict=True))
-    if not set(given) <= set(labels) or len(set(labels)) < len(labels):
+    given = dict(zip(names, zip(*parts, strict=True), strict=True))
+    labels = block.values.get("_atom_site_label") or block.column("_atom_site_type_symbol")
+    own = [list(dict.fromkeys(labels[row] for row in rows)) for rows in places]
+    of_place = [[given[label] for label in some if label in given] or [(0.0, 0.0, 0.0)] for some in own]
+    everyone = [label for some in own for label in some]
+    told = set(given) <= set(everyone) and len(set(everyone)) == len(everyone)
+    if not told or any(_agreed(moments) is None for moments in of_place):
         return None
-    along_axes = np.array([given.get(label, np.zeros(3)) for label in labels])
+    along_axes = np.array([moments[0] for moments in of_place])
     fractional = (along_axes / np.linalg.norm(lattice, axis=1))[sites.rows]
     rotations = operations.rotations[sites.operations]
     signs = reversal * np.round(np.linalg.det(operations.rotations))

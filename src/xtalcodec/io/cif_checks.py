@@ -1,14 +1,18 @@
 """What a CIF says of its crystal as a whole, compared with the crystal that was read: formula, Z, density, symbol."""
 
+import re
+
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.io.cif_elements import ISOTOPES, same_ratio
+from xtalcodec.io.cif_elements import same_ratio
 from xtalcodec.io.cif_syntax import UNKNOWN, Block, number
 from xtalcodec.io.operations import Operations, fits
 from xtalcodec.io.orbits import closed_under
 from xtalcodec.io.space_groups import Named, candidates
 
+_DEUTERIUM = "Og"
+"""What stands for deuterium while a formula is read; no crystal of it is known."""
 _AMU_PER_CUBIC_ANGSTROM = 1.66053907
 """Mg/m³."""
 _DENSITY = 0.1
@@ -22,15 +26,14 @@ def formula_of(block: Block) -> tuple[dict[str, float], float]:
     text = block.one("_chemical_formula_sum")
     if text is None or text in UNKNOWN:
         return {}, 0.0
+    apart = re.sub(r"D(?![a-z])", _DEUTERIUM, re.sub(r"[,\n]", " ", text))  # to pymatgen, D is H
     try:
-        amounts = Composition(text.replace(",", " ").replace("\n", " ")).get_el_amt_dict()
+        amounts = Composition(apart).get_el_amt_dict()
     except (ValueError, ArithmeticError):
         return {}, 0.0
-    counts: dict[str, float] = {}
-    for symbol, amount in amounts.items():
-        element = ISOTOPES.get(symbol, symbol)
-        counts[element] = counts.get(element, 0.0) + float(amount)
-    return {symbol: count for symbol, count in counts.items() if count > 0}, float(amounts.get("D", 0.0))
+    deuterium = amounts.pop(_DEUTERIUM, 0.0)
+    amounts["H"] = amounts.get("H", 0.0) + deuterium
+    return {symbol: float(count) for symbol, count in amounts.items() if count > 0}, float(deuterium)
 
 
 def check_content(block: Block, crystal: Crystal, formula: dict[str, float], deuterium: float) -> bool:

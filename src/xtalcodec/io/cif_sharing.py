@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import OVERFULL, VACANCY, Crystal, CrystalError
+from xtalcodec.crystal import OVERFULL, VACANCY, Crystal, CrystalError, minimum_image
 from xtalcodec.io.cif_atoms import Atoms
+from xtalcodec.io.orbits import pairs_within
 
 ONE_PLACE = 0.02
 """Å; rows nearer than this are one place whatever their digits: atoms that share a site are refined on it."""
@@ -25,10 +26,14 @@ class Places:
     """How far each coordinate may be off, fractional."""
     labels: list[str]
     """What messages call each place: the labels of its rows."""
-    first: list[int]
-    """The first row of each place."""
+    rows: list[list[int]]
+    """The rows of each place."""
     of_row: Int[np.ndarray, " rows"]
     """The place of each row."""
+    occupancies: Float[np.ndarray, " rows"]
+    """1 where a row alone on its place is full within its uncertainty, as 0.999(2)."""
+    notes: tuple[str, ...]
+    """What was assumed."""
 
 
 def places(atoms: Atoms, lattice: Float[np.ndarray, "3 3"]) -> Places:
@@ -46,26 +51,30 @@ def places(atoms: Atoms, lattice: Float[np.ndarray, "3 3"]) -> Places:
     CrystalError
         Occupancies of a place that sum to more than 1, or a row whose occupancy is no share.
     """
-    for label, occupancy in zip(atoms.labels, atoms.occupancies, strict=True):
+    one, other, _ = pairs_within(ONE_PLACE, atoms.positions, atoms.positions, lattice)
+    partial = atoms.occupancies < 1
+    both = partial[one] & partial[other]
+    first = np.arange(len(partial))
+    np.minimum.at(first, one[both], other[both])
+    _, of_row, sizes = np.unique(first, return_inverse=True, return_counts=True)
+    rows = np.split(np.argsort(of_row, kind="stable"), np.cumsum(sizes)[:-1])
+    labels = [" and ".join(dict.fromkeys(atoms.labels[row] for row in own)) for own in rows]
+    full = (sizes[of_row] == 1) & (abs(atoms.occupancies - 1) <= atoms.uncertainties)
+    occupancies = np.where(full, 1.0, atoms.occupancies)
+    for label, occupancy in zip(atoms.labels, occupancies, strict=True):
         if not 0 < occupancy <= 1:
             raise CrystalError(f"site {label[:30]} has an occupancy of {occupancy:g}")
-    away = atoms.positions[:, None] - atoms.positions
-    distance = np.linalg.norm((away - np.round(away)) @ lattice, axis=-1)
-    partial = atoms.occupancies < 1
-    together = (distance < ONE_PLACE) & partial[:, None] & partial
-    np.fill_diagonal(together, val=True)
-    first = together.argmax(1)
-    kept, of_row = np.unique(first, return_inverse=True)
-    rows = [np.flatnonzero(of_row == k) for k in range(len(kept))]
-    labels = [" and ".join(dict.fromkeys(atoms.labels[row] for row in own)) for own in rows]
     for label, own in zip(labels, rows, strict=True):
-        total = atoms.occupancies[own].sum()
+        total = occupancies[own].sum()
         if total > 1 + OVERFULL * len(own):
             raise CrystalError(f"the occupancies at site {label[:60]} sum to {total:g}")
-    apart = away - np.round(away)
-    mean = [atoms.positions[own[0]] - apart[own[0], own].mean(0) for own in rows]
+    mean = [x[0] + minimum_image(x - x[0]).mean(0) for x in (atoms.positions[own] for own in rows)]
     digits = [atoms.digits[own].max(0) for own in rows]
-    return Places(np.array(mean), np.array(digits), labels, kept.tolist(), of_row)
+    nearly = [
+        f"{atoms.labels[k][:30]} {atoms.occupancies[k]:g}" for k in np.flatnonzero(occupancies != atoms.occupancies)
+    ]
+    notes = (f"occupancy full within its uncertainty: {', '.join(nearly[:4])}",) if nearly else ()
+    return Places(np.array(mean), np.array(digits), labels, [own.tolist() for own in rows], of_row, occupancies, notes)
 
 
 def check_not_split(crystal: Crystal, labels: Sequence[str]) -> None:
@@ -79,10 +88,9 @@ def check_not_split(crystal: Crystal, labels: Sequence[str]) -> None:
     if crystal.occupancies is None:
         return
     some = np.flatnonzero(crystal.occupancies[:, VACANCY] > 0)
-    away = crystal.frac_coords[some][:, None] - crystal.frac_coords
-    distance = np.linalg.norm((away - np.round(away)) @ crystal.lattice, axis=-1)
-    distance[np.arange(len(some)), some] = np.inf
+    one, other, distance = pairs_within(SPLIT, crystal.frac_coords[some], crystal.frac_coords, crystal.lattice)
+    distance = np.where(some[one] == other, np.inf, distance)
     if (distance < SPLIT).any():
-        one, other = divmod(int(distance.argmin()), len(crystal))
-        names = " and ".join(dict.fromkeys((labels[int(some[one])][:30], labels[other][:30])))
+        nearest = int(distance.argmin())
+        names = " and ".join(dict.fromkeys((labels[some[one[nearest]]][:30], labels[other[nearest]][:30])))
         raise CrystalError(f"an atom is split over places {distance.min():.2f} Å apart, as near as no two are: {names}")

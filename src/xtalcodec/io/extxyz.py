@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.crystal import Crystal, CrystalError, shares_of_kinds
 from xtalcodec.io.carried import carrying, columns
 from xtalcodec.io.found import Found, check_size, named
-from xtalcodec.io.records import atomic_numbers, from_positions
+from xtalcodec.io.records import atomic_numbers, from_positions, repeats
 from xtalcodec.io.text import lines_of, opened_text
 from xtalcodec.io.xyz_frames import frames
 
 _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
-_VALUE = r"""(?:^|[\s,])["']?{key}["']?\s*=\s*(?:"([^"]*)"|'([^']*)'|\{{([^}}]*)\}}|(\[.*?\](?=\s|$))|(\S+))"""
 _PAIR = re.compile(
     r"""(?:^|(?<=[\s,]))(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s="',{}\[\]]+))\s*"""
     r"""(?:=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|\{([^}]*)\}|(\[.*?\](?=\s|$))|([^\s"'{\[]\S*)))?(?=\s|,|$)"""
@@ -35,7 +34,8 @@ EXTXYZ_KEY = "xtalcodec"
 _SPECIES = ("species", "element", "elements", "symbols", "symbol", "z", "numbers", "atomic_numbers")
 _POSITIONS = ("pos", "positions", "position")
 
-TAKEN = frozenset(("lattice", "properties", "pbc", EXTXYZ_KEY, *_SPECIES, *_POSITIONS))
+_STRUCTURE = ("lattice", "properties", "pbc")
+TAKEN = frozenset((*_STRUCTURE, "occupancy", EXTXYZ_KEY, *_SPECIES, *_POSITIONS))
 """Names, in lower case, that mean something else than a property."""
 
 
@@ -52,7 +52,7 @@ def read_extxyz(path: Path, name: str, max_sites: int) -> Iterator[Found]:
         Larger crystals are refused.
     """
     with opened_text(path) as text:
-        lines = (part for line in lines_of(text) for part in line.splitlines())
+        lines = (line.rstrip("\r\n") for line in lines_of(text))
         found = frames(lines, max_sites + 2)
         yield from named(name, (("", partial(_crystal, rows, reason, max_sites)) for rows, reason in found))
 
@@ -66,45 +66,41 @@ def _crystal(frame: list[str], reason: str, max_sites: int) -> Crystal:
     check_size(count, max_sites)
     if len(frame) != count + 2:
         raise CrystalError(f"it ends after {max(len(frame) - 2, 0)} of {count} sites")
-    lattice = _value(frame[1], "lattice")
+    pairs = _pairs(frame[1])
+    said = {key.lower(): text for key, text in reversed(pairs.items())}
+    lattice = said.get("lattice")
     if lattice is None:
         raise CrystalError("it gives no Lattice: a molecule, or plain XYZ")
     cell = np.array([float(x) for x in re.sub(r"[\[\],]", " ", lattice).split()])
     if cell.size != 9:
         raise CrystalError(f"its Lattice has {cell.size} numbers, not nine")
-    properties = _value(frame[1], "properties") or _DEFAULT_PROPERTIES
+    properties = said.get("properties") or _DEFAULT_PROPERTIES
     species, positions = _columns(properties)
     rows = [line.split() for line in frame[2:]]
     if min(map(len, rows)) < max(species, positions + 2) + 1:
         raise CrystalError("a row has fewer columns than its Properties say")
     numbers, notes = atomic_numbers([row[species] for row in rows])
     places = np.array([[float(x) for x in row[positions : positions + 3]] for row in rows])
-    crystal = from_positions(numbers, places, cell.reshape(3, 3), _periodic(_value(frame[1], "pbc")), notes)
-    pairs = _further_pairs(frame[1])
-    others = pairs.pop(EXTXYZ_KEY, {})
-    pairs |= others if isinstance(others, dict) else {EXTXYZ_KEY: others}
-    return carrying(crystal, pairs, columns(_further_cells(row, properties) for row in rows))
+    crystal = from_positions(numbers, places, cell.reshape(3, 3), repeats(said.get("pbc")), notes)
+    beside = {key: _typed(text, key) for key, text in pairs.items() if key.lower() not in _STRUCTURE}
+    of_sites = columns(_further_cells(row, properties) for row in rows)
+    if "occupancy" in beside:
+        kinds = of_sites.pop("spacegroup_kinds", list(range(count)))
+        shares = shares_of_kinds(beside.pop("occupancy"), kinds, numbers)
+        crystal = Crystal.of_shares(crystal.lattice, crystal.frac_coords, shares, notes=notes)
+    others = beside.pop(EXTXYZ_KEY, {})
+    beside |= others if isinstance(others, dict) else {EXTXYZ_KEY: others}
+    return carrying(crystal, beside, of_sites)
 
 
-def _value(comment: str, key: str) -> str | None:
-    """Return the value of a key in any case, in whatever quotes."""
-    match = re.search(_VALUE.format(key=key), comment, re.IGNORECASE)
-    return next((group for group in match.groups() if group is not None), None) if match else None
-
-
-def _further_pairs(comment: str) -> dict[str, Any]:
-    """Return what else the line of key=value says, by ASE's rules: T and F, numbers, lists of them, `_JSON`, text."""
-    found: dict[str, Any] = {}
+def _pairs(comment: str) -> dict[str, str | None]:
+    """Return the text behind each key of the line of key=value, out of its quotes; None of a key alone."""
+    found: dict[str, str | None] = {}
     for match in _PAIR.finditer(comment):
         quoted, single, bare, *values = match.groups()
         key = _unescaped(quoted) if quoted is not None else single if single is not None else bare
-        if key.lower() in ("lattice", "properties", "pbc") or key in found:
-            continue
         text = next((value for value in values if value is not None), None)
-        value = True if text is None else _typed(_unescaped(text) if values[0] is not None else text)
-        if key in SQUARE and isinstance(value, list) and len(value) == 9:
-            value = [value[k::3] for k in range(3)]
-        found[key] = value
+        found.setdefault(key, _unescaped(text) if text is not None and values[0] is not None else text)
     return found
 
 
@@ -113,23 +109,23 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text)
 
 
-def _typed(text: str) -> Any:
-    """Read T, F, a number, a list of numbers, JSON or else text."""
+def _typed(text: str | None, key: str) -> Any:
+    """Read a value by ASE's rules: T, F, a number, a list of numbers, a matrix, `_JSON` or else text."""
+    if text is None or text in _TRUTHS:
+        return text is None or _TRUTHS[text]
     if text.startswith("_JSON"):
         try:
             return json.loads(text.removeprefix("_JSON"))
         except ValueError:
             return text
-    if text in _TRUTHS:
-        return _TRUTHS[text]
     words = re.sub(r"[\[\],]", " ", text).split() if re.fullmatch(r"[\d\s.,eE+\-\[\]]+", text) else []
     try:
         values = [int(word) if re.fullmatch(r"[+-]?\d+", word) else float(word) for word in words]
     except ValueError:
         return text
-    if not values:
-        return text
-    return values[0] if len(values) == 1 else values
+    if key in SQUARE and len(values) == 9:
+        return [values[k::3] for k in range(3)]
+    return text if not values else values[0] if len(values) == 1 else values
 
 
 def _further_cells(row: list[str], properties: str) -> dict[str, Any]:
@@ -172,12 +168,3 @@ def _columns(properties: str) -> tuple[int, int]:
     if species is None or positions is None:
         raise CrystalError(f"its Properties {properties[:40]!r} name no species or no positions")
     return species, positions
-
-
-def _periodic(text: str | None) -> list[bool]:
-    """Read `T T T`, `True,True,True`, `[1, 1, 1]`; a lattice alone means a crystal."""
-    if text is None:
-        return [True] * 3
-    words = re.sub(r"[\[\],]", " ", text).split()
-    words = words * 3 if len(words) == 1 else words
-    return [word.lower() in ("t", "true", "1", ".true.") for word in words]

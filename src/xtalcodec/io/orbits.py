@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from xtalcodec.crystal import CrystalError
+from xtalcodec.crystal import CrystalError, wrapped
 from xtalcodec.io.found import check_size
 from xtalcodec.io.operations import Operations
 
@@ -107,10 +107,45 @@ def closed_under(
         Cell vectors, rows in Å.
     """
     for rotation, shift in zip(operations.rotations, operations.shifts, strict=True):
-        away = (frac_coords @ rotation.T + shift)[:, None] - frac_coords
-        if not ((_distance(away, lattice) < COPIES) & (numbers[:, None] == numbers)).any(1).all():
+        image, site, _ = pairs_within(COPIES, frac_coords @ rotation.T + shift, frac_coords, lattice)
+        if len(np.unique(image[numbers[image] == numbers[site]])) < len(numbers):
             return False
     return True
+
+
+def pairs_within(
+    distance: float,
+    places: Float[np.ndarray, "n 3"],
+    among: Float[np.ndarray, "m 3"],
+    lattice: Float[np.ndarray, "3 3"],
+) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]:
+    """Find the pairs of places nearer than a distance, in memory that grows with their number alone.
+
+    Parameters
+    ----------
+    distance
+        Å.
+    places, among
+        Fractional coordinates.
+    lattice
+        Cell vectors, rows in Å.
+
+    Returns
+    -------
+    Indices into `places` and `among`, and how far apart they are, in Å.
+    """
+    from scipy.spatial import cKDTree
+
+    trees = [cKDTree(wrapped(x), boxsize=1.0) for x in (places, among)]
+    near = trees[0].sparse_distance_matrix(trees[1], _reach(distance, lattice), p=np.inf, output_type="ndarray")
+    one, other = near["i"], near["j"]
+    apart = _distance(places[one] - among[other], lattice)
+    return one[apart < distance], other[apart < distance], apart[apart < distance]
+
+
+def _reach(distance: float, lattice: Float[np.ndarray, "3 3"]) -> float:
+    """Largest fractional coordinate of a vector of this length in Å."""
+    return distance * float(np.linalg.norm(np.linalg.inv(lattice), axis=0).max())
 
 
 def _distance(away: Float[np.ndarray, "... 3"], lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "..."]:
@@ -181,13 +216,10 @@ def _check_apart(
     lattice: Float[np.ndarray, "3 3"],
 ) -> None:
     """Refuse two sites at one place."""
-    from scipy.spatial import cKDTree
-
-    reach = COPIES * float(np.linalg.norm(np.linalg.inv(lattice), axis=0).max())
-    if reach >= 0.5:
+    if _reach(COPIES, lattice) >= 0.5:
         raise CrystalError("its cell is flatter than an atom")
-    pairs = cKDTree(frac_coords, boxsize=1.0).query_pairs(reach, p=np.inf, output_type="ndarray")
-    same = pairs[_distance(frac_coords[pairs[:, 0]] - frac_coords[pairs[:, 1]], lattice) < COPIES]
+    one, other, _ = pairs_within(COPIES, frac_coords, frac_coords, lattice)
+    same = np.stack([one, other], axis=1)[one < other]
     if len(same):
         names = ", ".join(sorted({labels[row][:30] for row in rows[same[0]]}))
         raise CrystalError(f"two of its sites, or symmetry copies of them, are at the same place: {names}")

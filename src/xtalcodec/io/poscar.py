@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
+
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.found import Found, check_size
 
@@ -50,7 +52,7 @@ def poscar_crystal(text: str, max_sites: int) -> Crystal:
     comment = lines[0].split()
     if first == 5 and len(comment) == len(counts) and all(map(Element.is_valid_symbol, comment)):
         species = comment  # VASP 4 writes the elements into the comment
-    head = ["crystal", *(" ".join(words[:n]) for words, n in zip(cell, (1, 3, 3, 3), strict=True))]
+    head = ["crystal", _scale(cell[0][0], cell[1:]), *(" ".join(words[:3]) for words in cell[1:])]
     head += [" ".join(species)] if species else []
     try:
         sites = _sites(lines[first + rows :], sum(counts))
@@ -69,6 +71,15 @@ def looks_like_poscar(text: str) -> bool:
         return False
     numbers = [lines[0][0], *(word for line in lines[1:] for word in line[:3])]
     return len(numbers) == 10 and all(map(_NUMBER.fullmatch, numbers))
+
+
+def _scale(word: str, vectors: list[list[str]]) -> str:
+    """Return the scaling factor of the cell; a negative one is its volume in Å³, by which Cartesian sites go too."""
+    scale = float(word)
+    if scale >= 0:
+        return word
+    volume = abs(np.linalg.det(np.array([words[:3] for words in vectors], dtype=float)))
+    return repr(float(np.cbrt(-scale / volume)))
 
 
 def _words(line: str) -> list[str]:

@@ -59,7 +59,7 @@ def read_properties(path: str | Path) -> Properties:
         raise PropertiesError(f"{path}: no table of id,value,…")
     first = [cell.strip() for cell in lines[0][1]]
     columns = len(first) - 1
-    headed = any(cell and not _is_number(cell) for cell in first[1:])
+    headed = any(cell and not is_number(cell) for cell in first[1:])
     names = tuple(first[1:]) if headed else tuple(f"property_{k + 1}" for k in range(columns))
     if len(set(names)) < columns or not all(names):
         raise PropertiesError(f"{path}: columns need names that differ: {', '.join(first)}")
@@ -70,14 +70,15 @@ def read_properties(path: str | Path) -> Properties:
             raise PropertiesError(f"{path}, line {number}: {len(cells)} values where the first line has {columns}")
         if name in values:
             raise PropertiesError(f"{path}, line {number}: {name!r} comes twice")
-        wrong = [cell for cell in cells if cell and not _is_number(cell)]
+        wrong = [cell for cell in cells if cell and not is_number(cell)]
         if wrong:
             raise PropertiesError(f"{path}, line {number}: {wrong[0]!r} is no number")
         values[name] = np.array([float(cell) if cell else np.nan for cell in cells])
     return Properties(names, values)
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a number, or nan or inf; a header is not."""
     try:
         float(cell)
     except ValueError:

@@ -3,6 +3,7 @@
 `formats` lists what is read. Text may be compressed (.gz, .bz2, .xz), and files may lie in archives (zip, tar).
 """
 
+import itertools
 import os
 import sqlite3
 import warnings
@@ -10,7 +11,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -123,25 +123,26 @@ def _of_archive(path: Path, max_sites: int, start: int) -> Iterator[Iterator[Cry
 
     try:
         for member, file in unpacked(path, wanted):
-            crystals = formats.is_crystal_file(file)
+            crystals = isinstance(file, Exception) or formats.is_crystal_file(file)
             some |= crystals
-            outside = ".." in Path(member).parts
-            name = names.of(member) if crystals and not outside else ""
+            name = names.of(member) if crystals and ".." not in Path(member).parts else ""
             if found > start:
-                yield _of_member(file, name, f"{path}/{member}", max_sites, outside=outside) if crystals else iter(())
+                yield _of_member(file, name, f"{path}/{member}", max_sites) if crystals else iter(())
         if not some:
             raise CrystalError("it is an archive without a file of a known format")
     except Exception as error:  # noqa: BLE001 - whatever a library finds wrong with an archive
         yield iter([Unusable(str(path), _reason(error))])
 
 
-def _of_member(file: Path, name: str, label: str, max_sites: int, *, outside: bool) -> Iterator[Crystal | Unusable]:
-    """Read one member of an archive."""
-    if outside:
+def _of_member(file: Path | Exception, name: str, label: str, max_sites: int) -> Iterator[Crystal | Unusable]:
+    """Read one member of an archive; it has no name where its path leaves the archive."""
+    if not name:
         yield Unusable(label, "its path leaves the folder that the archive is unpacked to")
-        return
-    for unit in _of_file(file, name, label, max_sites):
-        yield from unit
+    elif isinstance(file, Exception):
+        yield Unusable(label, _reason(file))
+    else:
+        for unit in _of_file(file, name, label, max_sites):
+            yield from unit
 
 
 def _wanted(member: str) -> bool:
@@ -155,19 +156,21 @@ def _of_file(
     path: Path, name: str, label: str, max_sites: int, start: int = 0
 ) -> Iterator[Iterator[Crystal | Unusable]]:
     """Yield what one file holds, crystal by crystal; an error of the file itself ends it."""
-    found: Iterator[Any] = iter(())
     try:
         with quiet():
             found = _open(path, name, max_sites, start)
     except Exception as error:  # noqa: BLE001 - whatever a library finds wrong with a file
         yield iter([Unusable(label, _reason(error))])
-    while True:
+        return
+    for unit in itertools.count(start):
         of_this = label
         try:
             with quiet():
                 own, build = next(found)
                 of_this = label if own == name else f"{label}#{own.removeprefix(name + '#')}"
         except StopIteration:
+            if not unit:
+                yield iter([Unusable(label, "it holds no crystal")])
             return
         except Exception as error:  # noqa: BLE001
             yield iter([Unusable(of_this, _reason(error))])
@@ -259,7 +262,7 @@ def _open(path: Path, name: str, max_sites: int, start: int = 0) -> Iterator[Any
     if kind == "parquet":
         check_not_empty(path)
         return formats.read_parquet(path, name, max_sites, start)
-    return islice(_from_the_first(path, name, max_sites, kind), start, None)
+    return itertools.islice(_from_the_first(path, name, max_sites, kind), start, None)
 
 
 def _from_the_first(path: Path, name: str, max_sites: int, kind: str | None) -> Iterator[Any]:

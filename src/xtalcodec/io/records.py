@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.crystal import Crystal, CrystalError, check_periodic
 from xtalcodec.io.carried import carrying, columns
 from xtalcodec.io.found import check_size
 
@@ -21,7 +21,8 @@ _HOLDER = re.compile(
     r"(?:[_. -]?(string|str|text|json|dict))?"
 )
 """Columns that hold a whole structure, in lower case."""
-_NUMBERS = ("numbers", "atomic_numbers", "atomic_number", "elements", "symbols", "species")
+_NUMBERS = ("numbers", "atomic_numbers", "atomic_number", "symbols", "species", "elements")
+"""Columns of what is on each site; `elements` is last, for it may list each element once."""
 _POSITIONS = ("positions", "pos", "cart_coords", "cartesian_positions")
 _FRACTIONAL = ("frac_coords", "scaled_positions", "fractional_coordinates", "frac_pos")
 _CELLS = ("cell", "lattice", "lattice_vectors", "lattice_mat", "lattice_matrix")
@@ -105,15 +106,34 @@ def crystal_of(value: Any, max_sites: int) -> Crystal:
         if not holders:
             raise CrystalError("it holds no structure")
         around = _ENVELOPE if holders[0] == "attributes" else ()
-        beside = {str(key): field for key, field in value.items() if key not in holders and key not in around}
-        return carrying(crystal_of(value[holders[0]], max_sites), beside)
+        other = {str(key): field for key, field in value.items() if key not in holders and key not in around}
+        return carrying(crystal_of(value[holders[0]], max_sites), other)
     if _holds_sites(value):
         return _pymatgen(value, max_sites)
     record = {str(key).lower(): field for key, field in value.items()}
     kind = _arrays(record.keys())
-    known = _ARRAYS.union(_FURTHER.get(kind, "").split(), holders_of(list(record)))
-    beside = {str(key): field for key, field in value.items() if str(key).lower() not in known}
-    return carrying(_BUILDERS[kind](record, max_sites), beside)
+    check_periodic(repeats(record.get("pbc")))
+    return carrying(_BUILDERS[kind](record, max_sites), beside(value))
+
+
+def beside(record: Record) -> Record:
+    """Return what a row says beside its structure, which it may describe in several ways."""
+    names = [str(name).lower() for name in record]
+    known = _ARRAYS.union(_FURTHER.get(_arrays(names), "").split(), holders_of(names))
+    return {str(name): field for name, field in record.items() if str(name).lower() not in known}
+
+
+def repeats(pbc: Any) -> list[bool]:
+    """Tell along which cell vectors it repeats: of `T T T`, `True,True,True`, `[1, 1, 1]`; None means a crystal."""
+    if isinstance(pbc, dict):
+        pbc = pbc["__ndarray__"][2]
+    words = re.findall(r"[\w.]+", "T" if pbc is None else str(np.ravel(pbc).tolist()))
+    return [_is_true(word) for word in (words * 3 if len(words) == 1 else words)]
+
+
+def _is_true(value: Any) -> bool:
+    """Read a truth value that a table may have made a text."""
+    return str(value).strip().lower() in ("t", "true", "1", "1.0", ".true.")
 
 
 def from_positions(numbers: Any, positions: Any, cell: Any, periodic: Any, notes: tuple[str, ...] = ()) -> Crystal:
@@ -230,16 +250,14 @@ def _cartesian(record: Record, max_sites: int) -> Crystal:
     check_size(len(values), max_sites)
     numbers, notes = atomic_numbers(values)
     cell = next((_field(record, [name], 3) for name in _CELLS if record.get(name) is not None), np.zeros((0, 3)))
-    periodic = record.get("pbc")
-    periodic = [True] * 3 if periodic is None else _field(record, ["pbc"])
-    return from_positions(numbers, _field(record, _POSITIONS, 3), cell, periodic, _own_notes(record) + notes)
+    return from_positions(numbers, _field(record, _POSITIONS, 3), cell, [True] * 3, _own_notes(record) + notes)
 
 
 def _jarvis(record: Record, max_sites: int) -> Crystal:
     check_size(len(_field(record, ["elements"])), max_sites)
     numbers, notes = atomic_numbers([str(symbol).strip() for symbol in _field(record, ["elements"])])
     cell, places = _field(record, ["lattice_mat"], 3), _field(record, ["coords"], 3)
-    if record.get("cartesian"):
+    if _is_true(record.get("cartesian")):
         return from_positions(numbers, places, cell, [True] * 3, notes)
     return Crystal(cell, places, np.array(numbers), notes=notes)
 
@@ -249,8 +267,8 @@ def _optimade(record: Record, max_sites: int) -> Crystal:
     names = _field(record, ["species_at_sites"])
     check_size(len(names), max_sites)
     directions = record.get("dimension_types")
-    if directions is not None and list(_field(record, ["dimension_types"])) != [1, 1, 1]:
-        raise CrystalError("it is not periodic in three directions")
+    if directions is not None:
+        check_periodic(repeats(_field(record, ["dimension_types"])))
     if record.get("assemblies"):
         raise CrystalError("some of its sites are alternatives to others (assemblies)")
     species = _field(record, ["species"]) if record.get("species") else []
@@ -293,8 +311,7 @@ def _pymatgen(value: Record, max_sites: int) -> Crystal:
     if not isinstance(value.get("lattice"), dict):
         raise CrystalError("it has sites but no lattice: a molecule")
     lattice = Lattice.from_dict({k: v for k, v in value["lattice"].items() if not k.startswith("@")})
-    if not all(lattice.pbc):
-        raise CrystalError("it is not periodic in three directions")
+    check_periodic(lattice.pbc)
     frac_coords, shares = [], []
     notes: tuple[str, ...] = ()
     for site in value["sites"]:
@@ -313,11 +330,10 @@ def _pymatgen(value: Record, max_sites: int) -> Crystal:
 
 
 def _beside_site(site: Record) -> Record:
-    """Return the properties of a pymatgen site, with the oxidation state and spin of its species."""
-    species = site["species"][0]
-    of_species = {**(species.get("properties") or {}), **species}
-    alone = len(site["species"]) == 1
-    own = {key: of_species[key] for key in ("oxidation_state", "spin") if alone and of_species.get(key) is not None}
+    """Return the properties of a pymatgen site, with the oxidation state and spin that all of its species have."""
+    species = [{**(one.get("properties") or {}), **one} for one in site["species"]]
+    values = {key: species[0].get(key) for key in ("oxidation_state", "spin")}
+    own = {k: x for k, x in values.items() if x is not None and all(one.get(k) == x for one in species)}
     return {**own, **(site.get("properties") or {})}
 
 

@@ -28,11 +28,14 @@ _CENTRINGS = {
 }
 """LATT 1 to 7: P, I, rhombohedral obverse on hexagonal axes, F, A, B, C; negative without an inversion centre."""
 _INSTRUCTIONS = frozenset(
-    """ABIN ACTA AFIX ANIS ANSC ANSR BASF BIND BLOC BOND BUMP CELL CGLS CHIV CONF CONN DAMP DANG DEFS DELU DFIX DISP
-    EADP EQIV EXTI EXYZ FEND FLAT FMAP FRAG FREE FVAR GRID HFIX HKLF HTAB ISOR LATT LAUE LIST L.S. MERG MORE MOLE
-    MOVE MPLA NCSY NEUT OMIT PART PLAN PRIG RESI RIGU RTAB SADI SAME SFAC SHEL SIMU SIZE SPEC STIR SUMP SWAT SYMM
-    TEMP TWIN TWST UNIT WGHT WIGL WPDB XNPD ZERR""".split()  # noqa: SIM905 - reads as the manual's index
+    """ABIN ACTA AFIX ANIS ANSC ANSR BASF BEDE BIND BLOC BOND BUMP CELL CGLS CHIV CONF CONN DAMP DANG DEFS DELU DFIX
+    DISP EADP EQIV EXTI EXYZ FEND FLAT FMAP FRAG FREE FVAR GRID HFIX HKLF HOPE HTAB ISOR LATT LAUE LIST LONE L.S. MERG
+    MOLE MORE MOVE MPLA NCSY NEUT OMIT PART PATT PLAN PRIG RESI RIGU RTAB SADI SAME SFAC SHEL SIMU SIZE SPEC STIR SUMP
+    SWAT SYMM TEMP TIME TREF TWIN TWST UNIT WGHT WIGL WPDB XNPD ZERR""".split()  # noqa: SIM905 - reads as the manual's index
 )
+_NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)(E[-+]?\d+)?(\(\d+\))?"
+_ATOM = re.compile(rf"[A-Z]\S* \d{{1,3}}( {_NUMBER}){{3}}( {_NUMBER}( .*)?)?", re.IGNORECASE)
+"""A row of an atom: label, number in SFAC, coordinates, occupancy and more; standard uncertainties in parentheses."""
 _FULL = 0.01
 """How far an occupancy may be from that of a full site; special positions are rounded to five digits."""
 
@@ -79,8 +82,15 @@ def _crystal(text: str, max_sites: int) -> Crystal:
 
 
 def _instructions(text: str) -> list[list[str]]:
-    """Join lines that end in =, and split into words up to END; comments go."""
-    joined = re.sub(r"=[ \t]*(![^\n]*)?\r?\n", " ", text)
+    """Join lines that end in =, and split into words up to END; comments go.
+
+    Raises
+    ------
+    CrystalError
+        A text with neither END nor HKLF, which are last: it was cut off.
+    """
+    told = re.sub(r"(?im)^[ \t]*(TITL|REM)\b.*", "", text)
+    joined = re.sub(r"=[ \t]*(![^\n]*)?\r?\n", " ", told)
     lines = []
     in_fragment = False
     for line in joined.splitlines():
@@ -91,8 +101,11 @@ def _instructions(text: str) -> list[list[str]]:
         if key == "END":
             break
         in_fragment = key == "FRAG" or (in_fragment and key != "FEND")
-        if not in_fragment and key not in ("TITL", "REM", "FEND"):
+        if not in_fragment and key != "FEND":
             lines.append([key, *words[1:]])
+    else:
+        if not any(line[0] == "HKLF" for line in lines):
+            raise CrystalError("it ends before END: cut off")
     return lines
 
 
@@ -136,9 +149,10 @@ def _atoms(
 ) -> tuple[list[str], list[int], Float[np.ndarray, "rows 3"], Float[np.ndarray, " rows"]]:
     """Return labels, indices into SFAC, positions and occupancies; peaks Q1, Q2, … are no atoms."""
     own = [line for line in lines if line[0].split("_")[0] not in _INSTRUCTIONS]
-    rows = [line for line in own if len(line) >= 5 and re.fullmatch(r"\d{1,3}", line[1])]
-    rows = [line for line in rows if not re.fullmatch(r"Q\d*", line[0]) and re.match(r"[A-Z]", line[0])]
-    rows = [line for line in rows if all(re.fullmatch(r"[-+]?[\d.]+", word) for word in line[2:5])]
+    rows = [line for line in own if not re.fullmatch(r"Q\d*", line[0])]
+    for line in map(" ".join, rows):
+        if not _ATOM.fullmatch(line):
+            raise CrystalError(f"{line[:40]!r} is no instruction, and no label, number of SFAC and coordinates")
     if not rows:
         raise CrystalError("it has no sites")
     check_size(len(rows), max_sites)
@@ -152,7 +166,7 @@ def _atoms(
 
 def _refined(word: str, variables: list[float]) -> float:
     """Read a parameter that may be fixed (10 + x) or tied to a free variable."""
-    value = float(word)
+    value = float(word.partition("(")[0])
     which = int((abs(value) + 5) // 10)
     rest = abs(value) - 10 * which
     if which == 0 or not np.isfinite(value):

@@ -174,8 +174,8 @@ def group_start(path: Path, row: int) -> int:
 
 
 def count_parquet(path: Path) -> int:
-    """Return the number of rows of a parquet file, by its metadata; 1 where no column describes a crystal."""
+    """Return the number of rows of a parquet file, by its metadata; 1 where there is no crystal, which is told."""
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(path) as file:
-        return file.metadata.num_rows if columns_of(file.schema_arrow.names) else 1
+        return max(file.metadata.num_rows, 1) if columns_of(file.schema_arrow.names) else 1

@@ -325,8 +325,9 @@ def _json(crystal: Crystal) -> str:
     document["properties"] = properties
     for k, site in enumerate(document["sites"]):
         own = {name: values[k] for name, values in crystal.site_properties.items()}
-        if isinstance(own.get("oxidation_state"), (int, float)) and len(site["species"]) == 1:
-            site["species"][0]["oxidation_state"] = own.pop("oxidation_state")
+        if isinstance(own.get("oxidation_state"), (int, float)):
+            for species in site["species"]:
+                species["oxidation_state"] = own["oxidation_state"]
         site["properties"] = {name: value for name, value in own.items() if name != "oxidation_state"}
     return json.dumps(document, allow_nan=False)
 

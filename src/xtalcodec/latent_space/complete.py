@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 from scipy.optimize import linear_sum_assignment
 
-from xtalcodec.codecs.base import Codec, DecodedCrystal
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.decoding import DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode
 from xtalcodec.codecs.together import encode_together
 from xtalcodec.crystal import Crystal, CrystalError, wrapped

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xtalcodec.codecs.base import Codec, DecodedCrystal
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.decoding import DecodedCrystal
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.latent_space.settled import Settled, settle
 from xtalcodec.parallel import Pool, map_in_order

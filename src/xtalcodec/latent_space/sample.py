@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from xtalcodec.codecs.base import Codec, DecodedCrystal
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.decoding import DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.geometry.orbits import onto_symmetry
 from xtalcodec.geometry.room import room

@@ -6,6 +6,7 @@ the torus, so moving a crystal by whole patches moves its latent with it.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -243,13 +244,13 @@ class PatchNetwork(Network):
             return SpeciesLogits(element)
         return SpeciesLogits(element, *self.sharing_head(features).float().unbind(-1))
 
-    def loss(
+    def errors(
         self, decoded: DecodedField, targets: Targets, species: SpeciesLogits, shares: Float[Tensor, "sites z"]
     ) -> dict[str, Tensor]:
-        """Named terms of the loss, weighted; their sum is what training lowers.
+        """Named errors, weighted: of heat by voxel, of offsets by voxel near an atom, all others by site.
 
-        Heat is a cross-entropy over all voxels, weighted towards the few that are warm; offsets
-        count near atoms; species count once an atom, by cross-entropy with its occupancies.
+        Heat is a cross-entropy, weighted towards the few voxels that are warm; species count once an atom, by
+        cross-entropy with its occupancies. The sum of their means is what training lowers.
 
         Parameters
         ----------
@@ -262,11 +263,14 @@ class PatchNetwork(Network):
         shares
             Occupancies of the sites by Z; in column 0 what is empty.
         """
-        heat = F.binary_cross_entropy_with_logits(decoded.heat, targets.heat, weight=1 + 20 * targets.heat)
-        offset = F.smooth_l1_loss(decoded.offset.flatten(0, 1)[targets.near], targets.offset, beta=0.02)
-        losses = {"heat": 10 * heat, "offset": 2 * offset, "species": F.cross_entropy(species.element, shares)}
+        entropy = partial(F.binary_cross_entropy_with_logits, reduction="none")
+        heat = entropy(decoded.heat, targets.heat, weight=1 + 20 * targets.heat)
+        near = decoded.offset.flatten(0, 1)[targets.near]
+        offset = F.smooth_l1_loss(near, targets.offset, beta=0.02, reduction="none").mean(-1)
+        element = F.cross_entropy(species.element, shares, reduction="none")
+        errors = {"heat": 10 * heat, "offset": 2 * offset, "species": element}
         if species.shared is not None and species.sure is not None:
             right = (species.element.detach().softmax(-1) - shares).abs().amax(-1) <= RIGHT
-            losses["shared"] = F.binary_cross_entropy_with_logits(species.shared, (shares.amax(-1) < FULL).float())
-            losses["sure"] = 0.1 * F.binary_cross_entropy_with_logits(species.sure, right.float())
-        return losses
+            errors["shared"] = entropy(species.shared, (shares.amax(-1) < FULL).float())
+            errors["sure"] = 0.1 * entropy(species.sure, right.float())
+        return errors

@@ -43,12 +43,16 @@ def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], devi
         with torch.no_grad():
             return function(item)
 
-    threads = min(torch.get_num_threads(), len(items))
+    before = torch.get_num_threads()
+    threads = min(before, len(items))
     if device.type != "cpu" or threads < 2:
         for item in items:
             with torch.no_grad():
                 result = function(item)
             yield result
         return
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(alone, items)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(alone, items)
+    finally:
+        torch.set_num_threads(before)  # what a thread sets is also what threads begin with from then on

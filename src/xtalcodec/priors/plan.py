@@ -23,6 +23,8 @@ class SamplerConfig:
     not ask, 1 asks, more asks louder and costs a second evaluation. Cells are always asked plainly."""
     churn: NotNegative = 0.0
     """Noise that is put back at every step, in steps: 0 follows the flow, more is a stochastic sampler."""
+    cells: NotNegative = 1.0
+    """What the noise is multiplied by that cells begin with: below 1, they are nearer to the likeliest one."""
     noise: NotNegative = 0.2
     """What the decoder is told of the errors of the latents, in their standard deviations."""
     tries: Count = 4

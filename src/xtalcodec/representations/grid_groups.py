@@ -29,8 +29,15 @@ class GridGroups(Generic[T]):
         for patches, thing in things:
             self.groups.setdefault(patches, []).append(thing)
         self.shapes = sorted(self.groups)
-        weight = np.array([len(self.groups[s]) / self._size(s) for s in self.shapes])
+        size = np.array([self._size(s) for s in self.shapes])
+        weight = np.array([len(self.groups[s]) for s in self.shapes]) / size
         self.odds = weight / weight.sum()
+        self.drawn = float(self.odds @ size)
+        """Mean number of things in a draw."""
+
+    def __len__(self) -> int:
+        """Return the number of things."""
+        return sum(map(len, self.groups.values()))
 
     def _size(self, shape: Patches) -> int:
         """Things in a draw: as many as fit, but of a small group each not often."""

@@ -6,8 +6,9 @@ from math import prod
 import numpy as np
 import torch
 
+from xtalcodec.codecs.base import Codec
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.representations.base import Patches, Representation
+from xtalcodec.representations.base import Patches
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.grid_groups import GridGroups
 from xtalcodec.training.augment import AugmentConfig, augment
@@ -20,7 +21,7 @@ class TrainingCrystals:
     def __init__(
         self,
         crystals: Sequence[Crystal],
-        representation: Representation,
+        codec: Codec,
         config: AugmentConfig,
         largest: int,
         batch_patches: int,
@@ -32,8 +33,8 @@ class TrainingCrystals:
         ----------
         crystals
             To learn from.
-        representation
-            Whose grids they are put on.
+        codec
+            Whose grids they are put on: it learns from what it can encode.
         config
             How they are altered.
         largest
@@ -48,7 +49,7 @@ class TrainingCrystals:
         CrystalError
             None of them can be used.
         """
-        self.representation, self.config = representation, config
+        self.codec, self.config = codec, config
         self.left_out: list[tuple[str, str]] = []
         kept: list[tuple[Patches, Crystal]] = []
         for crystal in crystals:
@@ -60,7 +61,7 @@ class TrainingCrystals:
         self.given = len(kept)
         for crystal in derive(crystals, config.derived, seed):
             placed = self._placed(crystal, largest)
-            if not isinstance(placed, str):  # one that is too large is not missed
+            if not isinstance(placed, str):  # one that cannot be used is not missed
                 kept.append(placed)
         if not kept:
             raise CrystalError("no crystal to train on")
@@ -69,7 +70,7 @@ class TrainingCrystals:
     def _placed(self, crystal: Crystal, largest: int) -> tuple[Patches, Crystal] | str:
         """Place a crystal; where it cannot be used, return why."""
         try:
-            placed = self.representation.place(crystal)
+            placed = self.codec.place_any(crystal)
         except CrystalError as error:
             return str(error)
         if prod(placed.patches) > largest:
@@ -80,6 +81,16 @@ class TrainingCrystals:
         """Return the number of crystals in use, without those that are derived from them."""
         return self.given
 
+    @property
+    def elements(self) -> set[int]:
+        """Atomic numbers of the crystals, derived ones too, before any is altered."""
+        return {z for group in self.grids.groups.values() for crystal in group for z in crystal.elements}
+
+    @property
+    def drawn(self) -> tuple[int, float]:
+        """Crystals, derived ones too, and how many of them are drawn for a step of one process in the mean."""
+        return len(self.grids), self.grids.drawn
+
     def draw(self, seed: Sequence[int]) -> tuple[list[Crystal], Patches]:
         """Draw crystals of one grid, about as many patches in all as a step has."""
         return self.grids.draw(np.random.default_rng(list(seed)))
@@ -89,7 +100,7 @@ class TrainingCrystals:
         chosen, patches = self.draw(seed)
         dice = torch.Generator().manual_seed(torch_seed([*seed, 0]))
         altered = augment(CrystalBatch.collate(chosen), self.config, dice)
-        return self.representation.random_views(altered, np.random.default_rng([*seed, 1])), patches
+        return self.codec.representation.random_views(altered, np.random.default_rng([*seed, 1])), patches
 
 
 def torch_seed(seed: Sequence[int]) -> int:

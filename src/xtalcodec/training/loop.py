@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.facts import provenance
 from xtalcodec.codecs.patch import PatchCodec
-from xtalcodec.codecs.registry import class_of, open_codec
+from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.training import checkpoint
 from xtalcodec.training.crystals import TrainingCrystals, torch_seed
@@ -81,17 +81,16 @@ def train(
     accelerator = open_accelerator(recipe.precision, device)
     main = accelerator.is_main_process
     data, strange = _known(data, recipe.codec.network.species)
-    recipe = _with_elements(recipe, data)
-    if main:
-        prepare(out, recipe, resume)
-    accelerator.wait_for_everyone()
     torch.manual_seed(recipe.seed)
     codec = open_codec(recipe.codec, accelerator.device)
     _start(codec, recipe)
-    if not codec.trainable:
+    source, loss = _source(recipe, data, codec, store) if codec.trainable else (None, nn.Module())
+    recipe = _with_elements(recipe, source)
+    codec.config = recipe.codec
+    _prepare(accelerator, out, recipe, resume)
+    if source is None:
         return _without_training(codec, recipe, val, out, facts or {}, main)
     codec.network.train()
-    source, loss = _source(recipe, data, codec, store)
     optimisers = open_optimisers(codec.network, recipe.optimiser)
     progress = Progress()
     if resume and (out / CHECKPOINT).is_file():
@@ -102,7 +101,8 @@ def train(
     about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
     model = accelerator.prepare(loss)
     saved = time.monotonic()
-    for fraction in schedule(accelerator, progress, recipe.optimiser.length(len(source)), minutes):
+    steps = _steps(recipe, source, accelerator.num_processes)
+    for fraction in schedule(accelerator, progress, steps, minutes):
         seed = [recipe.seed, progress.step, accelerator.process_index]
         torch.manual_seed(torch_seed([*seed, 2]))
         batch, patches = source.batch(seed)
@@ -128,6 +128,19 @@ def train(
     accelerator.end_training()
     codec.network.eval()
     return codec
+
+
+def _prepare(accelerator: Any, out: Path, recipe: Recipe, resume: bool) -> None:
+    """Prepare the folder; the first process does, and the others wait."""
+    if accelerator.is_main_process:
+        prepare(out, recipe, resume)
+    accelerator.wait_for_everyone()
+
+
+def _steps(recipe: Recipe, source: TrainingCrystals | PaintedViews, processes: int) -> int:
+    """Steps of the schedule."""
+    crystals, drawn = source.drawn
+    return recipe.optimiser.length(crystals, drawn * processes)
 
 
 def _start(codec: Codec, recipe: Recipe) -> None:
@@ -164,7 +177,7 @@ def _source(
     """What batches are drawn from, and what makes their loss."""
     patches = recipe.optimiser.patches
     if store is None:
-        crystals = TrainingCrystals(data, codec.representation, recipe.augment, recipe.largest, patches, recipe.seed)
+        crystals = TrainingCrystals(data, codec, recipe.augment, recipe.largest, patches, recipe.seed)
         return crystals, CrystalLoss(codec, recipe.loss)
     if codec.canvas is None or not codec.learns_painted:
         raise TrainingError("a store of painted views is for the paper's networks: recipes hoffmann…")
@@ -184,15 +197,13 @@ def _known(data: Sequence[Crystal], last: int) -> tuple[list[Crystal], list[tupl
     return good, strange
 
 
-def _with_elements(recipe: Recipe, data: Sequence[Crystal]) -> Recipe:
+def _with_elements(recipe: Recipe, source: TrainingCrystals | PaintedViews | None) -> Recipe:
     """Say in the codec which elements training will show it; what learns nothing knows all."""
     last = recipe.codec.network.species
-    if not class_of(recipe.codec).trainable:
-        return replace(recipe, codec=replace(recipe.codec, elements=tuple(range(1, last + 1))))
-    seen = {z for crystal in data for z in crystal.elements}
-    if recipe.augment.substitute > 0:
-        seen |= set(range(1, recipe.augment.species + 1))
-    if max(seen, default=0) > last:
+    seen = set(range(1, last + 1)) if source is None else source.elements
+    if source is not None and (recipe.augment.substitute or recipe.augment.mix):
+        seen = seen | set(range(1, recipe.augment.species + 1))
+    if max(seen) > last:
         raise TrainingError(f"training would show Z = {max(seen)}; codec.network.species ends at {last}")
     return replace(recipe, codec=replace(recipe.codec, elements=tuple(sorted(seen))))
 

@@ -46,17 +46,25 @@ class PaintedViews:
         store = FieldStore(path, ["density", "species_map", "lattice"])
         _check_painted_alike(path, store.settings, window)
         views, _ = store.split(held_out)
-        heavy = np.asarray(stores.load(path, "numbers")[:]).max(1) > heaviest
+        numbers = np.asarray(stores.load(path, "numbers")[:])
+        heavy = numbers.max(1) > heaviest
         kept = [row for row in views.indices if not heavy[row]]
         if not kept:
             raise ValueError(f"{path} has no view to learn from, without elements beyond Z = {heaviest}")
         self.views, self.size, self.left_out = Subset(store, kept), batch, list[tuple[str, str]]()
+        self.elements = set(np.unique(numbers[kept]).tolist()) - {0}
+        """Atomic numbers of the views."""
         if len(kept) < len(views):
             self.left_out.append((f"{len(views) - len(kept)} views", f"hold an element beyond Z = {heaviest}"))
 
     def __len__(self) -> int:
         """Return the number of views in use."""
         return len(self.views)
+
+    @property
+    def drawn(self) -> tuple[int, float]:
+        """Views, and how many of them are drawn for a step of one process."""
+        return len(self), float(self.size)
 
     def batch(self, seed: Sequence[int]) -> tuple[PaintedBatch, Patches]:
         """Draw views."""

@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from xtalcodec.codecs.base import Codec
@@ -21,10 +21,11 @@ from xtalcodec.io.read import Unusable
 from xtalcodec.latent_space.sample import draw
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.files import read
-from xtalcodec.priors.flow.network import CellBatch, FlowBatch, FlowNetwork
+from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.training import checkpoint
 from xtalcodec.training.crystals import torch_seed
+from xtalcodec.training.flow_losses import FlowLoss, HeldOut, shown_of
 from xtalcodec.training.optimisers import open_optimisers
 from xtalcodec.training.prior_recipe import PriorRecipe
 from xtalcodec.training.progress import Progress, Report
@@ -41,33 +42,8 @@ from xtalcodec.training.stepping import (
 
 BEST, LAST = "best", "last"
 """Folders of the prior whose samples were best, and of the last one."""
-HELD_OUT = 30
-"""Batches of held-out crystals that are looked at."""
 SURE = 0.5
 """Least confidence of a good sample."""
-
-
-class FlowLoss(nn.Module):
-    """Batches → losses, whose sum is to fall: what several processes can wrap."""
-
-    def __init__(self, network: FlowNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, batch: FlowBatch | None, cells: CellBatch | None, dice: torch.Generator) -> dict[str, Tensor]:
-        """Return the losses.
-
-        Parameters
-        ----------
-        batch
-            Crystals of one grid; without them, compositions and cells alone learn.
-        cells
-            Of any grids; without them, latents alone learn.
-        dice
-            What is told, noise and times.
-        """
-        own = {} if batch is None else {"latents": self.network.loss(batch, dice)}
-        return own if cells is None else own | self.network.cell_losses(cells, dice)
 
 
 def train_prior(
@@ -92,8 +68,8 @@ def train_prior(
     out
         Folder for checkpoints, logs and the priors.
     held_out
-        Crystals that are not learnt from: their losses are noted at every checkpoint, and begin to rise where the
-        networks learn the training crystals by heart.
+        Crystals that are not learnt from: their losses are noted at every checkpoint, and of each network the weights
+        are kept whose loss was least, for it begins to rise where training crystals are learnt by heart.
     resume
         Go on from the checkpoint in `out`.
     minutes
@@ -116,33 +92,24 @@ def train_prior(
         prepare(out, recipe, resume)
     accelerator.wait_for_everyone()
     codec = Codec.from_pretrained(recipe.codec, str(accelerator.device))
-    source = FlowCrystals(codec, data, recipe.flow, recipe.optimiser.patches)
+    source = _source(codec, data, recipe)
     prior = _begun(source, recipe)
     network = prior.network.train()
     average = AveragedModel(network, multi_avg_fn=_Average(recipe.average))
-    watch = HeldOut(codec, held_out, recipe, accelerator)
-    both = nn.ModuleDict({"network": network, "average": average})
-    optimisers = open_optimisers(network, recipe.optimiser)
-    found = checkpoint.load(out / CHECKPOINT, both, optimisers) if resume and (out / CHECKPOINT).is_file() else {}
-    judge = Judge(codec, source, recipe, out, found.pop("best", 0.0))
-    progress = Progress(**found)
-    report = Report(out, len(source), source.left_out, progress) if accelerator.is_main_process else None
+    averaged = cast("FlowNetwork", average.module)
+    watch = HeldOut(_source(codec, held_out, recipe), recipe, averaged) if held_out else None
+    made = replace(prior, network=watch.kept if watch else averaged).sampled_by(recipe.sampler)
     about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
-    averaged = replace(prior, network=cast("FlowNetwork", average.module)).sampled_by(recipe.sampler)
+    optimisers = open_optimisers(network, recipe.optimiser)
+    judge = Judge(codec, source, recipe, out)
+    keeper = _Keeper(out, network, average, optimisers, watch, made, about, judge, accelerator)
+    progress = keeper.resumed() if resume else Progress()
+    report = Report(out, len(source), source.left_out, progress) if accelerator.is_main_process else None
     model = accelerator.prepare(FlowLoss(network))
-
-    def keep(report: Report, *, score: bool) -> None:
-        if score:
-            judge.keep_best(averaged, progress, report, about)
-        if losses := watch.losses(averaged.network):
-            report.note(progress, "held out", losses)
-        averaged.save(out / LAST, training=provenance(**about, **asdict(progress)))
-        checkpoint.save(out / CHECKPOINT, both, optimisers, asdict(progress) | {"best": judge.best})
-
     saved = time.monotonic()
     for fraction in schedule(accelerator, progress, recipe.optimiser.length(len(source)), minutes):
         seed = [recipe.seed, progress.step, accelerator.process_index]
-        shown = _shown(source, recipe, seed)
+        shown = shown_of(source, recipe, seed)
         torch.manual_seed(torch_seed([*seed, 4]))  # what dropout leaves out
         losses = model(*shown, torch.Generator().manual_seed(torch_seed([*seed, 2])))
         skipped = take_step(losses, model, accelerator, optimisers, recipe.optimiser, progress.step, fraction)
@@ -153,21 +120,65 @@ def train_prior(
             report.step(progress, fraction, {**losses, "skipped": skipped})
         if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
             if report:
-                keep(report, score=judge.due)
+                keeper.keep(report, progress, score=judge.due)
             saved = time.monotonic()
             accelerator.wait_for_everyone()
     if report:
-        keep(report, score=True)
+        keeper.keep(report, progress, score=True)
         report.close()
     accelerator.wait_for_everyone()
     accelerator.end_training()
     network.eval()
-    return averaged
+    return made
 
 
-def _shown(source: FlowCrystals, recipe: PriorRecipe, seed: Sequence[int]) -> tuple[FlowBatch | None, CellBatch | None]:
-    """What a step learns from: crystals of one grid, and cells of any; None of what does not learn."""
-    return source.batch(seed) if recipe.latents else None, source.cell_batch(seed) if recipe.cells else None
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """Writes what a training has made, and its checkpoint."""
+
+    out: Path
+    network: FlowNetwork
+    average: AveragedModel
+    optimisers: dict[str, Optimizer]
+    watch: HeldOut | None
+    made: FlowPrior
+    about: Mapping[str, Any]
+    judge: "Judge"
+    accelerator: Any
+
+    @property
+    def networks(self) -> nn.ModuleDict:
+        """All weights that a checkpoint holds."""
+        kept = {"kept": self.watch.kept} if self.watch else {}
+        return nn.ModuleDict({"network": self.network, "average": self.average} | kept)
+
+    def resumed(self) -> Progress:
+        """Go on from the checkpoint, if there is one."""
+        if not (self.out / CHECKPOINT).is_file():
+            return Progress()
+        found = checkpoint.load(self.out / CHECKPOINT, self.networks, self.optimisers)
+        self.judge.best = found.pop("best")
+        if self.watch:
+            self.watch.least |= found.pop("least")
+        return Progress(**found)
+
+    def keep(self, report: Report, progress: Progress, *, score: bool) -> None:
+        """Look at held-out crystals and, where it is time, at samples; write the prior and the checkpoint."""
+        least = {}
+        if self.watch:
+            averaged = cast("FlowNetwork", self.average.module)
+            report.note(progress, "held out", self.watch.look(averaged, self.accelerator))
+            least = {"least": self.watch.least}
+        if score:
+            self.judge.keep_best(self.made, progress, report, self.about)
+        self.made.save(self.out / LAST, training=provenance(**self.about, **asdict(progress), **least))
+        about = asdict(progress) | {"best": self.judge.best} | least
+        checkpoint.save(self.out / CHECKPOINT, self.networks, self.optimisers, about)
+
+
+def _source(codec: Codec, crystals: Sequence[Crystal], recipe: PriorRecipe) -> FlowCrystals:
+    """Crystals as the recipe shows them."""
+    return FlowCrystals(codec, crystals, recipe.flow, recipe.optimiser.patches)
 
 
 def _begun(source: FlowCrystals, recipe: PriorRecipe) -> FlowPrior:
@@ -197,41 +208,6 @@ def _begun(source: FlowCrystals, recipe: PriorRecipe) -> FlowPrior:
     return prior
 
 
-class HeldOut:
-    """Losses of crystals that are not learnt from, with the same noise each time."""
-
-    def __init__(self, codec: Codec, crystals: Sequence[Crystal], recipe: PriorRecipe, accelerator: Any) -> None:
-        """Keep the crystals, and what training does with its own.
-
-        Parameters
-        ----------
-        codec
-            That encodes them.
-        crystals
-            Held out; perhaps none.
-        recipe
-            How they are shown, and what is learnt.
-        accelerator
-            Whose precision is used.
-        """
-        self.source = FlowCrystals(codec, crystals, recipe.flow, recipe.optimiser.patches) if crystals else None
-        self.recipe, self.accelerator = recipe, accelerator
-
-    @torch.no_grad()
-    def losses(self, network: FlowNetwork) -> dict[str, float]:
-        """Return the means of what training minimises, of the networks that learn; nothing without crystals."""
-        if self.source is None:
-            return {}
-        model = FlowLoss(network.eval())
-        found: dict[str, list[float]] = defaultdict(list)
-        with self.accelerator.autocast():
-            for k in range(HELD_OUT):
-                losses = model(*_shown(self.source, self.recipe, [k]), torch.Generator().manual_seed(k))
-                for name, value in losses.items():
-                    found[name].append(value.item())
-        return {name: sum(values) / len(values) for name, values in found.items()}
-
-
 class _Average:
     """Exponential average of the weights that begins as a plain one."""
 
@@ -249,7 +225,7 @@ class _Average:
 class Judge:
     """Draws samples now and then, says how good they are, and keeps the prior whose samples were best."""
 
-    def __init__(self, codec: Codec, source: FlowCrystals, recipe: PriorRecipe, out: Path, best: float = 0.0) -> None:
+    def __init__(self, codec: Codec, source: FlowCrystals, recipe: PriorRecipe, out: Path) -> None:
         """Keep what samples are decoded by and compared with.
 
         Parameters
@@ -262,11 +238,9 @@ class Judge:
             How many samples are drawn, and when.
         out
             Where the best prior is kept.
-        best
-            Share of good samples of the one that is kept there.
         """
         self.codec, self.train, self.recipe, self.out = codec, source.crystals, recipe, out
-        self.memo, self.best, self.last = Memo(), best, time.monotonic()
+        self.memo, self.best, self.last = Memo(), 0.0, time.monotonic()
 
     @property
     def due(self) -> bool:

@@ -47,10 +47,12 @@ class Report:
         self.curve = out / CURVE
         if progress.step and self.curve.is_file():
             lines = self.curve.read_text().splitlines()
-            kept = [line for line in lines if json.loads(line)["step"] <= progress.step]
+            kept = [line for line in lines if _step_of(line) <= progress.step]
             with atomic(self.curve) as temporary:
                 temporary.write_text("".join(line + "\n" for line in kept))
             self.console.print(f"resuming after step {progress.step}")
+        else:  # one that ended before its first checkpoint may have left some
+            self.curve.unlink(missing_ok=True)
         self.writer = SummaryWriter(str(out / LOG), purge_step=progress.step)
         self.mean: dict[str, float] = {}
         self.began = (time.monotonic(), progress.crystals)
@@ -112,7 +114,17 @@ class Report:
         )
 
     def note(self, progress: Progress, what: str, scores: dict[str, float]) -> None:
-        """Note scores of samples, or of held-out crystals, and say them."""
+        """Note scores of samples, or of held-out crystals, and say them.
+
+        Parameters
+        ----------
+        progress
+            How far training is.
+        what
+            What the scores are of.
+        scores
+            By name.
+        """
         self._note(progress, {f"{what.replace(' ', '_')}/{k}": v for k, v in scores.items()})
         text = "  ".join(f"{k} {v:.4g}" for k, v in scores.items())
         self.console.print(f"{what}: {text}", style="bold", soft_wrap=True)
@@ -126,6 +138,14 @@ class Report:
     def close(self) -> None:
         """Finish the log."""
         self.writer.close()
+
+
+def _step_of(line: str) -> float:
+    """Step of a row of a curve; infinite of one that was not written to its end."""
+    try:
+        return float(json.loads(line)["step"])
+    except ValueError:
+        return math.inf
 
 
 def _window_scores(codec: Codec, crystals: Sequence[Crystal]) -> dict[str, float]:

@@ -62,6 +62,23 @@ def test_tables_that_are_none_are_told(tmp_path):
         Hull.read(tmp_path / "c.parquet", "sevennet-0")
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (("Cl", None, "sevennet-0"), "energy_per_atom None"),
+        (("Cl", float("nan"), "sevennet-0"), "energy_per_atom nan"),
+        ((None, -1.0, "sevennet-0"), "composition None"),
+        (("Cl", -1.0, None), "potential None"),
+    ],
+)
+def test_a_row_that_lacks_something_is_named(tmp_path, row, told):
+    columns = zip(("Na", 0.0, "sevennet-0"), row, strict=True)
+    table = dict(zip(("composition", "energy_per_atom", "potential"), map(list, columns), strict=True))
+    pq.write_table(pa.table(table), tmp_path / "h.parquet")
+    with pytest.raises(ValueError, match=rf"h\.parquet: row 2 .*{told}"):
+        Hull.read(tmp_path / "h.parquet", "sevennet-0")
+
+
 def test_a_table_has_a_hull_of_every_potential_the_fastest_first(tmp_path):
     rows = [("NaCl", -3.4, "sevennet-l3i5"), ("NaCl", -3.5, "sevennet-0"), ("Na", -1.0, "own")]
     names = ("composition", "energy_per_atom", "potential")

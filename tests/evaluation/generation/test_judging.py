@@ -121,6 +121,12 @@ def test_a_reference_alone_is_halved_for_the_control(kept):
     assert found.samples.summary["vun_rate"] is None
 
 
+def test_samples_of_which_none_has_atoms_apart_are_as_little_novel_as_valid(kept):
+    with Memo(kept) as memo:
+        found = judge([tight(), SAMPLES[-2]], REFERENCE, train=TRAIN, held_out=HELD_OUT, memo=memo).samples.summary
+    assert [found[name] for name in ("valid_rate", "unique_rate", "novel_rate", "vun_rate")] == [0.0] * 4
+
+
 def test_stability_goes_in_stages(kept, monkeypatch):
     """NaCl is stable, LiF metastable; made-up energies, and a fast potential that stops what is far."""
     energies = {

@@ -8,7 +8,7 @@ import pytest
 from ase.build import bulk
 
 from xtalcodec import datasets
-from xtalcodec.codecs.base import DecodedCrystal
+from xtalcodec.codecs.decoding import DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation import Hull, Memo, assess

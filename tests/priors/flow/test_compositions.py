@@ -33,8 +33,11 @@ ELEMENTS = st.sets(st.sampled_from(LIMITS.elements), min_size=1, max_size=4)
 
 
 def drawn(conditions, n=5, seed=0):
-    dice = np.random.default_rng(seed).random((n, 9))
-    return NETWORK.draw(nothing(n), conditions, LIMITS, dice)
+    return NETWORK.draw(nothing(n), conditions, LIMITS, rngs(n, seed))
+
+
+def rngs(n, seed=0):
+    return [np.random.default_rng([seed, k]) for k in range(n)]
 
 
 @settings(max_examples=40, deadline=None)
@@ -91,9 +94,9 @@ def test_what_is_added_can_be_of_some_elements_alone(elements, seed):
 
 
 def test_a_row_depends_on_its_own_numbers_alone():
-    dice = np.random.default_rng(3).random((6, 9))
-    every = NETWORK.draw(nothing(6), Conditions(), LIMITS, dice)
-    assert NETWORK.draw(nothing(1), Conditions(), LIMITS, dice[4:5]) == every[4:5]
+    for asked in (Conditions(), Conditions(elements=(8, 22))):
+        every = NETWORK.draw(nothing(6), asked, LIMITS, rngs(6))
+        assert NETWORK.draw(nothing(1), asked, LIMITS, rngs(6)[4:5]) == every[4:5]
 
 
 def test_what_is_seen_is_learnt():
@@ -107,7 +110,7 @@ def test_what_is_seen_is_learnt():
         loss.backward()
         optimiser.step()
     assert loss.item() < 0.5
-    made = model.eval().draw(nothing(8), Conditions(), LIMITS, np.random.default_rng(0).random((8, 9)))
+    made = model.eval().draw(nothing(8), Conditions(), LIMITS, rngs(8))
     assert sum((one.elements, one.counts) == ((8, 22), (4, 2)) for one in made) >= 6
 
 
@@ -123,15 +126,28 @@ def test_an_untrained_loss_is_that_of_equal_odds():
     torch.testing.assert_close(model.loss(facts, nothing(1)).item(), expected, atol=1e-4, rtol=0)
 
 
-def test_the_likelihood_is_the_share_of_draws():
-    """Of compositions that an untrained network draws, each as often as its likelihood says, of those that may be."""
-    limits = replace(LIMITS, elements=(8, 22), most_elements=2)
-    dice = np.random.default_rng(5).random((4000, 2 * 4 + 1))
-    free = Conditions(sites=(1, 1))
-    made = Counter(one.elements[0] for one in NETWORK.draw(nothing(4000), free, limits, dice))
-    single = [Composition((z,), (1,)) for z in (8, 22)]
-    odds = NETWORK.log_likelihood(nothing(2).holding(single), nothing(2)).softmax(0)
-    assert made[8] / 4000 == pytest.approx(odds[0].item(), abs=0.05)
+@pytest.mark.parametrize(
+    ("asked", "choices"),
+    [
+        ({"sites": (1, 1)}, [{8: 1}, {22: 1}]),
+        ({"elements": (8, 22), "sites": (4, 4)}, [{8: 1, 22: 3}, {8: 2, 22: 2}, {8: 3, 22: 1}]),
+        ({"composition": {8: 2, 22: 1}}, [{8: 2, 22: 1}, {8: 4, 22: 2}, {8: 6, 22: 3}, {8: 8, 22: 4}]),
+    ],
+)
+def test_of_what_is_asked_each_is_drawn_as_often_as_it_is_likely(asked, choices):
+    """By the likelihoods of whole compositions, of a network that expects other elements after few and many oxygens."""
+    limits, model = replace(LIMITS, elements=(8, 22), most_elements=2), network()
+    for head in (model.to_number, model.to_element, model.to_count):
+        torch.nn.init.normal_(head.weight, std=0.4)
+    made = Counter(
+        one.counts + one.elements for one in model.draw(nothing(3000), Conditions(**asked), limits, rngs(3000))
+    )
+    compositions = [Composition(tuple(one), tuple(one.values())) for one in choices]
+    n = len(choices)
+    odds = model.log_likelihood(nothing(n).holding(compositions), nothing(n)).softmax(0).tolist()
+    shares = [made[one.counts + one.elements] / 3000 for one in compositions]
+    assert sum(shares) == pytest.approx(1)
+    assert shares == pytest.approx(odds, abs=0.05)
 
 
 def test_the_loss_is_the_mean_likelihood_and_padding_does_not_count():

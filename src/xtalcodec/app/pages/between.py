@@ -7,7 +7,7 @@ from nicegui import ui
 
 from xtalcodec.app.controls import CrystalsView, Text, button, card, check, choice, field, tag
 from xtalcodec.app.desk import Desk, Settings
-from xtalcodec.app.pages.crystal_choice import choose
+from xtalcodec.app.pages.crystal_choice import choose, line_of
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.views import files_of
 from xtalcodec.app.work import Between
@@ -76,7 +76,7 @@ class Page:
 
             async def take(crystals: list[Crystal]) -> None:
                 self.ends[side] = crystals[0]
-                said.set(f"{crystals[0].name}: {crystals[0].formula}, {len(crystals[0])} sites")
+                said.set(line_of(crystals))
                 if all(self.ends):
                     await self.go()
 
@@ -95,7 +95,7 @@ class Page:
         self.ends = [self.desk.linked(a), self.desk.linked(b)]
         for said, end in zip(self.chosen, self.ends, strict=True):
             if end is not None:
-                said.set(f"{end.name}: {end.formula}, {len(end)} sites")
+                said.set(line_of([end]))
         if all(self.ends):
             await ui.context.client.connected()
             await self.go()
@@ -103,16 +103,11 @@ class Page:
     async def go(self) -> None:
         """Walk."""
         self.desk.hush()
-        a, b = self.ends
-        if a is None or b is None:
-            self.desk.say("Choose two crystals first")
+        asked = self._asked()
+        if asked is None:
             return
-        if not self.steps.isdigit() or not 2 <= int(self.steps) <= MOST_STEPS:
-            self.desk.say(f"The number of steps is a whole number from 2 to {MOST_STEPS}")
-            return
-        steps = int(self.steps)
-        self.desk.remember("/between", crystal=a, to=b, steps=steps)
-        done = await self.desk.do(Between(a, b, steps, self.way, self.energies), what="Walking")
+        self.desk.remember("/between", crystal=asked.a, to=asked.b, steps=asked.steps)
+        done = await self.desk.do(asked, what="Walking")
         if done is None:
             return
         self.rows = done["rows"]
@@ -120,6 +115,17 @@ class Page:
         path = {"shares": done["shares"], "confidence": confidence, "energy": done["energies"]}
         self.result.set_visibility(True)
         self.view.show({"elements": done["elements"], "views": done["views"], "path": path})
+
+    def _asked(self) -> Between | None:
+        """What was chosen and typed, as a task; what is wrong with it is said."""
+        a, b = self.ends
+        if a is None or b is None:
+            self.desk.say("Choose two crystals first")
+            return None
+        if self.steps not in map(str, range(2, MOST_STEPS + 1)):
+            self.desk.say(f"The number of steps is a whole number from 2 to {MOST_STEPS}")
+            return None
+        return Between(a, b, int(self.steps), self.way, self.energies)
 
     def give(self) -> None:
         """Give the crystals away."""
@@ -130,9 +136,10 @@ class Page:
         """Make a film in the background and give it away."""
         from xtalcodec.app.work import Film
 
-        a, b = self.ends
-        if a is None or b is None:
+        self.desk.hush()
+        asked = self._asked()
+        if asked is None:
             return
-        film = await self.desk.do(Film(Between(a, b, int(self.steps), self.way)), what="Filming")
+        film = await self.desk.do(Film(asked), what="Filming")
         if film is not None:
             ui.download.content(film, "between.mp4")

@@ -11,7 +11,6 @@ from xtalcodec.app.pages.crystal_card import CrystalCard
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.pages.strip import Strip
 from xtalcodec.priors.asked import composition_of
-from xtalcodec.priors.conditions import PriorError
 
 LEAD = (
     "Take sites out of a crystal, or say what is missing. Known sites stay where they are, and a flow draws what "
@@ -91,9 +90,9 @@ class Page:
         crystal = self.desk.linked(word)
         if crystal is None:
             return
-        gone = {int(k) - 1 for k in self.gone.split(",") if k.isdecimal()}
+        gone = [k for k in range(len(crystal)) if f"{k + 1}" in self.gone.split(",")]
         await ui.context.client.connected()
-        self.card.show(crystal, gone & set(range(len(crystal))))
+        self.card.show(crystal, gone)
         if self.card.chosen or self.words["add"]:
             await self.go()
 
@@ -137,7 +136,7 @@ class Page:
             return None
         try:
             added = None if not add else int(add) if add.isdecimal() else composition_of(add)
-        except PriorError as error:
+        except ValueError as error:
             self.desk.say(str(error))
             return None
         try:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from xtalcodec.app.controls import Text, card
 from xtalcodec.app.desk import Desk
-from xtalcodec.app.pages.crystal_choice import choose
+from xtalcodec.app.pages.crystal_choice import choose, line_of
 from xtalcodec.app.pages.site_choice import SiteChoice
 from xtalcodec.crystal import Crystal
 
@@ -42,10 +42,10 @@ class CrystalCard:
 
     async def _take(self, crystals: list[Crystal]) -> None:
         self.show(crystals[0])
+        self._said.set(line_of(crystals))
         await self._taken()
 
     def show(self, crystal: Crystal, chosen: Iterable[int] = ()) -> None:
         """Show a crystal, and which of its sites are chosen."""
-        elements = ", ".join(sorted(set(crystal.symbols)))
-        self._said.set(f"{crystal.name}: {crystal.formula}, {len(crystal)} sites of {elements}")
+        self._said.set(line_of([crystal]))
         self._sites.show(crystal, chosen)

@@ -1,6 +1,6 @@
 """A crystal to begin with: dropped as a file, or picked among the prototypes by what people call it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 
 from nicegui import ui
@@ -21,6 +21,13 @@ def names() -> dict[str, str]:
         f"{known[name] or crystal.formula} · {crystal.formula} · {name}": name for name, crystal in prototypes().items()
     }
     return dict(sorted(shown.items(), key=lambda pair: pair[0].casefold()))
+
+
+def line_of(crystals: Sequence[Crystal]) -> str:
+    """Say which crystal is taken, where one alone can be: the first."""
+    first, elements = crystals[0], ", ".join(sorted(set(crystals[0].symbols)))
+    more = f"; the first of {len(crystals)}" if len(crystals) > 1 else ""
+    return f"{first.name}: {first.formula}, {len(first)} sites of {elements}{more}"
 
 
 def choose(desk: Desk, label: str, taken: Callable[[list[Crystal]], Awaitable[None]], kind: str = "crystal") -> None:

@@ -27,7 +27,7 @@ LEAD = (
     "them by what is known of them, click one to see it with those most alike, and take home what you select."
 )
 MOST = 5000
-"""Crystals of one file."""
+"""Crystals of the files of one drop."""
 OF = {"crystal": "crystals, by elements and structure", "structure": "structures alone, whatever the elements"}
 METHODS = {"pca": "principal components", "umap": "UMAP, neighbours stay together"}
 

@@ -26,7 +26,7 @@ PLAIN = (
 )
 MOST = 64
 MOST_KNOWN = 5000
-"""Crystals of one file that samples are compared with."""
+"""Crystals of the files of one drop that samples are compared with."""
 PROTOTYPES_KNOWN = "Samples are new that are none of the AFLOW prototypes. Compare with crystals of yours …"
 KEYS = {
     "order drawn": lambda item: item["place"],

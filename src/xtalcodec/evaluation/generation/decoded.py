@@ -22,7 +22,8 @@ from xtalcodec.geometry.symmetry import space_group
 from xtalcodec.geometry.window_lattice.folding import FoldConfig, interior, window_of
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.base import Codec, DecodedCrystal
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.decoding import DecodedCrystal
 
 EXPLAINED = 0.9
 """Least share of the atoms in a repeating window that the crystal read from it accounts for."""

@@ -139,8 +139,12 @@ def _energies(path: str | Path, last: str | None) -> dict[str, list[tuple[str, f
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path}: it is no table of a hull: {error}") from error
     energies: dict[str, list[tuple[str, float]]] = {}
-    for row in table.to_pylist():
-        energies.setdefault(row["potential"], []).append((row["composition"], row["energy_per_atom"]))
+    for k, row in enumerate(table.to_pylist(), start=1):
+        energy = row["energy_per_atom"]
+        if not row["composition"] or not row["potential"] or energy is None or not np.isfinite(energy):
+            told = ", ".join(f"{name} {row[name]}" for name in COLUMNS)
+            raise ValueError(f"{path}: row {k} is no energy of a composition by a potential: {told}")
+        energies.setdefault(row["potential"], []).append((row["composition"], energy))
     order = [*POTENTIALS, *sorted(energies.keys() - POTENTIALS.keys())]
     names = [name for name in order if name in energies]
     if not names or last not in (None, *names):

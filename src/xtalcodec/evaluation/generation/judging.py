@@ -157,7 +157,7 @@ def _judged(
         ]
         if stages:
             rows = weigh(rows, stages, bench.memo, bench.pool, bench.progress, name)
-        summary = rates(rows)
+        summary = rates(rows, novelty=bool(train))
         summary["cov_recall"] = float(back.covered(thresholds(protocol)).mean())
         summary |= distribution_distances(descriptions, beside, seed)
         result[name] = Scores(rows, summary)

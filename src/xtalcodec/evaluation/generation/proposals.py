@@ -6,7 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xtalcodec.codecs.base import Codec, DecodedCrystal
+from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.decoding import DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.decoded import Assessor, Generated
@@ -17,6 +18,7 @@ from xtalcodec.io.write import text_of
 from xtalcodec.latent_space.sample import draw
 from xtalcodec.parallel import Pool
 from xtalcodec.priors.base import Prior
+from xtalcodec.priors.conditions import Conditions
 
 if TYPE_CHECKING:
     from pyarrow import Schema
@@ -35,6 +37,8 @@ class Proposal:
     """Of the crystal that it decodes to; of what that relaxed to, where samples were to be relaxed."""
     as_planned: bool | None
     """Whether it holds just the atoms that its cell was to hold; None of a prior that plans no cells."""
+    as_asked: bool | None = None
+    """Whether it is what was asked for, see `Conditions.met`; None where nothing was, or nothing decoded."""
     rank: int | None = None
     """Its place, from 1, where samples were ranked."""
     novel: bool | None = None
@@ -75,6 +79,7 @@ class Proposal:
         row |= {"sites": len(cell) if cell else 0, "volume_per_atom": one.volume, "closest": one.closest}
         row |= {"confidence": one.confidence, "space_group": one.space_group, "explained": one.explained}
         row |= {"valid": one.valid, "reason": one.reason, "same_as": one.same_as, "as_planned": self.as_planned}
+        row |= {"as_asked": self.as_asked}
         row |= {"novel": self.novel, "nearest": self.nearest, "energy_before": self.energy_before}
         row |= {"energy_per_atom": self.energy, "symmetrised": self.symmetrised}
         row |= {"above_hull": self.above_hull, "relaxed": self.relaxed, "displacement": self.displacement}
@@ -107,7 +112,13 @@ def proposals(
         codes = LatentSet(tuple(one.code for one in part), prior.codec)
         judged = assessor.judge(codes, [one.decoded for one in part])
         for one, about in zip(part, judged, strict=True):
-            yield Proposal(one.code, one.decoded, about, one.as_planned)
+            yield Proposal(one.code, one.decoded, about, one.as_planned, _as_asked(prior, one.decoded))
+
+
+def _as_asked(prior: Prior, decoded: DecodedCrystal | None) -> bool | None:
+    """Whether what decoded is as asked; None where nothing was asked, or nothing decoded."""
+    asked = prior.flow.conditions if prior.plans else Conditions()
+    return None if decoded is None or asked == Conditions() else asked.met(decoded.crystal)
 
 
 RANKS: dict[str, Callable[[Proposal], Any]] = {
@@ -173,7 +184,7 @@ def _schema() -> "Schema":
     text, flag, count, number = pa.string(), pa.bool_(), pa.int32(), pa.float64()
     kinds = {"rank": count, "name": text, "cif": text, "formula": text, "sites": count, "volume_per_atom": number}
     kinds |= {"closest": number, "confidence": number, "space_group": text, "explained": number, "valid": flag}
-    kinds |= {"reason": text, "same_as": text, "as_planned": flag, "novel": flag, "nearest": text}
+    kinds |= {"reason": text, "same_as": text, "as_planned": flag, "as_asked": flag, "novel": flag, "nearest": text}
     kinds |= {
         "energy_before": number,
         "energy_per_atom": number,

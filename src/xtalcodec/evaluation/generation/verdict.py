@@ -123,8 +123,11 @@ def _schema() -> Any:
     return pa.schema([(name, kind) for names, kind in kinds for name in names])
 
 
-def rates(rows: Sequence[Verdict]) -> dict[str, Any]:
-    """Shares of all rows, failures included; symmetry is over those whose symmetry could be determined."""
+def rates(rows: Sequence[Verdict], *, novelty: bool) -> dict[str, Any]:
+    """Shares of all rows, failures included; symmetry is over those whose symmetry could be determined.
+
+    Without `novelty`, as without a training set, nothing is said of what is novel.
+    """
     n = len(rows)
 
     def share(count: int) -> float | None:
@@ -132,7 +135,6 @@ def rates(rows: Sequence[Verdict]) -> dict[str, Any]:
 
     systems = Counter(row.crystal_system for row in rows if row.space_group is not None)
     known = sum(systems.values())
-    compared = any(row.novel is not None for row in rows)
     return {
         "n": n,
         "readable": sum(row.crystal is not None for row in rows),
@@ -141,8 +143,8 @@ def rates(rows: Sequence[Verdict]) -> dict[str, Any]:
         "valid_rate": share(sum(row.valid for row in rows)),
         "cov_precision": share(sum(row.covered for row in rows)),
         "unique_rate": share(sum(bool(row.unique) for row in rows)),
-        "novel_rate": share(sum(bool(row.novel) for row in rows)) if compared else None,
-        "vun_rate": share(sum(row.vun for row in rows)) if compared else None,
+        "novel_rate": share(sum(bool(row.novel) for row in rows)) if novelty else None,
+        "vun_rate": share(sum(row.vun for row in rows)) if novelty else None,
         "p1_rate": sum(row.space_group == 1 for row in rows) / known if known else None,
         "crystal_systems": {str(name): count / known for name, count in systems.most_common()},
         **_stability(rows),
@@ -153,7 +155,8 @@ def _stability(rows: Sequence[Verdict]) -> dict[str, Any]:
     """Shares of all rows that are valid, unique, novel and (meta)stable; None where stability was not looked at."""
     looked = [row for row in rows if row.stable is not None]
     if not looked:
-        return {"relaxed": None, "sun_rate": None, "metastable_sun_rate": None, "displacement_median": None}
+        nothing = ("relaxed", "sun_rate", "metastable_sun_rate", "above_hull_median", "displacement_median")
+        return dict.fromkeys(nothing)
     moved = [row.displacement for row in rows if row.displacement is not None]
     above = [row.above_hull for row in rows if row.above_hull is not None]
     return {

@@ -4,6 +4,7 @@ A sequence is: start, number of sites, first element, its sites, second element,
 atomic number. What is asked for is obeyed by what may follow at every place.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,9 @@ from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.flow.tokens import ConditionTokens
 from xtalcodec.priors.plan import Composition
+
+DRAWN = 32
+"""Compositions of which one is taken, where something is asked of them."""
 
 
 class Compositions(nn.Module):
@@ -103,9 +107,13 @@ class Compositions(nn.Module):
 
     @torch.no_grad()
     def draw(
-        self, facts: Facts, conditions: Conditions, limits: Limits, dice: Float[np.ndarray, "b places"]
+        self, facts: Facts, conditions: Conditions, limits: Limits, rngs: Sequence[np.random.Generator]
     ) -> list[Composition]:
         """Draw a composition for each row of facts.
+
+        What is asked for is obeyed place by place, which knows nothing of what must follow: of oxygen and fluorine with
+        others two oxygens may be likely, and of oxygen alone not. So of several that are drawn one is taken, as likely
+        as the share is of what the network would have let follow at all its places (importance resampling).
 
         Parameters
         ----------
@@ -115,29 +123,53 @@ class Compositions(nn.Module):
             That every composition obeys.
         limits
             What may be made.
+        rngs
+            One for each row, whose composition depends on it alone.
+        """
+        free = not (conditions.least or conditions.composition or conditions.sites)
+        tries, places = 1 if free else DRAWN, 2 * limits.most_elements + 1
+        dice = np.concatenate([rng.random((tries, places)) for rng in rngs])
+        rows = torch.arange(len(facts)).repeat_interleave(tries)
+        made, share = self._drawn(facts[rows], conditions, limits, dice)
+        if free:
+            return made
+        weight = share.view(-1, tries).double().softmax(-1).cumsum(-1)
+        chosen = torch.searchsorted(weight, torch.tensor([[rng.random()] for rng in rngs]).to(weight) * weight[:, -1:])
+        return [made[k * tries + min(one, tries - 1)] for k, one in enumerate(chosen[:, 0].tolist())]
+
+    def _drawn(
+        self, facts: Facts, conditions: Conditions, limits: Limits, dice: Float[np.ndarray, "b places"]
+    ) -> tuple[list[Composition], Float[Tensor, " b"]]:
+        """Draw a composition for each row, and say the logarithm of the share of what could have followed that might.
+
+        Parameters
+        ----------
+        facts, conditions, limits
+            As of `draw`.
         dice
-            Numbers in [0, 1), 2 · most_elements + 1 a row: a row's composition depends on its own alone.
+            Numbers in [0, 1).
         """
         n = len(facts)
         numbers = self._numbers(conditions, limits)
         sequence = torch.zeros(n, 0, dtype=torch.long, device=self.start.device)
-        sites = _pick(self.to_number(self.hidden(sequence, facts)[:, -1]), numbers.expand(n, -1), dice[:, 0])
+        logits = self.to_number(self.hidden(sequence, facts)[:, -1])
+        sites, share = _pick(logits, numbers.expand(n, -1), dice[:, 0])
         sequence = sites[:, None]
         rules = [Rule.of(conditions, limits, total) for total in sites.tolist()]
         for k in range(limits.most_elements):
             if not any(rule.left for rule in rules):
                 break
             may = torch.from_numpy(np.stack([rule.elements() for rule in rules])).to(sequence.device)
-            element = _pick(self.to_element(self.hidden(sequence, facts)[:, -1]), may, dice[:, 1 + 2 * k])
+            element, of_elements = _pick(self.to_element(self.hidden(sequence, facts)[:, -1]), may, dice[:, 1 + 2 * k])
             sequence = torch.cat([sequence, element[:, None]], 1)
             may = torch.from_numpy(np.stack([r.counts(z) for r, z in zip(rules, element.tolist(), strict=True)]))
-            count = _pick(
-                self.to_count(self.hidden(sequence, facts)[:, -1]), may.to(sequence.device), dice[:, 2 + 2 * k]
-            )
+            logits = self.to_count(self.hidden(sequence, facts)[:, -1])
+            count, of_counts = _pick(logits, may.to(sequence.device), dice[:, 2 + 2 * k])
+            share = share + torch.where(element > 0, of_elements + of_counts, 0.0)
             sequence = torch.cat([sequence, count[:, None]], 1)
             pairs = zip(element.tolist(), count.tolist(), strict=True)
             rules = [rule.after(z, c) for rule, (z, c) in zip(rules, pairs, strict=True)]
-        return [Composition(tuple(rule.made), tuple(rule.made.values())) for rule in rules]
+        return [Composition(tuple(rule.made), tuple(rule.made.values())) for rule in rules], share
 
     def _numbers(self, conditions: Conditions, limits: Limits) -> Bool[Tensor, " n"]:
         """Which numbers of sites may be."""
@@ -228,8 +260,11 @@ def _likelihood(logits: Float[Tensor, "*b k"], what: Int[Tensor, "*b"]) -> Float
     return logits.float().log_softmax(-1).gather(-1, what[..., None]).squeeze(-1)
 
 
-def _pick(logits: Float[Tensor, "b k"], may: Bool[Tensor, "b k"], dice: Float[np.ndarray, " b"]) -> Int[Tensor, " b"]:
-    """Draw one of the columns that may be, for each row, by a number in [0, 1)."""
+def _pick(
+    logits: Float[Tensor, "b k"], may: Bool[Tensor, "b k"], dice: Float[np.ndarray, " b"]
+) -> tuple[Int[Tensor, " b"], Float[Tensor, " b"]]:
+    """Draw one of the columns that may be, for each row, by a number in [0, 1); and the logarithm of their share."""
+    all_of_them = logits.double().log_softmax(-1).masked_fill(~may, -torch.inf).logsumexp(-1)
     share = logits.double().masked_fill(~may, -torch.inf).softmax(-1).cumsum(-1)
     drawn = torch.from_numpy(dice).to(share)[:, None] * share[:, -1:]
-    return torch.searchsorted(share, drawn, right=True).squeeze(1).clamp_max(may.shape[1] - 1)
+    return torch.searchsorted(share, drawn, right=True).squeeze(1).clamp_max(may.shape[1] - 1), all_of_them

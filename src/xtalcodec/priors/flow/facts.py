@@ -11,15 +11,11 @@ from torch import Tensor
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.elements import density
 from xtalcodec.geometry.symmetry import crystal_system, space_group_number
-from xtalcodec.priors.conditions import NAMES, Conditions
+from xtalcodec.priors.conditions import NAMES, SYMPREC, Conditions
 from xtalcodec.priors.plan import Composition
 
 SYMMETRY = 0.92
 """How often training tells the crystal system, and how often then the space group."""
-
-SYMPREC = 0.1
-"""Å: tolerance of the symmetry of what is learnt. Relaxed crystals may be off theirs by hundredths: of Carbon-24 28 %
-have none within 0.01 Å and 10 % within 0.1, of the Materials Project 1.1 and 0.8 %."""
 
 
 @dataclass(frozen=True, slots=True)

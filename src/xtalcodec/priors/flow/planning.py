@@ -106,9 +106,8 @@ class Planner:
 
     def _composed(self, rngs: Sequence[np.random.Generator]) -> list[Composition]:
         """Draw compositions that are as asked."""
-        dice = np.stack([rng.random(2 * self.about.config.most_elements + 1) for rng in rngs])
         told, asked = self.follower.told(len(rngs)), self.follower.conditions
-        return self.follower.network.compositions.draw(told, asked, self.about.limits, dice)
+        return self.follower.network.compositions.draw(told, asked, self.about.limits, rngs)
 
     def _shaped(
         self, plans: Sequence[Plan], rngs: Sequence[np.random.Generator], seed: int, temperature: float
@@ -118,7 +117,8 @@ class Planner:
         made, numbers = [plan.composition for plan in plans], self._groups(plans, seed)
         facts = follower.told(len(made), made, numbers)
         fresh = partial(follower.drawn, rngs, [1] * len(rngs), CELL)
-        shapes = follower.follow(network.cells, temperature * fresh(), [ONE], facts, fresh, {})[:, 0]
+        begin = temperature * follower.sampler.cells * fresh()
+        shapes = follower.follow(network.cells, begin, [ONE], facts, fresh, {})[:, 0]
         shapes = shapes.clamp(-FARTHEST, FARTHEST) * network.cell_deviation + network.cell_mean
         shaped = []
         for plan, number, shape in zip(plans, numbers, shapes.double().cpu().numpy(), strict=True):

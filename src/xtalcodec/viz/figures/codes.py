@@ -14,7 +14,8 @@ from xtalcodec.representations.window_field import View, WindowConfig, paint
 from xtalcodec.viz.figures.frames import Frame
 
 if TYPE_CHECKING:
-    from xtalcodec.codecs.base import Codec, DecodedCrystal
+    from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.decoding import DecodedCrystal
 
 
 def frames(

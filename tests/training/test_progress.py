@@ -1,0 +1,21 @@
+"""The learning curve of a training that goes on, however it ended."""
+
+import json
+
+import pytest
+
+from xtalcodec.training.progress import Progress, Report
+
+ROWS = [json.dumps({"step": step, "crystals": 4 * step, "train/heat": 0.5}) for step in (10, 20, 30)]
+
+
+@pytest.mark.parametrize(("step", "kept"), [(0, 0), (10, 1), (25, 2), (30, 3)])
+@pytest.mark.parametrize("torn", ["", '{"step": 30, "crys', '{"step": 3'])
+def test_a_curve_goes_on_from_the_checkpoint_and_what_was_half_written_is_dropped(tmp_path, step, kept, torn):
+    curve = tmp_path / "curve.jsonl"
+    curve.write_text("".join(row + "\n" for row in ROWS) + torn)
+    report = Report(tmp_path, 4, [], Progress(step=step))
+    report.note(Progress(step=31), "samples", {"valid": 1.0})
+    report.close()
+    rows = [json.loads(line) for line in curve.read_text().splitlines()]
+    assert [row["step"] for row in rows] == [*[10, 20, 30][:kept], 31]
