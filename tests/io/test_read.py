@@ -106,6 +106,18 @@ def test_a_cif_with_symmetry_is_pymatgens_crystal(tmp_path):
     assert sorted(map(tuple, crystal.frac_coords)) == sorted(map(tuple, structure.frac_coords))
 
 
+@pytest.mark.parametrize("symprec", [None, 0.01])
+@pytest.mark.parametrize("element", ["H", "N", "O", "F", "Cl", "Br"])
+def test_molecules_of_one_element_are_counted_as_pymatgen_counts_them(tmp_path, element, symprec):
+    """Its Z is that of N₂, its formula that of the cell."""
+    structure = Structure.from_spacegroup("Pa-3", Lattice.cubic(5.65), [element], [[0.055] * 3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        structure.to(str(tmp_path / "x.cif"), symprec=symprec)
+    (found,) = read(tmp_path / "x.cif")
+    assert len(found) == 8
+
+
 def test_every_block_is_a_crystal_and_a_bad_one_costs_only_itself(tmp_path):
     bad = PLAIN.replace("data_plain", "data_bad") + "Si1 0 0 nan\n"
     text = "data_global\n_journal_name 'x'\n" + PLAIN + "Si1 0 0 0\n" + bad + PLAIN + "Ge1 0 0 0\n" + rock_salt()

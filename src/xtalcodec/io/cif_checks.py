@@ -73,7 +73,9 @@ def check_content(block: Block, crystal: Crystal, formula: dict[str, float], deu
     # Some programs write the formula of the whole cell, and count the units of the reduced one.
     counts = [int(count) for count in formula.values()]
     reduced = float(np.gcd.reduce(counts)) if all(count == int(count) for count in formula.values()) else 1.0
+    # and of an element the molecule: pymatgen counts N₂.
     agrees = any(abs(ratio * unit - int(stated)) < 0.01 * int(stated) for unit in (1.0, reduced))
+    agrees = agrees or (len(formula) == 1 and len(crystal) % int(stated) == 0)
     if not agrees and not dense:
         units_found = f"{ratio:g} unit{'s' * (ratio != 1)} of {text}"
         raise CrystalError(f"its sites make {units_found} in the cell, its Z says {stated}")
