@@ -45,7 +45,7 @@ def test_coefficients_are_structure_factors(crystal):
     found = TYPICAL * np.sqrt(abs(np.linalg.det(crystal.lattice)) / 2) * (a + 1j * b)
     found[0] *= 2
     shows = size > 1e-2 * size[0]  # of shorter waves a window leaves too little in single precision
-    assert np.abs(found - expected)[shows].max() < 0.01 * crystal.numbers.sum()
+    assert np.abs(found - expected)[shows].max() < 0.02 * crystal.numbers.sum()
 
 
 @few

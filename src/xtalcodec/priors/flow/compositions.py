@@ -126,12 +126,14 @@ class Compositions(nn.Module):
         rngs
             One for each row, whose composition depends on it alone.
         """
-        free = not (conditions.least or conditions.composition or conditions.sites)
-        tries, places = 1 if free else DRAWN, 2 * limits.most_elements + 1
+        low, high = conditions.allowed(limits)
+        asked = conditions.least or conditions.sites or conditions.composition
+        one_alone = conditions.composition and low == high
+        tries, places = DRAWN if asked and not one_alone else 1, 2 * limits.most_elements + 1
         dice = np.concatenate([rng.random((tries, places)) for rng in rngs])
         rows = torch.arange(len(facts)).repeat_interleave(tries)
         made, share = self._drawn(facts[rows], conditions, limits, dice)
-        if free:
+        if tries == 1:
             return made
         weight = share.view(-1, tries).double().softmax(-1).cumsum(-1)
         chosen = torch.searchsorted(weight, torch.tensor([[rng.random()] for rng in rngs]).to(weight) * weight[:, -1:])
