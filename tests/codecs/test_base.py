@@ -1,6 +1,8 @@
 """What `Codec` does, by the codec that ships and a small one: crystals that must come back, and those that must not."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -215,6 +217,32 @@ def test_the_box_holds_codecs_with_cards_under_50_megabytes():
     for folder in folders:
         assert {"recipe", "commit", "command"} <= set(json.loads((folder / "training.json").read_text()))
         assert "Held-out scores" in (folder / "README.md").read_text()
+
+
+def test_latents_are_told_in_a_line(mp):
+    assert repr(mp.encode(PEROVSKITE, refine=False)) == f"LatentSet of 1 crystals, codec {mp.identity}"
+
+
+WRONG = """
+import numpy as np
+from xtalcodec import Codec
+from xtalcodec.codecs.latents import CrystalCode, LatentsError
+
+code = CrystalCode("a", np.zeros((1, 2), np.float32), (1, 1, 1), 4 * np.eye(3), np.eye(3, dtype=np.int64))
+for wrong in (code, [code], [], code.z):
+    try:
+        Codec.from_pretrained("mp").decode(wrong)
+    except LatentsError as error:
+        print(error)
+"""
+
+
+def test_what_is_no_set_of_latents_is_told():
+    """In a process without the tests' checks of types."""
+    told = subprocess.run([sys.executable, "-c", WRONG], capture_output=True, text=True, check=True).stdout
+    kinds = ["CrystalCode", "list", "list", "ndarray"]
+    lines = [f"a {kind} is no LatentSet: a part of one is taken by a slice, latents[:1]" for kind in kinds]
+    assert told.splitlines() == lines
 
 
 def test_self_check_is_small_for_a_good_latent_and_large_for_a_bad_one(mp):

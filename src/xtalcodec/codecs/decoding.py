@@ -171,6 +171,10 @@ class Decoding(Predicting):
         LatentsError
             Latents of another codec or of another shape.
         """
+        if not isinstance(latents, LatentSet):
+            raise LatentsError(
+                f"a {type(latents).__name__} is no LatentSet: a part of one is taken by a slice, latents[:1]"
+            )
         self.check_owns(latents.codec)
         for code in latents:
             self._check(code)

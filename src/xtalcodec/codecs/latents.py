@@ -83,7 +83,7 @@ class CrystalCode:
         return crystal.in_basis(back).translated(self.origin)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LatentSet(Sequence):
     """Codes of crystals, and which codec they belong to."""
 
@@ -94,6 +94,10 @@ class LatentSet(Sequence):
     def __len__(self) -> int:
         """Return the number of crystals."""
         return len(self.codes)
+
+    def __repr__(self) -> str:
+        """Say how many there are, and of which codec: their numbers fill pages."""
+        return f"LatentSet of {len(self)} crystals, codec {self.codec}"
 
     @overload
     def __getitem__(self, index: int) -> CrystalCode: ...
