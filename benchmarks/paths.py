@@ -16,13 +16,13 @@ from pathlib import Path
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec import Codec
+from xtalcodec.codecs.decoding import SURE
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.along_path import steps_along
 from xtalcodec.latent_space.interpolate import NOISE, elements_of, interpolate
 from xtalcodec.latent_space.moving import move
 from xtalcodec.latent_space.paths import PATHS
 
-SURE = 0.5
 HALF = [0.5, 0.5, 0.5]
 PEROVSKITE = [[0, 0, 0], HALF, [0.5, 0.5, 0]]
 SI, O = [0.4697, 0, 1 / 3], [0.4135, 0.2669, 1 / 3 - 0.1191]  # noqa: E741

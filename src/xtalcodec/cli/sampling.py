@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 DRAWN = 8
 """Samples, at most, in a strip, a film or a page."""
 
-SURE = 0.5
-"""Confidence below which a crystal is not what its field shows."""
-
 UNSHOWN = ("volume_per_atom",)
 """Columns of the table that are in files alone."""
 
@@ -249,6 +246,8 @@ def _fitted(source: Path, name: str, variance: float | None, grid: str | None) -
 
 def _tell_samples(fitted: "Prior", told: dict[str, Any], rows: "Sequence[dict[str, Any]]") -> None:
     """How many are sensible, of all that were drawn."""
+    from xtalcodec.codecs.decoding import SURE
+
     typer.echo(fitted.description)
     flaws = f"{told['too_close']} have atoms too close, {told['not_repeating']} do not repeat"
     good = f"{told['valid']} valid ({100 * told['valid_rate']:.0f} %), {told['unique']} of them different crystals"

@@ -28,6 +28,9 @@ Result = TypeVar("Result")
 Batch = tuple[list[int], list[CrystalCode], Tensor, Tensor]
 """Indices, codes, latents and lattices of one grid."""
 
+SURE = 0.5
+"""Least confidence of a crystal that is what its field shows."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedCrystal:

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.decoding import SURE
 from xtalcodec.codecs.facts import provenance
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.judging import Sample, valid_unique_novel
@@ -42,8 +43,6 @@ from xtalcodec.training.stepping import (
 
 BEST, LAST = "best", "last"
 """Folders of the prior whose samples were best, and of the last one."""
-SURE = 0.5
-"""Least confidence of a good sample."""
 
 
 def train_prior(
