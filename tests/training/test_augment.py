@@ -3,13 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from pymatgen.core import Element
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.testing import crystals
-from xtalcodec.training.augment import AugmentConfig, augment
+from xtalcodec.training.augment import AugmentConfig, augment, near
 
 few = settings(max_examples=15, deadline=None, derandomize=True)
 
@@ -169,6 +170,37 @@ def test_sites_of_an_element_are_mostly_mixed_alike():
     other = augment(salt(400), MIXED, dice(1))
     same = (other.occupancies[:, 1] == other.occupancies[:, 2]).all(-1)  # both were chlorine
     assert 0.6 < same.float().mean() < 0.95
+
+
+def test_guests_that_are_alike_stand_near_their_host_on_the_chemical_scale():
+    hosts = torch.tensor([26, 39, 1]).repeat(4000, 1)
+    guests = near(hosts, torch.rand(4000, 3, 2, generator=dice()), 100)
+    assert guests.shape == (4000, 3, 2)
+    assert guests.min() >= 1
+    assert guests.max() <= 100
+    assert (guests[:, :2] == hosts[:, :2, None]).float().mean() < 0.001  # only where one is reflected
+    scale = torch.tensor([0.0] + [Element.from_Z(z).mendeleev_no for z in range(1, 101)])
+    away = (scale[guests] - scale[hosts][..., None])[:, :2]  # hydrogen is the last of the scale
+    assert 8 < away.abs().mean() < 9.5  # eight, and half a place by rounding up
+    assert away[:, 0].mean().abs() < 0.5  # yttrium is nearer to an end
+    assert {"Mn", "Co", "Ni", "Ru"} <= {Element.from_Z(int(z)).symbol for z in guests[:, 0].flatten()}
+    lanthanides = (guests[:, 1] > 56) & (guests[:, 1] < 72)
+    assert lanthanides.float().mean() > 0.5
+
+
+def test_guests_are_alike_as_often_as_asked():
+    batch = replace(salt(600), numbers=torch.where(salt(600).mask, 39, 0))
+    known = [Element.from_Z(z).mendeleev_no for z in range(1, 101)]
+    scale = torch.tensor([0.0, *known])
+
+    def share_of_near(alike: float) -> float:
+        shares = augment(batch, replace(MIXED, alike=alike), dice()).occupancies[batch.mask][:, 1:101]
+        guests = (shares > 0).nonzero()[:, 1] + 1
+        guests = guests[guests != 39]
+        return float(((scale[guests] - scale[39]).abs() <= 8).float().mean())
+
+    assert share_of_near(0.0) < 0.25
+    assert 0.55 < share_of_near(1.0) < 0.75
 
 
 def test_without_mixing_ordered_crystals_stay_ordered():

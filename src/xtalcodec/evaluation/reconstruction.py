@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.evaluation.difference import difference
 from xtalcodec.evaluation.disorder import TOLERANCE, occupancy_error
 from xtalcodec.evaluation.displacement import displacement
 from xtalcodec.geometry.symmetry import space_group
@@ -54,7 +55,7 @@ class Reconstruction:
     confidence: float
     """The codec's own estimate, 0 to 1, that the crystal came back right."""
     reason: str = ""
-    """Why nothing came back, where nothing did."""
+    """Why nothing came back, or how what did differs; empty where it matched."""
     code_length: int = 0
     """How many numbers the code holds: latent, lattice, origin, basis and grid."""
     cycle_consistency: float | None = None
@@ -156,7 +157,7 @@ def compare(
         same_count=len(original) == len(decoded),
         same_composition=bool(abs(original.content - decoded.content).max() <= TOLERANCE),
         confidence=confidence,
-        reason=reason,
+        reason="" if found else difference(original, decoded),
         code_length=code_length,
         cycle_consistency=cycle_consistency,
         largest_angstrom=None if found is None else found.largest * scale,

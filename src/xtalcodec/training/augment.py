@@ -1,9 +1,11 @@
 """Random views of crystals: what a codec must not mind, and chemistry it has not seen."""
 
 from dataclasses import replace
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
+from pymatgen.core import Element
 from torch import Tensor
 
 from xtalcodec.config import Count, NotNegative, Share, settings
@@ -14,6 +16,9 @@ LEAST = 0.02
 """Share of a site that a guest has at least."""
 SHARES = HEAVIEST + 1
 """Columns of a table of occupancies: what is empty, and the elements."""
+SCALE = 8.0
+"""Mean distance, in places of Pettifor's scale, of a guest from a host that it is alike to: strontium is three and
+eighteen places from calcium and lanthanum, iron three from cobalt."""
 
 
 @settings
@@ -32,6 +37,8 @@ class AugmentConfig:
     """Å: largest standard deviation of a displaced crystal's atoms along an axis."""
     mix: Share = 0.0
     """Share of crystals of which some elements share their sites with others, or leave them empty in part."""
+    alike: Share = 0.0
+    """Of those others, the share that are chemically like their host, as in most real solid solutions."""
     derived: NotNegative = 0.0
     """Supercells, slabs in vacuum, strained and sheared cells for each training crystal."""
 
@@ -69,7 +76,7 @@ def augment(crystals: CrystalBatch, config: AugmentConfig, rng: torch.Generator)
     if not config.mix:
         return moved
     chosen = torch.rand(b, generator=rng) < config.mix
-    mixed = mix(moved.shares(SHARES), config.species, rng)
+    mixed = mix(moved.shares(SHARES), config.species, rng, config.alike)
     return _shared(moved, torch.where(chosen[:, None, None], mixed, moved.shares(SHARES)))
 
 
@@ -87,7 +94,9 @@ def _shared(crystals: CrystalBatch, shares: Float[Tensor, "b sites z"]) -> Cryst
     return replace(crystals, occupancies=shares * crystals.mask[..., None], numbers=numbers)
 
 
-def mix(shares: Float[Tensor, "b sites z"], species: int, rng: torch.Generator) -> Float[Tensor, "b sites z"]:
+def mix(
+    shares: Float[Tensor, "b sites z"], species: int, rng: torch.Generator, alike: float = 0.0
+) -> Float[Tensor, "b sites z"]:
     """Let some elements of each crystal share their sites with one or two others, or leave them empty in part.
 
     All sites of an element are shared alike, as solid solutions are; in a third of the crystals each site has
@@ -101,6 +110,8 @@ def mix(shares: Float[Tensor, "b sites z"], species: int, rng: torch.Generator) 
         Elements 1…species are mixed in.
     rng
         Random numbers.
+    alike
+        Share of the guests that are near their host on Pettifor's scale (`near`); the others are any.
     """
     b, sites, z = shares.shape
     main = shares.argmax(-1)  # b sites
@@ -110,10 +121,11 @@ def mix(shares: Float[Tensor, "b sites z"], species: int, rng: torch.Generator) 
         return torch.rand(b, z, width, generator=rng).gather(1, main[..., None].expand(-1, -1, width))
 
     own = torch.rand(b, 1, generator=rng) < 1 / 3
-    dice = torch.where(own[..., None], torch.rand(b, sites, 6, generator=rng), of_element(6))
+    dice = torch.where(own[..., None], torch.rand(b, sites, 7, generator=rng), of_element(7))
     share = dice[..., 0] * (1 - 2 * LEAST) + LEAST
     second = torch.where(dice[..., 1] < 0.25, dice[..., 1] * 4, 0.0) * share  # to a second guest, of what is given away
     guests = (1 + (dice[..., 2:4] * species).long()).clamp_max(species)
+    guests = torch.where(dice[..., 6:] < alike, near(main, dice[..., 2:4], species), guests)
     empty = dice[..., 4] < 0.35
     guests[..., 0] *= ~empty
     share, second = (torch.where(empty, x * 0.9, x) for x in (share, second))  # some of an atom must be there
@@ -121,3 +133,36 @@ def mix(shares: Float[Tensor, "b sites z"], species: int, rng: torch.Generator) 
     result = shares * (1 - give * share)[..., None]
     result.scatter_add_(2, guests[..., :1], (give * (share - second))[..., None])
     return result.scatter_add_(2, guests[..., 1:], (give * second)[..., None])
+
+
+def near(
+    hosts: Int[Tensor, "*sites"], chance: Float[Tensor, "*sites guests"], species: int
+) -> Int[Tensor, "*sites guests"]:
+    """Elements that could replace the hosts: a few places from them on the scale of Pettifor (J. Phys. C 19, 285, 1986).
+
+    Distances are those of a Laplace distribution, rounded away from the host and reflected at the scale's ends.
+
+    Parameters
+    ----------
+    hosts
+        Atomic numbers.
+    chance
+        Where a guest stands in the distribution, between 0 and 1.
+    species
+        Guests are of the elements 1…species.
+    """
+    scale, places = _pettifor(species)
+    side = chance - 0.5
+    away = (-SCALE * (1 - 2 * side.abs()).clamp_min(1e-6).log()).ceil().clamp_min(1) * torch.where(side < 0, -1, 1)
+    last = species - 1
+    place = (places[hosts][..., None] + away.long()).abs()
+    return scale[(last - (last - place).abs()).clamp_min(0)]
+
+
+@cache
+def _pettifor(species: int) -> tuple[Int[Tensor, " species"], Int[Tensor, " z"]]:
+    """Elements 1…species along Pettifor's scale, and the place on it of each Z."""
+    scale = torch.tensor(sorted(range(1, species + 1), key=lambda z: Element.from_Z(z).mendeleev_no))
+    places = torch.full((SHARES,), species - 1)
+    places[scale] = torch.arange(species)
+    return scale, places

@@ -143,7 +143,7 @@ def _verdict(row: Reconstruction) -> tuple[str, bool]:
     if row.decoded is None:
         return "Nothing came back", False
     if not row.matched:
-        return "Another crystal came back", False
+        return f"Another crystal came back: {row.reason}", False
     if row.displaced:
         return f"It came back, but a site is more than {DISPLACED:g} Å off", False
     return "It came back", True
