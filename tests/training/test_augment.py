@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from pymatgen.core import Element
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymatgen.core import Element
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.representations.batch import CrystalBatch

@@ -138,7 +138,7 @@ def mix(
 def near(
     hosts: Int[Tensor, "*sites"], chance: Float[Tensor, "*sites guests"], species: int
 ) -> Int[Tensor, "*sites guests"]:
-    """Elements that could replace the hosts: a few places from them on the scale of Pettifor (J. Phys. C 19, 285, 1986).
+    """Elements that could replace the hosts: a few places away on Pettifor's scale (Solid State Commun. 51, 31, 1984).
 
     Distances are those of a Laplace distribution, rounded away from the host and reflected at the scale's ends.
 
