@@ -34,12 +34,16 @@ def codec(**settings):
     return open_codec(CodecConfig(network=PatchConfig(**SIZES, **settings)))
 
 
-def logits(element, shared, sure):
-    """What a network says of one site: shares by Z, and how it is shared and sure."""
+def logits(element, shared, sure, present=None):
+    """What a network says of one site: shares by Z, how it is shared and sure, and what is there at all."""
     table = torch.full((1, 101), 1e-9)
     for z, share in element.items():
         table[0, z] = share
-    return SpeciesLogits(table.log(), torch.tensor([shared]), torch.tensor([sure]))
+    there = None
+    if present is not None:
+        there = torch.full((1, 101), -5.0)
+        there[0, present] = 5.0
+    return SpeciesLogits(table.log(), torch.tensor([shared]), torch.tensor([sure]), there)
 
 
 def test_a_shared_site_is_read_with_its_occupancies_and_what_is_empty():
@@ -61,6 +65,24 @@ def test_small_shares_are_none_and_nearly_full_is_full():
     assert small.shares.sum() == pytest.approx(1)
     full = read_species(logits({11: 0.985, 19: 0.015}, 9.0, 9.0), ALLOWED)
     assert full.shares[0, 11] == 1
+
+
+def test_what_is_not_there_at_all_has_no_share_however_likely():
+    said = {11: 0.85, 19: 0.05, 17: 0.1}
+    site = read_species(logits(said, 9.0, 9.0, present=[11, 19]), ALLOWED)
+    assert site.shares[0, 17] == 0
+    assert site.shares[0, 19] == pytest.approx(0.05 / 0.9, rel=1e-3)
+    alone = read_species(logits(said, 9.0, 9.0, present=[11]), ALLOWED)
+    assert alone.shares[0, 11] == 1
+    nothing = read_species(logits(said, 9.0, 9.0, present=[]), ALLOWED)
+    assert nothing.shares[0, 11] == 1, "the likeliest is always there"
+    everything = read_species(logits(said, 9.0, 9.0, present=[*range(101)]), ALLOWED)
+    torch.testing.assert_close(everything.shares, read_species(logits(said, 9.0, 9.0), ALLOWED).shares)
+
+
+def test_presence_is_asked_of_mixtures_only():
+    with pytest.raises(ValueError, match="asked of mixtures=true only"):
+        PatchConfig(**SIZES, presence=True)
 
 
 def test_only_elements_that_the_codec_knows_are_read():
@@ -94,8 +116,9 @@ def test_windows_show_ordered_crystals():
         open_codec(CodecConfig(network=PatchConfig(**SIZES, mixtures=True), representation=UnitCellConfig()))
 
 
-def test_training_lowers_the_loss_of_a_shared_site():
-    model = codec(mixtures=True, noise=0.5)
+@pytest.mark.parametrize("presence", [False, True])
+def test_training_lowers_the_loss_of_a_shared_site(presence):
+    model = codec(mixtures=True, noise=0.5, presence=presence)
     placed = model.place(SALT)
     batch = CrystalBatch.collate([placed.crystal] * 4)
     optimiser = torch.optim.AdamW(model.network.parameters(), lr=3e-3)
@@ -107,7 +130,7 @@ def test_training_lowers_the_loss_of_a_shared_site():
         optimiser.zero_grad()
         sum(terms.values()).backward()
         optimiser.step()
-    assert set(terms) == {"heat", "offset", "species", "shared", "sure"}
+    assert set(terms) == {"heat", "offset", "species", "shared", "sure", *["present"] * presence}
     assert set(metrics) == {"right_species", "right_without_noise"}
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
 

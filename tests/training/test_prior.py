@@ -67,6 +67,20 @@ def test_compositions_and_cells_are_trained_alone(codec, tmp_path):
     assert len(first.about.elements) == len(second.about.elements)
 
 
+def test_epochs_count_crystals(codec, tmp_path):
+    """A step shows as many crystals as fit, each several times, and 256 cells where it shows cells alone."""
+
+    def steps(name, *words):
+        train_prior(recipe(codec, *words), SALTS, tmp_path / name)
+        return json.loads((tmp_path / name / "last" / "training.json").read_text())["step"]
+
+    together = int(FlowCrystals(Codec.from_pretrained(codec), SALTS, recipe(codec).flow, 64).grids.drawn)
+    assert together > 4
+    assert steps("latents", f"optimiser.epochs={3 * together / 4}") == 3
+    start = f"start={tmp_path / 'latents' / 'last'}"
+    assert steps("cells", "optimiser.epochs=128", "latents=false", start) == 2
+
+
 def test_latents_are_trained_alone_and_cells_anew(codec, tmp_path):
     first = train_prior(recipe(codec, "optimiser.steps=2"), SALTS, tmp_path / "first")
     start = f"start={tmp_path / 'first' / 'last'}"

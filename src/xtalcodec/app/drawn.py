@@ -80,8 +80,7 @@ class Sample:
 
     def _symmetry_missed(self, crystal: Crystal | None) -> list[str]:
         """How the symmetry is not as asked."""
-        from xtalcodec.evaluation.reconstruction import SYMPREC
-        from xtalcodec.geometry.symmetry import crystal_system, space_group_number
+        from xtalcodec.geometry.symmetry import SYMPREC, crystal_system, space_group_number
 
         if crystal is None or self.asked is None or not (self.asked.space_group or self.asked.system):
             return []

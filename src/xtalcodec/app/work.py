@@ -41,8 +41,8 @@ class Reconstruct:
 
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:
         """Return both crystals, how they compare, and the latent; the original is a part that comes first."""
-        from xtalcodec.evaluation.reconstruction import NOTHING, SYMPREC, compare
-        from xtalcodec.geometry.symmetry import space_group
+        from xtalcodec.evaluation.reconstruction import NOTHING, compare
+        from xtalcodec.geometry.symmetry import SYMPREC, space_group
 
         original = views.view(self.crystal, "Original", space_group(self.crystal, SYMPREC))
         part({"elements": views.table_of([self.crystal]), "views": [original]})

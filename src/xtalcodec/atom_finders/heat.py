@@ -18,10 +18,6 @@ from xtalcodec.networks.patch import FULL, DecodedField, PatchNetwork, SpeciesLo
 from xtalcodec.representations.base import Grid, Patches, Representation, flat_index
 from xtalcodec.representations.batch import CrystalBatch
 
-LEAST_SHARE = 0.01
-"""Of a shared site: smaller shares than this are none."""
-
-
 FAINT = 0.2
 """Least heat of a voxel that holds an atom where it is known how many there are."""
 
@@ -182,9 +178,7 @@ def read_species(logits: SpeciesLogits, allowed: Bool[Tensor, "n z"], *, ordered
     probability, best = element[:, 1:].softmax(-1).max(-1)
     if ordered or logits.shared is None or logits.sure is None:
         return Species(best + 1, probability)
-    share = element.softmax(-1)
-    share = torch.where(share < LEAST_SHARE, 0.0, share)
-    share = share / share.sum(-1, keepdim=True)
+    share = logits.shares(element)
     shared = logits.shared.sigmoid()
     is_shared = (shared > 0.5) & (share.amax(-1) <= FULL) & (share[:, 1:].amax(-1) > 0)
     alone = F.one_hot(best + 1, share.shape[1]).to(share)

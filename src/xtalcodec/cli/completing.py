@@ -57,8 +57,7 @@ def complete(
     from dataclasses import replace
 
     from xtalcodec.cli.report import write_json
-    from xtalcodec.evaluation.reconstruction import SYMPREC
-    from xtalcodec.geometry.symmetry import space_group
+    from xtalcodec.geometry.symmetry import SYMPREC, space_group
     from xtalcodec.latent_space import holes
     from xtalcodec.latent_space.complete import complete as draw
     from xtalcodec.priors.asked import composition_of

@@ -32,8 +32,7 @@ def abouts(codec: "Codec", codes: "LatentSet", found: "Sequence[DecodedCrystal |
 
 
 def _about(name: str, decoded: "DecodedCrystal | None", share: float | None) -> dict[str, Any]:
-    from xtalcodec.evaluation.reconstruction import SYMPREC
-    from xtalcodec.geometry.symmetry import space_group
+    from xtalcodec.geometry.symmetry import SYMPREC, space_group
 
     about = {"name": name, "formula": "–", "sites": 0, "confidence": 0.0, "space_group": ""}
     if decoded is not None:

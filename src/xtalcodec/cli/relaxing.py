@@ -103,8 +103,7 @@ def relaxed_rows(
 
 def _ended(one: "Relaxed | None") -> dict[str, Any]:
     """What a row says of it."""
-    from xtalcodec.evaluation.reconstruction import SYMPREC
-    from xtalcodec.geometry.symmetry import space_group
+    from xtalcodec.geometry.symmetry import SYMPREC, space_group
 
     if one is None:
         return dict.fromkeys(("energy_before", "energy_per_atom", "displacement", "relaxed", "symmetrised", "why_not"))

@@ -12,14 +12,11 @@ from jaxtyping import Float, Int
 from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.elements import atomic_number, density, symbol
-from xtalcodec.geometry.symmetry import crystal_system, space_group_number
+from xtalcodec.geometry.symmetry import SYMPREC, crystal_system, space_group_number
 from xtalcodec.priors.conditions import NAMES, QUANTITIES
 
 MOST_CATEGORIES = 40
 """Different texts of a column that is shown without being asked for: more are ids, or remarks."""
-
-SYMPREC = 0.1
-"""Å, within which symmetry is found, as in `evaluation.reconstruction`."""
 
 SHARE = "share:"
 """How the name of a column begins that is the share of atoms of an element: share:O."""

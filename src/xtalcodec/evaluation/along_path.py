@@ -10,9 +10,8 @@ from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.evaluation.generation.decoded import explained
 from xtalcodec.evaluation.generation.potentials import PotentialError, check_potential, relaxation, relaxed
 from xtalcodec.evaluation.generation.validity import APART
-from xtalcodec.evaluation.reconstruction import SYMPREC
 from xtalcodec.geometry.neighbours import shortest
-from xtalcodec.geometry.symmetry import space_group
+from xtalcodec.geometry.symmetry import SYMPREC, space_group
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec

@@ -15,7 +15,7 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.difference import difference
 from xtalcodec.evaluation.disorder import TOLERANCE, occupancy_error
 from xtalcodec.evaluation.displacement import displacement
-from xtalcodec.geometry.symmetry import space_group
+from xtalcodec.geometry.symmetry import SYMPREC, space_group
 from xtalcodec.parallel import map_in_order
 from xtalcodec.representations.base import Placement
 
@@ -31,9 +31,6 @@ vacuum beside a sheet is more than a bond."""
 
 NOTHING = "no atom found in the decoded field"
 """Why a latent gave no crystal."""
-
-SYMPREC = 0.1
-"""Å: symmetry is looked for with about ten times the error that decoding leaves in positions."""
 
 
 @dataclass(frozen=True, slots=True)

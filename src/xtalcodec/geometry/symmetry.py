@@ -10,6 +10,11 @@ from jaxtyping import Int
 from xtalcodec.crystal import Crystal, wrapped
 from xtalcodec.geometry.orbits import Operations
 
+SYMPREC = 0.1
+"""Å: tolerance of the symmetry of what is decoded, and of what it is compared with: about ten times the error that
+decoding leaves in positions. Relaxed crystals may be off their symmetry by hundredths: of Carbon-24 28 % have none
+within 0.01 Å and 10 % within 0.1, of the Materials Project 1.1 and 0.8 %."""
+
 SYSTEMS = (
     (2, "triclinic"),
     (15, "monoclinic"),

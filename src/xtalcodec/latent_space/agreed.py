@@ -20,10 +20,7 @@ from xtalcodec.geometry.distances import distances, pairs_alike
 from xtalcodec.geometry.elements import radii, radius
 from xtalcodec.geometry.orbits import Operations, onto_symmetry
 from xtalcodec.geometry.room import CLOSEST, room
-from xtalcodec.geometry.symmetry import operations
-
-SYMPREC = 0.1
-"""Å: tolerance of the symmetry of what is known."""
+from xtalcodec.geometry.symmetry import SYMPREC, operations
 
 WITHIN = 1.3
 """Å: drawn sites this near their images are moved onto the symmetry."""

@@ -46,9 +46,9 @@ class OptimiserConfig:
     clip: NotNegative = 1.0
     """Largest norm of the gradient; 0 for any."""
 
-    def length(self, crystals: int, per_step: float | None = None) -> int:
-        """Steps of the schedule for so many training crystals, of which a step shows `patches` if not said."""
-        return math.ceil(self.epochs * crystals / (per_step or self.patches)) if self.epochs else self.steps
+    def length(self, crystals: int, per_step: float) -> int:
+        """Steps of the schedule for so many training crystals, of which all processes see so many in a step."""
+        return math.ceil(self.epochs * crystals / per_step) if self.epochs else self.steps
 
     def rate(self, name: str, step: int, fraction: float) -> float:
         """Learning rate of an optimiser: `step` steps after the beginning, `fraction` of the schedule done.

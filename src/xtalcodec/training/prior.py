@@ -20,7 +20,7 @@ from xtalcodec.evaluation.generation.judging import Sample, valid_unique_novel
 from xtalcodec.evaluation.generation.memo import Memo
 from xtalcodec.io.read import Unusable
 from xtalcodec.latent_space.sample import draw
-from xtalcodec.priors.flow.crystals import FlowCrystals
+from xtalcodec.priors.flow.crystals import CELLS, FlowCrystals
 from xtalcodec.priors.flow.files import read
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.prior import FlowPrior
@@ -106,7 +106,8 @@ def train_prior(
     report = Report(out, len(source), source.left_out, progress) if accelerator.is_main_process else None
     model = accelerator.prepare(FlowLoss(network))
     saved = time.monotonic()
-    for fraction in schedule(accelerator, progress, recipe.optimiser.length(len(source)), minutes):
+    per_step = (source.grids.drawn if recipe.latents else CELLS) * accelerator.num_processes
+    for fraction in schedule(accelerator, progress, recipe.optimiser.length(len(source), per_step), minutes):
         seed = [recipe.seed, progress.step, accelerator.process_index]
         shown = shown_of(source, recipe, seed)
         torch.manual_seed(torch_seed([*seed, 4]))  # what dropout leaves out

@@ -14,9 +14,8 @@ from xtalcodec.app.mapped import Map
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.views import files_of, table_of, view
 from xtalcodec.crystal import Crystal
-from xtalcodec.datasets.columns import SYMPREC
 from xtalcodec.embedding.embedding import Of
-from xtalcodec.geometry.symmetry import space_group
+from xtalcodec.geometry.symmetry import SYMPREC, space_group
 from xtalcodec.latent_space.map import Method
 from xtalcodec.viz.chemiscope import chemiscope_bytes
 from xtalcodec.viz.crystal_map import CrystalMap

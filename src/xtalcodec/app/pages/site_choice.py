@@ -11,8 +11,7 @@ from xtalcodec.app.controls import CrystalsView, Sites, Text, button, tag, typed
 from xtalcodec.app.desk import Desk
 from xtalcodec.app.views import table_of
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.reconstruction import SYMPREC
-from xtalcodec.geometry.symmetry import space_group
+from xtalcodec.geometry.symmetry import SYMPREC, space_group
 from xtalcodec.latent_space import holes
 from xtalcodec.viz.pages.page import crystal_data
 

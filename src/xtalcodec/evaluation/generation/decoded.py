@@ -15,10 +15,10 @@ from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.codecs.windows import decode_windows
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.displacement import rms_displacement
-from xtalcodec.evaluation.reconstruction import NOTHING, SYMPREC
+from xtalcodec.evaluation.reconstruction import NOTHING
 from xtalcodec.evaluation.windows import nearest
 from xtalcodec.geometry.room import CLOSEST, FAR, room
-from xtalcodec.geometry.symmetry import space_group
+from xtalcodec.geometry.symmetry import SYMPREC, space_group
 from xtalcodec.geometry.window_lattice.folding import FoldConfig, interior, window_of
 
 if TYPE_CHECKING:

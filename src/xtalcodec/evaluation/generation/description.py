@@ -10,8 +10,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.fingerprints import composition_fingerprint, structure_fingerprint
 from xtalcodec.evaluation.generation.memo import with_versions
 from xtalcodec.evaluation.generation.validity import composition_valid, structure_valid
-from xtalcodec.evaluation.reconstruction import SYMPREC
-from xtalcodec.geometry.symmetry import conventional, crystal_system
+from xtalcodec.geometry.symmetry import SYMPREC, conventional, crystal_system
 from xtalcodec.io.read import quiet
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.elements import density
-from xtalcodec.geometry.symmetry import crystal_system, space_group_number
-from xtalcodec.priors.conditions import NAMES, SYMPREC, Conditions
+from xtalcodec.geometry.symmetry import SYMPREC, crystal_system, space_group_number
+from xtalcodec.priors.conditions import NAMES, Conditions
 from xtalcodec.priors.plan import Composition
 
 SYMMETRY = 0.92
