@@ -71,9 +71,9 @@ def test_the_papers_is_plain_descent():
 
 
 def test_epochs_are_passes_over_the_crystals():
-    assert OptimiserConfig(epochs=100.0).length(1800, 18) == 10_000
+    assert OptimiserConfig(epochs=100.0).length(1800, 18.0) == 10_000
     assert OptimiserConfig(epochs=100.0).length(1800, 2 * 9.0) == 10_000
-    assert OptimiserConfig(steps=7).length(1800, 18) == 7
+    assert OptimiserConfig(steps=7).length(1800, 18.0) == 7
 
 
 def test_an_unknown_kind_is_named():

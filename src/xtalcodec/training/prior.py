@@ -106,7 +106,7 @@ def train_prior(
     report = Report(out, len(source), source.left_out, progress) if accelerator.is_main_process else None
     model = accelerator.prepare(FlowLoss(network))
     saved = time.monotonic()
-    per_step = (source.grids.drawn if recipe.latents else CELLS) * accelerator.num_processes
+    per_step = (source.grids.drawn if recipe.latents else float(CELLS)) * accelerator.num_processes
     for fraction in schedule(accelerator, progress, recipe.optimiser.length(len(source), per_step), minutes):
         seed = [recipe.seed, progress.step, accelerator.process_index]
         shown = shown_of(source, recipe, seed)
