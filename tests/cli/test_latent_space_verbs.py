@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from xtalcodec import priors
 from xtalcodec.cli import app
+from xtalcodec.cli.latent_space import _doubts
 from xtalcodec.io.read import read_all
 
 SITES = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
@@ -46,6 +47,20 @@ def test_help_has_an_example(run, verb):
     result = run(verb, "--help")
     assert result.exit_code == 0
     assert f"Example: xtalcodec {verb}" in " ".join(result.output.split())
+
+
+def test_steps_that_are_valid_and_not_to_be_believed_are_told(capsys):
+    def row(sites, confidence, valid=True):
+        return {"sites": sites, "confidence": confidence, "valid": valid}
+
+    _doubts([row(6, 0.9), row(5, 0.4), row(7, 0.3, valid=False), row(6, 0.9)])
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in said] == [
+        "2 steps have not the sites of an end",
+        "1 valid steps have a confidence below 0.5",
+    ]
+    _doubts([row(6, 0.9), row(12, 0.9), row(12, 0.5)])
+    assert not capsys.readouterr().out
 
 
 def test_interpolate_writes_table_crystals_strip_and_json(run, cifs, tmp_path):

@@ -147,6 +147,7 @@ def interpolate(
             found = steps_along(model, codes, elements=elements_of(*ends), potential=asked, progress=advance)
         rows = [_step(step, energy) for step in found]
         print_rows(rows)
+        _doubts(rows)
         decoded = [step.decoded for step in found]
         write([step.decoded.crystal if step.decoded else None for step in found], out, fmt, symprec)
         titles = [f"{100 * row['share']:.0f} %  {row['formula']}" for row in rows]
@@ -181,6 +182,17 @@ def _step(step: "Step", energy: bool) -> dict[str, Any]:
     if energy:
         row |= {"energy_per_atom": step.energy, "why_no_energy": step.why_no_energy or None}
     return row | {"valid": step.valid}
+
+
+def _doubts(rows: Sequence[dict[str, Any]]) -> None:
+    """Say how many steps are valid by their distances, and still not to be believed."""
+    from xtalcodec.codecs.decoding import SURE
+
+    ends = {rows[0]["sites"], rows[-1]["sites"]}
+    if uneven := sum(row["sites"] not in ends for row in rows):
+        typer.echo(f"{uneven} steps have not the sites of an end: atoms are lost or made on the way")
+    if unsure := sum(row["confidence"] < SURE for row in rows if row["valid"]):
+        typer.echo(f"{unsure} valid steps have a confidence below {SURE:g}: their fields show other atoms than these")
 
 
 def alter(
