@@ -19,6 +19,7 @@ from xtalcodec.priors.card import papers
 from xtalcodec.priors.conditions import Limits, PriorError
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.network import FlowNetwork
+from xtalcodec.priors.flow.packed import packed, unpacked
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.base import RepresentationConfig
@@ -81,7 +82,7 @@ def write(folder: str | Path, about: About, network: FlowNetwork, training: Mapp
     about
         What the flow belongs to.
     network
-        Kept in half precision.
+        Kept in few bits (`packed`).
     training
         How it was trained, for its card; None for no card.
     """
@@ -89,8 +90,7 @@ def write(folder: str | Path, about: About, network: FlowNetwork, training: Mapp
     with atomic_folder(folder, remove={CARD, TRAINING} - set(told)) as temporary:
         for name, text in told.items():
             (temporary / name).write_text(text)
-        state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
-        save_file({k: v.contiguous().cpu() for k, v in state.items()}, temporary / WEIGHTS)
+        save_file(packed(network.state_dict()), temporary / WEIGHTS)
         (temporary / ABOUT).write_text(json.dumps(asdict(about), indent=2) + "\n")
 
 
@@ -100,7 +100,7 @@ def digest(about: About, network: FlowNetwork, *asked: Any) -> str:
     Parameters
     ----------
     about, network
-        The flow; its weights count as they are kept.
+        The flow; its weights count in half precision.
     asked
         Dataclasses of plain values.
     """
@@ -136,8 +136,7 @@ def read(folder: str | Path) -> tuple[About, FlowNetwork]:
         built = {**told, "grid": grid, "config": config, "sampler": sampler}
         about = About(**{**values, **built})
         network = FlowNetwork(about.config, about.latent)
-        state = load_file(folder / WEIGHTS)
-        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        network.load_state_dict(unpacked(load_file(folder / WEIGHTS)))
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, SettingsError) as error:
         raise PriorError(f"{folder} holds no prior that can be read: {error}") from error
     if not all(torch.isfinite(x).all() for x in network.state_dict().values()):
