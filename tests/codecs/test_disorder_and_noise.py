@@ -34,23 +34,19 @@ def codec(**settings):
     return open_codec(CodecConfig(network=PatchConfig(**SIZES, **settings)))
 
 
-def logits(element, shared, sure, present=None):
-    """What a network says of one site: shares by Z, how it is shared and sure, and what is there at all."""
+def logits(element, shared, sure):
+    """What a network says of one site: shares by Z, and how it is shared and sure."""
     table = torch.full((1, 101), 1e-9)
     for z, share in element.items():
         table[0, z] = share
-    there = None
-    if present is not None:
-        there = torch.full((1, 101), -5.0)
-        there[0, present] = 5.0
-    return SpeciesLogits(table.log(), torch.tensor([shared]), torch.tensor([sure]), there)
+    return SpeciesLogits(table.log(), torch.tensor([shared]), torch.tensor([sure]))
 
 
 def test_a_shared_site_is_read_with_its_occupancies_and_what_is_empty():
     site = read_species(logits({0: 0.1, 11: 0.6, 19: 0.3}, 9.0, 2.0), ALLOWED)
     assert site.numbers.tolist() == [11]
     torch.testing.assert_close(site.shares[0, [0, 11, 19]], torch.tensor([0.1, 0.6, 0.3]).double(), atol=1e-6, rtol=0)
-    assert site.confidence.item() == pytest.approx(torch.tensor(2.0).sigmoid().item(), rel=1e-3)
+    assert site.confidence.item() == pytest.approx(torch.tensor(2.0).sigmoid().sqrt().item(), rel=1e-3)
 
 
 def test_an_uncertain_site_is_not_a_shared_one():
@@ -60,29 +56,20 @@ def test_an_uncertain_site_is_not_a_shared_one():
 
 
 def test_small_shares_are_none_and_nearly_full_is_full():
-    small = read_species(logits({11: 0.6, 19: 0.395, 17: 0.005}, 9.0, 9.0), ALLOWED)
+    small = read_species(logits({11: 0.6, 19: 0.375, 17: 0.025}, 9.0, 9.0), ALLOWED)
     assert small.shares[0, 17] == 0
     assert small.shares.sum() == pytest.approx(1)
     full = read_species(logits({11: 0.985, 19: 0.015}, 9.0, 9.0), ALLOWED)
     assert full.shares[0, 11] == 1
 
 
-def test_what_is_not_there_at_all_has_no_share_however_likely():
-    said = {11: 0.85, 19: 0.05, 17: 0.1}
-    site = read_species(logits(said, 9.0, 9.0, present=[11, 19]), ALLOWED)
-    assert site.shares[0, 17] == 0
-    assert site.shares[0, 19] == pytest.approx(0.05 / 0.9, rel=1e-3)
-    alone = read_species(logits(said, 9.0, 9.0, present=[11]), ALLOWED)
-    assert alone.shares[0, 11] == 1
-    nothing = read_species(logits(said, 9.0, 9.0, present=[]), ALLOWED)
-    assert nothing.shares[0, 11] == 1, "the likeliest is always there"
-    everything = read_species(logits(said, 9.0, 9.0, present=[*range(101)]), ALLOWED)
-    torch.testing.assert_close(everything.shares, read_species(logits(said, 9.0, 9.0), ALLOWED).shares)
-
-
-def test_presence_is_asked_of_mixtures_only():
-    with pytest.raises(ValueError, match="asked of mixtures=true only"):
-        PatchConfig(**SIZES, presence=True)
+def test_what_is_left_out_makes_a_site_less_sure():
+    few = {11: 0.6, 19: 0.34, 17: 0.02, 3: 0.02, 9: 0.02}
+    allowed = torch.ones(1, 101, dtype=torch.bool)
+    clean, littered = (read_species(logits(x, 9.0, 9.0), allowed).confidence for x in ({11: 0.64, 19: 0.36}, few))
+    assert littered.item() == pytest.approx(clean.item() * (1 - 0.06 / 0.15), rel=1e-3)
+    many = {11: 0.5, 19: 0.3} | dict.fromkeys(range(20, 30), 0.02)
+    assert read_species(logits(many, 9.0, 9.0), allowed).confidence.item() == pytest.approx(0, abs=1e-6)
 
 
 def test_only_elements_that_the_codec_knows_are_read():
@@ -116,9 +103,8 @@ def test_windows_show_ordered_crystals():
         open_codec(CodecConfig(network=PatchConfig(**SIZES, mixtures=True), representation=UnitCellConfig()))
 
 
-@pytest.mark.parametrize("presence", [False, True])
-def test_training_lowers_the_loss_of_a_shared_site(presence):
-    model = codec(mixtures=True, noise=0.5, presence=presence)
+def test_training_lowers_the_loss_of_a_shared_site():
+    model = codec(mixtures=True, noise=0.5)
     placed = model.place(SALT)
     batch = CrystalBatch.collate([placed.crystal] * 4)
     optimiser = torch.optim.AdamW(model.network.parameters(), lr=3e-3)
@@ -130,7 +116,7 @@ def test_training_lowers_the_loss_of_a_shared_site(presence):
         optimiser.zero_grad()
         sum(terms.values()).backward()
         optimiser.step()
-    assert set(terms) == {"heat", "offset", "species", "shared", "sure", *["present"] * presence}
+    assert set(terms) == {"heat", "offset", "species", "shared", "sure"}
     assert set(metrics) == {"right_species", "right_without_noise"}
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
 

@@ -32,7 +32,7 @@ SMALL = [
 
 DECODER = (
     "decoder.", "from_latent.", "lattice_out.", "norm_out.", "level.", "geometry.", "appearance.", "species_head.",
-    "sharing_head.", "presence_head.",
+    "sharing_head.",
 )  # fmt: skip
 
 

@@ -51,16 +51,16 @@ def test_layers_that_are_new_add_nothing(pair):
 
 
 def test_features_that_are_new_are_not_read_yet():
-    old = codec(mixtures=True, presence=True)
+    old = codec(mixtures=True)
     torch.manual_seed(1)
-    sizes = SMALL | {"features": 9, "mixtures": True, "presence": True}
+    sizes = SMALL | {"features": 9, "mixtures": True}
     new = open_codec(CodecConfig(network=PatchConfig(**sizes), elements=tuple(range(1, 21))))
     take_over(new, old)
     batch, patches = CrystalBatch.collate(CRYSTALS), (2, 2, 2)
     (_, field), (_, other) = (said(c, batch, patches) for c in (old, new))
     torch.testing.assert_close(other.features[..., :5], field.features, atol=ROUNDING, rtol=0)
     assert other.features[..., 5:].abs().max() > 0.01
-    for name in ("element", "shared", "sure", "present"):
+    for name in ("element", "shared", "sure"):
         mine, theirs = (getattr(c.network.species(f.features), name) for c, f in ((new, other), (old, field)))
         torch.testing.assert_close(mine, theirs, atol=ROUNDING, rtol=0)
 

@@ -25,8 +25,6 @@ FIELD_SCALE = 10.0
 
 FULL = 0.98
 """A site of which an element has more is that element's."""
-LEAST_SHARE = 0.01
-"""Of a shared site: smaller shares than this are none."""
 RIGHT = 0.05
 """Largest error of an occupancy that counts as right."""
 EXACT = -14.0
@@ -56,9 +54,6 @@ class PatchConfig(NetworkConfig):
     """Atomic numbers 1…species are told apart."""
     mixtures: bool = False
     """Whether sites can be shared by elements, or partly empty."""
-    presence: bool = False
-    """With mixtures: whether the decoder says of every element whether it is on a site at all. A share is what it is
-    on average, so one that is only possible has a small one; this tells it from one that is there in traces."""
     noise: NotNegative = 0.0
     """Largest noise of the latent, in its standard deviations, that the decoder learns to live with and is told of. 0:
     none, and the latent has a scale and a variance of its own; otherwise each of its numbers has unit variance."""
@@ -67,8 +62,6 @@ class PatchConfig(NetworkConfig):
         """Refuse heads that do not share out the width."""
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is no multiple of {self.heads} heads")
-        if self.presence and not self.mixtures:
-            raise ValueError("presence: which elements are on a site at all is asked of mixtures=true only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +86,6 @@ class SpeciesLogits:
     """That the site is shared or partly empty; None from a network that does not know of such sites."""
     sure: Float[Tensor, "*sites"] | None = None
     """That the occupancies are right within `RIGHT`."""
-    present: Float[Tensor, "*sites z"] | None = None
-    """Of each element, and of what is empty, that it is on the site at all; None where `presence` was not learnt."""
-
-    def shares(self, element: Float[Tensor, "*sites z"] | None = None) -> Float[Tensor, "*sites z"]:
-        """Occupancies: shares of what is present, at least `LEAST_SHARE` each; in column 0 what is empty.
-
-        Parameters
-        ----------
-        element
-            Logits of the elements that may be on the sites, -∞ for those that may not; None for the decoder's own.
-        """
-        element = self.element if element is None else element
-        share = element.softmax(-1)
-        there = share >= LEAST_SHARE
-        if self.present is not None:
-            there &= self.present > 0
-        there |= share == share.amax(-1, keepdim=True)
-        share = torch.where(there, share, 0.0)
-        return share / share.sum(-1, keepdim=True)
 
 
 class NoiseLevel(nn.Module):
@@ -163,8 +137,6 @@ class PatchNetwork(Network):
         self.species_head = nn.Sequential(nn.Linear(c.features, 128), nn.GELU(), nn.Linear(128, c.species + 1))
         if c.mixtures:
             self.sharing_head = nn.Sequential(nn.Linear(c.features, 64), nn.GELU(), nn.Linear(64, 2))
-        if c.presence:
-            self.presence_head = nn.Sequential(nn.Linear(c.features, 128), nn.GELU(), nn.Linear(128, c.species + 1))
 
     def encode(
         self, field: Float[Tensor, "b nx ny nz channels"], lattice: Float[Tensor, "b 3 3"], patches: Patches
@@ -270,9 +242,7 @@ class PatchNetwork(Network):
         element = self.species_head(features).float()
         if not self.config.mixtures:
             return SpeciesLogits(element)
-        shared, sure = self.sharing_head(features).float().unbind(-1)
-        present = self.presence_head(features).float() if self.config.presence else None
-        return SpeciesLogits(element, shared, sure, present)
+        return SpeciesLogits(element, *self.sharing_head(features).float().unbind(-1))
 
     def errors(
         self, decoded: DecodedField, targets: Targets, species: SpeciesLogits, shares: Float[Tensor, "sites z"]
@@ -300,9 +270,7 @@ class PatchNetwork(Network):
         element = F.cross_entropy(species.element, shares, reduction="none")
         errors = {"heat": 10 * heat, "offset": 2 * offset, "species": element}
         if species.shared is not None and species.sure is not None:
-            right = (species.shares().detach() - shares).abs().amax(-1) <= RIGHT
+            right = (species.element.detach().softmax(-1) - shares).abs().amax(-1) <= RIGHT
             errors["shared"] = entropy(species.shared, (shares.amax(-1) < FULL).float())
             errors["sure"] = 0.1 * entropy(species.sure, right.float())
-        if species.present is not None:
-            errors["present"] = 0.1 * entropy(species.present, (shares > 0).float()).sum(-1)
         return errors

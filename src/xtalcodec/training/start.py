@@ -70,7 +70,7 @@ def _more_features(own: State, given: State, new: int, old: int) -> State:
         made = own[key].clone().unflatten(0, (-1, new))
         made[:, :old] = given[key].unflatten(0, (-1, old))
         result[key] = made.flatten(0, 1)
-    for key in ("species_head.0.weight", "sharing_head.0.weight", "presence_head.0.weight"):
+    for key in ("species_head.0.weight", "sharing_head.0.weight"):
         if key in own and key in given:
             result[key] = torch.zeros_like(own[key])
             result[key][:, :old] = given[key]
