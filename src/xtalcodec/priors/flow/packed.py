@@ -25,12 +25,17 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not kept.is_floating_point():
             result[name] = kept
         elif kept.ndim == 2 and kept.numel() >= LARGE:
-            scale = (kept.float().abs().amax(1) / MOST).clamp_min(torch.finfo(torch.float32).tiny)
+            scale = _short(kept.float().abs().amax(1) / MOST).clamp_min(torch.finfo(torch.float32).tiny)
             result[name] = (kept.float() / scale[:, None]).round().to(torch.int8)
             result[name + SCALE] = scale
         else:
             result[name] = kept.half()
     return result
+
+
+def _short(scale: Tensor) -> Tensor:
+    """Round to 16 bits: `MOST` times it is exact then, so that what was unpacked is packed to the same numbers."""
+    return ((scale.view(torch.int32) + 0x80) & ~0xFF).view(torch.float32)
 
 
 def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from xtalcodec.priors.flow.files import FORMAT, About, digest, read, write
 from xtalcodec.priors.flow.filling import Begun, filled
 from xtalcodec.priors.flow.following import Follower
 from xtalcodec.priors.flow.network import FlowNetwork
+from xtalcodec.priors.flow.packed import packed, unpacked
 from xtalcodec.priors.flow.planning import Planner
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.flow.surprise import surprise
@@ -144,7 +145,8 @@ class FlowPrior(Prior):
             optimiser.zero_grad()
             torch.stack([prior.network.loss(source.batch(words), dice), *terms.values()]).sum().backward()
             optimiser.step()
-        prior.network.half().float().eval()  # as it is kept
+        prior.network.load_state_dict(unpacked(packed(prior.network.state_dict())))  # as it is kept
+        prior.network.eval()
         return prior
 
     # Sampling
