@@ -30,7 +30,7 @@ def print_table(rows: Sequence[Reconstruction], cycle: bool, count: int) -> None
         How many crystals there are in all.
     """
     columns = ["crystal", "formula", "space group", "decoded", "sites", "decoded", "matched", "RMS (Å)"]
-    rows_of_cells, lost = [], any(r.reason for r in rows)
+    rows_of_cells = []
     disordered = any(not r.original.is_ordered for r in rows)
     columns += ["largest (Å)", *["occupancies off"] * disordered, "confidence"]
     for r in rows:
@@ -43,8 +43,11 @@ def print_table(rows: Sequence[Reconstruction], cycle: bool, count: int) -> None
         cells.append(f"{r.confidence:.2f}")
         if cycle:
             cells.append("–" if r.cycle_consistency is None else f"{r.cycle_consistency:.3f}")
-        rows_of_cells.append(cells + [r.reason] * lost)
-    show_table(columns + ["self-check"] * cycle + ["why"] * lost, rows_of_cells, [r.matched for r in rows])
+        rows_of_cells.append(cells)
+    show_table(columns + ["self-check"] * cycle, rows_of_cells, [r.matched for r in rows])
+    for r in rows:
+        if r.reason:
+            typer.echo(f"no match: {r.original.name or r.original.formula}: {r.reason}")
     if displaced := sum(r.displaced for r in rows):
         typer.echo(f"! {displaced} of the matched have a site that is more than {DISPLACED:g} Å off")
     if count > len(rows):
