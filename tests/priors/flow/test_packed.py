@@ -18,7 +18,7 @@ def test_every_weight_is_within_half_a_step_of_its_row(seed, rows, power):
     again = packed({"w": found})
     assert all(torch.equal(again[name], kept[name]) for name in kept), "packing twice changes nothing"
     step = weight.abs().amax(1, keepdim=True) / 127
-    assert ((found - weight).abs() <= 0.51 * step).all()
+    assert ((found - weight).abs() <= 0.502 * step).all()
 
 
 def test_rows_of_zeros_stay():
