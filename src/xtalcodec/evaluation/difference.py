@@ -1,11 +1,9 @@
 """Where two crystals that do not match differ, in a line."""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.disorder import TOLERANCE
-from xtalcodec.geometry.distances import distances
+from xtalcodec.evaluation.disorder import TOLERANCE, partners
 
 FEW = 3
 """Sites that are told; of more their number."""
@@ -25,10 +23,9 @@ def difference(original: Crystal, decoded: Crystal) -> str:
         return "another cell came back"
     if len(original) != len(decoded):
         return f"{len(decoded)} sites came back, not {len(original)}"
-    far = distances(original.frac_coords, decoded.frac_coords, original.lattice)
-    sites, partners = linear_sum_assignment(far)
-    wrong = np.flatnonzero(np.abs(original.shares() - decoded.shares()[partners]).max(1) > TOLERANCE).tolist()
-    told = [f"{original.label(k)} of site {k} came back as {decoded.label(int(partners[k]))}" for k in wrong]
+    found, far = partners(original, decoded)
+    wrong = np.flatnonzero(np.abs(original.shares() - decoded.shares()[found]).max(1) > TOLERANCE).tolist()
+    told = [f"{original.label(k)} of site {k} came back as {decoded.label(int(found[k]))}" for k in wrong]
     if told:
         return "; ".join(told[:FEW]) + (f"; and {len(told) - FEW} more sites" if len(told) > FEW else "")
-    return f"its sites are up to {far[sites, partners].max():.2f} Å off"
+    return f"its sites are up to {far.max():.2f} Å off"

@@ -4,9 +4,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from xtalcodec.crystal import Crystal, minimum_image
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.distances import distances
 
 if TYPE_CHECKING:
     from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -42,6 +44,18 @@ def disordered_matcher(stol: float, angle_tol: float, ltol: float) -> "Structure
     return StructureMatcher(primitive_cell=False, comparator=AlikeWithin(), stol=stol, angle_tol=angle_tol, ltol=ltol)
 
 
+def partners(original: Crystal, decoded: Crystal) -> tuple[Int[np.ndarray, " sites"], Float[np.ndarray, " sites"]]:
+    """Pair the sites of two crystals of one cell, as many of each, such that their distances sum to the least.
+
+    Returns
+    -------
+    The decoded site of each original one, and how far it is, in Å.
+    """
+    far = distances(original.frac_coords, decoded.frac_coords, original.lattice)
+    sites, found = linear_sum_assignment(far)
+    return found, far[sites, found]
+
+
 def occupancy_error(original: Crystal, decoded: Crystal) -> float | None:
     """Mean difference of an occupancy over the elements on the original's shared sites, each against its nearest.
 
@@ -53,9 +67,7 @@ def occupancy_error(original: Crystal, decoded: Crystal) -> float | None:
     """
     if original.occupancies is None or len(original) != len(decoded):
         return None
-    apart = minimum_image(original.frac_coords[:, None] - decoded.frac_coords) @ original.lattice
-    pairs = linear_sum_assignment(np.linalg.norm(apart, axis=-1))
-    true, found = original.occupancies, decoded.shares()[pairs[1]]
+    true, found = original.occupancies, decoded.shares()[partners(original, decoded)[0]]
     shared = true.max(1) < 1
     counts = ((true > 0) | (found > 0))[shared, 1:]
     return float(abs(true - found)[shared, 1:][counts].mean())
