@@ -42,6 +42,14 @@ def _about(name: str, decoded: "DecodedCrystal | None", share: float | None) -> 
     return about | {"explained": share}
 
 
+def tell_unsure(rows: Sequence[dict[str, Any]], valid: str) -> None:
+    """Say of how many valid rows, called so, the decoder is not sure."""
+    from xtalcodec.codecs.decoding import SURE
+
+    if unsure := sum(row["confidence"] < SURE for row in rows if row["valid"]):
+        typer.echo(f"{unsure} {valid} have a confidence below {SURE:g}: their fields show other atoms than these")
+
+
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     """A table of rows, those that failed in red."""
     from xtalcodec.cli.report import show_table

@@ -18,6 +18,7 @@ from xtalcodec.cli.decoded import (
     draw,
     lost,
     print_rows,
+    tell_unsure,
     write,
 )
 from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Potential, Symprec
@@ -186,13 +187,10 @@ def _step(step: "Step", energy: bool) -> dict[str, Any]:
 
 def _doubts(rows: Sequence[dict[str, Any]]) -> None:
     """Say how many steps are valid by their distances, and still not to be believed."""
-    from xtalcodec.codecs.decoding import SURE
-
     ends = {rows[0]["sites"], rows[-1]["sites"]}
     if uneven := sum(row["sites"] not in ends for row in rows):
         typer.echo(f"{uneven} steps have not the sites of an end: atoms are lost or made on the way")
-    if unsure := sum(row["confidence"] < SURE for row in rows if row["valid"]):
-        typer.echo(f"{unsure} valid steps have a confidence below {SURE:g}: their fields show other atoms than these")
+    tell_unsure(rows, "valid steps")
 
 
 def alter(

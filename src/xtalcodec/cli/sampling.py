@@ -9,7 +9,7 @@ import typer
 
 from xtalcodec.cli.beside import Beside, Rank
 from xtalcodec.cli.bulk import Workers
-from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pictures, draw, print_rows
+from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pictures, draw, print_rows, tell_unsure
 from xtalcodec.cli.evaluate_samples import Cache
 from xtalcodec.cli.options import Device, Format, Json, Symprec
 from xtalcodec.cli.priors import load_pair
@@ -246,8 +246,6 @@ def _fitted(source: Path, name: str, variance: float | None, grid: str | None) -
 
 def _tell_samples(fitted: "Prior", told: dict[str, Any], rows: "Sequence[dict[str, Any]]") -> None:
     """How many are sensible, of all that were drawn."""
-    from xtalcodec.codecs.decoding import SURE
-
     typer.echo(fitted.description)
     flaws = f"{told['too_close']} have atoms too close, {told['not_repeating']} do not repeat"
     good = f"{told['valid']} valid ({100 * told['valid_rate']:.0f} %), {told['unique']} of them different crystals"
@@ -258,8 +256,7 @@ def _tell_samples(fitted: "Prior", told: dict[str, Any], rows: "Sequence[dict[st
         typer.echo(f"valid: {', '.join(formulas[:12])}{more}; {told['volume_per_atom']:.1f} Å³ per atom (median)")
     if asked := [row["as_asked"] for row in rows if row["as_asked"] is not None]:
         typer.echo(f"{sum(asked)} of the {told['n']} are as asked")
-    if unsure := sum(row["confidence"] < SURE for row in rows if row["valid"]):
-        typer.echo(f"{unsure} of the valid have a confidence below {SURE:g}: their fields show other atoms than these")
+    tell_unsure(rows, "of the valid")
     if compared := [row["novel"] for row in rows if row["novel"] is not None]:
         typer.echo(f"{sum(compared)} of the valid are novel: none of the reference crystals")
     if weighed := [row for row in rows if row["energy_per_atom"] is not None]:
