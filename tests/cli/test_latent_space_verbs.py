@@ -349,12 +349,13 @@ SHRINKS = 0.98
 def shrinking(monkeypatch):
     from xtalcodec.evaluation.generation import relaxing
 
-    def relaxation(crystal, _name, steps):
+    def relaxation(crystal, _name, _steps):
         told = {"energy": -1.1, "before": -1.0, "converged": True, "numbers": crystal.numbers.tolist()}
-        lattice = crystal.lattice * (SHRINKS if steps else 1)
+        lattice = crystal.lattice * SHRINKS
         return told | {"lattice": lattice.ravel().tolist(), "frac_coords": crystal.frac_coords.ravel().tolist()}
 
     monkeypatch.setattr(relaxing, "relaxation", relaxation)
+    monkeypatch.setattr(relaxing, "single_point", lambda *_: {"energy": -1.1})
 
 
 @pytest.mark.usefixtures("shrinking")

@@ -8,7 +8,7 @@ import numpy as np
 
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.evaluation.generation.decoded import explained
-from xtalcodec.evaluation.generation.potentials import PotentialError, check_potential, relaxation, relaxed
+from xtalcodec.evaluation.generation.potentials import PotentialError, check_potential, energy_in, single_point
 from xtalcodec.evaluation.generation.validity import APART
 from xtalcodec.geometry.neighbours import shortest
 from xtalcodec.geometry.symmetry import SYMPREC, space_group
@@ -103,6 +103,6 @@ def energy_of(decoded: "DecodedCrystal | None", potential: str) -> tuple[float |
     if not decoded.crystal.is_ordered:
         return None, "sites are shared"
     try:
-        return relaxed(relaxation(decoded.crystal, potential, 0)).energy, ""
+        return energy_in(single_point(decoded.crystal, potential)), ""
     except PotentialError as error:
         return None, str(error)

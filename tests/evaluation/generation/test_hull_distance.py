@@ -113,9 +113,7 @@ def test_the_hull_that_ships_knows_phases_of_sodium_and_chlorine():
 def test_elements_that_no_crystal_is_pure_of_are_relaxed_in_structures_of_others(tmp_path, monkeypatch):
     """Of the made-up ends one has overlapping atoms and the lowest energy, one has not come to rest: neither counts."""
 
-    def made_up(crystal, _name, steps):
-        if not steps:
-            return {"energy": -3.0}
+    def made_up(crystal, _name, _steps):
         wide = 3 * np.cbrt(len(crystal)) * np.eye(3)
         kind = ("rest", "hole", "on the way")[[one.name for one in pure(CL)].index(crystal.name) % 3]
         lattice = wide / (5 if kind == "hole" else 1)
@@ -125,8 +123,10 @@ def test_elements_that_no_crystal_is_pure_of_are_relaxed_in_structures_of_others
         return end | {"energy": energy, "converged": kind != "on the way"}
 
     monkeypatch.setattr(hulls, "relaxation", made_up)
+    monkeypatch.setattr(hulls, "single_point", lambda *_: {"energy": -3.0})
     monkeypatch.setattr(hulls, "check_potential", lambda _: None)
-    monkeypatch.setattr(hulls, "what_relaxes", lambda name, steps: f"{name} {steps}")
+    for name in ("what_relaxes", "what_computes"):
+        monkeypatch.setattr(hulls, name, lambda *words, name=name: f"{name} {words}")
     salt = Crystal(4 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([NA, CL]), "salt")
     sodium = Crystal(4 * np.eye(3), np.zeros((1, 3)), np.array([NA]), "sodium")
     with open_pool() as pool, Memo(tmp_path / "m.sqlite") as memo:
@@ -141,15 +141,15 @@ def test_elements_that_no_crystal_is_pure_of_are_relaxed_in_structures_of_others
 def test_the_lowest_energies_are_written_and_what_has_none_is_told(tmp_path, monkeypatch):
     asked = []
 
-    def made_up(crystal, name, _steps):
+    def made_up(crystal, name):
         asked.append((crystal.name, name))
         if NA not in crystal.numbers:
             return {"failure": "unknown element"}
         return {"energy": -float(crystal.lattice[0, 0])}
 
-    monkeypatch.setattr(hulls, "relaxation", made_up)
+    monkeypatch.setattr(hulls, "single_point", made_up)
     monkeypatch.setattr(hulls, "check_potential", lambda _: None)
-    monkeypatch.setattr(hulls, "what_relaxes", lambda name, _: name)
+    monkeypatch.setattr(hulls, "what_computes", lambda name: name)
     monkeypatch.setattr(hulls, "_TOGETHER", 2)
     cells = [
         Crystal(a * np.eye(3), np.zeros((1, 3)), np.array([z]), f"c{a}") for a, z in ((4, NA), (5, NA), (6, OXYGEN))

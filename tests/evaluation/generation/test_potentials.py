@@ -11,9 +11,12 @@ from xtalcodec.evaluation.generation.potentials import (
     PotentialError,
     check_potential,
     displacement,
+    energy_in,
     only_weights,
     relaxation,
     relaxed,
+    single_point,
+    static_energy,
 )
 
 CELL = np.array([[4.0, 0, 0], [1, 5, 0], [0, 0, 6]])
@@ -68,7 +71,10 @@ def test_copper_relaxes_to_copper():
     end = relaxed(value)
     assert end.converged
     assert end.crystal.lattice[0, 1] * 2 == pytest.approx(3.63, abs=0.03)
-    assert end.energy < relaxation(copper, "sevennet-0", 0)["energy"]
+    assert end.before == pytest.approx(static_energy(copper, "sevennet-0"), abs=1e-6), "with forces and without"
+    assert end.energy < end.before
     fermium = Crystal(copper.lattice, copper.frac_coords, np.array([100]))
     with pytest.raises(PotentialError, match="sevennet-0 does not know Fm"):
         relaxed(relaxation(fermium, "sevennet-0", 5))
+    with pytest.raises(PotentialError, match="sevennet-0 does not know Fm"):
+        energy_in(single_point(fermium, "sevennet-0"))

@@ -16,6 +16,8 @@ from xtalcodec.evaluation.generation.potentials import (
     check_potential,
     relaxation,
     relaxed,
+    single_point,
+    what_computes,
     what_relaxes,
 )
 from xtalcodec.evaluation.generation.pure_elements import STEPS, pure
@@ -199,8 +201,8 @@ def hull_energies(
         table.failures.extend(item for item in batch if isinstance(item, Unusable))
         table.crystals += sum(isinstance(c, Crystal) for c in batch)
         for name in potentials:
-            tasks = {key: (crystal, name, 0) for key, crystal in good.items()}
-            found = remembered(memo, what_relaxes(name, 0), relaxation, tasks, pool, progress, chunk=4)
+            tasks = {key: (crystal, name) for key, crystal in good.items()}
+            found = remembered(memo, what_computes(name), single_point, tasks, pool, progress, chunk=4)
             for key, value in found.items():
                 table.take(good[key], name, value)
     for name in potentials:
@@ -248,7 +250,7 @@ class HullTable:
         potential
             Whose name is noted.
         value
-            Of `relaxation`.
+            Of `single_point` or `relaxation`.
         """
         if "failure" in value:
             self.failures.append(Unusable(crystal.name, value["failure"]))

@@ -9,8 +9,11 @@ from xtalcodec.evaluation.generation.potentials import (
     PotentialError,
     check_potential,
     displacement,
+    energy_in,
     relaxation,
     relaxed,
+    single_point,
+    what_computes,
     what_relaxes,
 )
 from xtalcodec.evaluation.generation.staging import FAST_STEPS, FINAL_STEPS
@@ -104,18 +107,18 @@ def _brought_to_symmetry(
     """With those on their symmetry whose energy does not rise."""
     exact = {key: symmetrised(one.crystal, symprec) for key, one in ended.items() if one.energy is not None}
     hashes = {key: crystal_hash(crystal) for key, crystal in exact.items()}
-    tasks = {hashes[key]: (crystal, potential, 0) for key, crystal in exact.items()}
-    found = remembered(memo, what_relaxes(potential, 0), relaxation, tasks, pool)
+    tasks = {hashes[key]: (crystal, potential) for key, crystal in exact.items()}
+    found = remembered(memo, what_computes(potential), single_point, tasks, pool)
 
     def chosen(key: str, one: Relaxed) -> Relaxed:
         if key not in exact or one.energy is None:
             return one
         try:
-            energy = relaxed(found[hashes[key]]).energy
+            after = energy_in(found[hashes[key]])
         except PotentialError:
             return replace(one, symmetrised=False)
-        if energy > one.energy + RISE:
+        if after > one.energy + RISE:
             return replace(one, symmetrised=False)
-        return replace(one, crystal=replace(exact[key], name=one.crystal.name), energy=energy, symmetrised=True)
+        return replace(one, crystal=replace(exact[key], name=one.crystal.name), energy=after, symmetrised=True)
 
     return {key: chosen(key, one) for key, one in ended.items()}
