@@ -61,7 +61,9 @@ codec.encode_placed(placed[:20], refine=False)  # warm up
 print(f"{len(placed)} crystals; displacement of the farthest atom, 50 / 90 / 99 %")
 for corrections in range(options.corrections + 1):
     codec.config = replace(codec.config, refine=replace(settings, corrections=corrections, tolerance=0.0))
-    found = [m for crystals, patches in on_first_origin(codec, placed) for m in codec.closest(crystals, patches)[1]]
+    found = []
+    for crystals, patches in on_first_origin(codec, placed):
+        found += codec.closest(crystals, [patches] * len(crystals))[1]
     tell(f"{corrections} corrections, one origin", found, settings.tolerance)
 
 codec.config = replace(codec.config, refine=settings)

@@ -15,6 +15,7 @@ from xtalcodec.networks.patch import DecodedField, PatchConfig, PatchNetwork
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import Periodic, PeriodicConfig
 from xtalcodec.representations.repeating import RepeatingConfig
+from xtalcodec.representations.tori import Tori
 from xtalcodec.testing import crystals
 
 few = settings(max_examples=20, deadline=None, derandomize=True)
@@ -70,7 +71,8 @@ def read(network, decoded, patches, allowed=ALLOWED, edge=6.0):
 def read_on(space, network, decoded, lattice, patches, allowed=ALLOWED):
     table = torch.zeros(len(lattice), network.config.species + 1, dtype=torch.bool)
     table[:, allowed] = True
-    return find_by_heat(decoded, network, space, lattice, patches, table, HeatFinderConfig())
+    tori = Tori.of([space.grid(patches)] * len(lattice))
+    return find_by_heat([decoded], network, space, lattice, tori, table, HeatFinderConfig())
 
 
 def lattices(crystals):
@@ -122,6 +124,23 @@ def test_any_crystal_comes_out_of_its_perfect_field(network, crystal):
     assert_same(read_perfectly(network, reduced), reduced)
 
 
+@few
+@given(crystals(max_sites=6), crystals(max_sites=3), crystals(max_sites=6))
+def test_crystals_of_several_grids_are_read_together_as_alone(network, one, other, third):
+    given = [niggli(crystal)[0] for crystal in (one, other, third)]
+    fields = [perfect_field([crystal], SPACE.patches(crystal)) for crystal in given]
+    tori = Tori.of([SPACE.grid(SPACE.patches(crystal)) for crystal in given])
+    table = torch.zeros(len(given), SPECIES + 1, dtype=torch.bool)
+    table[:, ALLOWED] = True
+    together = find_by_heat(fields, network, SPACE, lattices(given), tori, table, HeatFinderConfig())
+    for crystal, sites in zip(given, together, strict=True):
+        alone = read_perfectly(network, crystal)
+        np.testing.assert_array_equal(sites.numbers, alone.numbers)
+        np.testing.assert_allclose(sites.positions, alone.positions, atol=1e-6)
+        np.testing.assert_allclose(sites.confidence, alone.confidence, atol=1e-5)
+        assert abs(sites.explained - alone.explained) < 1e-6
+
+
 def test_a_faint_atom_is_found_where_it_is_known_to_be_there(network):
     crystal = cubic(6.0, [[0.0, 0.25, 0.5], [0.5, 0.25, 0.5]], [8, 12])
     patches, torus = SPACE.patches(crystal), lattices([crystal])
@@ -134,7 +153,8 @@ def test_a_faint_atom_is_found_where_it_is_known_to_be_there(network):
     for holding in ({8: 1, 12: 1}, {12: 1}):
         held = torch.zeros(1, SPECIES + 1, dtype=torch.bool)
         held[0, [*holding]] = True
-        (known,) = find_by_heat(faint, network, SPACE, torus, patches, held, config, holding=[holding])
+        tori = Tori.of([SPACE.grid(patches)])
+        (known,) = find_by_heat([faint], network, SPACE, torus, tori, held, config, holding=[holding])
         assert sorted(known.numbers) == sorted(holding)
         k = known.numbers.tolist().index(12)
         assert np.linalg.norm((known.positions[k] - crystal.frac_coords[1]) * 6) < POSITION
@@ -278,7 +298,7 @@ def test_interpolation_is_scipys(seed):
     position = rng.uniform(-20, 20, (12, 3)).astype(np.float32)
     which = rng.integers(0, 2, 12)
     found = interpolate(
-        torch.from_numpy(values).view(2, -1, 3), torch.from_numpy(which), torch.from_numpy(position), grid
+        torch.from_numpy(values).view(-1, 3), torch.from_numpy(which), torch.from_numpy(position), Tori.of([grid] * 2)
     )
     for row, k, x in zip(found.numpy(), which, position, strict=True):
         truth = [map_coordinates(values[k, ..., c], x[:, None], order=1, mode="grid-wrap")[0] for c in range(3)]

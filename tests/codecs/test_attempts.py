@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from xtalcodec.codecs import attempts
 from xtalcodec.codecs.attempts import encode_to_come_back
 from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.codecs.refine import RefineConfig
 from xtalcodec.crystal import Crystal
+from xtalcodec.representations import base
 from xtalcodec.representations.base import spread_origin
 
 RIGHT, NEAR, FAR, WRONG, LOST = Misfit(0, 0.01), Misfit(0, 0.05), Misfit(0, 0.3), Misfit(0.4, 0.01), Misfit(2, np.inf)
@@ -28,23 +28,27 @@ class Stub:
     def origin(self, _crystal, attempt):
         return spread_origin(attempt)
 
-    def closest(self, crystals, patches):
-        return self.told(crystals, patches, descend=False)
+    def closest(self, crystals, grids):
+        assert [*grids] == [self.grid(c.name) for c in crystals]
+        return self.latents(crystals), self.told(crystals, descend=False)
 
     def descend(self, crystals, patches, z):
-        assert torch.equal(z, self.latents(crystals)), "descent begins where correction ended"
-        return self.told(crystals, patches, descend=True)
+        assert {self.grid(c.name) for c in crystals} == {patches}
+        assert torch.equal(z, torch.stack(self.latents(crystals))), "descent begins where correction ended"
+        return z, self.told(crystals, descend=True)
 
-    def told(self, crystals, patches, *, descend):
-        assert patches == PATCHES
+    def told(self, crystals, *, descend):
         self.calls.append(("".join(c.name for c in crystals), descend))
-        return self.latents(crystals), [next(self.stories[c.name]) for c in crystals]
+        return [next(self.stories[c.name]) for c in crystals]
+
+    def grid(self, name):
+        return (1, 1, 3) if name == "z" else PATCHES
 
     def latents(self, crystals):
-        return torch.stack([torch.tensor(c.frac_coords) for c in crystals])
+        return [torch.tensor(c.frac_coords) for c in crystals]
 
     def encoded(self):
-        return encode_to_come_back(self, self.crystals, PATCHES)
+        return encode_to_come_back(self, self.crystals, [self.grid(c.name) for c in self.crystals])
 
 
 def on(stub, z, origins):
@@ -81,10 +85,23 @@ def test_all_other_origins_descend_together():
 
 
 def test_so_many_descend_together_as_go_through_a_network_at_once(monkeypatch):
-    monkeypatch.setattr(attempts, "BATCH_PATCHES", 5)
+    monkeypatch.setattr(base, "BATCH_PATCHES", 5)
     stub = Stub({"a": [LOST] * 7 + [RIGHT]}, origins=4)
     assert on(stub, *stub.encoded()) == [3]
     assert stub.calls == [("a", False)] * 4 + [("a", True), ("aa", True), ("a", True)]
+
+
+def test_other_origins_are_for_what_is_wrong_or_far_off_and_not_for_what_is_nearly_there():
+    stub = Stub({"a": [NEAR], "b": [FAR, RIGHT]}, origins=4, retried=0.06)
+    assert on(stub, *stub.encoded()) == [0, 1]
+    assert stub.calls == [("ab", False), ("b", False)]
+
+
+def test_crystals_of_several_grids_are_corrected_together_and_descend_apart():
+    stub = Stub({"a": [LOST, LOST, RIGHT], "z": [LOST, LOST, RIGHT], "b": [RIGHT]}, origins=2)
+    assert on(stub, *stub.encoded()) == [0, 0, 0]
+    assert [(sorted(names), descend) for names, descend in stub.calls[:2]] == [([*"abz"], False), ([*"az"], False)]
+    assert sorted(stub.calls[2:]) == [("a", True), ("z", True)]
 
 
 def test_without_corrections_descent_comes_at_once():

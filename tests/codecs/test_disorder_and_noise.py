@@ -155,13 +155,13 @@ def test_codes_with_noise_go_to_codecs_that_know_of_it():
 def test_whatever_decodes_tells_the_decoder_the_noise(what, monkeypatch):
     model = codec(noise=0.5)
     latents = model.encode([ORDERED], refine=False)
-    told, decode = [], model.network.decode
+    told, decode = [], model.network.decode_each
 
-    def decoding(z, lattice, patches, noise=None):
+    def decoding(z, lattice, grids, noise=None):
         told.append(noise)
-        return decode(z, lattice, patches, noise)
+        return decode(z, lattice, grids, noise)
 
-    monkeypatch.setattr(model.network, "decode", decoding)
+    monkeypatch.setattr(model.network, "decode_each", decoding)
     getattr(model, what)(replace(latents, codes=(replace(latents[0], noise=0.25),)))
     assert [noise.tolist() for noise in told] == [[0.25]]
 
@@ -190,9 +190,9 @@ def test_cells_too_large_for_refinement_are_corrected_on_one_origin(monkeypatch,
     assert np.prod(model.place(ORDERED).patches) == 8
     small, seen = open_codec(replace(model.config, refine=RefineConfig(largest=largest, origins=2))), []
 
-    def closest(self, crystals, patches):
+    def closest(self, crystals, grids):
         seen.append(False)
-        return self.latent(crystals, patches), [Misfit(2.0, np.inf)]
+        return self.latents(crystals, grids), [Misfit(2.0, np.inf)]
 
     def descend(_, crystals, __, z):
         seen.append(True)

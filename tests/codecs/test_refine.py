@@ -13,6 +13,7 @@ from xtalcodec.networks.patch import PatchConfig, PatchNetwork
 from xtalcodec.representations.base import spread_origin
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import Periodic, PeriodicConfig
+from xtalcodec.representations.tori import Tori
 
 SPACE = Periodic(PeriodicConfig())
 PATCHES = (1, 1, 1)
@@ -83,8 +84,9 @@ def loss(network, crystals, z):
     batch = CrystalBatch.collate(crystals)
     which, _ = batch.mask.nonzero(as_tuple=True)
     grid = SPACE.grid(PATCHES)
-    decoded = network.decode(z, batch.lattice, PATCHES)
-    species = network.species(interpolate(decoded.features, which, batch.frac_coords[batch.mask] * grid[0], grid))
+    decoded, tori = network.decode(z, batch.lattice, PATCHES), Tori.of([grid] * len(crystals))
+    position = batch.frac_coords[batch.mask] * grid[0]
+    species = network.species(interpolate(decoded.features.flatten(0, 1), which, position, tori))
     shares = batch.shares(21)[batch.mask]
     errors = network.errors(decoded, SPACE.targets(batch, PATCHES), species, shares)
     return sum(error.mean() for error in errors.values())
@@ -119,7 +121,8 @@ def reader(network):
         with torch.no_grad():
             decoded = network.decode(z, lattice, PATCHES)
             every = torch.ones(len(z), TINY.species + 1, dtype=torch.bool)
-            return find_by_heat(decoded, network, SPACE, lattice, PATCHES, every, HeatFinderConfig())
+            tori = Tori.of([SPACE.grid(PATCHES)] * len(z))
+            return find_by_heat([decoded], network, SPACE, lattice, tori, every, HeatFinderConfig())
 
     return read
 

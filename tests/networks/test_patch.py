@@ -44,6 +44,31 @@ def code(network, crystals, patches):
     return latent, network.decode(latent.mean, batch.lattice, patches)
 
 
+def test_batches_of_several_grids_are_coded_together_as_alone():
+    """With noise that differs between the crystals, and without any."""
+    torch.manual_seed(3)
+    network = PatchNetwork(PatchConfig(width=12, heads=3, latent=3, features=5, noise=0.5)).eval()
+    torch.nn.init.normal_(network.level.mlp[-1].weight, std=0.3)
+    space = Periodic(PeriodicConfig())
+    counts = {(1, 1, 2): 2, (1, 2, 3): 1, (2, 2, 2): 3}
+    batches = [CrystalBatch.collate([crystal_on(grid, k) for k in range(n)]) for grid, n in counts.items()]
+    fields = [space.paint(b, network.weights(b.numbers), grid) for b, grid in zip(batches, counts, strict=True)]
+    lattice = torch.cat([batch.lattice for batch in batches])
+    together = network.encode_each(fields, lattice, [*counts])
+    strength = torch.rand(len(lattice)) / 2
+    for noise in (None, strength):
+        decoded = network.decode_each([latent.mean for latent in together], lattice, [*counts], noise)
+        start = 0
+        for field, batch, grid, latent, own in zip(fields, batches, counts, together, decoded, strict=True):
+            alone = network.encode(field, batch.lattice, grid)
+            torch.testing.assert_close(latent.mean, alone.mean, atol=1e-5, rtol=1e-5)
+            told = None if noise is None else noise[start : start + len(batch)]
+            start += len(batch)
+            truth = network.decode(alone.mean, batch.lattice, grid, told)
+            for name in ("heat", "offset", "features"):
+                torch.testing.assert_close(getattr(own, name), getattr(truth, name), atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("patches", GRIDS)
 def test_shapes_follow_the_grid(network, patches):
     latent, decoded = code(network, [crystal_on(patches, 0), crystal_on(patches, 1, sites=6)], patches)

@@ -15,8 +15,8 @@ from xtalcodec.atom_finders.planned import Holding, assigned
 from xtalcodec.config import NotNegative, Positive, Share, settings
 from xtalcodec.crystal import HEAVIEST, VACANCY, minimum_image, wrapped
 from xtalcodec.networks.patch import FULL, DecodedField, PatchNetwork, SpeciesLogits
-from xtalcodec.representations.base import Grid, Patches, Representation, flat_index
-from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.base import Representation
+from xtalcodec.representations.tori import Tori
 
 LEAST_SHARE = 0.03
 """Of a shared site: smaller shares are none. A share is what an element has on average, so one that is only possible
@@ -60,42 +60,42 @@ class Candidates:
 
 
 def interpolate(
-    values: Float[Tensor, "b voxels c"], which: Int[Tensor, " sites"], position: Float[Tensor, "sites 3"], grid: Grid
+    values: Float[Tensor, "voxels c"], which: Int[Tensor, " sites"], position: Float[Tensor, "sites 3"], tori: Tori
 ) -> Float[Tensor, "sites c"]:
-    """Trilinear interpolation on the torus of voxels.
+    """Trilinear interpolation on tori of voxels.
 
     Parameters
     ----------
     values
-        One row per voxel in C order.
+        One row a voxel.
     which
         The crystal of each site.
     position
         In voxels along each axis, any real number.
-    grid
-        Voxels along each axis.
+    tori
+        Where the voxels of the crystals stand.
     """
     corner = torch.cartesian_prod(*[torch.arange(2, device=values.device)] * 3)  # 8 3
     base = position.floor()
     fraction = (position - base)[:, None]  # sites 1 3
     weight = torch.where(corner.bool(), fraction, 1 - fraction).prod(-1)  # sites 8
-    index = flat_index(base[:, None].long() + corner, grid)
-    return (values[which[:, None], index] * weight[..., None]).sum(1)
+    index = tori.index(which, base[:, None].long() + corner)
+    return (values[index] * weight[..., None]).sum(1)
 
 
 def find_by_heat(
-    decoded: DecodedField,
+    decoded: Sequence[DecodedField],
     network: PatchNetwork,
     representation: Representation,
     lattice: Float[Tensor, "b 3 3"],
-    patches: Patches,
+    tori: Tori,
     allowed: Bool[Tensor, "b z"],
     config: HeatFinderConfig,
     *,
     ordered: bool = False,
     holding: Sequence[Holding] | None = None,
 ) -> list[FoundAtoms]:
-    """Read the atoms of every crystal of a batch.
+    """Read the atoms of crystals of any grids.
 
     (1) A voxel that is warm and says that its atom lies within it proposes a candidate, at the mean
     of the votes around, where the representation can have one; (2) of candidates too near to each
@@ -105,15 +105,15 @@ def find_by_heat(
     Parameters
     ----------
     decoded
-        Heat, offsets and species features of every voxel.
+        Heat, offsets and species features of every voxel, of batches whose crystals follow each other.
     network
         Reads the species from the features.
     representation
-        Gives the voxels of the grid and where an atom may lie.
+        Gives the heat of atoms and where an atom may lie.
     lattice
-        Cell vectors of the torus that the grid divides, rows in Å.
-    patches
-        Patches of the grid along its axes.
+        Cell vectors of the tori, rows in Å.
+    tori
+        Where the voxels of the crystals stand.
     allowed
         Which elements each crystal may hold, by Z.
     config
@@ -124,23 +124,21 @@ def find_by_heat(
         Atoms that each crystal holds, where that is known: fainter candidates are looked at then, and each of the
         atoms gets one.
     """
-    grid = representation.grid(patches)
     if holding is not None:
         config = replace(config, threshold=FAINT)
-    heat = decoded.heat.sigmoid()
-    found = _apart(
-        _candidates(heat, decoded.offset, representation, grid, config), representation, lattice, grid, config
-    )
-    logits = network.species(interpolate(decoded.features, found.which, found.position, grid))
+    heat = torch.cat([own.heat.flatten() for own in decoded]).sigmoid()
+    offset, features = (torch.cat([getattr(own, of).flatten(0, 1) for own in decoded]) for of in ("offset", "features"))
+    found = _apart(_candidates(heat, offset, representation, tori, config), representation, lattice, tori, config)
+    logits = network.species(interpolate(features, found.which, found.position, tori))
     if holding is None:
         species = read_species(logits, allowed[found.which], ordered=ordered)
     else:
         found, species = _planned(found, logits, allowed, holding)
-    frac = (found.position / torch.tensor(grid, device=heat.device)).remainder(1)
-    cuts = torch.bincount(found.which, minlength=len(heat)).cumsum(0)[:-1].tolist()
+    frac = tori.fractions(found.which, found.position).remainder(1)
+    cuts = torch.bincount(found.which, minlength=len(tori)).cumsum(0)[:-1].tolist()
     sure = species.confidence * found.likeness
     parts = [np.split(x.cpu().numpy(), cuts) for x in (frac.double(), species.numbers, sure.double())]
-    explained = _explained(heat, found, representation, patches).tolist()
+    explained = _explained(heat, found, representation, tori).tolist()
     if species.shares is None:
         return [FoundAtoms(*rest) for rest in zip(*parts, explained, strict=True)]
     shares = np.split(species.shares.double().cpu().numpy(), cuts)
@@ -221,26 +219,25 @@ def _planned(
 
 
 def _candidates(
-    heat: Float[Tensor, "b voxels"],
-    offset: Float[Tensor, "b voxels 3"],
+    heat: Float[Tensor, " voxels"],
+    offset: Float[Tensor, "voxels 3"],
     representation: Representation,
-    grid: Grid,
+    tori: Tori,
     config: HeatFinderConfig,
 ) -> Candidates:
     """Voxels that own an atom, at the heat-weighted mean of the votes around them."""
-    n = torch.tensor(grid, device=heat.device)
-    which, flat = ((heat > config.threshold) & (offset.abs().amax(-1) <= 0.5 + config.margin)).nonzero(as_tuple=True)
-    voxel = torch.stack([flat // (n[1] * n[2]), flat // n[2] % n[1], flat % n[2]], -1)
+    (flat,) = ((heat > config.threshold) & (offset.abs().amax(-1) <= 0.5 + config.margin)).nonzero(as_tuple=True)
+    which, voxel = tori.voxel(flat)
     around = voxel[:, None] + torch.cartesian_prod(*[torch.arange(-1, 2, device=heat.device)] * 3)  # c 27 3
-    index = flat_index(around, grid)
-    vote = around + offset[which[:, None], index]
-    own = (voxel + offset[which, flat])[:, None]
+    index = tori.index(which, around)
+    vote = around + offset[index]
+    own = (voxel + offset[flat])[:, None]
     agrees = (vote - own).norm(dim=-1) < config.agreement
-    warmth = heat[which[:, None], index] * agrees
+    warmth = heat[index] * agrees
     position = (vote * warmth[..., None]).sum(1) / warmth.sum(1, keepdim=True)
     ideal = representation.heat((around - position[:, None]).square().sum(-1)) * agrees
     support = warmth.sum(1) / ideal.sum(1)
-    shown = representation.shows(position / n)
+    shown = representation.shows(tori.fractions(which, position))
     return Candidates(which[shown], position[shown], support[shown])
 
 
@@ -248,14 +245,14 @@ def _apart(
     found: Candidates,
     representation: Representation,
     lattice: Float[Tensor, "b 3 3"],
-    grid: Grid,
+    tori: Tori,
     config: HeatFinderConfig,
 ) -> Candidates:
     """Keep the likeliest candidate, drop those too near to it, and so on; equal ones keep the first."""
     order = found.likeness.argsort(descending=True, stable=True).cpu().numpy()
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    pairs = _close(found, lattice, grid, config.nearest, wraps=representation.wraps)
+    pairs = _close(found, lattice, tori, config.nearest, wraps=representation.wraps)
     first = rank[pairs[:, 0]] < rank[pairs[:, 1]]
     better, worse = np.where(first[:, None], pairs, pairs[:, ::-1]).T
     kept, undecided = np.zeros(len(order), dtype=bool), np.ones(len(order), dtype=bool)
@@ -270,7 +267,7 @@ def _apart(
 
 
 def _close(
-    found: Candidates, lattice: Float[Tensor, "b 3 3"], grid: Grid, nearest: float, *, wraps: bool
+    found: Candidates, lattice: Float[Tensor, "b 3 3"], tori: Tori, nearest: float, *, wraps: bool
 ) -> Int[np.ndarray, "pairs 2"]:
     """Pairs of candidates of one crystal nearer than `nearest` Å, found in a tree: there may be tens of thousands.
 
@@ -280,15 +277,15 @@ def _close(
         The candidates of all crystals.
     lattice
         Cell vectors of the torus, rows in Å.
-    grid
-        Voxels along each axis.
+    tori
+        Where the voxels of the crystals stand.
     nearest
         Å.
     wraps
         Whether atoms at opposite ends are neighbours.
     """
-    which, frac = found.which.cpu().numpy(), found.position.double().cpu().numpy() / np.array(grid)
-    frac = wrapped(frac)
+    which = found.which.cpu().numpy()
+    frac = wrapped(tori.fractions(found.which, found.position.double()).cpu().numpy())
     cells = lattice.double().cpu().numpy()
     reach = nearest * float(np.linalg.norm(np.linalg.inv(cells), axis=1).max())  # of a coordinate within `nearest`
     apart_by_crystal = np.column_stack([frac, which * (1 + 2 * reach)])
@@ -302,13 +299,9 @@ def _close(
 
 
 def _explained(
-    heat: Float[Tensor, "b voxels"], found: Candidates, representation: Representation, patches: Patches
+    heat: Float[Tensor, " voxels"], found: Candidates, representation: Representation, tori: Tori
 ) -> Float[Tensor, " b"]:
     """1 − the largest difference between the decoded heat and that of the atoms found."""
-    count = torch.bincount(found.which, minlength=len(heat))
-    mask: Bool[Tensor, "b sites"] = torch.arange(max(1, int(count.max())), device=heat.device) < count[:, None]
-    frac = torch.zeros(*mask.shape, 3, device=heat.device)
-    frac[mask] = (found.position / torch.tensor(representation.grid(patches), device=heat.device)).remainder(1)
-    lattice = torch.eye(3, device=heat.device).expand(len(heat), 3, 3)
-    atoms = CrystalBatch(lattice, frac, mask.long(), mask)
-    return 1 - (heat - representation.targets(atoms, patches).heat).abs().amax(1)
+    off = (heat - representation.heat_of(found.which, found.position, tori)).abs()
+    crystal = torch.arange(len(tori), device=heat.device).repeat_interleave(tori.sizes)
+    return 1 - heat.new_zeros(len(tori)).scatter_reduce(0, crystal, off, "amax")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.crystal import Crystal
-from xtalcodec.representations.base import BATCH_PATCHES, Patches
+from xtalcodec.representations.base import Patches, abreast, grouped
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
@@ -21,79 +21,78 @@ Place = tuple[int, int]
 
 
 def encode_to_come_back(
-    codec: "Codec", crystals: Sequence[Crystal], patches: Patches
-) -> tuple[Tensor, list[Float[np.ndarray, "3"]]]:
+    codec: "Codec", crystals: Sequence[Crystal], grids: Sequence[Patches]
+) -> tuple[list[Tensor], list[Float[np.ndarray, "3"]]]:
     """Latents that decode to their crystals as nearly as can be; each crystal keeps its best.
 
-    (1) Where atoms fall on other places of the grid, the codec errs otherwise: what does not come back on the first
-    origin is tried on others, by correction. (2) What is wrong or `displaced` then is refined by gradient descent,
-    which costs far more, and (3) what stays wrong on all other origins too, together. Cells of more than the `largest`
-    number of patches are corrected on one origin.
+    (1) Where atoms fall on other places of the grid, the codec errs otherwise: what is wrong or off by more than
+    `retried` on the first origin is tried on others, by correction. (2) What is wrong or `displaced` then is refined by
+    gradient descent, which costs far more, and (3) what stays wrong on all other origins too, together. Cells of more
+    than the `largest` number of patches are corrected on one origin.
 
     Parameters
     ----------
     codec
         Whose latents they are.
     crystals
-        Placed, of one grid.
-    patches
-        Patches of the grid along its axes.
+        Placed.
+    grids
+        Patches of the grid of each along its axes.
 
     Returns
     -------
     latents
-        One row a crystal.
+        Of each crystal.
     origins
         Shift of each crystal, in fractional coordinates.
     """
-    config, search = codec.config.refine, _Search(codec, crystals, patches)
+    config, search = codec.config.refine, _Search(codec, crystals, grids)
     search.correct([(k, 0) for k in range(len(crystals))])
-    if prod(patches) <= config.largest:
-        others = range(1, config.origins)
-        for attempt in others if config.corrections else ():
-            search.correct([(k, attempt) for k in search.missed(config.tolerance)])
-        if codec.can_refine:
-            search.descend([(k, 0) for k in search.missed(config.displaced)])
-            search.descend([(k, attempt) for k in search.missed(float("inf")) for attempt in others])
+    others = range(1, config.origins)
+    for attempt in others if config.corrections else ():
+        search.correct([(k, attempt) for k in search.missed(config.retried)])
+    if codec.can_refine:
+        search.descend([(k, 0) for k in search.missed(config.displaced)])
+        search.descend([(k, attempt) for k in search.missed(float("inf")) for attempt in others])
     return search.best()
 
 
 class _Search:
     """Latents of crystals on several origins."""
 
-    def __init__(self, codec: "Codec", crystals: Sequence[Crystal], patches: Patches) -> None:
-        self.codec, self.crystals, self.patches = codec, crystals, patches
+    def __init__(self, codec: "Codec", crystals: Sequence[Crystal], grids: Sequence[Patches]) -> None:
+        self.codec, self.crystals, self.grids = codec, crystals, grids
         self.corrected: dict[Place, Tensor] = {}
         self.found: dict[int, tuple[Misfit, Tensor, int]] = {}
         """Of each crystal the least misfit, the latent that has it, and its attempt."""
 
     def missed(self, tolerance: float) -> list[int]:
-        """Crystals that are wrong or have a site farther off than this, in Å."""
-        return [k for k, (misfit, *_) in self.found.items() if not misfit.within(tolerance)]
+        """Crystals, not too large, that are wrong or have a site farther off than this, in Å."""
+        largest = self.codec.config.refine.largest
+        off = sorted(k for k, (misfit, *_) in self.found.items() if not misfit.within(tolerance))
+        return [k for k in off if prod(self.grids[k]) <= largest]
 
     def correct(self, places: Sequence[Place]) -> None:
         """Encode crystals by correction."""
-        for part in self._parts(places):
-            z, misfits = self.codec.closest(self._moved(part), self.patches)
+        for rows in abreast([self.grids[k] for k, _ in places]):
+            part = [places[row] for row in rows]
+            z, misfits = self.codec.closest(self._moved(part), [self.grids[k] for k, _ in part])
             self.corrected |= dict(zip(part, z, strict=True))
             self._keep(part, z, misfits)
 
     def descend(self, places: Sequence[Place]) -> None:
         """Refine what correction gave."""
         self.correct([place for place in places if place not in self.corrected])
-        for part in self._parts(places):
+        for patches, rows in grouped([self.grids[k] for k, _ in places]):
+            part = [places[row] for row in rows]
             start = torch.stack([self.corrected[place] for place in part])
-            self._keep(part, *self.codec.descend(self._moved(part), self.patches, start))
+            z, misfits = self.codec.descend(self._moved(part), patches, start)
+            self._keep(part, [*z], misfits)
 
-    def best(self) -> tuple[Tensor, list[Float[np.ndarray, "3"]]]:
+    def best(self) -> tuple[list[Tensor], list[Float[np.ndarray, "3"]]]:
         """Latents and origins of all crystals."""
         found = [self.found[k] for k in range(len(self.crystals))]
-        return torch.stack([z for _, z, _ in found]), [self._origin(k, found[k][2]) for k in range(len(found))]
-
-    def _parts(self, places: Sequence[Place]) -> list[Sequence[Place]]:
-        """As many at a time as go through a network at once."""
-        size = max(1, BATCH_PATCHES // prod(self.patches))
-        return [places[start : start + size] for start in range(0, len(places), size)]
+        return [z for _, z, _ in found], [self._origin(k, found[k][2]) for k in range(len(found))]
 
     def _origin(self, k: int, attempt: int) -> Float[np.ndarray, "3"]:
         return self.codec.representation.origin(self.crystals[k], attempt)
@@ -101,7 +100,7 @@ class _Search:
     def _moved(self, places: Sequence[Place]) -> list[Crystal]:
         return moved([self.crystals[k] for k, _ in places], [self._origin(*place) for place in places])
 
-    def _keep(self, places: Sequence[Place], z: Tensor, misfits: Sequence[Misfit]) -> None:
+    def _keep(self, places: Sequence[Place], z: Sequence[Tensor], misfits: Sequence[Misfit]) -> None:
         """Keep what is nearer than what was found before."""
         for (k, attempt), latent, misfit in zip(places, z, misfits, strict=True):
             if k not in self.found or misfit < self.found[k][0]:

@@ -4,15 +4,14 @@ A codec owns a representation, a network, a finder of atoms and a loss.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs import hub
 from xtalcodec.codecs.attempts import encode_to_come_back, moved
 from xtalcodec.codecs.contract import Known
@@ -20,15 +19,19 @@ from xtalcodec.codecs.correct import correct
 from xtalcodec.codecs.decoding import Batch, Decoding
 from xtalcodec.codecs.hub import CONFIG
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
-from xtalcodec.codecs.misfit import Misfit
+from xtalcodec.codecs.misfit import Misfit, misfit
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.materials import Kind, as_crystals
+from xtalcodec.networks.precision import multiplies_bf16
 from xtalcodec.networks.threads import side_by_side
-from xtalcodec.representations.base import Patches, Placement, grouped
+from xtalcodec.representations.base import Patches, Placement, abreast, grouped
 
 if TYPE_CHECKING:
     from xtalcodec.io.materials import Material
+
+SURE = 0.9
+"""Confidence of sites that reduced precision reads right."""
 
 
 class Codec(Decoding):
@@ -157,24 +160,24 @@ class Codec(Decoding):
             Called with the number of crystals done since the last call.
         """
         given: Sequence[Kind] = ["pymatgen"] * len(placed) if kinds is None else kinds
-        groups = sorted(grouped([p.patches for p in placed]), key=lambda group: -prod(group[0]) * len(group[1]))
+        parts = list(abreast([p.patches for p in placed]))
 
-        def encoded(group: tuple[Patches, list[int]]) -> list[CrystalCode]:
-            patches, indices = group
-            crystals = [placed[k].crystal for k in indices]
+        def encoded(indices: list[int]) -> list[CrystalCode]:
+            crystals, grids = [placed[k].crystal for k in indices], [placed[k].patches for k in indices]
             if refine and self.retries:
-                z, origins = encode_to_come_back(self, crystals, patches)
+                z, origins = encode_to_come_back(self, crystals, grids)
             else:
                 origins = [self.representation.origin(c, 0) for c in crystals]
-                z = self.latent(moved(crystals, origins), patches)
-            found = zip(indices, crystals, z.cpu().numpy(), origins, strict=True)
+                z = self.latents(moved(crystals, origins), grids)
             return [
-                CrystalCode(crystal.name, latent, patches, crystal.lattice, placed[k].basis, shift, given[k])
-                for k, crystal, latent, shift in found
+                CrystalCode(
+                    c.name, latent.cpu().numpy(), placed[k].patches, c.lattice, placed[k].basis, shift, given[k]
+                )
+                for k, c, latent, shift in zip(indices, crystals, z, origins, strict=True)
             ]
 
         codes: dict[int, CrystalCode] = {}
-        for (_, indices), own in zip(groups, side_by_side(encoded, groups, self.device), strict=True):
+        for indices, own in zip(parts, side_by_side(encoded, parts, self.device), strict=True):
             codes |= dict(zip(indices, own, strict=True))
             if progress:
                 progress(len(indices))
@@ -183,7 +186,18 @@ class Codec(Decoding):
     @torch.no_grad()
     def latent(self, crystals: Sequence[Crystal], patches: Patches) -> Tensor:
         """The encoder's own latents of placed crystals of one grid, moved to their origins."""
-        return self.encode_batch(self.representation.collate(crystals, self.device), patches).mean
+        return torch.stack(self.latents(crystals, [patches] * len(crystals)))
+
+    @torch.no_grad()
+    def latents(self, crystals: Sequence[Crystal], grids: Sequence[Patches]) -> list[Tensor]:
+        """The encoder's own latents of placed crystals, moved to their origins, each on its own grid."""
+        groups = list(grouped(grids))
+        batches = [self.representation.collate([crystals[k] for k in rows], self.device) for _, rows in groups]
+        found: dict[int, Tensor] = {}
+        each = self.encode_each(batches, [patches for patches, _ in groups])
+        for (_, rows), own in zip(groups, each, strict=True):
+            found |= dict(zip(rows, own.mean, strict=True))
+        return [found[k] for k in range(len(crystals))]
 
     @torch.no_grad()
     def encode_scaled(self, crystal: Crystal, scales: Sequence[float]) -> LatentSet:
@@ -205,23 +219,34 @@ class Codec(Decoding):
         way = placed.patches, placed.crystal.lattice, placed.basis, origin
         return LatentSet(tuple(CrystalCode(crystal.name, row, *way) for row in z), self.identity)
 
-    def closest(
-        self, crystals: Sequence[Crystal], patches: Patches, *, descend: bool = False
-    ) -> tuple[Float[Tensor, "b patches latent"], list[Misfit]]:
-        """Latents that decode to placed crystals as nearly as can be, and how nearly.
+    def closest(self, crystals: Sequence[Crystal], grids: Sequence[Patches]) -> tuple[list[Tensor], list[Misfit]]:
+        """Latents that decode to placed crystals as nearly as correction gets, and how nearly.
+
+        They are corrected in reduced precision where that is known to do, which is fast; crystals with a site that is
+        less than `SURE` are read once more in full precision, as decoding does, for it may say otherwise there.
 
         Parameters
         ----------
         crystals
-            Placed and moved to their origins, of one grid.
-        patches
-            Patches of the grid along its axes.
-        descend
-            Refine by gradient descent what correction leaves, where the codec can.
+            Placed and moved to their origins.
+        grids
+            Patches of the grid of each along its axes.
         """
-        encode, read = partial(self.latent, patches=patches), partial(self._sites, patches=patches)
-        z, misfits = correct(encode, read, crystals, self.config.refine)
-        return self.descend(crystals, patches, z) if descend and self.can_refine else (z, misfits)
+        lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(self.device)
+
+        def encode(aims: Sequence[Crystal], rows: Sequence[int]) -> list[Tensor]:
+            return self.latents(aims, [grids[k] for k in rows])
+
+        def read(z: Sequence[Tensor], rows: Sequence[int]) -> list[FoundAtoms]:
+            return self._sites(z, lattice[list(rows)], [grids[k] for k in rows])
+
+        rough = self.bears_bf16 and multiplies_bf16(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=rough):
+            z, misfits, seen = correct(encode, read, crystals, self.config.refine)
+        if rough and (unsure := [k for k, one in enumerate(seen) if one.confidence.min(initial=1.0) < SURE]):
+            for k, sites in zip(unsure, read([z[k] for k in unsure], unsure), strict=True):
+                misfits[k] = misfit(crystals[k], sites)
+        return z, misfits
 
     def cycle_consistency(self, latents: LatentSet) -> list[float]:
         """Distance between each latent and that of what it decodes to.
@@ -233,8 +258,8 @@ class Codec(Decoding):
 
         def of_batch(batch: Batch) -> list[float]:
             _, codes, z, lattice = batch
-            patches, distances = codes[0].patches, [float("inf")] * len(codes)
-            found = enumerate(self._sites(z, lattice, patches, Known(self._noise(codes))))
+            grids, distances = [code.patches for code in codes], [float("inf")] * len(codes)
+            found = enumerate(self._sites(z, lattice, grids, Known(self._noise(codes))))
             # as they are on the grid: of a window's atoms, other images would show elsewhere
             seen = {
                 row: Crystal(codes[row].lattice, sites.positions, sites.numbers, occupancies=sites.occupancies)
@@ -243,9 +268,8 @@ class Codec(Decoding):
             }
             if seen:
                 rows = [*seen]
-                off = self.latent([*seen.values()], patches) - z[rows]
-                for row, distance in zip(rows, off.square().mean((1, 2)).sqrt().tolist(), strict=True):
-                    distances[row] = distance
+                for row, again in zip(rows, self.latents([*seen.values()], [grids[k] for k in rows]), strict=True):
+                    distances[row] = float((again - z[row]).square().mean().sqrt())
             return distances
 
         return self._of_each(latents, of_batch)

@@ -20,7 +20,7 @@ from xtalcodec.geometry.elements import symbol
 from xtalcodec.geometry.neighbours import neighbours
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
-from xtalcodec.representations.base import Patches, RepresentationConfig
+from xtalcodec.representations.base import Patches, RepresentationConfig, grouped
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.window import Window
 from xtalcodec.representations.window_field import PaintedBatch
@@ -42,6 +42,12 @@ class Known:
     holding: Sequence[Holding] | None = None
     """Atoms that each crystal holds, which then are all that is read; None where that is not known."""
 
+    def of(self, rows: Sequence[int]) -> "Known":
+        """What is known of some of the crystals, in this order."""
+        elements = None if self.elements is None else [self.elements[k] for k in rows]
+        holding = None if self.holding is None else [self.holding[k] for k in rows]
+        return Known(None if self.noise is None else self.noise[list(rows)], elements, self.ordered, holding)
+
 
 NOTHING = Known()
 
@@ -58,6 +64,8 @@ class Contract(ABC):
     """Whether a latent can be improved by gradient descent through the decoder."""
     retries: ClassVar[bool] = True
     """Whether a crystal that does not come back is corrected, and tried on further origins."""
+    bears_bf16: ClassVar[bool] = False
+    """Whether corrections may multiply in bfloat16: its errors are small beside those that are corrected."""
     decodes_density: ClassVar[bool] = False
     """Whether latents decode to densities, not to atoms only."""
     encodes_density: ClassVar[bool] = False
@@ -148,6 +156,18 @@ class Contract(ABC):
             One number a crystal, that its field is multiplied by; None for 1.
         """
 
+    def encode_each(self, batches: Sequence[CrystalBatch], grids: Sequence[Patches]) -> list[DiagonalGaussian]:
+        """Distributions of the latents of batches on several grids, see `encode_batch`.
+
+        Parameters
+        ----------
+        batches
+            Of one grid each.
+        grids
+            Patches of the grid of each.
+        """
+        return [self.encode_batch(*batch) for batch in zip(batches, grids, strict=True)]
+
     @abstractmethod
     def find_atoms(
         self,
@@ -170,6 +190,32 @@ class Contract(ABC):
             Of the latents and the crystals; a codec that knows of no noise is given none, and one that cannot restrict
             elements reads what it finds.
         """
+
+    def find_each(
+        self,
+        z: Sequence[Float[Tensor, "_ latent"]],
+        lattice: Float[Tensor, "b 3 3"],
+        grids: Sequence[Patches],
+        known: Known = NOTHING,
+    ) -> list[FoundAtoms]:
+        """Atoms of crystals on grids of their own, see `find_atoms`.
+
+        Parameters
+        ----------
+        z
+            Latent of each crystal, one row a patch.
+        lattice
+            Niggli-reduced cells of the crystals, rows in Å.
+        grids
+            Patches of the grid of each.
+        known
+            Of the latents and the crystals.
+        """
+        found: dict[int, FoundAtoms] = {}
+        for patches, rows in grouped(grids):
+            atoms = self.find_atoms(torch.stack([z[k] for k in rows]), lattice[rows], patches, known.of(rows))
+            found |= dict(zip(rows, atoms, strict=True))
+        return [found[k] for k in range(len(z))]
 
     def descend(
         self,

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
@@ -27,12 +26,12 @@ LEAST_AIM = 0.1
 
 
 def correct(
-    encode: Callable[[Sequence[Crystal]], Tensor],
-    read: Callable[[Tensor, Tensor], list[FoundAtoms]],
+    encode: Callable[[Sequence[Crystal], Sequence[int]], list[Tensor]],
+    read: Callable[[Sequence[Tensor], Sequence[int]], list[FoundAtoms]],
     crystals: Sequence[Crystal],
     config: RefineConfig,
-) -> tuple[Tensor, list[Misfit]]:
-    """Encode crystals, again and again beside their places; return the best latents, and their misfits.
+) -> tuple[list[Tensor], list[Misfit], list[FoundAtoms]]:
+    """Encode crystals, again and again beside their places; return the best latents, and what they decode to.
 
     (1) All are encoded and read. (2) Those within the tolerance leave, those whose number of sites differs, and those
     whose gain fell to `LEAST_GAIN`; (3) the others are aimed at from their best aim, by its error; an aim that does no
@@ -41,21 +40,21 @@ def correct(
     Parameters
     ----------
     encode
-        Crystals → latents, one row a crystal.
+        Crystals → latents of some rows.
     read
-        (latents, lattices) → sites.
+        Latents of some rows → sites.
     crystals
-        Placed and moved to their origins, of one grid.
+        Placed and moved to their origins; each is a row.
     config
         How near is near enough, and how often.
 
     Returns
     -------
-    latents, one row a crystal; misfits
+    latents, misfits and sites of each crystal
     """
-    best = encode(crystals)
-    lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(best.device)
-    seen = read(best, lattice)
+    every = range(len(crystals))
+    best = encode(crystals, every)
+    seen = read(best, every)
     misfits = [misfit(c, s) for c, s in zip(crystals, seen, strict=True)]
     aims, gains = list(crystals), [1.0] * len(crystals)
     for _ in range(config.corrections):
@@ -64,14 +63,14 @@ def correct(
         if not left:
             break
         tried = [aimed(crystals[k], aims[k], seen[k], gains[k]) for k in left]
-        latent = encode(tried)
-        for row, (k, sites) in enumerate(zip(left, read(latent, lattice[left]), strict=True)):
+        latents = encode(tried, left)
+        for k, aim, z, sites in zip(left, tried, latents, read(latents, left), strict=True):
             found = misfit(crystals[k], sites)
             if found < misfits[k]:
-                best[k], misfits[k], aims[k], seen[k] = latent[row], found, tried[row], sites
+                best[k], misfits[k], aims[k], seen[k] = z, found, aim, sites
             else:
                 gains[k] /= 2
-    return best, misfits
+    return best, misfits, seen
 
 
 def aimed(crystal: Crystal, aim: Crystal, sites: FoundAtoms, gain: float) -> Crystal:

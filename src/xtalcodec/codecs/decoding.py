@@ -12,12 +12,12 @@ from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.planned import Holding
-from xtalcodec.codecs.contract import Known
+from xtalcodec.codecs.contract import NOTHING, Known
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.predicting import Predicting
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.threads import side_by_side
-from xtalcodec.representations.base import Patches, grouped
+from xtalcodec.representations.base import Patches, abreast
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-Batch = tuple[list[int], list[CrystalCode], Tensor, Tensor]
-"""Indices, codes, latents and lattices of one grid."""
+Batch = tuple[list[int], list[CrystalCode], list[Tensor], Tensor]
+"""Indices, codes, latents and lattices, of one or several grids."""
 
 SURE = 0.5
 """Least confidence of a crystal that is what its field shows."""
@@ -116,7 +116,7 @@ class Decoding(Predicting):
             indices, codes, z, lattice = batch
             own = None if among is None else [among[k] for k in indices]
             held = None if holding is None else [holding[k] for k in indices]
-            found = self._sites(z, lattice, codes[0].patches, Known(self._noise(codes), own, ordered, held))
+            found = self._sites(z, lattice, _grids(codes), Known(self._noise(codes), own, ordered, held))
             return [_decoded(code, sites) for code, sites in zip(codes, found, strict=True)]
 
         return self._of_each(latents, read, progress)
@@ -167,7 +167,7 @@ class Decoding(Predicting):
         return among
 
     def batches(self, latents: LatentSet) -> Iterator[Batch]:
-        """Indices, codes, latents and lattices of one grid at a time.
+        """Indices, codes, latents and lattices, as many at a time as go through a network at once.
 
         Raises
         ------
@@ -181,10 +181,11 @@ class Decoding(Predicting):
         self.check_owns(latents.codec)
         for code in latents:
             self._check(code)
-        for _, indices in grouped([c.patches for c in latents]):
+        for indices in abreast(_grids(latents)):
             codes = [latents[k] for k in indices]
-            z, lattice = (torch.from_numpy(np.stack([getattr(c, name) for c in codes])) for name in ("z", "lattice"))
-            yield indices, codes, z.float().to(self.device), lattice.float().to(self.device)
+            z = [torch.from_numpy(code.z).float().to(self.device) for code in codes]
+            lattice = torch.from_numpy(np.stack([code.lattice for code in codes]))
+            yield indices, codes, z, lattice.float().to(self.device)
 
     def _check(self, code: CrystalCode) -> None:
         """Refuse a code that is none of this codec's shape, that has more noise than it knows, or no finite numbers."""
@@ -201,20 +202,26 @@ class Decoding(Predicting):
 
         def read(batch: Batch) -> list[FoundAtoms]:
             _, codes, z, lattice = batch
-            return self.find_atoms(z, lattice, codes[0].patches, Known(self._noise(codes)))
+            return self.find_each(z, lattice, _grids(codes), Known(self._noise(codes)))
 
         return self._of_each(latents, read)
 
     @torch.no_grad()
-    def _sites(self, z: Tensor, lattice: Tensor, patches: Patches, known: Known | None = None) -> list[FoundAtoms]:
-        """Latents of one batch, of which something may be known → sites of the crystals' cells."""
-        atoms = self.find_atoms(z, lattice, patches, known or Known())
+    def _sites(
+        self, z: Sequence[Tensor], lattice: Tensor, grids: Sequence[Patches], known: Known = NOTHING
+    ) -> list[FoundAtoms]:
+        """Latents, of which something may be known → sites of the crystals' cells."""
+        atoms = self.find_each(z, lattice, grids, known)
         cells = lattice.double().cpu().numpy()
         sites = []
         for found, cell in zip(atoms, cells, strict=True):
             placed = self.representation.sites_of_cell(found.positions, found.numbers, found.confidence, cell)
             sites.append(FoundAtoms(*placed, found.explained, occupancies=found.occupancies))
         return sites
+
+
+def _grids(codes: Iterable[CrystalCode]) -> list[Patches]:
+    return [code.patches for code in codes]
 
 
 def _decoded(code: CrystalCode, sites: FoundAtoms) -> DecodedCrystal | None:

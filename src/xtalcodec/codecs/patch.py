@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -20,10 +19,11 @@ from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork, SpeciesLogits
-from xtalcodec.representations.base import Patches
+from xtalcodec.representations.base import Patches, grouped
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import PeriodicConfig
 from xtalcodec.representations.repeating import RepeatingConfig
+from xtalcodec.representations.tori import Tori
 from xtalcodec.representations.unit_cell import UnitCellConfig
 
 SHARED_WEIGHT = 5.0
@@ -36,6 +36,7 @@ class PatchCodec(Codec):
     networks = PatchConfig
     representations = (PeriodicConfig, UnitCellConfig, RepeatingConfig)
     can_refine = True
+    bears_bf16 = True
     can_restrict = True
     network: PatchNetwork
 
@@ -63,6 +64,12 @@ class PatchCodec(Codec):
             field = field * scale.view(-1, 1, 1, 1, 1)
         return self.network.encode(field, batch.lattice, patches)
 
+    def encode_each(self, batches: Sequence[CrystalBatch], grids: Sequence[Patches]) -> list[DiagonalGaussian]:
+        """Paint the batches one after the other, and encode them together."""
+        pairs = zip(batches, grids, strict=True)
+        fields = [self.representation.paint(batch, self._weights(batch), patches) for batch, patches in pairs]
+        return self.network.encode_each(fields, torch.cat([batch.lattice for batch in batches]), grids)
+
     def _weights(self, batch: CrystalBatch) -> Float[Tensor, "b sites channels"]:
         """Σ occupancy · w(element) of every site; what is empty weighs nothing."""
         table = self.network.weights.weight
@@ -88,21 +95,33 @@ class PatchCodec(Codec):
         known: Known = NOTHING,
     ) -> list[FoundAtoms]:
         """Decode, and read the heat."""
-        frame = self.representation.frame(lattice)
-        decoded = self.network.decode(z, frame, patches, known.noise)
-        allowed = self._allowed(len(z), known.elements)
-        finder = self.config.atom_finder
-        return find_by_heat(
-            decoded,
+        return self.find_each([*z], lattice, [patches] * len(z), known)
+
+    def find_each(
+        self,
+        z: Sequence[Float[Tensor, "_ latent"]],
+        lattice: Float[Tensor, "b 3 3"],
+        grids: Sequence[Patches],
+        known: Known = NOTHING,
+    ) -> list[FoundAtoms]:
+        """Decode together what is on several grids, and read the heat."""
+        groups = list(grouped(grids))
+        order = [k for _, rows in groups for k in rows]
+        frame, own = self.representation.frame(lattice)[order], known.of(order)
+        batches = [torch.stack([z[k] for k in rows]) for _, rows in groups]
+        found = find_by_heat(
+            self.network.decode_each(batches, frame, [patches for patches, _ in groups], own.noise),
             self.network,
             self.representation,
             frame,
-            patches,
-            allowed,
-            finder,
-            ordered=known.ordered,
-            holding=known.holding,
+            Tori.of([self.representation.grid(grids[k]) for k in order], self.device),
+            self._allowed(len(z), own.elements),
+            self.config.atom_finder,
+            ordered=own.ordered,
+            holding=own.holding,
         )
+        back = dict(zip(order, found, strict=True))
+        return [back[k] for k in range(len(z))]
 
     def _allowed(self, crystals: int, elements: Sequence[Sequence[int]] | None) -> Bool[Tensor, "b z"]:
         """Which elements the atoms of each crystal may be, by Z."""
@@ -119,7 +138,10 @@ class PatchCodec(Codec):
         def loss_of(crystals: Sequence[Crystal]) -> Callable[[Tensor], Tensor]:
             return _Reconstruction(self, self.representation.collate(crystals, z.device), patches).loss
 
-        return refine(loss_of, crystals, z, partial(self._sites, patches=patches), self.config.refine)
+        def read(z: Tensor, lattice: Tensor) -> list[FoundAtoms]:
+            return self._sites([*z], lattice, [patches] * len(z))
+
+        return refine(loss_of, crystals, z, read, self.config.refine)
 
     def loss(self, batch: CrystalBatch, patches: Patches, config: LossConfig) -> tuple[Terms, Terms]:
         """(1) Paint and encode the crystals, (2) sample a latent, (3) compare what it decodes to, (4) weigh the KL.
@@ -149,7 +171,8 @@ class _Reconstruction:
     def __init__(self, codec: PatchCodec, batch: CrystalBatch, patches: Patches) -> None:
         representation = codec.representation
         self.network, self.lattice, self.patches = codec.network, batch.lattice, patches
-        self.targets, self.grid = representation.targets(batch, patches), representation.grid(patches)
+        self.targets = representation.targets(batch, patches)
+        self.tori = Tori.of([representation.grid(patches)] * len(batch), batch.device)
         self.which, self.position = representation.positions(batch, patches)
         self.shares = batch.shares(codec.network.config.species + 1)[batch.mask]
         shared = self.shares.amax(-1) < 1
@@ -171,7 +194,7 @@ class _Reconstruction:
         """
         decoded = self.network.decode(z, self.lattice, self.patches, noise)
         position = self.position + blur * torch.randn_like(self.position) if blur else self.position
-        species = self.network.species(interpolate(decoded.features, self.which, position, self.grid))
+        species = self.network.species(interpolate(decoded.features.flatten(0, 1), self.which, position, self.tori))
         return self.network.errors(decoded, self.targets, species, self.shares), species
 
     def loss(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, ""]:

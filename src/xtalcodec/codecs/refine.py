@@ -29,6 +29,8 @@ class RefineConfig:
     """Å: a crystal whose atoms are all this near their places needs no correction."""
     corrections: Annotated[int, Field(ge=0)] = 6
     """Corrections at most, on each origin."""
+    retried: NotNegative = 0.03
+    """Å: crystals that are wrong or have a site farther off than this are corrected on other origins too."""
     displaced: NotNegative = 0.1
     """Å: gradient descent is for crystals that are wrong or have a site farther off than this, and ends within it."""
     steps: Annotated[int, Field(ge=0)] = 60

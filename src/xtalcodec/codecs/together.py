@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from xtalcodec.codecs.latents import CrystalCode, LatentSet
+from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.crystal import Crystal
 from xtalcodec.representations.base import Patches
 
@@ -42,7 +43,7 @@ def encode_together(
     for attempt in range(codec.config.refine.origins if exactly else 1):
         shift = codec.representation.origin(crystals[0], attempt)
         moved = [crystal.translated(shift) for crystal in crystals]
-        z, misfits = codec.closest(moved, patches, descend=True) if exactly else (codec.latent(moved, patches), [])
+        z, misfits = _encoded(codec, moved, patches) if exactly else (codec.latent(moved, patches), [])
         score = sum(found.wrong for found in misfits), sum(found.displacement for found in misfits)
         if best is None or score < best[0]:
             best = score, z, shift
@@ -58,3 +59,10 @@ def encode_together(
         CrystalCode(c.name, row, patches, c.lattice, unchanged, shift) for c, row in zip(crystals, rows, strict=True)
     ]
     return LatentSet(tuple(codes), codec.identity)
+
+
+def _encoded(codec: "Codec", crystals: Sequence[Crystal], patches: Patches) -> tuple[torch.Tensor, list[Misfit]]:
+    """Correct latents, and refine what that leaves, where the codec can."""
+    each, misfits = codec.closest(crystals, [patches] * len(crystals))
+    z = torch.stack(each)
+    return codec.descend(crystals, patches, z) if codec.can_refine else (z, misfits)

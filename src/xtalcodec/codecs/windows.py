@@ -93,5 +93,5 @@ def decode_densities(codec: Codec, latents: LatentSet) -> list[Float[np.ndarray,
     window_of(codec)
     result: dict[int, Float[np.ndarray, "n n n"]] = {}
     for indices, _, z, lattice in codec.batches(latents):
-        result |= dict(zip(indices, codec.decode_density(z, lattice).cpu().numpy(), strict=True))
+        result |= dict(zip(indices, codec.decode_density(torch.stack(z), lattice).cpu().numpy(), strict=True))
     return [result[k] for k in range(len(latents))]

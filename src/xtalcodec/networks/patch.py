@@ -5,6 +5,7 @@ the torus, so moving a crystal by whole patches moves its latent with it.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -17,7 +18,15 @@ from torch import Tensor, nn
 from xtalcodec.config import Count, NotNegative, settings
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
-from xtalcodec.networks.torus_transformer import Block, Modulation, TorusBias, lattice_features
+from xtalcodec.networks.torus_transformer import (
+    Abreast,
+    Bias,
+    BiasesAbreast,
+    Block,
+    Modulation,
+    TorusBias,
+    lattice_features,
+)
 from xtalcodec.representations.base import Patches, Targets
 
 FIELD_SCALE = 10.0
@@ -100,11 +109,24 @@ class NoiseLevel(nn.Module):
         nn.init.zeros_(last.bias)
         self.mlp = nn.Sequential(nn.Linear(2, 64), nn.GELU(), last)
 
-    def forward(self, noise: Float[Tensor, " b"]) -> tuple[Float[Tensor, "b 1 width"], list[Modulation]]:
-        """Level → what is added, and the modulation of every layer."""
-        said = self.mlp(torch.stack([noise, (noise + 0.01).log()], -1))
-        added, *rest = said.view(len(noise), 1, 1 + 4 * self.layers, self.width).unbind(2)
+    def forward(self, noise: Float[Tensor, " b"]) -> Float[Tensor, "b numbers"]:
+        """Level → all that is said of it."""
+        return self.mlp(torch.stack([noise, (noise + 0.01).log()], -1))
+
+    def parts(self, said: Float[Tensor, "b t numbers"]) -> tuple[Float[Tensor, "b t width"], list[Modulation]]:
+        """What is said → what is added, and the modulation of every layer."""
+        added, *rest = said.unflatten(-1, (1 + 4 * self.layers, self.width)).unbind(2)
         return added, [Modulation(*rest[4 * k : 4 * k + 4]) for k in range(self.layers)]
+
+
+def _abreast(batches: Sequence[Tensor], grids: Sequence[Patches]) -> Abreast:
+    sizes = zip(map(len, batches), map(math.prod, grids), strict=True)
+    return Abreast(tuple(sizes))
+
+
+def _biases(bias: TorusBias, abreast: Abreast, grids: Sequence[Patches]) -> list[BiasesAbreast]:
+    """Biases of every layer."""
+    return [BiasesAbreast(abreast, own) for own in zip(*map(bias, grids), strict=True)]
 
 
 class PatchNetwork(Network):
@@ -152,14 +174,48 @@ class PatchNetwork(Network):
         patches
             Patches of the grid along its axes.
         """
+        x = self.embed(FIELD_SCALE * self._cut(field, patches))
+        x = x + self.lattice_in(lattice_features(lattice, patches))[:, None]
+        return self._distribution(self._encoded(x, self.bias(patches)))
+
+    def encode_each(
+        self,
+        fields: Sequence[Float[Tensor, "_ _ _ _ channels"]],
+        lattice: Float[Tensor, "crystals 3 3"],
+        grids: Sequence[Patches],
+    ) -> list[DiagonalGaussian]:
+        """Encode batches of several grids together, which gives what `encode` gives of each, and is faster.
+
+        Parameters
+        ----------
+        fields
+            Of each batch.
+        lattice
+            Of the crystals of all batches.
+        grids
+            Patches of the grid of each batch.
+        """
+        abreast = _abreast(fields, grids)
+        x = self.embed(FIELD_SCALE * abreast.join([self._cut(*batch) for batch in zip(fields, grids, strict=True)]))
+        each = [patches for field, patches in zip(fields, grids, strict=True) for _ in field]
+        x = x + abreast.spread(self.lattice_in(lattice_features(lattice, each)))
+        found = self._encoded(x, _biases(self.bias, abreast, grids))
+        return [self._distribution(own) for own in abreast.split(found)]
+
+    def _cut(self, field: Float[Tensor, "b nx ny nz channels"], patches: Patches) -> Float[Tensor, "b t values"]:
+        """Voxels → patches, in C order of the grid."""
         p = self.config.patch
         x = field.unflatten(1, (-1, p)).unflatten(3, (-1, p)).unflatten(5, (-1, p))  # b X p Y p Z p c
-        x = x.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(len(field), math.prod(patches), -1)
-        x = self.embed(FIELD_SCALE * x) + self.lattice_in(lattice_features(lattice, patches))[:, None]
-        bias = self.bias(patches)
+        return x.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(len(field), math.prod(patches), -1)
+
+    def _encoded(self, x: Float[Tensor, "b t width"], biases: Sequence[Bias | BiasesAbreast]) -> Tensor:
+        """Mix patches, and project them."""
         for k, block in enumerate(self.encoder):
-            x = block(x, bias[k])
-        latent = self.to_latent(self.norm_in(x)).float()
+            x = block(x, biases[k])
+        return self.to_latent(self.norm_in(x)).float()
+
+    def _distribution(self, latent: Float[Tensor, "b t numbers"]) -> DiagonalGaussian:
+        """Distribution of what the encoder says."""
         if self.config.noise:
             if self.training and self.to_latent.weight.requires_grad:
                 self._follow(latent.detach())
@@ -202,18 +258,67 @@ class PatchNetwork(Network):
             Noise, and a network that does not know of it.
         """
         x = self.from_latent(z) + self.lattice_out(lattice_features(lattice, patches))[:, None]
-        modulation: list[Modulation | None] = [None] * len(self.decoder)
+        said = self._said(noise, z)
+        x = self._decoded(x, self.bias(patches), None if said is None else said[:, None])
+        return self._field(self.geometry(x).float(), self.appearance(x).float(), patches)
+
+    def decode_each(
+        self,
+        z: Sequence[Float[Tensor, "_ _ latent"]],
+        lattice: Float[Tensor, "crystals 3 3"],
+        grids: Sequence[Patches],
+        noise: Float[Tensor, " crystals"] | None = None,
+    ) -> list[DecodedField]:
+        """Decode batches of several grids together, which gives what `decode` gives of each, and is faster.
+
+        Parameters
+        ----------
+        z
+            Of each batch.
+        lattice, noise
+            Of the crystals of all batches.
+        grids
+            Patches of the grid of each batch.
+        """
+        abreast = _abreast(z, grids)
+        each = [patches for own, patches in zip(z, grids, strict=True) for _ in own]
+        x = self.from_latent(abreast.join(z)) + abreast.spread(self.lattice_out(lattice_features(lattice, each)))
+        said = self._said(noise, x)
+        if said is not None:
+            said = said[None] if len(said) == 1 else abreast.spread(said)
+        x = self._decoded(x, _biases(self.bias, abreast, grids), said)
+        fields = abreast.split(self.geometry(x).float()), abreast.split(self.appearance(x).float())
+        return [self._field(*own) for own in zip(*fields, grids, strict=True)]
+
+    def _said(self, noise: Float[Tensor, " b"] | None, like: Tensor) -> Float[Tensor, "#b numbers"] | None:
+        """What the layers are told of the noise, once where there is none; None from a network that knows of none."""
         if self.config.noise:
-            added, modulation = self.level(z.new_zeros(len(z)) if noise is None else noise)
-            x = x + added
-        elif noise is not None and bool(noise.any()):
+            return self.level(like.new_zeros(1) if noise is None else noise)
+        if noise is not None and bool(noise.any()):
             raise ValueError("this network has not learnt to decode latents with noise")
-        bias = self.bias(patches)
+        return None
+
+    def _decoded(
+        self,
+        x: Float[Tensor, "b t width"],
+        biases: Sequence[Bias | BiasesAbreast],
+        said: Float[Tensor, "#b #t numbers"] | None,
+    ) -> Float[Tensor, "b t width"]:
+        """Mix patches, told of the noise."""
+        modulation: Sequence[Modulation | None] = [None] * len(self.decoder)
+        if said is not None:
+            added, modulation = self.level.parts(said)
+            x = x + added
         for k, block in enumerate(self.decoder):
-            x = block(x, bias[len(self.encoder) + k], modulation[k])
-        x = self.norm_out(x)
-        geometry = self.spread(self.geometry(x).float(), patches)
-        return DecodedField(geometry[..., 0], geometry[..., 1:], self.spread(self.appearance(x).float(), patches))
+            x = block(x, biases[len(self.encoder) + k], modulation[k])
+        return self.norm_out(x)
+
+    def _field(
+        self, geometry: Float[Tensor, "b t values"], appearance: Float[Tensor, "b t more"], patches: Patches
+    ) -> DecodedField:
+        """Spread every patch to its voxels."""
+        voxels = self.spread(geometry, patches)
+        return DecodedField(voxels[..., 0], voxels[..., 1:], self.spread(appearance, patches))
 
     def freeze_encoder(self) -> None:
         """Let the decoder alone learn: latents stay what they are. The attention bias, which both share, stays too."""

@@ -52,6 +52,40 @@ class LayerBias:
         return self.values.index_select(1, index.flatten().long()).view(-1, *index.shape)
 
 
+@dataclass(frozen=True, slots=True)
+class Abreast:
+    """Batches of crystals, each batch on a torus of its own, whose patches stand in one row after the other.
+
+    What does not mix patches is then computed of all of them at once.
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    """Crystals of each batch, and patches of each of those."""
+
+    def join(self, batches: Sequence[Float[Tensor, "_ _ c"]]) -> Float[Tensor, "1 rows c"]:
+        """Put the patches of all batches in one row."""
+        return torch.cat([own.flatten(0, 1) for own in batches])[None]
+
+    def split(self, x: Float[Tensor, "1 rows c"]) -> list[Float[Tensor, "_ _ c"]]:
+        """Give each batch its patches."""
+        rows = x[0].split([crystals * patches for crystals, patches in self.sizes])
+        return [own.view(*size, -1) for own, size in zip(rows, self.sizes, strict=True)]
+
+    def spread(self, x: Float[Tensor, "crystals c"]) -> Float[Tensor, "1 rows c"]:
+        """Give each patch what is known of its crystal."""
+        counts = [patches for crystals, patches in self.sizes for _ in range(crystals)]
+        return x.repeat_interleave(torch.tensor(counts, device=x.device), 0)[None]
+
+
+@dataclass(frozen=True, slots=True)
+class BiasesAbreast:
+    """Attention biases of one layer, of batches that stand in one row."""
+
+    abreast: Abreast
+    biases: tuple[Bias, ...]
+    """Of each batch."""
+
+
 class Attention(nn.Module):
     """Multi-head attention with a bias per head and displacement."""
 
@@ -62,11 +96,19 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Float[Tensor, "b t width"], bias: Bias) -> Float[Tensor, "b t width"]:
+    def forward(self, x: Float[Tensor, "b t width"], bias: Bias | BiasesAbreast) -> Float[Tensor, "b t width"]:
+        """Mix the patches of each crystal."""
+        qkv = self.qkv(x)
+        if isinstance(bias, BiasesAbreast):
+            batches = zip(bias.abreast.split(qkv), bias.biases, strict=True)
+            return self.out(bias.abreast.join([self._mixed(*batch) for batch in batches]))
+        return self.out(self._mixed(qkv, bias))
+
+    def _mixed(self, qkv: Float[Tensor, "b t three_widths"], bias: Bias) -> Float[Tensor, "b t width"]:
         """Mix the patches: all pairs together, or, of a large cell, those of some queries after others."""
-        b, t, width = x.shape
-        q, k, v = self.qkv(x).view(b, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        beside = b * self.heads if x.device.type == "cpu" and not torch.is_grad_enabled() else 1
+        b, t, _ = qkv.shape
+        q, k, v = qkv.view(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        beside = b * self.heads if qkv.device.type == "cpu" and not torch.is_grad_enabled() else 1
         queries = max(1, AT_ONCE // (t * beside))
         ends = [(start, min(t, start + queries)) for start in range(0, t, queries)]
         if len(ends) > 1 and torch.is_grad_enabled():  # what a part needs for its gradient is computed again then
@@ -74,7 +116,7 @@ class Attention(nn.Module):
         else:
             parts = [self._part(q, k, v, bias, *end) for end in ends]
         mixed = torch.cat(parts, 2) if len(parts) > 1 else parts[0]
-        return self.out(mixed.transpose(1, 2).reshape(b, t, width))
+        return mixed.transpose(1, 2).reshape(b, t, -1)
 
     def _part(
         self,
@@ -120,12 +162,12 @@ class Attention(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Modulation:
-    """How a layer's two normalised inputs are scaled and moved, for each crystal of a batch."""
+    """How a layer's two normalised inputs are scaled and moved, for each crystal of a batch or for each patch."""
 
-    scale1: Float[Tensor, "b 1 width"]
-    shift1: Float[Tensor, "b 1 width"]
-    scale2: Float[Tensor, "b 1 width"]
-    shift2: Float[Tensor, "b 1 width"]
+    scale1: Float[Tensor, "#b #t width"]
+    shift1: Float[Tensor, "#b #t width"]
+    scale2: Float[Tensor, "#b #t width"]
+    shift2: Float[Tensor, "#b #t width"]
 
 
 class Block(nn.Module):
@@ -148,7 +190,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(
-        self, x: Float[Tensor, "b t width"], bias: Bias, modulation: Modulation | None = None
+        self, x: Float[Tensor, "b t width"], bias: Bias | BiasesAbreast, modulation: Modulation | None = None
     ) -> Float[Tensor, "b t width"]:
         """Attention, then the MLP, each added to what comes in.
 
@@ -157,7 +199,7 @@ class Block(nn.Module):
         x
             One row a patch.
         bias
-            What attention adds to its scores.
+            What attention adds to its scores; of several batches abreast, of each.
         modulation
             Of what goes into both; None for none.
         """

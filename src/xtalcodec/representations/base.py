@@ -7,6 +7,7 @@ along the axes.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
 import numpy as np
@@ -19,6 +20,7 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.gaussian import torus_field
+from xtalcodec.representations.tori import Grid, Tori
 
 if TYPE_CHECKING:
     from xtalcodec.representations.window import Window
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
 BATCH_PATCHES = 4096
 """Patches that go through a network at once: large enough for the processor, small enough for memory."""
 
+ABREAST = 2048
+"""Patches of crystals of several grids that go through a network at once: more is no faster."""
+
 Patches = tuple[int, int, int]
 """Patches along the three axes of a cell."""
-
-Grid = tuple[int, int, int]
-"""Voxels along the three axes of a cell."""
 
 REACH = 2
 """Voxels on each side of an atom's own that its heat can touch."""
@@ -81,12 +83,6 @@ def spread_origin(attempt: int) -> Float[np.ndarray, "3"]:
     """
     g = 1.2207440846057596
     return attempt * np.array([1 / g, 1 / g**2, 1 / g**3]) % 1
-
-
-def flat_index(voxel: Int[Tensor, "*n 3"], grid: Grid) -> Int[Tensor, "*n"]:
-    """Index of a voxel, wrapped around the torus, in C order."""
-    x, y, z = (voxel[..., k] % grid[k] for k in range(3))
-    return (x * grid[1] + y) * grid[2] + z
 
 
 class Representation(ABC):
@@ -239,19 +235,51 @@ class Representation(ABC):
 
     def targets(self, crystals: CrystalBatch, patches: Patches) -> Targets:
         """Heat and offsets from each atom's neighbourhood of 5³ voxels; ties go to the nearest atom."""
-        n = torch.tensor(self.grid(patches), device=crystals.device)
-        b, voxels = len(crystals), int(n.prod())
-        which, position = self.positions(crystals, patches)
-        around = torch.arange(-REACH, REACH + 1, device=crystals.device)
-        voxel = position.round()[:, None].long() + torch.cartesian_prod(around, around, around)
-        offset = position[:, None] - voxel
+        tori = Tori.of([self.grid(patches)] * len(crystals), crystals.device)
+        index, offset, nearest = _around(*self.positions(crystals, patches), tori)
         square = offset.square().sum(-1)
-        flat = which[:, None] * voxels + flat_index(voxel, self.grid(patches))
-        nearest = torch.full((b * voxels,), torch.inf, device=crystals.device)
-        nearest = nearest.scatter_reduce(0, flat.flatten(), square.flatten(), "amin")
-        heat = self.heat(nearest).view(b, voxels)
-        owns = (square <= nearest[flat]) & (square < NEAR**2)
-        return Targets(heat, flat[owns], offset[owns])
+        owns = (square <= nearest[index]) & (square < NEAR**2)
+        return Targets(self.heat(nearest).view(len(crystals), -1), index[owns], offset[owns])
+
+    def heat_of(
+        self, which: Int[Tensor, " sites"], position: Float[Tensor, "sites 3"], tori: Tori
+    ) -> Float[Tensor, " voxels"]:
+        """Heat of atoms, as in `targets`, of crystals of any grids.
+
+        Parameters
+        ----------
+        which
+            The crystal of each atom.
+        position
+            Of the atoms, in voxels.
+        tori
+            Where the voxels of the crystals stand.
+        """
+        _, _, nearest = _around(which, position, tori)
+        return self.heat(nearest)
+
+
+def _around(
+    which: Int[Tensor, " sites"], position: Float[Tensor, "sites 3"], tori: Tori
+) -> tuple[Int[Tensor, "sites around"], Float[Tensor, "sites around 3"], Float[Tensor, " voxels"]]:
+    """Voxels around atoms: their indices, the way from them to the atom, and of every voxel the nearest atom's square.
+
+    Parameters
+    ----------
+    which
+        The crystal of each atom.
+    position
+        Of the atoms, in voxels.
+    tori
+        Where the voxels of the crystals stand.
+    """
+    along = torch.arange(-REACH, REACH + 1, device=position.device)
+    voxel = position.round()[:, None].long() + torch.cartesian_prod(along, along, along)
+    offset = position[:, None] - voxel
+    index = tori.index(which, voxel)
+    nearest = torch.full((int(tori.sizes.sum()),), torch.inf, device=position.device)
+    square = offset.square().sum(-1)
+    return index, offset, nearest.scatter_reduce(0, index.flatten(), square.flatten(), "amin")
 
 
 def grouped(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
@@ -260,6 +288,24 @@ def grouped(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
     for k, shape in enumerate(shapes):
         groups.setdefault(shape, []).append(k)
     for shape, indices in groups.items():
-        size = max(1, BATCH_PATCHES // (shape[0] * shape[1] * shape[2]))
+        size = max(1, BATCH_PATCHES // prod(shape))
         for start in range(0, len(indices), size):
             yield shape, indices[start : start + size]
+
+
+def abreast(shapes: Sequence[Patches]) -> Iterator[list[int]]:
+    """Indices of what goes through a network at once: of `ABREAST` patches on any grids, equal ones together.
+
+    The largest come first, so that of what runs side by side nothing waits long for the last.
+    """
+    part: list[int] = []
+    room = ABREAST
+    for k in sorted(range(len(shapes)), key=lambda k: (-prod(shapes[k]), shapes[k])):
+        size = prod(shapes[k])
+        if part and size > room:
+            yield part
+            part, room = [], ABREAST
+        part.append(k)
+        room -= size
+    if part:
+        yield part
