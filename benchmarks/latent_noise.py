@@ -22,9 +22,10 @@ from scipy.optimize import linear_sum_assignment
 
 from xtalcodec import Codec
 from xtalcodec.codecs.latents import LatentSet
-from xtalcodec.crystal import Crystal, CrystalError, minimum_image
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets import load
 from xtalcodec.evaluation.reconstruction import NOTHING, Reconstruction, compare, summary
+from xtalcodec.geometry.images import minimum_image
 
 warnings.simplefilter("ignore")  # noble gases have no electronegativity
 

@@ -3,10 +3,9 @@ import warnings
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
-from xtalcodec.crystal import VACANCY, Crystal, CrystalError, minimum_image, nearest
+from xtalcodec.crystal import VACANCY, Crystal, CrystalError
 from xtalcodec.testing import crystals, shifts
 
 
@@ -136,19 +135,6 @@ def test_occupancies_and_species_agree():
         Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([11]), occupancies=table)
     with pytest.raises(CrystalError, match="no shares"):
         Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([19]), occupancies=table * 0.9)
-
-
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
-def test_the_nearest_of_many_is_that_of_a_double_loop(n, m, seed):
-    rng = np.random.default_rng(seed)
-    lattice, places, among = 4 * np.eye(3) + 0.1 * rng.random((3, 3)), rng.random((n, 3)), rng.random((m, 3))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xtalcodec.crystal._PAIRS", 3 * m)  # in parts
-        distance, index = nearest(places, among, lattice)
-    for k, place in enumerate(places):
-        all_of_them = [np.linalg.norm(minimum_image(place - other) @ lattice) for other in among]
-        assert distance[k] == pytest.approx(min(all_of_them))
-        assert all_of_them[index[k]] == pytest.approx(min(all_of_them))
 
 
 def test_deuterium_is_hydrogen():

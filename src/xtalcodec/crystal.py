@@ -19,9 +19,6 @@ HEAVIEST = 118
 MIN_CELL_VOLUME = 1e-3
 """Å³. A flatter cell cannot hold an atom; its inverse is numerical noise."""
 
-_PAIRS = 1_000_000
-"""Pairs of sites whose distances are computed at a time."""
-
 OVERFULL = 1e-3
 """Occupancies of a site that sum to 1 within this much fill it: 0.333 + 0.333 + 0.333."""
 
@@ -36,53 +33,15 @@ class CrystalError(ValueError):
     """A crystal that cannot be one: the message says which part and why."""
 
 
-def wrapped(frac_coords: Float[np.ndarray, "*sites 3"]) -> Float[np.ndarray, "*sites 3"]:
-    """Bring coordinates into [0, 1); in floating point, −1e-20 % 1 is 1, which is 0."""
-    inside = frac_coords % 1.0
-    return np.where(inside >= 1, 0.0, inside)
-
-
 def check_periodic(directions: Iterable[Any]) -> None:
     """Refuse what does not repeat along all of its three cell vectors: a molecule, a slab."""
     if not all(directions):
         raise CrystalError("it is not periodic in three directions")
 
 
-def minimum_image(apart: Float[np.ndarray, "*pairs 3"]) -> Float[np.ndarray, "*pairs 3"]:
-    """Differences of fractional coordinates, each component brought into [−½, ½]: for a reduced cell, the shortest."""
-    return apart - np.round(apart)
-
-
 def alone(numbers: Int[np.ndarray, " sites"]) -> Float[np.ndarray, "sites 119"]:
     """Return the occupancies of sites that are each one element's."""
     return np.eye(HEAVIEST + 1)[numbers]
-
-
-def nearest(
-    places: Float[np.ndarray, "n 3"],
-    among: Float[np.ndarray, "m 3"],
-    lattice: Float[np.ndarray, "3 3"],
-) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Distance in Å from each place to the nearest of some others, images included, and which that is.
-
-    Parameters
-    ----------
-    places, among
-        Fractional coordinates.
-    lattice
-        Of a reduced cell, rows in Å.
-    """
-    distance, index = np.full(len(places), np.inf), np.zeros(len(places), dtype=np.int64)
-    if not len(among):
-        return distance, index
-    part = max(1, _PAIRS // len(among))  # thousands of sites would make tables of gigabytes
-    for start in range(0, len(places), part):
-        apart = minimum_image(places[start : start + part, None] - among) @ lattice
-        square = np.einsum("nmx,nmx->nm", apart, apart)
-        rows = np.arange(len(square))
-        index[start : start + part] = square.argmin(1)
-        distance[start : start + part] = np.sqrt(square[rows, square.argmin(1)])
-    return distance, index
 
 
 def shares_of_kinds(occupancy: Any, kinds: Sequence[int], numbers: Sequence[int]) -> list[list[tuple[int, float]]]:

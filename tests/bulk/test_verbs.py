@@ -17,9 +17,9 @@ from xtalcodec.cli import app
 from xtalcodec.cli.report import Listed, write_json
 from xtalcodec.codecs.latents import codes_in
 from xtalcodec.codecs.registry import open_codec
-from xtalcodec.crystal import wrapped
 from xtalcodec.datasets.inputs import Given
 from xtalcodec.evaluation.reconstruction import compare, summary, summary_of
+from xtalcodec.geometry.images import wrapped
 from xtalcodec.io.read import Unusable
 from xtalcodec.io.write import write_parquet
 from xtalcodec.parallel import InProcess, Pool

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from xtalcodec.crystal import Crystal, minimum_image
+from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.distances import distances
+from xtalcodec.geometry.images import minimum_image
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.orbits import onto_symmetry
 from xtalcodec.geometry.symmetry import operations, right_handed

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtalcodec.crystal import minimum_image
+from xtalcodec.geometry.images import minimum_image
 from xtalcodec.io.operations import from_triplets
 from xtalcodec.io.orbits import closed_under, pairs_within
 

@@ -68,7 +68,7 @@ class Reconstruct:
 
 def _sites(original: Crystal, found: "DecodedCrystal", code: "CrystalCode") -> tuple[list[Any], list[Any]]:
     """Displacement in Å to the nearest site of the other crystal, and the decoder's confidence, of every site."""
-    from xtalcodec.crystal import nearest
+    from xtalcodec.geometry.images import nearest
 
     here, there = code.on_grid(original), code.on_grid(found.crystal)
     away, which = nearest(here.frac_coords, there.frac_coords, here.lattice)

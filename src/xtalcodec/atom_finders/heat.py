@@ -13,7 +13,8 @@ from torch import Tensor
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.planned import Holding, assigned
 from xtalcodec.config import NotNegative, Positive, Share, settings
-from xtalcodec.crystal import HEAVIEST, VACANCY, minimum_image, wrapped
+from xtalcodec.crystal import HEAVIEST, VACANCY
+from xtalcodec.geometry.images import minimum_image, wrapped
 from xtalcodec.networks.patch import FULL, DecodedField, PatchNetwork, SpeciesLogits
 from xtalcodec.representations.base import Representation
 from xtalcodec.representations.tori import Tori

@@ -15,7 +15,8 @@ from torch import Tensor
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.misfit import Misfit, misfit
 from xtalcodec.codecs.refine import RefineConfig
-from xtalcodec.crystal import Crystal, minimum_image, nearest
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.images import minimum_image, nearest
 
 SHARE_GAIN = 0.5
 """Of the error of an occupancy, beside that of a position: occupancies answer less steadily."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, get_args, overload
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal, wrapped
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.images import wrapped
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.ended import check_ended
 from xtalcodec.io.materials import Kind

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Int
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.crystal import Crystal, nearest
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.images import nearest
 
 SAME_SHARE = 0.05
 """An occupancy that is off by more than this is another."""

@@ -13,7 +13,8 @@ from math import gcd
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from xtalcodec.crystal import Crystal, CrystalError, minimum_image, wrapped
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.images import minimum_image, wrapped
 from xtalcodec.geometry.niggli import niggli_basis
 from xtalcodec.io.read import quiet
 

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from xtalcodec.crystal import minimum_image
 from xtalcodec.evaluation.reduced_cells import ReducedCell, angles
+from xtalcodec.geometry.images import minimum_image
 
 _ROUNDING = 1e-9
 _TOGETHER = 1_000_000

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from xtalcodec.crystal import minimum_image, wrapped
 from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.elements import radii, radius
+from xtalcodec.geometry.images import minimum_image, wrapped
 from xtalcodec.geometry.orbits import ROUNDS, Operations
 from xtalcodec.geometry.room import CLOSEST
 

@@ -6,9 +6,10 @@ from math import lcm
 import numpy as np
 from jaxtyping import Int
 
-from xtalcodec.crystal import Crystal, CrystalError, wrapped
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.alignment import cell_between, polar_rotation
 from xtalcodec.geometry.correspondence import Correspondence, correspondences, hermite_forms
+from xtalcodec.geometry.images import wrapped
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.pairing import Species, paired, species
 from xtalcodec.geometry.symmetry import primitive, rotations

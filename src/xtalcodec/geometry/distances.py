@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from xtalcodec.crystal import minimum_image
+from xtalcodec.geometry.images import minimum_image
 
 AROUND = (np.indices((3, 3, 3)).reshape(3, -1).T - 1)[14:]
 """Of the 26 cells around a cell, one of each two that are opposite."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal, wrapped
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.images import wrapped
 
 SAME = 1e-8
 """Å; what is nearer is the site itself."""

@@ -6,7 +6,8 @@ import moyopy
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal, CrystalError, wrapped
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.images import wrapped
 
 FLATTEST = 1e-4
 """Least volume of a cell over the product of its lengths; rounding keeps the reduction of a flatter one from ending."""

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import minimum_image, wrapped
 from xtalcodec.geometry.distances import pairs_alike
+from xtalcodec.geometry.images import minimum_image, wrapped
 
 ROUNDS = 8
 """Means of images, one after the other, until nothing moves; two are the rule."""

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from xtalcodec.crystal import HEAVIEST, Crystal, minimum_image
+from xtalcodec.crystal import HEAVIEST, Crystal
 from xtalcodec.geometry.elements import group
+from xtalcodec.geometry.images import minimum_image
 
 SPECIES_FIRST = 1e6
 """Å² that an atom moves rather than become another element."""

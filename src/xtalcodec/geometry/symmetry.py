@@ -7,7 +7,8 @@ import moyopy
 import numpy as np
 from jaxtyping import Int
 
-from xtalcodec.crystal import Crystal, wrapped
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.images import wrapped
 from xtalcodec.geometry.orbits import Operations
 
 SYMPREC = 0.1

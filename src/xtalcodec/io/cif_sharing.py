@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import OVERFULL, VACANCY, Crystal, CrystalError, minimum_image
+from xtalcodec.crystal import OVERFULL, VACANCY, Crystal, CrystalError
+from xtalcodec.geometry.images import minimum_image
 from xtalcodec.io.cif_atoms import Atoms
 from xtalcodec.io.orbits import pairs_within
 

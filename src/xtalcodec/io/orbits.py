@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from xtalcodec.crystal import CrystalError, wrapped
+from xtalcodec.crystal import CrystalError
+from xtalcodec.geometry.images import wrapped
 from xtalcodec.io.found import check_size
 from xtalcodec.io.operations import Operations
 

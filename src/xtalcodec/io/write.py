@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal, wrapped
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.images import wrapped
 from xtalcodec.geometry.symmetry import conventional, right_handed, symmetrised
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.carried_text import cif_beside, cif_symbols, extxyz_beside

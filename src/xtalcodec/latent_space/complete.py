@@ -13,9 +13,10 @@ from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.decoding import DecodedCrystal
 from xtalcodec.codecs.latents import CrystalCode
 from xtalcodec.codecs.together import encode_together
-from xtalcodec.crystal import Crystal, CrystalError, wrapped
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.distances import UNLIKE, distances
 from xtalcodec.geometry.elements import symbol
+from xtalcodec.geometry.images import wrapped
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.room import room
 from xtalcodec.latent_space.agreed import Sites, agreed, as_wanted, with_sites

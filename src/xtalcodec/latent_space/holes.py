@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool
 
-from xtalcodec.crystal import Crystal, CrystalError, wrapped
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.distances import distances
 from xtalcodec.geometry.elements import atomic_number, symbol
+from xtalcodec.geometry.images import wrapped
 from xtalcodec.geometry.niggli import niggli
 
 _RANGE = re.compile(r"(?:([-\d.]+)\s*(<=?)\s*)?([abcxyz])\s*(?:(<=?|>=?)\s*([-\d.]+))?")

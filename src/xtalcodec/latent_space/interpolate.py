@@ -8,9 +8,10 @@ import numpy as np
 
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.together import encode_together
-from xtalcodec.crystal import Crystal, CrystalError, minimum_image
+from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.alignment import cell_between, orientation
 from xtalcodec.geometry.common_cell import MOST_SITES, common_cell
+from xtalcodec.geometry.images import minimum_image
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.latent_space.paths import LatentPath, line
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from xtalcodec.crystal import Crystal, minimum_image, wrapped
+from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.assembly import assembled, orbits_on, positions_near, sites_of
 from xtalcodec.geometry.distances import pairs_alike
 from xtalcodec.geometry.group_on_cell import LaidGroup
+from xtalcodec.geometry.images import minimum_image, wrapped
 from xtalcodec.geometry.orbits import Operations
 from xtalcodec.geometry.origins import origins
 from xtalcodec.geometry.room import room

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 from xtalcodec.config import settings
-from xtalcodec.crystal import Crystal, CrystalError, wrapped
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.images import wrapped
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.representations.base import Patches, spread_origin
 from xtalcodec.representations.window import Window, WindowTorusConfig

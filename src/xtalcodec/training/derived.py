@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal, wrapped
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.images import wrapped
 
 LARGEST = 120
 """Sites of a crystal that is made."""

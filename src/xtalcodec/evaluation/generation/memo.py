@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from xtalcodec.crystal import Crystal, wrapped
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.images import wrapped
 from xtalcodec.parallel import Pool
 
 _ASKED = 500

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal, CrystalError, minimum_image
+from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.images import minimum_image
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.symmetry import symmetrised
 from xtalcodec.geometry.window_lattice.folding import FoldConfig, Folded, fold, reproduced, window_of

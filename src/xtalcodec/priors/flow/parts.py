@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Bool
 
-from xtalcodec.crystal import Crystal, minimum_image
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.images import minimum_image
 
 
 def part_of(crystal: Crystal, rng: np.random.Generator) -> Bool[np.ndarray, " sites"]:
