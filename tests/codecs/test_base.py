@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 from ase.build import bulk
 from hypothesis import given, reject, settings
@@ -15,6 +16,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs import base
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.latents import LatentsError, LatentSet
@@ -258,6 +260,29 @@ def test_self_check_of_a_window_is_small_where_its_atoms_lie_across_the_edges_of
     codec = Codec.from_pretrained("mp-unit-cell")
     salts = [Crystal.from_pymatgen(s) for s in (ROCK_SALT.get_primitive_structure(), PEROVSKITE)]
     assert max(codec.cycle_consistency(codec.encode(salts, refine=False))) < 0.1
+
+
+@pytest.mark.parametrize(("certain", "again"), [(0.0, []), (1.1, [2])])
+def test_what_reduced_precision_is_not_certain_of_is_read_in_full(mp, monkeypatch, certain, again):
+    """On any processor: where bfloat16 is emulated it is slower, and the same."""
+    find, in_full = mp.find_each, []
+
+    def finding(z, *rest):
+        if not torch.is_autocast_enabled("cpu"):
+            in_full.append(len(z))
+        return find(z, *rest)
+
+    monkeypatch.setattr(base, "multiplies_bf16", lambda _: True)
+    monkeypatch.setattr(base, "CERTAIN", certain)
+    monkeypatch.setattr(mp, "find_each", finding)
+    latents = mp.encode([ROCK_SALT, PEROVSKITE])
+    assert in_full == again
+    for known, found in zip((ROCK_SALT, PEROVSKITE), mp.decode_crystals(latents), strict=True):
+        assert distances(Crystal.from_pymatgen(known), found.crystal).max() < 2 * TOLERANCE
+    monkeypatch.setattr(base, "multiplies_bf16", lambda _: False)
+    in_full.clear()
+    mp.encode([ROCK_SALT])
+    assert in_full[0] == 1
 
 
 def test_self_check_of_a_latent_that_decodes_to_nothing_is_infinite(mp, monkeypatch):

@@ -30,7 +30,7 @@ from xtalcodec.representations.base import Patches, Placement, abreast, grouped
 if TYPE_CHECKING:
     from xtalcodec.io.materials import Material
 
-SURE = 0.9
+CERTAIN = 0.9
 """Confidence of sites that reduced precision reads right."""
 
 
@@ -223,7 +223,7 @@ class Codec(Decoding):
         """Latents that decode to placed crystals as nearly as correction gets, and how nearly.
 
         They are corrected in reduced precision where that is known to do, which is fast; crystals with a site that is
-        less than `SURE` are read once more in full precision, as decoding does, for it may say otherwise there.
+        less than `CERTAIN` are read once more in full precision, as decoding does, for it may say otherwise there.
 
         Parameters
         ----------
@@ -243,7 +243,7 @@ class Codec(Decoding):
         rough = self.bears_bf16 and multiplies_bf16(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=rough):
             z, misfits, seen = correct(encode, read, crystals, self.config.refine)
-        if rough and (unsure := [k for k, one in enumerate(seen) if one.confidence.min(initial=1.0) < SURE]):
+        if rough and (unsure := [k for k, one in enumerate(seen) if one.confidence.min(initial=1.0) < CERTAIN]):
             for k, sites in zip(unsure, read([z[k] for k in unsure], unsure), strict=True):
                 misfits[k] = misfit(crystals[k], sites)
         return z, misfits
