@@ -64,8 +64,6 @@ class Contract(ABC):
     """Whether a latent can be improved by gradient descent through the decoder."""
     retries: ClassVar[bool] = True
     """Whether a crystal that does not come back is corrected, and tried on further origins."""
-    bears_bf16: ClassVar[bool] = False
-    """Whether corrections may multiply in bfloat16: its errors are small beside those that are corrected."""
     decodes_density: ClassVar[bool] = False
     """Whether latents decode to densities, not to atoms only."""
     encodes_density: ClassVar[bool] = False
@@ -86,6 +84,11 @@ class Contract(ABC):
         self.representation = config.representation.open()
         self.device = torch.device(device)
         self.network = self._open_network().to(self.device).eval()
+
+    @property
+    def bears_bf16(self) -> bool:
+        """Whether corrections may multiply in bfloat16, whose errors come to some thousandths of an Å."""
+        return False
 
     @property
     def most_noise(self) -> float:

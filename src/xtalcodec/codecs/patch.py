@@ -36,7 +36,6 @@ class PatchCodec(Codec):
     networks = PatchConfig
     representations = (PeriodicConfig, UnitCellConfig, RepeatingConfig)
     can_refine = True
-    bears_bf16 = True
     can_restrict = True
     network: PatchNetwork
 
@@ -56,6 +55,11 @@ class PatchCodec(Codec):
     def knows_disorder(self) -> bool:
         """Whether the network has learnt mixtures."""
         return self.network.config.mixtures
+
+    @property
+    def bears_bf16(self) -> bool:
+        """Of crystals; windows come back as exactly as they can."""
+        return self.window is None
 
     def encode_batch(self, batch: CrystalBatch, patches: Patches, scale: Tensor | None = None) -> DiagonalGaussian:
         """Paint with the learned weights and encode."""
