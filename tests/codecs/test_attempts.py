@@ -11,7 +11,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.representations import base
 from xtalcodec.representations.base import spread_origin
 
-RIGHT, NEAR, FAR, WRONG, LOST = Misfit(0, 0.01), Misfit(0, 0.05), Misfit(0, 0.3), Misfit(0.4, 0.01), Misfit(2, np.inf)
+RIGHT, NEAR, FAR, WRONG, LOST = Misfit(0, 0.01), Misfit(0, 0.05), Misfit(0, 0.3), Misfit(0.06, 0.01), Misfit(2, np.inf)
 PATCHES = (1, 1, 2)
 
 
@@ -102,6 +102,13 @@ def test_crystals_of_several_grids_are_corrected_together_and_descend_apart():
     assert on(stub, *stub.encoded()) == [0, 0, 0]
     assert [(sorted(names), descend) for names, descend in stub.calls[:2]] == [([*"abz"], False), ([*"az"], False)]
     assert sorted(stub.calls[2:]) == [("a", True), ("z", True)]
+
+
+@pytest.mark.parametrize(("wrong", "calls"), [(0.06, 2), (0.08, 1), (0.9, 1), (1.0, 2), (2.0, 2)])
+def test_occupancies_that_are_far_off_do_not_descend_on_other_origins(wrong, calls):
+    stub = Stub({"a": [Misfit(wrong, 0.0)] * 9}, origins=2)
+    stub.encoded()
+    assert [descend for _, descend in stub.calls].count(True) == calls
 
 
 def test_without_corrections_descent_comes_at_once():

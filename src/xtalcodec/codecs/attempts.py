@@ -16,6 +16,10 @@ from xtalcodec.representations.base import Patches, abreast, grouped
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
 
+NEARLY = 0.07
+"""Occupancies that are off by more after descent are so on every origin: of 66 such crystals, training crystals of
+`mp`, seven further origins righted none, and 4 of 21 that were nearer. It took nine tenths of the time."""
+
 Place = tuple[int, int]
 """A crystal's number, and the attempt that gives its origin."""
 
@@ -27,8 +31,8 @@ def encode_to_come_back(
 
     (1) Where atoms fall on other places of the grid, the codec errs otherwise: what is wrong or off by more than
     `retried` on the first origin is tried on others, by correction. (2) What is wrong or `displaced` then is refined by
-    gradient descent, which costs far more, and (3) what stays wrong on all other origins too, together. Cells of more
-    than the `largest` number of patches are corrected on one origin.
+    gradient descent, which costs far more, and (3) what stays wrong on all other origins too, together, where it is not
+    by occupancies that are far off. Cells of more than the `largest` number of patches are corrected on one origin.
 
     Parameters
     ----------
@@ -53,7 +57,7 @@ def encode_to_come_back(
         search.correct([(k, attempt) for k in search.missed(config.retried)])
     if codec.can_refine:
         search.descend([(k, 0) for k in search.missed(config.displaced)])
-        search.descend([(k, attempt) for k in search.missed(float("inf")) for attempt in others])
+        search.descend([(k, attempt) for k in search.missed(float("inf")) if search.hopeful(k) for attempt in others])
     return search.best()
 
 
@@ -71,6 +75,11 @@ class _Search:
         largest = self.codec.config.refine.largest
         off = sorted(k for k, (misfit, *_) in self.found.items() if not misfit.within(tolerance))
         return [k for k in off if prod(self.grids[k]) <= largest]
+
+    def hopeful(self, k: int) -> bool:
+        """Whether descent on other origins may right a crystal that is wrong."""
+        wrong = self.found[k][0].wrong
+        return wrong >= 1 or wrong <= NEARLY
 
     def correct(self, places: Sequence[Place]) -> None:
         """Encode crystals by correction."""
