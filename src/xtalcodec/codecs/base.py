@@ -160,7 +160,7 @@ class Codec(Decoding):
             Called with the number of crystals done since the last call.
         """
         given: Sequence[Kind] = ["pymatgen"] * len(placed) if kinds is None else kinds
-        parts = list(abreast([p.patches for p in placed]))
+        parts = list(abreast([p.patches for p in placed], torch.get_num_threads()))
 
         def encoded(indices: list[int]) -> list[CrystalCode]:
             crystals, grids = [placed[k].crystal for k in indices], [placed[k].patches for k in indices]

@@ -181,7 +181,7 @@ class Decoding(Predicting):
         self.check_owns(latents.codec)
         for code in latents:
             self._check(code)
-        for indices in abreast(_grids(latents)):
+        for indices in abreast(_grids(latents), torch.get_num_threads()):
             codes = [latents[k] for k in indices]
             z = [torch.from_numpy(code.z).float().to(self.device) for code in codes]
             lattice = torch.from_numpy(np.stack([code.lattice for code in codes]))

@@ -19,6 +19,7 @@ from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork, SpeciesLogits
+from xtalcodec.networks.precision import multiplies_bf16
 from xtalcodec.representations.base import Patches, grouped
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import PeriodicConfig
@@ -138,9 +139,16 @@ class PatchCodec(Codec):
         self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
     ) -> tuple[Float[Tensor, "b patches latent"], list[Misfit]]:
         """Follow the gradient through the decoder where atoms are off."""
+        rough = self.bears_bf16 and multiplies_bf16(z.device)
 
         def loss_of(crystals: Sequence[Crystal]) -> Callable[[Tensor], Tensor]:
-            return _Reconstruction(self, self.representation.collate(crystals, z.device), patches).loss
+            truth = _Reconstruction(self, self.representation.collate(crystals, z.device), patches)
+
+            def loss(z: Tensor) -> Tensor:
+                with torch.autocast(z.device.type, torch.bfloat16, enabled=rough):
+                    return truth.loss(z)
+
+            return loss
 
         def read(z: Tensor, lattice: Tensor) -> list[FoundAtoms]:
             return self._sites([*z], lattice, [patches] * len(z))

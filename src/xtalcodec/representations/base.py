@@ -4,10 +4,10 @@ Every representation puts its crystals on such a grid, cut into patches. All dis
 along the axes.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
 import numpy as np
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 BATCH_PATCHES = 4096
 """Patches that go through a network at once: large enough for the processor, small enough for memory."""
-
-ABREAST = 2048
-"""Patches of crystals of several grids that go through a network at once: more is no faster."""
 
 Patches = tuple[int, int, int]
 """Patches along the three axes of a cell."""
@@ -288,23 +285,31 @@ def grouped(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
     for k, shape in enumerate(shapes):
         groups.setdefault(shape, []).append(k)
     for shape, indices in groups.items():
-        size = max(1, BATCH_PATCHES // prod(shape))
+        size = max(1, BATCH_PATCHES // math.prod(shape))
         for start in range(0, len(indices), size):
             yield shape, indices[start : start + size]
 
 
-def abreast(shapes: Sequence[Patches]) -> Iterator[list[int]]:
-    """Indices of what goes through a network at once: of `ABREAST` patches on any grids, equal ones together.
+def abreast(shapes: Sequence[Patches], parts: int = 1) -> Iterator[list[int]]:
+    """Indices of what goes through a network at once: of `BATCH_PATCHES` patches on any grids, equal ones together.
 
     The largest come first, so that of what runs side by side nothing waits long for the last.
+
+    Parameters
+    ----------
+    shapes
+        Patches of each.
+    parts
+        At least so many, of about as many patches: threads that are to be busy.
     """
+    most = min(BATCH_PATCHES, math.ceil(sum(map(math.prod, shapes)) / parts))
     part: list[int] = []
-    room = ABREAST
-    for k in sorted(range(len(shapes)), key=lambda k: (-prod(shapes[k]), shapes[k])):
-        size = prod(shapes[k])
+    room = most
+    for k in sorted(range(len(shapes)), key=lambda k: (-math.prod(shapes[k]), shapes[k])):
+        size = math.prod(shapes[k])
         if part and size > room:
             yield part
-            part, room = [], ABREAST
+            part, room = [], most
         part.append(k)
         room -= size
     if part:

@@ -1,0 +1,37 @@
+"""What goes through a network together."""
+
+from itertools import pairwise
+from math import prod
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xtalcodec.representations.base import BATCH_PATCHES, abreast, grouped
+
+shapes = st.lists(st.tuples(*[st.integers(1, 20)] * 3), max_size=60)
+
+
+def complete(parts, count):
+    return sorted(k for part in parts for k in part) == list(range(count))
+
+
+@given(shapes)
+def test_groups_have_one_grid_and_fit(given_shapes):
+    groups = list(grouped(given_shapes))
+    assert complete([rows for _, rows in groups], len(given_shapes))
+    for shape, rows in groups:
+        assert {given_shapes[k] for k in rows} == {shape}
+        assert len(rows) == 1 or len(rows) * prod(shape) <= BATCH_PATCHES
+
+
+@given(shapes, st.integers(1, 5))
+def test_what_is_abreast_fits_with_equal_grids_together_and_keeps_all_threads_busy(given_shapes, parts):
+    found = list(abreast(given_shapes, parts))
+    assert complete(found, len(given_shapes))
+    sizes = [sum(prod(given_shapes[k]) for k in part) for part in found]
+    assert all(len(part) == 1 or size <= BATCH_PATCHES for part, size in zip(found, sizes, strict=True))
+    in_order = [given_shapes[k] for part in found for k in part]
+    changes = sum(one != other for one, other in pairwise(in_order))
+    assert changes == max(0, len(set(in_order)) - 1)
+    if len(set(given_shapes)) == 1:
+        assert len(found) >= min(parts, len(given_shapes))
