@@ -106,9 +106,14 @@ def test_crystals_of_several_grids_are_corrected_together_and_descend_apart():
 
 @pytest.mark.parametrize(("wrong", "calls"), [(0.06, 2), (0.08, 1), (0.9, 1), (1.0, 2), (2.0, 2)])
 def test_occupancies_that_are_far_off_do_not_descend_on_other_origins(wrong, calls):
-    stub = Stub({"a": [Misfit(wrong, 0.0)] * 9}, origins=2)
-    stub.encoded()
-    assert [descend for _, descend in stub.calls].count(True) == calls
+    for ordered in (False, True):
+        stub = Stub({"a": [Misfit(wrong, 0.0)] * 9}, origins=2)
+        if not ordered:
+            stub.crystals = [
+                Crystal.of_shares(np.eye(3) * 3, np.array([[0.1, 0.2, 0.3]]), [[(3, 0.6), (11, 0.4)]], "a")
+            ]
+        stub.encoded()
+        assert [descend for _, descend in stub.calls].count(True) == (2 if ordered else calls)
 
 
 def test_without_corrections_descent_comes_at_once():

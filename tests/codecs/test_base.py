@@ -16,7 +16,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs import base
+from xtalcodec.codecs import base, patch
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.latents import LatentsError, LatentSet
@@ -262,27 +262,51 @@ def test_self_check_of_a_window_is_small_where_its_atoms_lie_across_the_edges_of
     assert max(codec.cycle_consistency(codec.encode(salts, refine=False))) < 0.1
 
 
-@pytest.mark.parametrize(("certain", "again"), [(0.0, []), (1.1, [2])])
-def test_what_reduced_precision_is_not_certain_of_is_read_in_full(mp, monkeypatch, certain, again):
-    """On any processor: where bfloat16 is emulated it is slower, and the same."""
-    find, in_full = mp.find_each, []
+@pytest.fixture
+def reduced(monkeypatch):
+    """A processor that multiplies bfloat16; where it is emulated it is slower, and the same."""
+    for module in (base, patch):
+        monkeypatch.setattr(module, "multiplies_bf16", lambda _: True)
+
+
+@pytest.mark.usefixtures("reduced")
+@pytest.mark.parametrize(("certain", "wrong"), [(0.0, [0, 0]), (1.1, [2, 2])])
+def test_what_reduced_precision_is_not_certain_of_is_read_in_full(mp, monkeypatch, certain, wrong):
+    """In full precision one site less is seen here."""
+    find = mp.find_each
 
     def finding(z, *rest):
-        if not torch.is_autocast_enabled("cpu"):
-            in_full.append(len(z))
-        return find(z, *rest)
+        found = find(z, *rest)
+        if torch.is_autocast_enabled("cpu"):
+            return found
+        return [FoundAtoms(one.positions[1:], one.numbers[1:], one.confidence[1:]) for one in found]
 
-    monkeypatch.setattr(base, "multiplies_bf16", lambda _: True)
     monkeypatch.setattr(base, "CERTAIN", certain)
+    placed = [mp.place(Crystal.from_pymatgen(one)) for one in (ROCK_SALT, PEROVSKITE)]
     monkeypatch.setattr(mp, "find_each", finding)
-    latents = mp.encode([ROCK_SALT, PEROVSKITE])
-    assert in_full == again
-    for known, found in zip((ROCK_SALT, PEROVSKITE), mp.decode_crystals(latents), strict=True):
-        assert distances(Crystal.from_pymatgen(known), found.crystal).max() < 2 * TOLERANCE
-    monkeypatch.setattr(base, "multiplies_bf16", lambda _: False)
-    in_full.clear()
-    mp.encode([ROCK_SALT])
-    assert in_full[0] == 1
+    _, misfits = mp.closest([one.crystal for one in placed], [one.patches for one in placed])
+    assert [found.wrong for found in misfits] == wrong
+
+
+@pytest.mark.usefixtures("reduced")
+@pytest.mark.parametrize(("name", "bears"), [("mp", True), ("mp-unit-cell", False)])
+def test_latents_are_looked_for_in_reduced_precision_but_of_windows(name, bears, monkeypatch):
+    codec = Codec.from_pretrained(name)
+    encode, loss, seen = codec.encode_each, patch._Reconstruction.loss, {"encode": set(), "loss": set()}
+
+    def encoding(*words):
+        seen["encode"].add(torch.is_autocast_enabled("cpu"))
+        return encode(*words)
+
+    def losing(*words):
+        seen["loss"].add(torch.is_autocast_enabled("cpu"))
+        return loss(*words)
+
+    monkeypatch.setattr(codec, "encode_each", encoding)
+    monkeypatch.setattr(patch._Reconstruction, "loss", losing)
+    codec.config = replace(codec.config, refine=RefineConfig(corrections=0, displaced=0.0, steps=1, origins=1))
+    codec.encode([ROCK_SALT.get_primitive_structure()])
+    assert seen == {"encode": {bears}, "loss": {bears}}
 
 
 def test_self_check_of_a_latent_that_decodes_to_nothing_is_infinite(mp, monkeypatch):

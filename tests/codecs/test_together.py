@@ -38,11 +38,19 @@ def test_both_come_back_from_one_grid_and_one_origin(mp):
 def test_where_one_is_lost_all_are_tried_on_other_origins(mp, monkeypatch):
     seen = []
 
-    def descend(crystals, patches, z):
-        assert torch.equal(z[0], mp.closest(crystals[:1], [patches])[0][0])
+    correct, corrected = mp.closest, []
+
+    def closest(crystals, grids):
+        assert [*grids] == [(2, 2, 3)] * 2
+        corrected.append(correct(crystals, grids))
+        return corrected[-1]
+
+    def descend(crystals, _patches, z):
+        assert torch.equal(z, torch.stack(corrected[-1][0]))
         seen.append(crystals[0].frac_coords[0])
         return z, [Misfit(0.0, 0.0), Misfit(1.0, np.inf) if len(seen) < 3 else Misfit(0.0, 0.01)]
 
+    monkeypatch.setattr(mp, "closest", closest)
     monkeypatch.setattr(mp, "descend", descend)
     latents = encode_together(mp, ENDS, (2, 2, 3))
     assert len(seen) == 3

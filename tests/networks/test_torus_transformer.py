@@ -91,6 +91,9 @@ class Unseen:
     unseen: torch.Tensor
     of: LayerBias
 
+    def mix(self, qkv, mixed):
+        return mixed(qkv, self)
+
     def rows(self, start, stop):
         return self.of.rows(start, stop)
 

@@ -6,7 +6,7 @@ from math import prod
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtalcodec.representations.base import BATCH_PATCHES, abreast, grouped
+from xtalcodec.representations.base import BATCH_PATCHES, grouped, shared_out
 
 shapes = st.lists(st.tuples(*[st.integers(1, 20)] * 3), max_size=60)
 
@@ -25,13 +25,18 @@ def test_groups_have_one_grid_and_fit(given_shapes):
 
 
 @given(shapes, st.integers(1, 5))
-def test_what_is_abreast_fits_with_equal_grids_together_and_keeps_all_threads_busy(given_shapes, parts):
-    found = list(abreast(given_shapes, parts))
+def test_parts_fit_with_equal_grids_together(given_shapes, parts):
+    found = list(shared_out(given_shapes, parts))
     assert complete(found, len(given_shapes))
     sizes = [sum(prod(given_shapes[k]) for k in part) for part in found]
     assert all(len(part) == 1 or size <= BATCH_PATCHES for part, size in zip(found, sizes, strict=True))
     in_order = [given_shapes[k] for part in found for k in part]
     changes = sum(one != other for one, other in pairwise(in_order))
     assert changes == max(0, len(set(in_order)) - 1)
-    if len(set(given_shapes)) == 1:
-        assert len(found) >= min(parts, len(given_shapes))
+
+
+@given(st.tuples(*[st.integers(1, 3)] * 3), st.integers(1, 40), st.integers(1, 20))
+def test_there_are_parts_for_all_threads(shape, count, parts):
+    found = list(shared_out([shape] * count, parts))
+    assert len(found) >= min(parts, count)
+    assert max(map(len, found)) - min(map(len, found)) <= 1

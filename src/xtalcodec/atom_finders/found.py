@@ -30,6 +30,11 @@ class FoundAtoms:
         """Return the number of atoms."""
         return len(self.numbers)
 
+    @property
+    def certainty(self) -> float:
+        """0 to 1: of the least sure atom, times how far all of them account for the field; 0 where there is none."""
+        return float(np.clip(self.confidence.min() * self.explained, 0, 1)) if len(self) else 0.0
+
     def shares(self) -> Float[np.ndarray, "atoms 119"]:
         """Occupancies, of atoms that have their sites to themselves too."""
         return alone(self.numbers) if self.occupancies is None else self.occupancies

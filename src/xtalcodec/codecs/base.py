@@ -24,14 +24,14 @@ from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.materials import Kind, as_crystals
 from xtalcodec.networks.precision import multiplies_bf16
-from xtalcodec.networks.threads import side_by_side
-from xtalcodec.representations.base import Patches, Placement, abreast, grouped
+from xtalcodec.networks.threads import at_once, side_by_side
+from xtalcodec.representations.base import Patches, Placement, grouped, shared_out
 
 if TYPE_CHECKING:
     from xtalcodec.io.materials import Material
 
 CERTAIN = 0.9
-"""Confidence of sites that reduced precision reads right."""
+"""Confidence of crystals that reduced precision reads right."""
 
 
 class Codec(Decoding):
@@ -160,7 +160,7 @@ class Codec(Decoding):
             Called with the number of crystals done since the last call.
         """
         given: Sequence[Kind] = ["pymatgen"] * len(placed) if kinds is None else kinds
-        parts = list(abreast([p.patches for p in placed], torch.get_num_threads()))
+        parts = list(shared_out([p.patches for p in placed], at_once(self.device)))
 
         def encoded(indices: list[int]) -> list[CrystalCode]:
             crystals, grids = [placed[k].crystal for k in indices], [placed[k].patches for k in indices]
@@ -182,11 +182,6 @@ class Codec(Decoding):
             if progress:
                 progress(len(indices))
         return LatentSet(tuple(codes[k] for k in range(len(placed))), self.identity)
-
-    @torch.no_grad()
-    def latent(self, crystals: Sequence[Crystal], patches: Patches) -> Tensor:
-        """The encoder's own latents of placed crystals of one grid, moved to their origins."""
-        return torch.stack(self.latents(crystals, [patches] * len(crystals)))
 
     @torch.no_grad()
     def latents(self, crystals: Sequence[Crystal], grids: Sequence[Patches]) -> list[Tensor]:
@@ -222,8 +217,8 @@ class Codec(Decoding):
     def closest(self, crystals: Sequence[Crystal], grids: Sequence[Patches]) -> tuple[list[Tensor], list[Misfit]]:
         """Latents that decode to placed crystals as nearly as correction gets, and how nearly.
 
-        They are corrected in reduced precision where that is known to do, which is fast; crystals with a site that is
-        less than `CERTAIN` are read once more in full precision, as decoding does, for it may say otherwise there.
+        They are corrected in reduced precision where that is known to do, which is fast; crystals that are less than
+        `CERTAIN` are read once more in full precision, as decoding does, for it may say otherwise there.
 
         Parameters
         ----------
@@ -243,7 +238,7 @@ class Codec(Decoding):
         rough = self.bears_bf16 and multiplies_bf16(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=rough):
             z, misfits, seen = correct(encode, read, crystals, self.config.refine)
-        if rough and (unsure := [k for k, one in enumerate(seen) if one.confidence.min(initial=1.0) < CERTAIN]):
+        if rough and (unsure := [k for k, one in enumerate(seen) if one.certainty < CERTAIN]):
             for k, sites in zip(unsure, read([z[k] for k in unsure], unsure), strict=True):
                 misfits[k] = misfit(crystals[k], sites)
         return z, misfits

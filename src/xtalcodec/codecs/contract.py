@@ -87,7 +87,7 @@ class Contract(ABC):
 
     @property
     def bears_bf16(self) -> bool:
-        """Whether corrections may multiply in bfloat16, whose errors come to some thousandths of an Å."""
+        """Whether correction and descent may multiply in bfloat16, whose errors come to some thousandths of an Å."""
         return False
 
     @property

@@ -16,8 +16,8 @@ from xtalcodec.codecs.contract import NOTHING, Known
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.predicting import Predicting
 from xtalcodec.crystal import Crystal
-from xtalcodec.networks.threads import side_by_side
-from xtalcodec.representations.base import Patches, abreast
+from xtalcodec.networks.threads import at_once, side_by_side
+from xtalcodec.representations.base import Patches, shared_out
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -181,7 +181,7 @@ class Decoding(Predicting):
         self.check_owns(latents.codec)
         for code in latents:
             self._check(code)
-        for indices in abreast(_grids(latents), torch.get_num_threads()):
+        for indices in shared_out(_grids(latents), at_once(self.device)):
             codes = [latents[k] for k in indices]
             z = [torch.from_numpy(code.z).float().to(self.device) for code in codes]
             lattice = torch.from_numpy(np.stack([code.lattice for code in codes]))
@@ -228,6 +228,5 @@ def _decoded(code: CrystalCode, sites: FoundAtoms) -> DecodedCrystal | None:
     """Bring sites to the cell that was given."""
     if not len(sites):
         return None
-    confidence = float(np.clip(sites.confidence.min() * sites.explained, 0, 1))
     crystal = code.in_given_cell(sites.positions, sites.numbers, sites.occupancies)
-    return DecodedCrystal(crystal, sites.confidence, confidence)
+    return DecodedCrystal(crystal, sites.confidence, sites.certainty)

@@ -59,7 +59,7 @@ class PatchCodec(Codec):
 
     @property
     def bears_bf16(self) -> bool:
-        """Of crystals; windows come back as exactly as they can."""
+        """On the crystal's own cell; windows are held to smaller errors."""
         return self.window is None
 
     def encode_batch(self, batch: CrystalBatch, patches: Patches, scale: Tensor | None = None) -> DiagonalGaussian:

@@ -39,11 +39,11 @@ def encode_together(
         Called with the number of crystals done since the last call.
     """
     best: tuple[tuple[float, float], torch.Tensor, np.ndarray] | None = None
-    exactly = refine and codec.retries
+    exactly, grids = refine and codec.retries, [patches] * len(crystals)
     for attempt in range(codec.config.refine.origins if exactly else 1):
         shift = codec.representation.origin(crystals[0], attempt)
         moved = [crystal.translated(shift) for crystal in crystals]
-        z, misfits = _encoded(codec, moved, patches) if exactly else (codec.latent(moved, patches), [])
+        z, misfits = _encoded(codec, moved, patches) if exactly else (torch.stack(codec.latents(moved, grids)), [])
         score = sum(found.wrong for found in misfits), sum(found.displacement for found in misfits)
         if best is None or score < best[0]:
             best = score, z, shift

@@ -20,9 +20,9 @@ from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.torus_transformer import (
     Abreast,
-    Bias,
     BiasesAbreast,
     Block,
+    Mixing,
     Modulation,
     TorusBias,
     lattice_features,
@@ -208,7 +208,7 @@ class PatchNetwork(Network):
         x = field.unflatten(1, (-1, p)).unflatten(3, (-1, p)).unflatten(5, (-1, p))  # b X p Y p Z p c
         return x.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(len(field), math.prod(patches), -1)
 
-    def _encoded(self, x: Float[Tensor, "b t width"], biases: Sequence[Bias | BiasesAbreast]) -> Tensor:
+    def _encoded(self, x: Float[Tensor, "b t width"], biases: Sequence[Mixing]) -> Tensor:
         """Mix patches, and project them."""
         for k, block in enumerate(self.encoder):
             x = block(x, biases[k])
@@ -258,7 +258,7 @@ class PatchNetwork(Network):
             Noise, and a network that does not know of it.
         """
         x = self.from_latent(z) + self.lattice_out(lattice_features(lattice, patches))[:, None]
-        said = self._said(noise, z)
+        said = self._said(noise, lattice)
         x = self._decoded(x, self.bias(patches), None if said is None else said[:, None])
         return self._field(self.geometry(x).float(), self.appearance(x).float(), patches)
 
@@ -283,7 +283,7 @@ class PatchNetwork(Network):
         abreast = _abreast(z, grids)
         each = [patches for own, patches in zip(z, grids, strict=True) for _ in own]
         x = self.from_latent(abreast.join(z)) + abreast.spread(self.lattice_out(lattice_features(lattice, each)))
-        said = self._said(noise, x)
+        said = self._said(noise, lattice)
         if said is not None:
             said = said[None] if len(said) == 1 else abreast.spread(said)
         x = self._decoded(x, _biases(self.bias, abreast, grids), said)
@@ -301,7 +301,7 @@ class PatchNetwork(Network):
     def _decoded(
         self,
         x: Float[Tensor, "b t width"],
-        biases: Sequence[Bias | BiasesAbreast],
+        biases: Sequence[Mixing],
         said: Float[Tensor, "#b #t numbers"] | None,
     ) -> Float[Tensor, "b t width"]:
         """Mix patches, told of the noise."""

@@ -22,6 +22,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def at_once(device: torch.device) -> int:
+    """How many items `side_by_side` computes at a time: threads are for the CPU alone."""
+    return torch.get_num_threads() if device.type == "cpu" else 1
+
+
 def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], device: torch.device) -> Iterator[Result]:
     """Yield a function's results in order, from as many threads as PyTorch uses, each of which computes alone.
 
@@ -35,7 +40,7 @@ def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], devi
     items
         The largest first, so that no thread waits long for the last.
     device
-        Where the function computes: threads are for the CPU alone.
+        Where the function computes.
     """
 
     def alone(item: Item) -> Result:
@@ -44,8 +49,8 @@ def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], devi
             return function(item)
 
     before = torch.get_num_threads()
-    threads = min(before, len(items))
-    if device.type != "cpu" or threads < 2:
+    threads = min(at_once(device), len(items))
+    if threads < 2:
         for item in items:
             with torch.no_grad():
                 result = function(item)

@@ -1,7 +1,7 @@
 """Transformer layers on a torus of patches: attention sees only the displacement of two patches around the torus."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
@@ -33,6 +33,18 @@ class Bias(Protocol):
         """Which of the first m rows are not looked at, of each crystal; None where all are."""
 
 
+Mix = Callable[[Tensor, Bias], Tensor]
+"""Queries, keys and values of crystals of one grid, and their bias → mixed patches."""
+
+
+@runtime_checkable
+class Mixing(Protocol):
+    """Biases of one layer, which know how the patches of their crystals stand."""
+
+    def mix(self, qkv: Float[Tensor, "b t c"], mixed: Mix) -> Float[Tensor, "b t width"]:
+        """Mix the patches of each crystal."""
+
+
 @dataclass(frozen=True, slots=True)
 class LayerBias:
     """Attention bias of one layer, by displacement."""
@@ -40,6 +52,10 @@ class LayerBias:
     values: Float[Tensor, "heads d"]
     """Of every displacement around the torus, in C order of the patches."""
     patches: Patches
+
+    def mix(self, qkv: Tensor, mixed: Mix) -> Tensor:
+        """Mix the patches of crystals of one grid."""
+        return mixed(qkv, self)
 
     @property
     def unseen(self) -> None:
@@ -82,8 +98,13 @@ class BiasesAbreast:
     """Attention biases of one layer, of batches that stand in one row."""
 
     abreast: Abreast
-    biases: tuple[Bias, ...]
+    biases: tuple[LayerBias, ...]
     """Of each batch."""
+
+    def mix(self, qkv: Float[Tensor, "1 rows c"], mixed: Mix) -> Tensor:
+        """Mix the patches of one batch after the other."""
+        batches = zip(self.abreast.split(qkv), self.biases, strict=True)
+        return self.abreast.join([mixed(*batch) for batch in batches])
 
 
 class Attention(nn.Module):
@@ -96,13 +117,9 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Float[Tensor, "b t width"], bias: Bias | BiasesAbreast) -> Float[Tensor, "b t width"]:
+    def forward(self, x: Float[Tensor, "b t width"], bias: Mixing) -> Float[Tensor, "b t width"]:
         """Mix the patches of each crystal."""
-        qkv = self.qkv(x)
-        if isinstance(bias, BiasesAbreast):
-            batches = zip(bias.abreast.split(qkv), bias.biases, strict=True)
-            return self.out(bias.abreast.join([self._mixed(*batch) for batch in batches]))
-        return self.out(self._mixed(qkv, bias))
+        return self.out(bias.mix(self.qkv(x), self._mixed))
 
     def _mixed(self, qkv: Float[Tensor, "b t three_widths"], bias: Bias) -> Float[Tensor, "b t width"]:
         """Mix the patches: all pairs together, or, of a large cell, those of some queries after others."""
@@ -190,7 +207,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(
-        self, x: Float[Tensor, "b t width"], bias: Bias | BiasesAbreast, modulation: Modulation | None = None
+        self, x: Float[Tensor, "b t width"], bias: Mixing, modulation: Modulation | None = None
     ) -> Float[Tensor, "b t width"]:
         """Attention, then the MLP, each added to what comes in.
 

@@ -233,8 +233,7 @@ class Representation(ABC):
     def targets(self, crystals: CrystalBatch, patches: Patches) -> Targets:
         """Heat and offsets from each atom's neighbourhood of 5³ voxels; ties go to the nearest atom."""
         tori = Tori.of([self.grid(patches)] * len(crystals), crystals.device)
-        index, offset, nearest = _around(*self.positions(crystals, patches), tori)
-        square = offset.square().sum(-1)
+        index, offset, square, nearest = _around(*self.positions(crystals, patches), tori)
         owns = (square <= nearest[index]) & (square < NEAR**2)
         return Targets(self.heat(nearest).view(len(crystals), -1), index[owns], offset[owns])
 
@@ -252,14 +251,14 @@ class Representation(ABC):
         tori
             Where the voxels of the crystals stand.
         """
-        _, _, nearest = _around(which, position, tori)
+        *_, nearest = _around(which, position, tori)
         return self.heat(nearest)
 
 
 def _around(
-    which: Int[Tensor, " sites"], position: Float[Tensor, "sites 3"], tori: Tori
-) -> tuple[Int[Tensor, "sites around"], Float[Tensor, "sites around 3"], Float[Tensor, " voxels"]]:
-    """Voxels around atoms: their indices, the way from them to the atom, and of every voxel the nearest atom's square.
+    which: Int[Tensor, " n"], position: Float[Tensor, "n 3"], tori: Tori
+) -> tuple[Int[Tensor, "n around"], Float[Tensor, "n around 3"], Float[Tensor, "n around"], Float[Tensor, " voxels"]]:
+    """Voxels around atoms: their indices, the way from them to the atom, its square; of every voxel the least square.
 
     Parameters
     ----------
@@ -276,7 +275,7 @@ def _around(
     index = tori.index(which, voxel)
     nearest = torch.full((int(tori.sizes.sum()),), torch.inf, device=position.device)
     square = offset.square().sum(-1)
-    return index, offset, nearest.scatter_reduce(0, index.flatten(), square.flatten(), "amin")
+    return index, offset, square, nearest.scatter_reduce(0, index.flatten(), square.flatten(), "amin")
 
 
 def grouped(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
@@ -290,7 +289,7 @@ def grouped(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
             yield shape, indices[start : start + size]
 
 
-def abreast(shapes: Sequence[Patches], parts: int = 1) -> Iterator[list[int]]:
+def shared_out(shapes: Sequence[Patches], parts: int = 1) -> Iterator[list[int]]:
     """Indices of what goes through a network at once: of `BATCH_PATCHES` patches on any grids, equal ones together.
 
     The largest come first, so that of what runs side by side nothing waits long for the last.
@@ -300,16 +299,18 @@ def abreast(shapes: Sequence[Patches], parts: int = 1) -> Iterator[list[int]]:
     shapes
         Patches of each.
     parts
-        At least so many, of about as many patches: threads that are to be busy.
+        So many or more, of about as many patches, where there are as many shapes.
     """
-    most = min(BATCH_PATCHES, math.ceil(sum(map(math.prod, shapes)) / parts))
+    left = sum(map(math.prod, shapes))
     part: list[int] = []
-    room = most
+    most = room = min(BATCH_PATCHES, math.ceil(left / parts))
     for k in sorted(range(len(shapes)), key=lambda k: (-math.prod(shapes[k]), shapes[k])):
         size = math.prod(shapes[k])
         if part and size > room:
             yield part
-            part, room = [], most
+            left, parts = left - (most - room), max(1, parts - 1)
+            part, most = [], min(BATCH_PATCHES, math.ceil(left / parts))
+            room = most
         part.append(k)
         room -= size
     if part:

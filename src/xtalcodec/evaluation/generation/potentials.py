@@ -74,11 +74,13 @@ def what_relaxes(name: str, steps: int) -> str:
 
 def what_computes(name: str) -> str:
     """Name of a single-point energy with all that shapes it but the crystal."""
-    return with_versions(f"single point 1 {name}", "sevenn")
+    return with_versions(f"single point 1 {name}", "sevenn", "ase")
 
 
 def single_point(crystal: Crystal, name: str) -> dict[str, Any]:
     """Compute the energy of a crystal as it is, without forces, in a third of the time; as JSON, for `energy_in`.
+
+    What goes wrong is a reason and no exception, see `relaxation`.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from xtalcodec.crystal import HEAVIEST
-from xtalcodec.networks.torus_transformer import AT_ONCE, LayerBias
+from xtalcodec.networks.torus_transformer import AT_ONCE, LayerBias, Mix
 from xtalcodec.priors.conditions import NAMES
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.settings import FlowConfig
@@ -105,6 +105,10 @@ class JointBias:
         most = max(one.size for one in each.values())
         padded = {grid: one.padded(most) for grid, one in each.items()}
         return cls(patches[0], unseen, torch.stack([padded[one.patches] for one in patches]))
+
+    def mix(self, qkv: Tensor, mixed: Mix) -> Tensor:
+        """Mix tokens and patches."""
+        return mixed(qkv, self)
 
     @property
     def size(self) -> int:
