@@ -16,7 +16,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.codecs import base, patch
+from xtalcodec.codecs import base, contract, patch
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import pretrained
 from xtalcodec.codecs.latents import LatentsError, LatentSet
@@ -265,8 +265,7 @@ def test_self_check_of_a_window_is_small_where_its_atoms_lie_across_the_edges_of
 @pytest.fixture
 def reduced(monkeypatch):
     """A processor that multiplies bfloat16; where it is emulated it is slower, and the same."""
-    for module in (base, patch):
-        monkeypatch.setattr(module, "multiplies_bf16", lambda _: True)
+    monkeypatch.setattr(contract, "multiplies_bf16", lambda _: True)
 
 
 @pytest.mark.usefixtures("reduced")

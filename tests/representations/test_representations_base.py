@@ -6,7 +6,7 @@ from math import prod
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtalcodec.representations.base import BATCH_PATCHES, grouped, shared_out
+from xtalcodec.representations.base import BATCH_PATCHES, grouped, in_order, shared_out
 
 shapes = st.lists(st.tuples(*[st.integers(1, 20)] * 3), max_size=60)
 
@@ -40,3 +40,11 @@ def test_there_are_parts_for_all_threads(shape, count, parts):
     found = list(shared_out([shape] * count, parts))
     assert len(found) >= min(parts, count)
     assert max(map(len, found)) - min(map(len, found)) <= 1
+
+
+@given(shapes, st.integers(1, 5))
+def test_results_of_parts_come_back_in_order(given_shapes, parts):
+    found, told = list(shared_out(given_shapes, parts)), []
+    results = ([given_shapes[k] for k in part] for part in found)
+    assert in_order(found, results, told.append) == given_shapes
+    assert told == [len(part) for part in found]

@@ -23,9 +23,8 @@ from xtalcodec.codecs.misfit import Misfit, misfit
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.materials import Kind, as_crystals
-from xtalcodec.networks.precision import multiplies_bf16
 from xtalcodec.networks.threads import at_once, side_by_side
-from xtalcodec.representations.base import Patches, Placement, grouped, shared_out
+from xtalcodec.representations.base import Patches, Placement, grouped, in_order, shared_out
 
 if TYPE_CHECKING:
     from xtalcodec.io.materials import Material
@@ -176,23 +175,16 @@ class Codec(Decoding):
                 for k, c, latent, shift in zip(indices, crystals, z, origins, strict=True)
             ]
 
-        codes: dict[int, CrystalCode] = {}
-        for indices, own in zip(parts, side_by_side(encoded, parts, self.device), strict=True):
-            codes |= dict(zip(indices, own, strict=True))
-            if progress:
-                progress(len(indices))
-        return LatentSet(tuple(codes[k] for k in range(len(placed))), self.identity)
+        codes = in_order(parts, side_by_side(encoded, parts, self.device), progress)
+        return LatentSet(tuple(codes), self.identity)
 
     @torch.no_grad()
     def latents(self, crystals: Sequence[Crystal], grids: Sequence[Patches]) -> list[Tensor]:
         """The encoder's own latents of placed crystals, moved to their origins, each on its own grid."""
         groups = list(grouped(grids))
         batches = [self.representation.collate([crystals[k] for k in rows], self.device) for _, rows in groups]
-        found: dict[int, Tensor] = {}
         each = self.encode_each(batches, [patches for patches, _ in groups])
-        for (_, rows), own in zip(groups, each, strict=True):
-            found |= dict(zip(rows, own.mean, strict=True))
-        return [found[k] for k in range(len(crystals))]
+        return in_order([rows for _, rows in groups], [[*own.mean] for own in each])
 
     @torch.no_grad()
     def encode_scaled(self, crystal: Crystal, scales: Sequence[float]) -> LatentSet:
@@ -235,10 +227,9 @@ class Codec(Decoding):
         def read(z: Sequence[Tensor], rows: Sequence[int]) -> list[FoundAtoms]:
             return self._sites(z, lattice[list(rows)], [grids[k] for k in rows])
 
-        rough = self.bears_bf16 and multiplies_bf16(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=rough):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.rough):
             z, misfits, seen = correct(encode, read, crystals, self.config.refine)
-        if rough and (unsure := [k for k, one in enumerate(seen) if one.certainty < CERTAIN]):
+        if self.rough and (unsure := [k for k, one in enumerate(seen) if one.certainty < CERTAIN]):
             for k, sites in zip(unsure, read([z[k] for k in unsure], unsure), strict=True):
                 misfits[k] = misfit(crystals[k], sites)
         return z, misfits

@@ -20,7 +20,8 @@ from xtalcodec.geometry.elements import symbol
 from xtalcodec.geometry.neighbours import neighbours
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
-from xtalcodec.representations.base import Patches, RepresentationConfig, grouped
+from xtalcodec.networks.precision import multiplies_bf16
+from xtalcodec.representations.base import Patches, RepresentationConfig, grouped, in_order
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.window import Window
 from xtalcodec.representations.window_field import PaintedBatch
@@ -89,6 +90,11 @@ class Contract(ABC):
     def bears_bf16(self) -> bool:
         """Whether correction and descent may multiply in bfloat16, whose errors come to some thousandths of an Å."""
         return False
+
+    @property
+    def rough(self) -> bool:
+        """Whether correction and descent multiply in bfloat16: where the processor does too."""
+        return self.bears_bf16 and multiplies_bf16(self.device)
 
     @property
     def most_noise(self) -> float:
@@ -214,11 +220,12 @@ class Contract(ABC):
         known
             Of the latents and the crystals.
         """
-        found: dict[int, FoundAtoms] = {}
-        for patches, rows in grouped(grids):
-            atoms = self.find_atoms(torch.stack([z[k] for k in rows]), lattice[rows], patches, known.of(rows))
-            found |= dict(zip(rows, atoms, strict=True))
-        return [found[k] for k in range(len(z))]
+        groups = list(grouped(grids))
+        found = (
+            self.find_atoms(torch.stack([z[k] for k in rows]), lattice[rows], patches, known.of(rows))
+            for patches, rows in groups
+        )
+        return in_order([rows for _, rows in groups], found)
 
     def descend(
         self,

@@ -17,7 +17,7 @@ from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.predicting import Predicting
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.threads import at_once, side_by_side
-from xtalcodec.representations.base import Patches, shared_out
+from xtalcodec.representations.base import Patches, in_order, shared_out
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -138,12 +138,9 @@ class Decoding(Predicting):
         progress
             Called with the number of codes done since the last call.
         """
-        batches, result = list(self.batches(latents)), dict[int, Result]()
-        for (indices, *_), own in zip(batches, side_by_side(of_batch, batches, self.device), strict=True):
-            result |= dict(zip(indices, own, strict=True))
-            if progress:
-                progress(len(indices))
-        return [result[k] for k in range(len(latents))]
+        batches = list(self.batches(latents))
+        results = side_by_side(of_batch, batches, self.device)
+        return in_order([indices for indices, *_ in batches], results, progress)
 
     def _noise(self, codes: Sequence[CrystalCode]) -> Float[Tensor, " b"] | None:
         """Return the noise of codes, as the decoder is told; None where none has any."""

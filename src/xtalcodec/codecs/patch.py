@@ -19,12 +19,10 @@ from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork, SpeciesLogits
-from xtalcodec.networks.precision import multiplies_bf16
-from xtalcodec.representations.base import Patches, grouped
+from xtalcodec.representations.base import Patches, grouped, in_order
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import PeriodicConfig
 from xtalcodec.representations.repeating import RepeatingConfig
-from xtalcodec.representations.tori import Tori
 from xtalcodec.representations.unit_cell import UnitCellConfig
 
 SHARED_WEIGHT = 5.0
@@ -119,14 +117,13 @@ class PatchCodec(Codec):
             self.network,
             self.representation,
             frame,
-            Tori.of([self.representation.grid(grids[k]) for k in order], self.device),
+            self.representation.tori([grids[k] for k in order], self.device),
             self._allowed(len(z), own.elements),
             self.config.atom_finder,
             ordered=own.ordered,
             holding=own.holding,
         )
-        back = dict(zip(order, found, strict=True))
-        return [back[k] for k in range(len(z))]
+        return in_order([order], [found])
 
     def _allowed(self, crystals: int, elements: Sequence[Sequence[int]] | None) -> Bool[Tensor, "b z"]:
         """Which elements the atoms of each crystal may be, by Z."""
@@ -139,13 +136,12 @@ class PatchCodec(Codec):
         self, crystals: Sequence[Crystal], patches: Patches, z: Float[Tensor, "b patches latent"]
     ) -> tuple[Float[Tensor, "b patches latent"], list[Misfit]]:
         """Follow the gradient through the decoder where atoms are off."""
-        rough = self.bears_bf16 and multiplies_bf16(z.device)
 
         def loss_of(crystals: Sequence[Crystal]) -> Callable[[Tensor], Tensor]:
             truth = _Reconstruction(self, self.representation.collate(crystals, z.device), patches)
 
             def loss(z: Tensor) -> Tensor:
-                with torch.autocast(z.device.type, torch.bfloat16, enabled=rough):
+                with torch.autocast(z.device.type, torch.bfloat16, enabled=self.rough):
                     return truth.loss(z)
 
             return loss
@@ -184,7 +180,7 @@ class _Reconstruction:
         representation = codec.representation
         self.network, self.lattice, self.patches = codec.network, batch.lattice, patches
         self.targets = representation.targets(batch, patches)
-        self.tori = Tori.of([representation.grid(patches)] * len(batch), batch.device)
+        self.tori = representation.tori([patches] * len(batch), batch.device)
         self.which, self.position = representation.positions(batch, patches)
         self.shares = batch.shares(codec.network.config.species + 1)[batch.mask]
         shared = self.shares.amax(-1) < 1

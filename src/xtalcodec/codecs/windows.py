@@ -11,6 +11,7 @@ from xtalcodec.atom_finders.density import CLOSED, OPEN, read_density
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import LatentSet
+from xtalcodec.representations.base import in_order
 from xtalcodec.representations.window import Window
 from xtalcodec.representations.window_field import View
 
@@ -91,7 +92,6 @@ def decode_densities(codec: Codec, latents: LatentSet) -> list[Float[np.ndarray,
         A codec that decodes atoms only, or whose representation is no window.
     """
     window_of(codec)
-    result: dict[int, Float[np.ndarray, "n n n"]] = {}
-    for indices, _, z, lattice in codec.batches(latents):
-        result |= dict(zip(indices, codec.decode_density(torch.stack(z), lattice).cpu().numpy(), strict=True))
-    return [result[k] for k in range(len(latents))]
+    batches = list(codec.batches(latents))
+    densities = ([*codec.decode_density(torch.stack(z), lattice).cpu().numpy()] for _, _, z, lattice in batches)
+    return in_order([indices for indices, *_ in batches], densities)

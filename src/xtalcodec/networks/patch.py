@@ -16,11 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from xtalcodec.config import Count, NotNegative, settings
+from xtalcodec.networks.abreast import Abreast
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.torus_transformer import (
-    Abreast,
-    BiasesAbreast,
     Block,
     Mixing,
     Modulation,
@@ -119,16 +118,6 @@ class NoiseLevel(nn.Module):
         return added, [Modulation(*rest[4 * k : 4 * k + 4]) for k in range(self.layers)]
 
 
-def _abreast(batches: Sequence[Tensor], grids: Sequence[Patches]) -> Abreast:
-    sizes = zip(map(len, batches), map(math.prod, grids), strict=True)
-    return Abreast(tuple(sizes))
-
-
-def _biases(bias: TorusBias, abreast: Abreast, grids: Sequence[Patches]) -> list[BiasesAbreast]:
-    """Biases of every layer."""
-    return [BiasesAbreast(abreast, own) for own in zip(*map(bias, grids), strict=True)]
-
-
 class PatchNetwork(Network):
     """Compresses a periodic field of voxels to `latent` numbers per patch and back."""
 
@@ -195,11 +184,11 @@ class PatchNetwork(Network):
         grids
             Patches of the grid of each batch.
         """
-        abreast = _abreast(fields, grids)
+        abreast = Abreast.of(fields, grids)
         x = self.embed(FIELD_SCALE * abreast.join([self._cut(*batch) for batch in zip(fields, grids, strict=True)]))
         each = [patches for field, patches in zip(fields, grids, strict=True) for _ in field]
         x = x + abreast.spread(self.lattice_in(lattice_features(lattice, each)))
-        found = self._encoded(x, _biases(self.bias, abreast, grids))
+        found = self._encoded(x, abreast.biases(self.bias, grids))
         return [self._distribution(own) for own in abreast.split(found)]
 
     def _cut(self, field: Float[Tensor, "b nx ny nz channels"], patches: Patches) -> Float[Tensor, "b t values"]:
@@ -280,13 +269,13 @@ class PatchNetwork(Network):
         grids
             Patches of the grid of each batch.
         """
-        abreast = _abreast(z, grids)
+        abreast = Abreast.of(z, grids)
         each = [patches for own, patches in zip(z, grids, strict=True) for _ in own]
         x = self.from_latent(abreast.join(z)) + abreast.spread(self.lattice_out(lattice_features(lattice, each)))
         said = self._said(noise, lattice)
         if said is not None:
             said = said[None] if len(said) == 1 else abreast.spread(said)
-        x = self._decoded(x, _biases(self.bias, abreast, grids), said)
+        x = self._decoded(x, abreast.biases(self.bias, grids), said)
         fields = abreast.split(self.geometry(x).float()), abreast.split(self.appearance(x).float())
         return [self._field(*own) for own in zip(*fields, grids, strict=True)]
 

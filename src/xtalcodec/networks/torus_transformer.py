@@ -68,45 +68,6 @@ class LayerBias:
         return self.values.index_select(1, index.flatten().long()).view(-1, *index.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Abreast:
-    """Batches of crystals, each batch on a torus of its own, whose patches stand in one row after the other.
-
-    What does not mix patches is then computed of all of them at once.
-    """
-
-    sizes: tuple[tuple[int, int], ...]
-    """Crystals of each batch, and patches of each of those."""
-
-    def join(self, batches: Sequence[Float[Tensor, "_ _ c"]]) -> Float[Tensor, "1 rows c"]:
-        """Put the patches of all batches in one row."""
-        return torch.cat([own.flatten(0, 1) for own in batches])[None]
-
-    def split(self, x: Float[Tensor, "1 rows c"]) -> list[Float[Tensor, "_ _ c"]]:
-        """Give each batch its patches."""
-        rows = x[0].split([crystals * patches for crystals, patches in self.sizes])
-        return [own.view(*size, -1) for own, size in zip(rows, self.sizes, strict=True)]
-
-    def spread(self, x: Float[Tensor, "crystals c"]) -> Float[Tensor, "1 rows c"]:
-        """Give each patch what is known of its crystal."""
-        counts = [patches for crystals, patches in self.sizes for _ in range(crystals)]
-        return x.repeat_interleave(torch.tensor(counts, device=x.device), 0)[None]
-
-
-@dataclass(frozen=True, slots=True)
-class BiasesAbreast:
-    """Attention biases of one layer, of batches that stand in one row."""
-
-    abreast: Abreast
-    biases: tuple[LayerBias, ...]
-    """Of each batch."""
-
-    def mix(self, qkv: Float[Tensor, "1 rows c"], mixed: Mix) -> Tensor:
-        """Mix the patches of one batch after the other."""
-        batches = zip(self.abreast.split(qkv), self.biases, strict=True)
-        return self.abreast.join([mixed(*batch) for batch in batches])
-
-
 class Attention(nn.Module):
     """Multi-head attention with a bias per head and displacement."""
 

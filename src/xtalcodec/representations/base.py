@@ -6,9 +6,9 @@ along the axes.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Optional
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ from xtalcodec.representations.tori import Grid, Tori
 
 if TYPE_CHECKING:
     from xtalcodec.representations.window import Window
+
+T = TypeVar("T")
 
 BATCH_PATCHES = 4096
 """Patches that go through a network at once: large enough for the processor, small enough for memory."""
@@ -219,6 +221,10 @@ class Representation(ABC):
         a, b, c = (n * self.patch for n in patches)
         return a, b, c
 
+    def tori(self, grids: Sequence[Patches], device: torch.device) -> Tori:
+        """Voxels of crystals on grids of so many patches, one crystal after the other."""
+        return Tori.of([self.grid(patches) for patches in grids], device)
+
     def positions(
         self, crystals: CrystalBatch, patches: Patches
     ) -> tuple[Int[Tensor, " sites"], Float[Tensor, "sites 3"]]:
@@ -232,7 +238,7 @@ class Representation(ABC):
 
     def targets(self, crystals: CrystalBatch, patches: Patches) -> Targets:
         """Heat and offsets from each atom's neighbourhood of 5³ voxels; ties go to the nearest atom."""
-        tori = Tori.of([self.grid(patches)] * len(crystals), crystals.device)
+        tori = self.tori([patches] * len(crystals), crystals.device)
         index, offset, square, nearest = _around(*self.positions(crystals, patches), tori)
         owns = (square <= nearest[index]) & (square < NEAR**2)
         return Targets(self.heat(nearest).view(len(crystals), -1), index[owns], offset[owns])
@@ -287,6 +293,28 @@ def grouped(shapes: Sequence[Patches]) -> Iterator[tuple[Patches, list[int]]]:
         size = max(1, BATCH_PATCHES // math.prod(shape))
         for start in range(0, len(indices), size):
             yield shape, indices[start : start + size]
+
+
+def in_order(
+    parts: Sequence[Sequence[int]], results: Iterable[Sequence[T]], progress: Callable[[int], None] | None = None
+) -> list[T]:
+    """Results of parts, as `grouped` or `shared_out` make them, in the order of what was parted.
+
+    Parameters
+    ----------
+    parts
+        Indices in each.
+    results
+        Of each part, one for each index.
+    progress
+        Called with the number of results that came since the last call.
+    """
+    found: dict[int, T] = {}
+    for rows, own in zip(parts, results, strict=True):
+        found |= dict(zip(rows, own, strict=True))
+        if progress:
+            progress(len(rows))
+    return [found[k] for k in range(len(found))]
 
 
 def shared_out(shapes: Sequence[Patches], parts: int = 1) -> Iterator[list[int]]:

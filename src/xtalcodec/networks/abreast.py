@@ -1,0 +1,60 @@
+"""Batches of crystals, each on a torus of its own, that go through a transformer together."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from xtalcodec.networks.torus_transformer import LayerBias, Mix, TorusBias
+from xtalcodec.representations.base import Patches
+
+
+@dataclass(frozen=True, slots=True)
+class Abreast:
+    """Batches of crystals, each batch on a torus of its own, whose patches stand in one row after the other.
+
+    What does not mix patches is then computed of all of them at once.
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    """Crystals of each batch, and patches of each of those."""
+
+    @classmethod
+    def of(cls, batches: Sequence[Tensor], grids: Sequence[Patches]) -> "Abreast":
+        """Batches of crystals, each on a grid of so many patches."""
+        return cls(tuple(zip(map(len, batches), map(math.prod, grids), strict=True)))
+
+    def biases(self, bias: TorusBias, grids: Sequence[Patches]) -> "list[BiasesAbreast]":
+        """Attention biases of every layer."""
+        return [BiasesAbreast(self, own) for own in zip(*map(bias, grids), strict=True)]
+
+    def join(self, batches: Sequence[Float[Tensor, "_ _ c"]]) -> Float[Tensor, "1 rows c"]:
+        """Put the patches of all batches in one row."""
+        return torch.cat([own.flatten(0, 1) for own in batches])[None]
+
+    def split(self, x: Float[Tensor, "1 rows c"]) -> list[Float[Tensor, "_ _ c"]]:
+        """Give each batch its patches."""
+        rows = x[0].split([crystals * patches for crystals, patches in self.sizes])
+        return [own.view(*size, -1) for own, size in zip(rows, self.sizes, strict=True)]
+
+    def spread(self, x: Float[Tensor, "crystals c"]) -> Float[Tensor, "1 rows c"]:
+        """Give each patch what is known of its crystal."""
+        counts = [patches for crystals, patches in self.sizes for _ in range(crystals)]
+        return x.repeat_interleave(torch.tensor(counts, device=x.device), 0)[None]
+
+
+@dataclass(frozen=True, slots=True)
+class BiasesAbreast:
+    """Attention biases of one layer, of batches that stand in one row."""
+
+    abreast: Abreast
+    biases: tuple[LayerBias, ...]
+    """Of each batch."""
+
+    def mix(self, qkv: Float[Tensor, "1 rows c"], mixed: Mix) -> Tensor:
+        """Mix the patches of one batch after the other."""
+        batches = zip(self.abreast.split(qkv), self.biases, strict=True)
+        return self.abreast.join([mixed(*batch) for batch in batches])
