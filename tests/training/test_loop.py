@@ -54,7 +54,8 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
 @pytest.mark.slow
 def test_resuming_gives_the_curve_of_an_uninterrupted_training(tmp_path, crystals):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    recipe = load("mp", [*SMALL, "optimiser.steps=8"])
+    words = [*SMALL, "optimiser.steps=8", "average=0.9"]
+    recipe = load("mp", words)
     train(recipe, crystals, crystals[:2], whole, device="cpu")
 
     class StopError(Exception):
@@ -72,7 +73,7 @@ def test_resuming_gives_the_curve_of_an_uninterrupted_training(tmp_path, crystal
     try:
         with pytest.raises(StopError):
             train(
-                load("mp", [*SMALL, "optimiser.steps=8", "checkpoint_minutes=0"]),
+                load("mp", [*words, "checkpoint_minutes=0"]),
                 crystals,
                 crystals[:2],
                 parts,
@@ -201,6 +202,21 @@ def test_without_a_segmentation_loss_no_process_waits_for_its_gradients(tmp_path
     first, second = under_torchrun(tmp_path, "hoffmann-narrow", *words)
     assert first == second
     assert first["steps"] == 3
+
+
+def test_the_codec_that_is_kept_is_the_average(tmp_path, crystals):
+    """It has the average's weights, and not those that the last step left."""
+    words = [*SMALL, "optimiser.warmup=1", "frozen=encoder", f"start={tmp_path / 'start'}"]
+    train(load("mp", [*SMALL, "optimiser.steps=0"]), crystals, [], tmp_path / "start", device="cpu")
+    codec = train(load("mp", [*words, "optimiser.steps=3", "average=0.999"]), crystals, [], tmp_path / "mean")
+    state = weights(tmp_path / "mean")
+    kept = codec.network.state_dict()
+    assert not codec.network.training
+    assert {key for key, value in kept.items() if np.array_equal(value, state[f"network.network.{key}"])} == {
+        key for key in kept if not key.startswith(DECODER)
+    }, "what does not learn is its own average, and all that learns is not"
+    for key, value in Codec.from_pretrained(tmp_path / "mean").network.state_dict().items():
+        np.testing.assert_allclose(value, state[f"network.average.module.{key}"], rtol=1e-2, atol=1e-3)
 
 
 def test_epochs_are_passes_whatever_the_patches_of_a_crystal(tmp_path, crystals):

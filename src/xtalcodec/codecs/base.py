@@ -4,6 +4,7 @@ A codec owns a representation, a network, a finder of atoms and a loss.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from xtalcodec.codecs.misfit import Misfit, misfit
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.materials import Kind, as_crystals
+from xtalcodec.networks.base import Network
 from xtalcodec.networks.threads import at_once, side_by_side
 from xtalcodec.representations.base import Patches, Placement, grouped, in_order, shared_out
 
@@ -72,6 +74,12 @@ class Codec(Decoding):
         hub.fill(codec.network, stored)
         codec.provenance = hub.Provenance.of(stored, codec.identity)
         return codec
+
+    def with_network(self, network: Network) -> "Codec":
+        """Return the same codec with another network of the same sizes, as it is used and not as it learns."""
+        other = copy(self)
+        other.network = network.eval()
+        return other
 
     # Encoding
 

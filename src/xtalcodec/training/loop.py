@@ -17,6 +17,7 @@ from xtalcodec.codecs.patch import PatchCodec
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal
 from xtalcodec.training import checkpoint
+from xtalcodec.training.average import running_average
 from xtalcodec.training.crystals import TrainingCrystals, torch_seed
 from xtalcodec.training.loss import CrystalLoss, PaintedLoss
 from xtalcodec.training.optimisers import open_optimisers
@@ -90,13 +91,15 @@ def train(
     _prepare(accelerator, out, recipe, resume)
     if source is None:
         return _without_training(codec, recipe, val, out, facts or {}, main)
-    codec.network.train()
-    optimisers = open_optimisers(codec.network, recipe.optimiser)
-    progress = Progress()
-    if resume and (out / CHECKPOINT).is_file():
-        progress = Progress(**checkpoint.load(out / CHECKPOINT, codec.network, optimisers))
-    else:
+    going_on = resume and (out / CHECKPOINT).is_file()
+    if not going_on:
         calibrate(codec, source, recipe.seed)
+    network = codec.network.train()
+    average = running_average(network, recipe.average)
+    kept = codec.with_network(average.module)
+    networks = nn.ModuleDict({"network": network, "average": average})
+    optimisers = open_optimisers(network, recipe.optimiser)
+    progress = Progress(**checkpoint.load(out / CHECKPOINT, networks, optimisers)) if going_on else Progress()
     report = Report(out, len(source), strange + source.left_out, progress) if main else None
     about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
     model = accelerator.prepare(loss)
@@ -108,6 +111,7 @@ def train(
         batch, patches = source.batch(seed)
         losses, metrics = model(batch.to(accelerator.device), patches)
         skipped = take_step(losses, model, accelerator, optimisers, recipe.optimiser, progress.step, fraction)
+        average.update_parameters(network)
         terms = {**losses, **metrics, "skipped": skipped}
         progress.step += 1
         progress.crystals += len(batch) * accelerator.num_processes
@@ -115,19 +119,17 @@ def train(
             report.step(progress, fraction, terms)
         if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
             if report:
-                _save(out, codec, optimisers, progress, about)
-                report.held_out(progress, codec, val, recipe.sample)
+                _save(out, kept, networks, optimisers, progress, about)
+                report.held_out(progress, kept, val, recipe.sample)
             saved = time.monotonic()
             accelerator.wait_for_everyone()
     if report:
-        codec.network.eval()
-        _save(out, codec, optimisers, progress, about)
-        report.held_out(progress, codec, val, recipe.sample)
+        _save(out, kept, networks, optimisers, progress, about)
+        report.held_out(progress, kept, val, recipe.sample)
         report.close()
     accelerator.wait_for_everyone()
     accelerator.end_training()
-    codec.network.eval()
-    return codec
+    return kept
 
 
 def _prepare(accelerator: Any, out: Path, recipe: Recipe, resume: bool) -> None:
@@ -209,8 +211,13 @@ def _with_elements(recipe: Recipe, source: TrainingCrystals | PaintedViews | Non
 
 
 def _save(
-    out: Path, codec: Codec, optimisers: dict[str, Optimizer], progress: Progress, about: Mapping[str, Any]
+    out: Path,
+    codec: Codec,
+    networks: nn.ModuleDict,
+    optimisers: dict[str, Optimizer],
+    progress: Progress,
+    about: Mapping[str, Any],
 ) -> None:
     """Checkpoint, and the codec as it stands with a card that says how far it is."""
-    checkpoint.save(out / CHECKPOINT, codec.network, optimisers, asdict(progress))
+    checkpoint.save(out / CHECKPOINT, networks, optimisers, asdict(progress))
     codec.save_pretrained(out, training=provenance(**about, **asdict(progress)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
@@ -25,6 +25,7 @@ from xtalcodec.priors.flow.files import read
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.training import checkpoint
+from xtalcodec.training.average import running_average
 from xtalcodec.training.crystals import torch_seed
 from xtalcodec.training.flow_losses import FlowLoss, HeldOut, shown_of
 from xtalcodec.training.optimisers import open_optimisers
@@ -94,7 +95,7 @@ def train_prior(
     source = _source(codec, data, recipe)
     prior = _begun(source, recipe)
     network = prior.network.train()
-    average = AveragedModel(network, multi_avg_fn=_Average(recipe.average))
+    average = running_average(network, recipe.average)
     averaged = cast("FlowNetwork", average.module)
     watch = HeldOut(_source(codec, held_out, recipe), recipe, averaged) if held_out else None
     made = replace(prior, network=watch.kept if watch else averaged).sampled_by(recipe.sampler)
@@ -206,20 +207,6 @@ def _begun(source: FlowCrystals, recipe: PriorRecipe) -> FlowPrior:
     for small in prior.network.small:
         small.requires_grad_(recipe.cells)
     return prior
-
-
-class _Average:
-    """Exponential average of the weights that begins as a plain one."""
-
-    def __init__(self, keep: float) -> None:
-        self.keep = keep
-
-    @torch.no_grad()
-    def __call__(self, averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
-        """Move the averages towards the values."""
-        keep = min(self.keep, (1 + int(count)) / (10 + int(count)))
-        for mean, value in zip(averages, values, strict=True):
-            mean.lerp_(value, 1 - keep)
 
 
 class Judge:

@@ -98,7 +98,6 @@ class Report:
         """
         if not val or not sample:
             return
-        codec.network.eval()
         stride = max(1, len(val) // sample)
         chosen = val[::stride][:sample]
         if codec.window is not None:
@@ -106,7 +105,6 @@ class Report:
         else:
             scores = summary(reconstruct(codec, chosen, refine=False), codec)
             kept = {k: scores[k] for k in SCORES if scores[k] is not None}
-        codec.network.train()
         self._note(progress, {f"val/{k}": v for k, v in kept.items()})
         text = "  ".join(f"{k} {v:.4g}" for k, v in kept.items())
         self.console.print(

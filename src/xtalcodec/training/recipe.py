@@ -40,6 +40,8 @@ class Recipe:
     """A codec whose weights of the same name and shape training starts from."""
     frozen: Literal["", "encoder"] = ""
     """"encoder": the decoder alone learns, so that latents, and what stands on them, stay what they are."""
+    average: Share = 0.0
+    """Share that a running average of the weights keeps at each step; the average is what is kept. 0: none."""
     seed: Annotated[int, Field(ge=0)] = 0
     held_out: Share = 0.0
     """Share of a store's crystals, by their names, that training from one leaves out with all of their views."""
