@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from xtalcodec.codecs.facts import provenance
 from xtalcodec.codecs.patch import PatchCodec
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.crystal import Crystal
+from xtalcodec.networks.base import Network
 from xtalcodec.training import checkpoint
 from xtalcodec.training.average import running_average
 from xtalcodec.training.crystals import TrainingCrystals, torch_seed
@@ -96,7 +97,7 @@ def train(
         calibrate(codec, source, recipe.seed)
     network = codec.network.train()
     average = running_average(network, recipe.average)
-    kept = codec.with_network(average.module)
+    kept = codec.with_network(cast("Network", average.module))
     networks = nn.ModuleDict({"network": network, "average": average})
     optimisers = open_optimisers(network, recipe.optimiser)
     progress = Progress(**checkpoint.load(out / CHECKPOINT, networks, optimisers)) if going_on else Progress()
