@@ -212,9 +212,13 @@ def test_the_codec_that_is_kept_is_the_average(tmp_path, crystals):
     state = weights(tmp_path / "mean")
     kept = codec.network.state_dict()
     assert not codec.network.training
-    assert {key for key, value in kept.items() if np.array_equal(value, state[f"network.network.{key}"])} == {
-        key for key in kept if not key.startswith(DECODER)
-    }, "what does not learn is its own average, and all that learns is not"
+    still = {key for key in kept if not key.startswith(DECODER)}
+    first = Codec.from_pretrained(tmp_path / "start").network.state_dict()
+    last = {key: torch.from_numpy(state[f"network.network.{key}"]) for key in kept}
+    for other in (first, last):
+        same = {key for key, value in kept.items() if torch.allclose(value, other[key], rtol=1e-3, atol=1e-6)}
+        assert same >= still, "what does not learn is its own average"
+        assert len(kept.keys() - same) > len(kept.keys() - still) / 2, "what learns is neither the first nor the last"
     for key, value in Codec.from_pretrained(tmp_path / "mean").network.state_dict().items():
         np.testing.assert_allclose(value, state[f"network.average.module.{key}"], rtol=1e-2, atol=1e-3)
 
