@@ -30,7 +30,7 @@ def after(values, keep):
 
 
 @given(st.lists(st.floats(-9, 9, width=32), min_size=1, max_size=20), st.floats(0, 0.999))
-def test_what_it_keeps_is_no_less_at_first_than_later(values, keep):
+def test_it_keeps_little_at_first_and_never_more_than_is_asked(values, keep):
     """By the sum written out: the k-th step keeps (1 + k) / (10 + k), and never more than `keep`."""
     expected = values[0]
     for k, value in enumerate(values[1:], 1):

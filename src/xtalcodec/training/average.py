@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 def running_average(network: nn.Module, keep: float) -> AveragedModel:
-    """Average of a network's weights, to be told of every step by `update_parameters`; `.module` is the network.
+    """Exponential average of a network's weights, which begins as a plain one.
+
+    It is to be told of every step by `update_parameters`; `.module` is the network that has it.
 
     Parameters
     ----------
@@ -17,18 +18,9 @@ def running_average(network: nn.Module, keep: float) -> AveragedModel:
     keep
         Share that the average keeps at a step; 0 gives the weights themselves. The first steps keep less.
     """
-    return AveragedModel(network, multi_avg_fn=_Exponential(keep))
 
+    def move(averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
+        share = min(keep, (1 + int(count)) / (10 + int(count)))
+        get_ema_multi_avg_fn(share)(averages, values, count)
 
-class _Exponential:
-    """Exponential average that begins as a plain one."""
-
-    def __init__(self, keep: float) -> None:
-        self.keep = keep
-
-    @torch.no_grad()
-    def __call__(self, averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
-        """Move the averages towards the values."""
-        keep = min(self.keep, (1 + int(count)) / (10 + int(count)))
-        for mean, value in zip(averages, values, strict=True):
-            mean.lerp_(value, 1 - keep)
+    return AveragedModel(network, multi_avg_fn=move)
