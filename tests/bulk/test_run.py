@@ -128,6 +128,14 @@ def test_a_shard_that_is_not_whole_is_made_again(tmp_path, how):
     assert contents(folder) == before
 
 
+def test_what_a_killed_run_was_writing_is_swept_away(tmp_path):
+    run(tmp_path / "a", chunks(), Square(), {}, HERE)
+    before = contents(tmp_path / "a")
+    (tmp_path / "a" / ".part-000003.parquet.0a1b2c3d.parquet").write_bytes(b"PAR1")
+    run(tmp_path / "a", chunks(), Square(), {}, HERE)
+    assert contents(tmp_path / "a") == before
+
+
 def test_another_run_into_the_same_folder_is_refused_and_says_why(tmp_path):
     run(tmp_path / "a", chunks(), Square(), {"files": {"x.cif": "1"}}, HERE)
     before = contents(tmp_path / "a")

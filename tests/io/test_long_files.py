@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.io import json_text, structure_json, tables, text
+from xtalcodec.io import tables, text
+from xtalcodec.io.json import read as structure_json
+from xtalcodec.io.json import text as json_text
 from xtalcodec.io.read import Unusable, read
 from xtalcodec.io.write import write
 

@@ -16,8 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.io import json_text, pieces, structure_json
+from xtalcodec.io import pieces
 from xtalcodec.io.files import FileNames, find
+from xtalcodec.io.json import read as structure_json
+from xtalcodec.io.json import text as json_text
 from xtalcodec.io.pieces import Cutter, PieceError
 from xtalcodec.io.read import Unusable, count, read
 from xtalcodec.io.write import write, write_parquet

@@ -15,7 +15,7 @@ from pymatgen.io.cif import CifParser
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import text
-from xtalcodec.io.cif import crystal_of_block
+from xtalcodec.io.cif.read import crystal_of_block
 from xtalcodec.io.files import find
 from xtalcodec.io.read import Unusable, count, iterate, read, read_all, units
 from xtalcodec.io.write import write, write_parquet

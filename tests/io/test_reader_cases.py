@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.io.cif_checks import contents
+from xtalcodec.io.cif.checks import contents
 from xtalcodec.io.read import Unusable, read
 from xtalcodec.testing import mutate
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xtalcodec.bulk.run import Done
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.read import Unusable
-from xtalcodec.io.records import crystal_of
+from xtalcodec.io.records.read import crystal_of
 from xtalcodec.io.write import write_parquet
 
 if TYPE_CHECKING:

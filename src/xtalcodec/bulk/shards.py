@@ -189,6 +189,8 @@ def begin(folder: Path, settings: Mapping[str, Any]) -> Shards:
         _write(folder, {"kind": KIND, "settings": settings, "sha256": digest(settings), "shards": None})
     about = _read(record)
     refuse_other_settings(folder, about, settings)
+    for cut_short in folder.glob(".part-*.parquet"):  # by a killed run, while it wrote
+        cut_short.unlink()
     return Shards(folder, about["sha256"], about["shards"])
 
 

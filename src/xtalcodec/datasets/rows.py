@@ -13,7 +13,8 @@ from xtalcodec.datasets.source import SourceError
 from xtalcodec.io.carried import carrying, cell_value
 from xtalcodec.io.formats import stem_of
 from xtalcodec.io.read import Unusable, built, read
-from xtalcodec.io.records import beside, columns_of, crystal_of, holders_of, name_of, without_name
+from xtalcodec.io.records.columns import beside, columns_of, holders_of, name_of, without_name
+from xtalcodec.io.records.read import crystal_of
 
 _LONGEST_FIELD = 1 << 26
 """Bytes in one CSV field; the CIF of 2000 sites takes 200,000."""

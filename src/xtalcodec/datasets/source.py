@@ -9,7 +9,7 @@ from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.read import Unusable, built
-from xtalcodec.io.records import crystal_of
+from xtalcodec.io.records.read import crystal_of
 
 Progress = Callable[[int, int | None], None]
 """Called with how much has been read, and of how much; None where the source does not say."""

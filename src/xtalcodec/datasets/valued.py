@@ -17,7 +17,7 @@ from xtalcodec.io.formats import kind_of, stem_of
 from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.properties import is_number
 from xtalcodec.io.read import AnyPath, Unusable, read
-from xtalcodec.io.records import columns_of, name_of
+from xtalcodec.io.records.columns import columns_of, name_of
 from xtalcodec.io.text import lines_of, opened_text
 
 PATHS = ("file", "path", "filename", "filepath", "file_name", "file_path", "cif_file", "structure_file", "cif")

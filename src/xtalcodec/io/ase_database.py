@@ -13,7 +13,8 @@ import numpy as np
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.carried import PER_SITE, carrying
 from xtalcodec.io.found import Found, check_size
-from xtalcodec.io.records import from_positions, name_of
+from xtalcodec.io.records.arrays import from_positions
+from xtalcodec.io.records.columns import name_of
 
 _NUMBERS = ("energy", "free_energy", "magmom")
 _ARRAYS = ("initial_magmoms", "initial_charges", "magmoms", "charges", "forces", "stress", "dipole")

@@ -16,7 +16,8 @@ import numpy as np
 from xtalcodec.crystal import Crystal, CrystalError, shares_of_kinds
 from xtalcodec.io.carried import carrying, columns
 from xtalcodec.io.found import Found, check_size, named
-from xtalcodec.io.records import atomic_numbers, from_positions, repeats
+from xtalcodec.io.records.arrays import from_positions
+from xtalcodec.io.records.values import atomic_numbers, repeats
 from xtalcodec.io.text import lines_of, opened_text
 from xtalcodec.io.xyz_frames import frames
 

@@ -7,11 +7,11 @@ from xtalcodec.crystal import CrystalError
 from xtalcodec.io.archives import is_archive
 from xtalcodec.io.ase_database import read_database
 from xtalcodec.io.ase_formats import ASE_FORMATS
-from xtalcodec.io.cif import read_cif
+from xtalcodec.io.cif.read import read_cif
 from xtalcodec.io.extxyz import read_extxyz
+from xtalcodec.io.json.read import read_json
 from xtalcodec.io.poscar import looks_like_poscar, read_poscar
 from xtalcodec.io.shelx import read_shelx
-from xtalcodec.io.structure_json import read_json
 from xtalcodec.io.tables import count_parquet, read_csv, read_parquet
 from xtalcodec.io.text import COMPRESSED
 

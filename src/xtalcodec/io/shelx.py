@@ -13,9 +13,9 @@ from jaxtyping import Float
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.found import Found, check_size
-from xtalcodec.io.operations import Operations, check_group, from_triplets
-from xtalcodec.io.orbits import expand
-from xtalcodec.io.records import atomic_numbers
+from xtalcodec.io.records.values import atomic_numbers
+from xtalcodec.io.symmetry.operations import Operations, check_group, from_triplets
+from xtalcodec.io.symmetry.orbits import expand
 
 _CENTRINGS = {
     1: ["x,y,z"],

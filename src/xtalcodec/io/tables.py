@@ -12,7 +12,8 @@ from xtalcodec.io.atomic import atomic
 from xtalcodec.io.carried import cell_value
 from xtalcodec.io.found import Found
 from xtalcodec.io.limits import MAX_BYTES
-from xtalcodec.io.records import columns_of, crystal_of, holders_of, name_of, without_name
+from xtalcodec.io.records.columns import columns_of, holders_of, name_of, without_name
+from xtalcodec.io.records.read import crystal_of
 from xtalcodec.io.text import lines_of, opened_text
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from xtalcodec.geometry.images import wrapped
 from xtalcodec.geometry.symmetry import right_handed, symmetrised
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.carried_text import extxyz_beside
-from xtalcodec.io.cif_text import cif_text
+from xtalcodec.io.cif.text import cif_text
 from xtalcodec.io.read import Unusable, quiet
 
 SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".json"}

@@ -8,9 +8,9 @@ import numpy as np
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.source import Progress, Source, SourceError, silent
 from xtalcodec.io.limits import MAX_SITES
-from xtalcodec.io.orbits import expand
 from xtalcodec.io.read import Unusable
-from xtalcodec.io.space_groups import Named, resolve
+from xtalcodec.io.symmetry.orbits import expand
+from xtalcodec.io.symmetry.space_groups import Named, resolve
 
 Site = tuple[dict[str, float], tuple[float, float, float]]
 """Elements of a site with their occupancies, what is missing to 1 being empty, and its fractional coordinates."""

@@ -13,10 +13,10 @@ from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets import kept, web
 from xtalcodec.datasets.source import Progress, Source, SourceError, silent
-from xtalcodec.io.json_text import JsonText
+from xtalcodec.io.json.text import JsonText
 from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.read import Unusable
-from xtalcodec.io.records import name_of
+from xtalcodec.io.records.columns import name_of
 
 
 @dataclass(frozen=True, slots=True)

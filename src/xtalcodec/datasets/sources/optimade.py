@@ -14,7 +14,7 @@ from xtalcodec.datasets import kept, web
 from xtalcodec.datasets.source import Progress, Source, SourceError, options_of, silent
 from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.read import Unusable
-from xtalcodec.io.records import crystal_of
+from xtalcodec.io.records.read import crystal_of
 
 if TYPE_CHECKING:
     import requests

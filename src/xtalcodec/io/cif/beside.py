@@ -11,9 +11,9 @@ from jaxtyping import Float
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.carried import carrying
 from xtalcodec.io.carried_text import CIF_TAGS
-from xtalcodec.io.cif_syntax import UNKNOWN, Block, number
-from xtalcodec.io.operations import Operations
-from xtalcodec.io.orbits import COPIES, Sites
+from xtalcodec.io.cif.syntax import UNKNOWN, Block, number
+from xtalcodec.io.symmetry.operations import Operations
+from xtalcodec.io.symmetry.orbits import COPIES, Sites
 
 _IDS = r"_(database_code_(?!depnum)\w+|(cod|amcsd|icsd|ccdc|csd)_database_code|chemical_name_\w+|diffrn_ambient_\w+)$"
 """Codes of databases, names of the compound, and the temperature and pressure of the measurement."""

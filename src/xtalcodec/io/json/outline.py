@@ -4,8 +4,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from xtalcodec.io.json_text import JsonText
-from xtalcodec.io.records import holders_of, is_structure
+from xtalcodec.io.json.text import JsonText
+from xtalcodec.io.records.columns import holders_of, is_structure
 
 
 @dataclass(frozen=True, slots=True)

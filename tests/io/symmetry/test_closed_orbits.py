@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xtalcodec.geometry.images import minimum_image
-from xtalcodec.io.operations import from_triplets
-from xtalcodec.io.orbits import closed_under, pairs_within
+from xtalcodec.io.symmetry.operations import from_triplets
+from xtalcodec.io.symmetry.orbits import closed_under, pairs_within
 
 
 @given(st.integers(1, 15), st.integers(1, 15), st.floats(0.01, 2.5), st.integers(0, 2**32 - 1))

@@ -6,7 +6,8 @@ import pytest
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.read import Unusable, read
-from xtalcodec.io.records import crystal_of, repeats
+from xtalcodec.io.records.read import crystal_of
+from xtalcodec.io.records.values import repeats
 
 CELL = [[4.0, 0, 0], [0, 4.0, 0], [0, 0, 4.0]]
 FRACTIONAL = {"frac_coords": [[0, 0, 0], [0.5, 0.5, 0.5]], "lattice": CELL}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xtalcodec.io import json_text
-from xtalcodec.io.json_text import JsonText
+from xtalcodec.io.json import text as json_text
+from xtalcodec.io.json.text import JsonText
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 VALUES = st.recursive(

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from xtalcodec.crystal import CrystalError
-from xtalcodec.io.operations import Operations, from_gemmi, misfit
+from xtalcodec.io.symmetry.operations import Operations, from_gemmi, misfit
 
 _ICSD = {"s": "1", "z": "2"}
 """Behind a symbol: origin choice 1 (Standard) and 2 (Zentrum), as ICSD writes."""

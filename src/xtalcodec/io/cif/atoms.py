@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from xtalcodec.crystal import OVERFULL, CrystalError
-from xtalcodec.io.cif_elements import Reading, is_dummy, readings
-from xtalcodec.io.cif_syntax import UNKNOWN, Block, Number, number
+from xtalcodec.io.cif.elements import Reading, is_dummy, readings
+from xtalcodec.io.cif.syntax import UNKNOWN, Block, Number, number
 from xtalcodec.io.found import check_size
 
 _POSITIONS = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")

@@ -9,9 +9,10 @@ from typing import Any
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.found import Found, named
-from xtalcodec.io.json_outline import Outline, outline_of
-from xtalcodec.io.json_text import JsonText
-from xtalcodec.io.records import crystal_of, holders_of, is_structure, is_text, name_of
+from xtalcodec.io.json.outline import Outline, outline_of
+from xtalcodec.io.json.text import JsonText
+from xtalcodec.io.records.columns import holders_of, is_structure, name_of
+from xtalcodec.io.records.read import crystal_of, is_text
 from xtalcodec.io.text import lines_of, opened_text, read_text
 
 _DEEPEST = 8

@@ -13,15 +13,15 @@ import numpy as np
 from jaxtyping import Float
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.io.cif_atoms import read_atoms
-from xtalcodec.io.cif_beside import with_beside
-from xtalcodec.io.cif_checks import check_complete, check_content, formula_of
-from xtalcodec.io.cif_elements import choose
-from xtalcodec.io.cif_sharing import check_not_split, places
-from xtalcodec.io.cif_symmetry import check_not_modulated, named, read_operations
-from xtalcodec.io.cif_syntax import Block, blocks, number, parse
+from xtalcodec.io.cif.atoms import read_atoms
+from xtalcodec.io.cif.beside import with_beside
+from xtalcodec.io.cif.checks import check_complete, check_content, formula_of
+from xtalcodec.io.cif.elements import choose
+from xtalcodec.io.cif.sharing import check_not_split, places
+from xtalcodec.io.cif.symmetry import check_not_modulated, named, read_operations
+from xtalcodec.io.cif.syntax import Block, blocks, number, parse
 from xtalcodec.io.found import Found
-from xtalcodec.io.orbits import expand
+from xtalcodec.io.symmetry.orbits import expand
 
 _LONGEST_EDGE = 1e4
 """Å; beyond, linear algebra fails."""

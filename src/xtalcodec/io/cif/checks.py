@@ -5,11 +5,11 @@ import re
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.io.cif_elements import same_ratio
-from xtalcodec.io.cif_syntax import UNKNOWN, Block, number
-from xtalcodec.io.operations import Operations, fits
-from xtalcodec.io.orbits import closed_under
-from xtalcodec.io.space_groups import Named, candidates
+from xtalcodec.io.cif.elements import same_ratio
+from xtalcodec.io.cif.syntax import UNKNOWN, Block, number
+from xtalcodec.io.symmetry.operations import Operations, fits
+from xtalcodec.io.symmetry.orbits import closed_under
+from xtalcodec.io.symmetry.space_groups import Named, candidates
 
 _DEUTERIUM = "Og"
 """What stands for deuterium while a formula is read; no crystal of it is known."""

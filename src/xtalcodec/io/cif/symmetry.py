@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from xtalcodec.crystal import CrystalError
-from xtalcodec.io.cif_syntax import Block
-from xtalcodec.io.operations import IDENTITY, Operations, check_group, from_triplets
-from xtalcodec.io.space_groups import Named, resolve
+from xtalcodec.io.cif.syntax import Block
+from xtalcodec.io.symmetry.operations import IDENTITY, Operations, check_group, from_triplets
+from xtalcodec.io.symmetry.space_groups import Named, resolve
 
 _LISTED = r"_(symmetry_equiv_pos_as_xyz|space_group_symop_operation_xyz)_?$"
 _MAGNETIC = "_space_group_symop_magn_operation_xyz"

@@ -9,7 +9,7 @@ import pytest
 import spglib
 
 from xtalcodec.crystal import CrystalError
-from xtalcodec.io.cif import crystal_of_block
+from xtalcodec.io.cif.read import crystal_of_block
 
 SITE = np.array([0.1234567, 0.2765431, 0.0812347])
 SYMBOL, HALL, NUMBER = "_symmetry_space_group_name_H-M", "_space_group_name_Hall", "_symmetry_Int_Tables_number"

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from xtalcodec.crystal import CrystalError
 from xtalcodec.geometry.images import wrapped
 from xtalcodec.io.found import check_size
-from xtalcodec.io.operations import Operations
+from xtalcodec.io.symmetry.operations import Operations
 
 COPIES = 0.1
 """Å; copies of one site nearer than this are one site. The shortest bond, H–H, is 0.74 Å."""

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 
 from xtalcodec.crystal import OVERFULL, VACANCY, Crystal, CrystalError
 from xtalcodec.geometry.images import minimum_image
-from xtalcodec.io.cif_atoms import Atoms
-from xtalcodec.io.orbits import pairs_within
+from xtalcodec.io.cif.atoms import Atoms
+from xtalcodec.io.symmetry.orbits import pairs_within
 
 ONE_PLACE = 0.02
 """Å; rows nearer than this are one place whatever their digits: atoms that share a site are refined on it."""

@@ -1,0 +1,1 @@
+"""Records of any source, rows of tables and entries of JSON, as crystals."""
