@@ -1,6 +1,6 @@
 """What workers draw from priors: samples, ways to complete a crystal, and variations of one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,7 @@ from xtalcodec.priors.conditions import Conditions
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
-    from xtalcodec.codecs.decoding import DecodedCrystal
-    from xtalcodec.codecs.latents import CrystalCode, LatentSet
+    from xtalcodec.codecs.latents import LatentSet
     from xtalcodec.priors.base import Prior
 
 TOGETHER = 2
@@ -42,53 +41,33 @@ class Sample:
     def __call__(self, codec: "Codec", tell: Tell, part: Part) -> dict[str, Any]:
         """Return what the prior was fitted to; each sample is a part as it comes."""
         from xtalcodec.codecs.latents import LatentSet
-        from xtalcodec.evaluation.generation import assess, same
+        from xtalcodec.evaluation.generation import Assessor
+        from xtalcodec.latent_space.sample import draw
 
         prior = _prior(codec, self.source, tell)
         if self.asked:
             prior = prior.condition(self.asked)
         tell(0, self.count)
-        earlier: list[Any] = []
+        assessor = Assessor(codec)
         known = _Known(self.reference)
-        for k, (code, found, amiss) in enumerate(self._drawn(codec, prior)):
-            (row,) = assess(codec, LatentSet((code,), prior.codec), [found])
-            twin = next((other.name for other in earlier if row.valid and same(row, other)), "")
-            if row.valid and not twin:
-                earlier.append(row)
+        drawn = draw(codec, prior, self.count, self.seed, self.temperature, together=TOGETHER)
+        for k, one in enumerate(drawn):
+            (row,) = assessor.judge(LatentSet((one.code,), prior.codec), [one.decoded])
             same_as = "" if row.crystal is None else known.named(row.crystal)
-            missed = [*amiss, *self._symmetry_missed(row.crystal)]
+            missed = [] if one.as_planned in (None, True) else ["not the atoms that were planned"]
+            if not self._symmetry_met(row.crystal):
+                missed.append("not of the symmetry that was asked for")
             picture = views.view(row.crystal, row.name, row.space_group, row.reason)
             table = views.table_of([row.crystal])
-            part({"row": row, "twin": twin, "known": same_as, "missed": missed, "view": picture, "elements": table})
+            about = {"row": row, "twin": row.same_as, "known": same_as, "missed": missed}
+            part({**about, "view": picture, "elements": table})
             tell(k + 1, self.count)
         return {"prior": prior.description}
 
-    def _drawn(
-        self, codec: "Codec", prior: "Prior"
-    ) -> "Iterator[tuple[CrystalCode, DecodedCrystal | None, list[str]]]":
-        """Yield codes, their crystals and how those are not as planned, a few at a time: each is shown soon."""
-        from xtalcodec.latent_space.sample import draw
-
-        if prior.plans:
-            for one in draw(codec, prior, self.count, self.seed, self.temperature, together=TOGETHER):
-                yield one.code, one.decoded, [] if one.as_planned else ["not the atoms that were planned"]
-            return
-        codes = prior.sample(self.count, self.seed, self.temperature)
-        for k, code in enumerate(codes):
-            (found,) = codec.decode_crystals(codes[k : k + 1])
-            yield code, found, []
-
-    def _symmetry_missed(self, crystal: Crystal | None) -> list[str]:
-        """How the symmetry is not as asked."""
-        from xtalcodec.geometry.symmetry import SYMPREC, crystal_system, space_group_number
-
-        if crystal is None or self.asked is None or not (self.asked.space_group or self.asked.system):
-            return []
-        number = space_group_number(crystal, SYMPREC)
-        as_asked = number == self.asked.space_group or (
-            not self.asked.space_group and number and crystal_system(number) == self.asked.system
-        )
-        return [] if as_asked else ["not of the symmetry that was asked for"]
+    def _symmetry_met(self, crystal: Crystal | None) -> bool:
+        if crystal is None or self.asked is None:
+            return True
+        return Conditions(space_group=self.asked.space_group, system=self.asked.system).met(crystal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,8 @@ def draw(
     progress
         Called with the number of samples done since the last call.
     together
-        Samples at a time, at first: the fewer, the sooner the first ones come; then ever more, up to `MOST`.
+        Samples at a time, at first: the fewer, the sooner the first ones come; then ever more, up to `MOST`, of priors
+        that plan cells.
     kept
         Codes that were drawn before are taken from it, others are kept in it, of priors that plan cells.
     pool
@@ -115,7 +116,7 @@ def draw(
     """
     codec.check_owns(prior.codec)
     if not prior.plans:
-        yield from _unplanned(codec, prior.sample(n, seed, temperature), progress)
+        yield from _unplanned(codec, prior.sample(n, seed, temperature), progress, together)
         return
     number = 0
     done: dict[int, Sampled] = {}
@@ -239,9 +240,11 @@ def _tidied(sample: Sampled) -> Sampled:
     return replace(sample, decoded=replace(sample.decoded, crystal=replace(crystal, frac_coords=places)))
 
 
-def _unplanned(codec: Codec, codes: LatentSet, progress: Callable[[int], None] | None) -> Iterator[Sampled]:
+def _unplanned(
+    codec: Codec, codes: LatentSet, progress: Callable[[int], None] | None, together: int
+) -> Iterator[Sampled]:
     """Decode what a prior that plans no cells has drawn."""
-    for first in range(0, len(codes), TOGETHER):
-        part = codes[first : first + TOGETHER]
+    for first in range(0, len(codes), together):
+        part = codes[first : first + together]
         for code, decoded in zip(part, codec.decode_crystals(part, progress=progress), strict=True):
             yield Sampled(None, code, decoded)

@@ -5,13 +5,13 @@
 
 from xtalcodec.evaluation.generation.decoded import (
     EXPLAINED,
+    Assessor,
     Generated,
     assess,
     checked,
     explained,
     generation_summary,
     nothing,
-    same,
 )
 from xtalcodec.evaluation.generation.hull import Hull
 from xtalcodec.evaluation.generation.judging import judge, valid_unique_novel
@@ -21,6 +21,7 @@ from xtalcodec.evaluation.generation.verdict import Verdict, Verdicts
 
 __all__ = [
     "EXPLAINED",
+    "Assessor",
     "Generated",
     "Hull",
     "Memo",
@@ -32,7 +33,6 @@ __all__ = [
     "generation_summary",
     "judge",
     "nothing",
-    "same",
     "stages",
     "valid_unique_novel",
 ]

@@ -71,7 +71,7 @@ class Kinds:
         if not row.valid or row.crystal is None:
             return row
         alike = self._first.setdefault(row.crystal.formula, [])
-        twin = next((other for other in alike if same(row, other)), None)
+        twin = next((other for other in alike if _same(row, other)), None)
         if twin:
             return replace(row, same_as=twin.name)
         alike.append(row)
@@ -112,7 +112,7 @@ def assess(codec: "Codec", latents: LatentSet, decoded: "Sequence[DecodedCrystal
     return Assessor(codec).judge(latents, decoded)
 
 
-def same(a: Generated, b: Generated) -> bool:
+def _same(a: Generated, b: Generated) -> bool:
     """Whether two samples are one crystal by CDVAE's StructureMatcher."""
     if a.crystal is None or b.crystal is None or a.crystal.formula != b.crystal.formula:
         return False
