@@ -100,19 +100,20 @@ def name_process(x, y):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_their_rows(workers):
     rows, done = [(k, str(k)) for k in range(11)], []
-    results = map_in_order(name_process, rows, workers, done.append, chunk=2)
+    with open_pool(workers=workers) as pool:
+        results = map_in_order(name_process, rows, pool, done.append, chunk=2)
     assert [(x, y) for x, y, _ in results] == rows
     assert sum(done) == 11
     assert max(done) <= 2
     assert (os.getpid() in {pid for _, _, pid in results}) == (workers == 1)
 
 
-def test_hardly_any_rows_are_done_here():
-    assert {pid for _, _, pid in map_in_order(name_process, [(1, ""), (2, ""), (3, "")], 2)} == {os.getpid()}
-    assert map_in_order(square, [], 2) == []
+def test_without_a_pool_all_is_done_here():
+    assert {pid for _, _, pid in map_in_order(name_process, [(1, ""), (2, ""), (3, "")])} == {os.getpid()}
+    assert map_in_order(square, []) == []
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_error_of_a_row_is_raised(workers):
-    with pytest.raises(ValueError, match="three"):
-        map_in_order(fail_at_three, [(k,) for k in range(10)], workers)
+    with open_pool(workers=workers) as pool, pytest.raises(ValueError, match="three"):
+        map_in_order(fail_at_three, [(k,) for k in range(10)], pool)

@@ -131,10 +131,9 @@ class InProcess(Executor):
 def map_in_order(
     function: Callable[..., Result],
     rows: Sequence[tuple],
-    workers: int = 1,
+    pool: Pool | None = None,
     progress: Callable[[int], None] | None = None,
     chunk: int = 8,
-    pool: Pool | None = None,
 ) -> list[Result]:
     """Apply a function to the arguments of every row on many workers; results in the order of the rows.
 
@@ -144,33 +143,20 @@ def map_in_order(
         Of a module, so that another process can find it.
     rows
         Its arguments, once for each result.
-    workers
-        Processes of this machine; with 1, or hardly any rows, all is done in this one.
+    pool
+        Workers that take the tasks; None for this process alone.
     progress
         Called with the number of rows done since the last call.
     chunk
         Rows that one task takes.
-    pool
-        Workers that take the tasks instead, where a pool is open.
     """
     tell = progress or (lambda _: None)
     tasks = [(function, start, rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
     results: dict[int, Result] = {}
-    with _pool_for(workers, len(rows), pool) as those:
-        for start, done in those.run(_apply, tasks):
-            results |= dict(enumerate(done, start))
-            tell(len(done))
+    for start, done in (pool or Pool(InProcess(), 1)).run(_apply, tasks):
+        results |= dict(enumerate(done, start))
+        tell(len(done))
     return [results[k] for k in range(len(rows))]
-
-
-@contextmanager
-def _pool_for(workers: int, rows: int, pool: Pool | None) -> Iterator[Pool]:
-    """Give the pool itself, or one of so many processes where there are rows enough."""
-    if pool is not None:
-        yield pool
-        return
-    with open_pool("local", workers if rows >= 2 * workers else 1) as own:
-        yield cast("Pool", own)
 
 
 def _apply(task: tuple[Callable[..., Result], int, Sequence[tuple]]) -> tuple[int, list[Result]]:

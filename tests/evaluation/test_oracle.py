@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from xtalcodec.cli import app
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.oracle import REPRESENTATIONS, measure_oracle, oracle_summary
+from xtalcodec.parallel import open_pool
 
 LONG = Crystal(np.diag([30.0, 3, 3]), np.array([[0.0, 0, 0], [0.5, 0, 0]]), np.array([11, 17]), "long")
 CELLS = REPRESENTATIONS["unit_cell"]
@@ -31,14 +32,12 @@ def test_windows_are_read_without_a_fault(prototypes):
 
 
 def test_a_view_depends_on_seed_and_place_alone(prototypes):
-    first, again, other = (
-        [
-            row.score.error.tolist()
-            for row in measure_oracle(prototypes[:4], REPRESENTATIONS["unit_cell"], "segmentation", **more)
-        ]
-        for more in ({"seed": 1}, {"seed": 1, "workers": 2}, {"seed": 2})
-    )
-    assert first == again != other
+    def errors(seed, pool=None):
+        rows = measure_oracle(prototypes[:4], REPRESENTATIONS["unit_cell"], "segmentation", seed=seed, pool=pool)
+        return [row.score.error.tolist() for row in rows]
+
+    with open_pool(workers=2) as pool:
+        assert errors(1) == errors(1, pool) != errors(2)
 
 
 def test_an_unknown_reader_gets_the_choices():

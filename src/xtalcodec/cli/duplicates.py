@@ -32,6 +32,7 @@ def duplicates(
     with clear_errors():
         from xtalcodec.evaluation import duplicates as found_by
         from xtalcodec.io.write import write_parquet
+        from xtalcodec.parallel import open_pool
 
         check_table(out, "--out")
         crystals, unusable = load_crystals([data], max_sites, None)
@@ -39,8 +40,8 @@ def duplicates(
         if not crystals or not others:
             tell(unusable + more)
             raise ValueError(f"there is no crystal in {data if not crystals else other}")
-        with progress_bars() as bar:
-            pairs = found_by.duplicates(crystals, others if other else None, workers=workers, progress=bar)
+        with progress_bars() as bar, open_pool(workers=workers) as pool:
+            pairs = found_by.duplicates(crystals, others if other else None, pool=pool, progress=bar)
         rows = [{"stays": others[p.first].name, "same": crystals[p.second].name} for p in pairs]
         for row, pair in zip(rows, pairs, strict=True):
             stays = f"{other}:{row['stays']}" if other else row["stays"]

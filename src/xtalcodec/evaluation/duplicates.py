@@ -17,7 +17,7 @@ from xtalcodec.evaluation.sameness import Tolerances, may_be_same
 from xtalcodec.evaluation.sameness import same as cells_same
 from xtalcodec.geometry.compositions import of_one_composition
 from xtalcodec.io.read import quiet
-from xtalcodec.parallel import map_in_order
+from xtalcodec.parallel import Pool, map_in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def duplicates(
     crystals: Sequence[Crystal],
     others: Sequence[Crystal] | None = None,
     *,
-    workers: int = 1,
+    pool: Pool | None = None,
     progress: Callable[[str, int], Callable[[int], None]] = lambda _, __: lambda ___: None,
 ) -> list[Duplicate]:
     """Return the crystals that are the same as an earlier one that stays, or as one of another data set.
@@ -57,8 +57,8 @@ def duplicates(
         Where duplicates are looked for.
     others
         What they are compared with; themselves if not given.
-    workers
-        Processes that compare.
+    pool
+        Workers that compare; None for this process alone.
     progress
         Given what is done and how many times, returns what is called with how many are done.
     """
@@ -66,11 +66,11 @@ def duplicates(
     count = len(everything) - len(crystals)
     groups = {form: places for form, places in of_one_composition(everything).items() if _to_compare(places, count)}
     alone = [(everything[place],) for places in groups.values() for place in places]
-    found = map_in_order(cell_of, alone, workers, progress("reducing", len(alone)), chunk=64)
+    found = map_in_order(cell_of, alone, pool, progress("reducing", len(alone)), chunk=64)
     cells = dict(zip([place for places in groups.values() for place in places], found, strict=True))
     kin = [one for places in groups.values() for one in _kin(places, cells, count)]
     kin.sort(key=lambda one: -len(one.cells))  # the longest work first, for many workers
-    pairs = map_in_order(_compare, [(one,) for one in kin], workers, progress("comparing", len(kin)), chunk=1)
+    pairs = map_in_order(_compare, [(one,) for one in kin], pool, progress("comparing", len(kin)), chunk=1)
     return sorted((pair for some in pairs for pair in some), key=lambda pair: pair.second)
 
 

@@ -54,7 +54,6 @@ def measure_oracle(
     reader: str,
     *,
     seed: int = 0,
-    workers: int = 1,
     pool: Pool | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[OracleRow]:
@@ -70,10 +69,8 @@ def measure_oracle(
         "density" or "segmentation": what of the true field is read.
     seed
         Of places and orientations.
-    workers
-        Processes.
     pool
-        Workers that do it instead, where a pool is open.
+        Workers that do it; None for this process alone.
     progress
         Called with the number of crystals done since the last call.
 
@@ -85,7 +82,7 @@ def measure_oracle(
     if reader not in TOLERANCE:
         raise ValueError(unknown("reader", reader, list(TOLERANCE)))
     tasks = [(crystal, k, config, reader, seed) for k, crystal in enumerate(crystals)]
-    return map_in_order(_row, tasks, workers, progress, chunk=4, pool=pool)
+    return map_in_order(_row, tasks, pool, progress, chunk=4)
 
 
 def oracle_summary(rows: Sequence[OracleRow], reader: str) -> dict[str, Any]:

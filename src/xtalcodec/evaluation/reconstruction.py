@@ -16,7 +16,6 @@ from xtalcodec.evaluation.difference import difference
 from xtalcodec.evaluation.disorder import TOLERANCE, occupancy_error
 from xtalcodec.evaluation.displacement import displacement
 from xtalcodec.geometry.symmetry import SYMPREC, space_group
-from xtalcodec.parallel import map_in_order
 from xtalcodec.representations.base import Placement
 
 if TYPE_CHECKING:
@@ -74,7 +73,6 @@ def reconstruct(
     *,
     refine: bool = True,
     cycle_consistency: bool = False,
-    workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[Reconstruction]:
     """Encode, decode and compare crystals; one row each, in order, whatever happens to it.
@@ -89,8 +87,6 @@ def reconstruct(
         Improve latents that do not decode to their crystal.
     cycle_consistency
         Encode what was decoded, and note how far its latent lies from the code's.
-    workers
-        Processes that compare structures.
     progress
         Called with the number of crystals encoded since the last call.
     """
@@ -110,7 +106,7 @@ def reconstruct(
                 rows[k] = (crystals[k], None, 0.0, code.length, None, NOTHING)
             else:
                 rows[k] = (crystals[k], found.crystal, found.confidence, code.length, distance, "")
-    return map_in_order(compare, [rows[k] for k in range(len(crystals))], workers)
+    return [compare(*rows[k]) for k in range(len(crystals))]
 
 
 def compare(

@@ -66,7 +66,6 @@ def measure(
     seed: int = 0,
     refine: bool = True,
     from_density: bool = False,
-    workers: int = 1,
     pool: Pool | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[WindowRow]:
@@ -84,10 +83,8 @@ def measure(
         Improve latents that do not decode to their crystal.
     from_density
         Give the encoder the paper's density and nothing else; such latents are not refined.
-    workers
-        Processes that compare structures.
     pool
-        Workers that do it instead, where a pool is open.
+        Workers that compare structures; None for this process alone.
     progress
         Called with the number of crystals encoded since the last call.
 
@@ -123,10 +120,10 @@ def measure(
     alone: list[Reconstruction | None] = [None] * len(placed)
     if not window.closed:
         alone = map_in_order(
-            _alone, [(views[k], a, window.field.edge) for k, a in zip(placed, found, strict=True)], workers, pool=pool
+            _alone, [(views[k], a, window.field.edge) for k, a in zip(placed, found, strict=True)], pool
         )
     dense = decoded_densities(codec, latents, found, decoded)
-    parts = (placed, lying, fields, found, dense, map_in_order(compare, pairs, workers, pool=pool), alone)
+    parts = (placed, lying, fields, found, dense, map_in_order(compare, pairs, pool), alone)
     for k, crystal, field, atoms, decoded_field, row, itself in zip(*parts, strict=True):
         rows[k] = WindowRow(row, _atoms(window, crystal), atoms, field, decoded_field, itself)
     return [rows[k] for k in range(len(views))]

@@ -98,5 +98,5 @@ class Returns:
             for plan in plans
             if plan.group and (decoded := made[plan.number])
         }
-        found = map_in_order(settle, [*rows.values()], pool=self.pool, chunk=4)
+        found = map_in_order(settle, [*rows.values()], self.pool, chunk=4)
         return {number: one for number, one in zip(rows, found, strict=True) if one}
