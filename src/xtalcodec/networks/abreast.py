@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xtalcodec.networks.torus_transformer import LayerBias, Mix, TorusBias
+from xtalcodec.networks.torus_transformer import LayerBias, Mix, Mixing, TorusBias
 from xtalcodec.representations.base import Patches
 
 
@@ -16,7 +16,8 @@ from xtalcodec.representations.base import Patches
 class Abreast:
     """Batches of crystals, each batch on a torus of its own, whose patches stand in one row after the other.
 
-    What does not mix patches is then computed of all of them at once.
+    What does not mix patches is then computed of all of them at once. One batch alone stays as it is, a row for each
+    crystal, which training gains a tenth of its time by.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -27,21 +28,32 @@ class Abreast:
         """Batches of crystals, each on a grid of so many patches."""
         return cls(tuple(zip(map(len, batches), map(math.prod, grids), strict=True)))
 
-    def biases(self, bias: TorusBias, grids: Sequence[Patches]) -> "list[BiasesAbreast]":
+    @property
+    def alone(self) -> bool:
+        """Whether there is one batch."""
+        return len(self.sizes) == 1
+
+    def biases(self, bias: TorusBias, grids: Sequence[Patches]) -> "Sequence[Mixing]":
         """Attention biases of every layer."""
+        if self.alone:
+            return bias(grids[0])
         return [BiasesAbreast(self, own) for own in zip(*map(bias, grids), strict=True)]
 
-    def join(self, batches: Sequence[Float[Tensor, "_ _ c"]]) -> Float[Tensor, "1 rows c"]:
+    def join(self, batches: Sequence[Float[Tensor, "_ _ c"]]) -> Float[Tensor, "rows patches c"]:
         """Put the patches of all batches in one row."""
-        return torch.cat([own.flatten(0, 1) for own in batches])[None]
+        return batches[0] if self.alone else torch.cat([own.flatten(0, 1) for own in batches])[None]
 
-    def split(self, x: Float[Tensor, "1 rows c"]) -> list[Float[Tensor, "_ _ c"]]:
+    def split(self, x: Float[Tensor, "rows patches c"]) -> list[Float[Tensor, "_ _ c"]]:
         """Give each batch its patches."""
+        if self.alone:
+            return [x]
         rows = x[0].split([crystals * patches for crystals, patches in self.sizes])
         return [own.view(*size, -1) for own, size in zip(rows, self.sizes, strict=True)]
 
-    def spread(self, x: Float[Tensor, "crystals c"]) -> Float[Tensor, "1 rows c"]:
+    def spread(self, x: Float[Tensor, "crystals c"]) -> Float[Tensor, "rows #patches c"]:
         """Give each patch what is known of its crystal."""
+        if self.alone:
+            return x[:, None]
         counts = [patches for crystals, patches in self.sizes for _ in range(crystals)]
         return x.repeat_interleave(torch.tensor(counts, device=x.device), 0)[None]
 

@@ -152,20 +152,8 @@ class PatchNetwork(Network):
     def encode(
         self, field: Float[Tensor, "b nx ny nz channels"], lattice: Float[Tensor, "b 3 3"], patches: Patches
     ) -> DiagonalGaussian:
-        """Field → distribution of the latent: (1) cut into patches, (2) embed, (3) mix, (4) project.
-
-        Parameters
-        ----------
-        field
-            Painted density channels.
-        lattice
-            Cell vectors of the grid, rows in Å.
-        patches
-            Patches of the grid along its axes.
-        """
-        x = self.embed(FIELD_SCALE * self._cut(field, patches))
-        x = x + self.lattice_in(lattice_features(lattice, patches))[:, None]
-        return self._distribution(self._encoded(x, self.bias(patches)))
+        """Field → distribution of the latent, of crystals on one grid, see `encode_each`."""
+        return self.encode_each([field], lattice, [patches])[0]
 
     def encode_each(
         self,
@@ -173,35 +161,34 @@ class PatchNetwork(Network):
         lattice: Float[Tensor, "crystals 3 3"],
         grids: Sequence[Patches],
     ) -> list[DiagonalGaussian]:
-        """Encode batches of several grids together, which gives what `encode` gives of each, and is faster.
+        """Fields of several grids → distributions of latents: (1) cut into patches, (2) embed, (3) mix, (4) project.
+
+        Grids do not know of each other: together they are faster.
 
         Parameters
         ----------
         fields
-            Of each batch.
+            Painted density channels of each batch.
         lattice
-            Of the crystals of all batches.
+            Cell vectors of the grid of every crystal of all batches, rows in Å.
         grids
-            Patches of the grid of each batch.
+            Patches along the axes of the grid of each batch.
         """
         abreast = Abreast.of(fields, grids)
         x = self.embed(FIELD_SCALE * abreast.join([self._cut(*batch) for batch in zip(fields, grids, strict=True)]))
         each = [patches for field, patches in zip(fields, grids, strict=True) for _ in field]
         x = x + abreast.spread(self.lattice_in(lattice_features(lattice, each)))
-        found = self._encoded(x, abreast.biases(self.bias, grids))
-        return [self._distribution(own) for own in abreast.split(found)]
+        biases = abreast.biases(self.bias, grids)
+        for k, block in enumerate(self.encoder):
+            x = block(x, biases[k])
+        latent = self.to_latent(self.norm_in(x)).float()
+        return [self._distribution(own) for own in abreast.split(latent)]
 
     def _cut(self, field: Float[Tensor, "b nx ny nz channels"], patches: Patches) -> Float[Tensor, "b t values"]:
         """Voxels → patches, in C order of the grid."""
         p = self.config.patch
         x = field.unflatten(1, (-1, p)).unflatten(3, (-1, p)).unflatten(5, (-1, p))  # b X p Y p Z p c
         return x.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(len(field), math.prod(patches), -1)
-
-    def _encoded(self, x: Float[Tensor, "b t width"], biases: Sequence[Mixing]) -> Tensor:
-        """Mix patches, and project them."""
-        for k, block in enumerate(self.encoder):
-            x = block(x, biases[k])
-        return self.to_latent(self.norm_in(x)).float()
 
     def _distribution(self, latent: Float[Tensor, "b t numbers"]) -> DiagonalGaussian:
         """Distribution of what the encoder says."""
@@ -228,28 +215,8 @@ class PatchNetwork(Network):
         patches: Patches,
         noise: Float[Tensor, " b"] | None = None,
     ) -> DecodedField:
-        """Latent → field: (1) embed, (2) mix, (3) spread every patch to its voxels.
-
-        Parameters
-        ----------
-        z
-            Latents, one row a patch.
-        lattice
-            Cell vectors of the grid, rows in Å.
-        patches
-            Patches of the grid along its axes.
-        noise
-            Standard deviation of what has been added to each crystal's latent; None for nothing.
-
-        Raises
-        ------
-        ValueError
-            Noise, and a network that does not know of it.
-        """
-        x = self.from_latent(z) + self.lattice_out(lattice_features(lattice, patches))[:, None]
-        said = self._said(noise, lattice)
-        x = self._decoded(x, self.bias(patches), None if said is None else said[:, None])
-        return self._field(self.geometry(x).float(), self.appearance(x).float(), patches)
+        """Latent → field, of crystals on one grid, see `decode_each`."""
+        return self.decode_each([z], lattice, [patches], noise)[0]
 
     def decode_each(
         self,
@@ -258,16 +225,25 @@ class PatchNetwork(Network):
         grids: Sequence[Patches],
         noise: Float[Tensor, " crystals"] | None = None,
     ) -> list[DecodedField]:
-        """Decode batches of several grids together, which gives what `decode` gives of each, and is faster.
+        """Latents of several grids → fields: (1) embed, (2) mix, (3) spread every patch to its voxels.
+
+        Grids do not know of each other: together they are faster.
 
         Parameters
         ----------
         z
-            Of each batch.
-        lattice, noise
-            Of the crystals of all batches.
+            Latents of each batch, one row a patch.
+        lattice
+            Cell vectors of the grid of every crystal of all batches, rows in Å.
         grids
-            Patches of the grid of each batch.
+            Patches along the axes of the grid of each batch.
+        noise
+            Standard deviation of what has been added to each crystal's latent; None for nothing.
+
+        Raises
+        ------
+        ValueError
+            Noise, and a network that does not know of it.
         """
         abreast = Abreast.of(z, grids)
         each = [patches for own, patches in zip(z, grids, strict=True) for _ in own]
