@@ -11,7 +11,8 @@ from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat import HeatFinderConfig, find_by_heat, interpolate
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.niggli import niggli
-from xtalcodec.networks.patch import DecodedField, PatchConfig, PatchNetwork
+from xtalcodec.networks.decoded_field import DecodedField
+from xtalcodec.networks.patch import PatchConfig, PatchNetwork
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import Periodic, PeriodicConfig
 from xtalcodec.representations.repeating import RepeatingConfig

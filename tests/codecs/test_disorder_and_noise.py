@@ -16,7 +16,8 @@ from xtalcodec.codecs.settings import CodecConfig, LossConfig
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.networks import patch
-from xtalcodec.networks.patch import PatchConfig, SpeciesLogits
+from xtalcodec.networks.decoded_field import SpeciesLogits
+from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.unit_cell import UnitCellConfig
 

@@ -9,6 +9,7 @@ from xtalcodec.atom_finders.heat import HeatFinderConfig, find_by_heat, interpol
 from xtalcodec.codecs.misfit import deviation, misfit
 from xtalcodec.codecs.refine import RefineConfig, refine
 from xtalcodec.crystal import Crystal
+from xtalcodec.networks.decoded_field import errors
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork
 from xtalcodec.representations.base import spread_origin
 from xtalcodec.representations.batch import CrystalBatch
@@ -88,8 +89,8 @@ def loss(network, crystals, z):
     position = batch.frac_coords[batch.mask] * grid[0]
     species = network.species(interpolate(decoded.features.flatten(0, 1), which, position, tori))
     shares = batch.shares(21)[batch.mask]
-    errors = network.errors(decoded, SPACE.targets(batch, PATCHES), species, shares)
-    return sum(error.mean() for error in errors.values())
+    found = errors(decoded, SPACE.targets(batch, PATCHES), species, shares)
+    return sum(error.mean() for error in found.values())
 
 
 def losses(network):

@@ -15,7 +15,8 @@ from xtalcodec.atom_finders.planned import Holding, assigned
 from xtalcodec.config import NotNegative, Positive, Share, settings
 from xtalcodec.crystal import HEAVIEST, VACANCY
 from xtalcodec.geometry.images import minimum_image, wrapped
-from xtalcodec.networks.patch import FULL, DecodedField, PatchNetwork, SpeciesLogits
+from xtalcodec.networks.decoded_field import FULL, DecodedField, SpeciesLogits
+from xtalcodec.networks.patch import PatchNetwork
 from xtalcodec.representations.base import Representation
 from xtalcodec.representations.tori import Tori
 

@@ -17,8 +17,9 @@ from xtalcodec.codecs.refine import refine
 from xtalcodec.codecs.settings import LossConfig
 from xtalcodec.config import SettingsError
 from xtalcodec.crystal import Crystal
+from xtalcodec.networks.decoded_field import SpeciesLogits, errors
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
-from xtalcodec.networks.patch import PatchConfig, PatchNetwork, SpeciesLogits
+from xtalcodec.networks.patch import PatchConfig, PatchNetwork
 from xtalcodec.representations.base import Patches, grouped, in_order
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import PeriodicConfig
@@ -203,7 +204,7 @@ class _Reconstruction:
         decoded = self.network.decode(z, self.lattice, self.patches, noise)
         position = self.position + blur * torch.randn_like(self.position) if blur else self.position
         species = self.network.species(interpolate(decoded.features.flatten(0, 1), self.which, position, self.tori))
-        return self.network.errors(decoded, self.targets, species, self.shares), species
+        return errors(decoded, self.targets, species, self.shares), species
 
     def loss(self, z: Float[Tensor, "b patches latent"]) -> Float[Tensor, ""]:
         """Sum of the losses of the crystals, so that no crystal's gradient depends on the others."""
