@@ -22,7 +22,8 @@ from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.codecs.patch import PatchCodec
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets import load
-from xtalcodec.representations.base import Patches, Placement, grouped
+from xtalcodec.representations.base import Patches, Placement
+from xtalcodec.representations.portions import grouped
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--data", default="aflow-prototypes")

@@ -8,7 +8,7 @@ from xtalcodec.codecs.attempts import encode_to_come_back
 from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.codecs.refine import RefineConfig
 from xtalcodec.crystal import Crystal
-from xtalcodec.representations import base
+from xtalcodec.representations import portions
 from xtalcodec.representations.base import spread_origin
 
 RIGHT, NEAR, FAR, WRONG, LOST = Misfit(0, 0.01), Misfit(0, 0.05), Misfit(0, 0.3), Misfit(0.06, 0.01), Misfit(2, np.inf)
@@ -85,7 +85,7 @@ def test_all_other_origins_descend_together():
 
 
 def test_so_many_descend_together_as_go_through_a_network_at_once(monkeypatch):
-    monkeypatch.setattr(base, "BATCH_PATCHES", 5)
+    monkeypatch.setattr(portions, "BATCH_PATCHES", 5)
     stub = Stub({"a": [LOST] * 7 + [RIGHT]}, origins=4)
     assert on(stub, *stub.encoded()) == [3]
     assert stub.calls == [("a", False)] * 4 + [("a", True), ("aa", True), ("a", True)]

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.crystal import Crystal
-from xtalcodec.representations.base import Patches, grouped, shared_out
+from xtalcodec.representations.base import Patches
+from xtalcodec.representations.portions import grouped, shared_out
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec

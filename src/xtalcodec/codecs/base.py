@@ -26,7 +26,8 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.io.materials import Kind, as_crystals
 from xtalcodec.networks.base import Network
 from xtalcodec.networks.threads import at_once, side_by_side
-from xtalcodec.representations.base import Patches, Placement, grouped, in_order, shared_out
+from xtalcodec.representations.base import Patches, Placement
+from xtalcodec.representations.portions import grouped, in_order, shared_out
 
 if TYPE_CHECKING:
     from xtalcodec.io.materials import Material

@@ -21,8 +21,9 @@ from xtalcodec.geometry.neighbours import neighbours
 from xtalcodec.networks.base import Network, NetworkConfig
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.precision import multiplies_bf16
-from xtalcodec.representations.base import Patches, RepresentationConfig, grouped, in_order
+from xtalcodec.representations.base import Patches, RepresentationConfig
 from xtalcodec.representations.batch import CrystalBatch
+from xtalcodec.representations.portions import grouped, in_order
 from xtalcodec.representations.window import Window
 from xtalcodec.representations.window_field import PaintedBatch
 

@@ -17,7 +17,8 @@ from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.predicting import Predicting
 from xtalcodec.crystal import Crystal
 from xtalcodec.networks.threads import at_once, side_by_side
-from xtalcodec.representations.base import Patches, in_order, shared_out
+from xtalcodec.representations.base import Patches
+from xtalcodec.representations.portions import in_order, shared_out
 
 if TYPE_CHECKING:
     from ase import Atoms

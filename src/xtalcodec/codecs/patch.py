@@ -20,9 +20,10 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.networks.decoded_field import SpeciesLogits, errors
 from xtalcodec.networks.diagonal_gaussian import DiagonalGaussian
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork
-from xtalcodec.representations.base import Patches, grouped, in_order
+from xtalcodec.representations.base import Patches
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.periodic import PeriodicConfig
+from xtalcodec.representations.portions import grouped, in_order
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
 

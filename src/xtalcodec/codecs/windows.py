@@ -11,7 +11,7 @@ from xtalcodec.atom_finders.density import CLOSED, OPEN, read_density
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import LatentSet
-from xtalcodec.representations.base import in_order
+from xtalcodec.representations.portions import in_order
 from xtalcodec.representations.window import Window
 from xtalcodec.representations.window_field import View
 

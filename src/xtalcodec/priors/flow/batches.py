@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from xtalcodec.representations.base import Patches, grouped
+from xtalcodec.representations.base import Patches
+from xtalcodec.representations.portions import grouped
 
 MIXED = 96
 """Patches of a cell, at most, that is filled beside cells of other grids: attention of larger ones would be mostly of

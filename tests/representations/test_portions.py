@@ -6,7 +6,7 @@ from math import prod
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtalcodec.representations.base import BATCH_PATCHES, grouped, in_order, shared_out
+from xtalcodec.representations.portions import BATCH_PATCHES, grouped, in_order, shared_out
 
 shapes = st.lists(st.tuples(*[st.integers(1, 20)] * 3), max_size=60)
 
