@@ -66,7 +66,7 @@ def data_show(files: Inputs, max_sites: MaxSites = MAX_SITES) -> None:
     from ase.data import chemical_symbols
 
     with clear_errors():
-        crystals, unusable = load_crystals(files, max_sites, None)
+        crystals, unusable = load_crystals(files, max_sites)
     if crystals:
         sites = np.array([len(c) for c in crystals])
         symbols = sorted({chemical_symbols[z] for c in crystals for z in c.elements})
@@ -137,7 +137,7 @@ def data_split(
         check_table(val, "--val")
         if train == val:
             raise ValueError(f"--train and --val are two files, not both {val}")
-        crystals, unusable = load_crystals(files, max_sites, None)
+        crystals, unusable = load_crystals(files, max_sites)
         aside = held_out([c.name for c in crystals], fraction, seed)
         parts = [
             (path, [c for c, out in zip(crystals, aside, strict=True) if out == side])

@@ -35,8 +35,8 @@ def duplicates(
         from xtalcodec.parallel import open_pool
 
         check_table(out, "--out")
-        crystals, unusable = load_crystals([data], max_sites, None)
-        others, more = load_crystals([other], max_sites, None) if other else (crystals, [])
+        crystals, unusable = load_crystals([data], max_sites)
+        others, more = load_crystals([other], max_sites) if other else (crystals, [])
         if not crystals or not others:
             tell(unusable + more)
             raise ValueError(f"there is no crystal in {data if not crystals else other}")

@@ -121,7 +121,7 @@ def similar(
             raise ValueError("--prototype compares structures whatever the elements: leave out --same-composition")
         if not among and not prototype:
             raise ValueError("name an index or data with --in")
-        crystals, unusable = load_crystals(files, max_sites, None)
+        crystals, unusable = load_crystals(files, max_sites)
         with _open_index(among or ["aflow-prototypes"], codec, max_sites) as (found_in, embedding):
             if found_in.large and not same_composition and not found_in.graph("structure" if prototype else "crystal"):
                 tell_notes(

@@ -93,7 +93,7 @@ def _windows(
         )
         typer.echo(text, err=True)
         return [], []
-    crystals, unusable = load_crystals(sources, max_sites, None)
+    crystals, unusable = load_crystals(sources, max_sites)
     crystals = evenly(crystals, limit)
     with progress_bar("decoding", len(crystals)) as advance:
         rows = measure(model, crystals, seed=seed, refine=refine, progress=advance)

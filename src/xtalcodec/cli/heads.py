@@ -52,7 +52,7 @@ def predict(
         loaded = Codec.from_pretrained(codec)
         head = loaded.head(prop)
         look = loaded.look(head.about.looks)
-        crystals, unusable = load_crystals(files, max_sites, None)
+        crystals, unusable = load_crystals(files, max_sites)
         if not crystals:
             tell(unusable)
             raise ValueError(f"there is no crystal in {', '.join(files)}")

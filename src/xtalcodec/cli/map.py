@@ -142,7 +142,7 @@ def _found(
         return _of_index(Path(some), embedding, of, limit)
     if index:
         return _kept(words, index, codec, of, max_sites, limit)
-    crystals, unusable = load_crystals(words, max_sites, None)
+    crystals, unusable = load_crystals(words, max_sites)
     known = _with_vector(crystals, unusable, embedding, of)
     chosen = evenly(known, limit)
     entries = _entries(chosen)
@@ -187,7 +187,7 @@ def _kept(words: list[str], folder: Path, codec: str, of: "Of", max_sites: int, 
     with open_pool() as pool:
         shards, _ = indexed(words, folder, codec, max_sites, cast("Pool", pool))
     tell_notes(shards.notes())
-    crystals, unusable = load_crystals(words, max_sites, None)
+    crystals, unusable = load_crystals(words, max_sites)
     vectors = IndexPart(shards.folder).vectors(of)
     if len(vectors) != len(crystals):
         raise ValueError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xtalcodec.cli.report import write_json
-from xtalcodec.cli.running import clear_errors, evenly, finish, load_crystals, progress_bar, tell
+from xtalcodec.cli.running import evenly, finish, load_crystals, progress_bar, tell
 
 if TYPE_CHECKING:
     from xtalcodec.parallel import Pool
@@ -29,22 +29,21 @@ def evaluate_oracle(
     from xtalcodec.config import unknown
     from xtalcodec.evaluation.oracle import REPRESENTATIONS, measure_oracle, oracle_summary
 
-    with clear_errors():
-        if representation is None:
-            raise ValueError(f"--codec none needs --representation: {' or '.join(REPRESENTATIONS)}")
-        if representation not in REPRESENTATIONS:
-            raise ValueError(unknown("representation", representation, list(REPRESENTATIONS)))
-        window: Any = REPRESENTATIONS[representation]
-        if cell:
-            if representation != "unit_cell":
-                raise ValueError("--cell is for --representation unit_cell")
-            window = replace(window, cell=cell)
-        crystals, unusable = load_crystals(data, max_sites, None)
-        crystals = evenly(crystals, limit)
-        if not crystals:
-            finish(unusable)
-        with progress_bar("reading", len(crystals)) as advance:
-            rows = measure_oracle(crystals, window, reader, seed=seed, pool=pool, progress=advance)
+    if representation is None:
+        raise ValueError(f"--codec none needs --representation: {' or '.join(REPRESENTATIONS)}")
+    if representation not in REPRESENTATIONS:
+        raise ValueError(unknown("representation", representation, list(REPRESENTATIONS)))
+    window: Any = REPRESENTATIONS[representation]
+    if cell:
+        if representation != "unit_cell":
+            raise ValueError("--cell is for --representation unit_cell")
+        window = replace(window, cell=cell)
+    crystals, unusable = load_crystals(data, max_sites)
+    crystals = evenly(crystals, limit)
+    if not crystals:
+        finish(unusable)
+    with progress_bar("reading", len(crystals)) as advance:
+        rows = measure_oracle(crystals, window, reader, seed=seed, pool=pool, progress=advance)
     scores = {"representation": representation, "reader": reader, "seed": seed, **oracle_summary(rows, reader)}
     scores["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
     _print(scores)

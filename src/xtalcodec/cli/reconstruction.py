@@ -127,7 +127,6 @@ def evaluate(
     from xtalcodec.cli.oracle import evaluate_oracle
     from xtalcodec.cli.windows import evaluate_windows, is_window
 
-    kind = "none" if codec == "none" else "window" if is_window(codec) else "crystal"
     given = {
         "--from-density": from_density,
         "--discriminator": discriminator,
@@ -142,6 +141,7 @@ def evaluate(
     with clear_errors():
         from xtalcodec.parallel import open_pool
 
+        kind = "none" if codec == "none" else "window" if is_window(codec) else "crystal"
         _refuse([option for option, value in given.items() if value], codec, kind)
         folder = _card_folder(codec) if card else None
         with open_pool(executor.value, workers, scheduler) as pool:
@@ -211,5 +211,4 @@ def _card_folder(codec: str) -> Path:
     """The folder whose card gets the scores; a codec without one is refused before anything is measured."""
     from xtalcodec.codecs.hub import writable
 
-    with clear_errors():
-        return writable(codec)
+    return writable(codec)

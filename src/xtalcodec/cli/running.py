@@ -64,26 +64,12 @@ def evenly(crystals: list[Item], limit: int | None) -> list[Item]:
     return [crystals[k * len(crystals) // limit] for k in range(limit)]
 
 
-def load_crystals(
-    inputs: Sequence[str], max_sites: int, codec: "Codec | None"
-) -> "tuple[list[Crystal], list[Unusable]]":
-    """Read crystals; with a codec, set those aside that it cannot hold."""
+def load_crystals(inputs: Sequence[str], max_sites: int) -> "tuple[list[Crystal], list[Unusable]]":
+    """Read crystals, and tell what could not be used."""
     from xtalcodec import datasets
-    from xtalcodec.crystal import CrystalError
-    from xtalcodec.io.read import Unusable
 
     with reading_bar(any(datasets.named(word) for word in inputs)) as tell_progress:
-        crystals, unusable = datasets.load(inputs, max_sites, tell_progress)
-    if codec is None:
-        return crystals, unusable
-    usable = []
-    for crystal in crystals:
-        try:
-            codec.place(crystal)
-            usable.append(crystal)
-        except CrystalError as error:
-            unusable.append(Unusable(crystal.name, str(error)))
-    return usable, unusable
+        return datasets.load(inputs, max_sites, tell_progress)
 
 
 @contextmanager

@@ -39,8 +39,8 @@ def crystals_of(
     ValueError
         None of them is left, or no held-out one where some are asked for.
     """
-    crystals, unusable = load_crystals(data, 10**6, None)
-    held_out, more = load_crystals(val, 10**6, None) if val is not None else ([], [])
+    crystals, unusable = load_crystals(data, 10**6)
+    held_out, more = load_crystals(val, 10**6) if val is not None else ([], [])
     if not crystals or (val is not None and not held_out):
         tell(unusable + more)
         raise ValueError("no crystal to train on" if not crystals else "no held-out crystal")

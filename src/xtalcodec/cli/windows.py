@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xtalcodec.cli.report import write_json
-from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, progress_bar, tell
+from xtalcodec.cli.running import evenly, finish, load_codec, load_crystals, progress_bar, tell
 
 if TYPE_CHECKING:
     from xtalcodec.parallel import Pool
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 def is_window(codec: str) -> bool:
     """Whether a codec's representation is a window."""
-    with clear_errors():
-        return load_codec(codec, "cpu").window is not None
+    return load_codec(codec, "cpu").window is not None
 
 
 def evaluate_windows(
@@ -41,42 +40,41 @@ def evaluate_windows(
     from xtalcodec.evaluation.sampled import true_and_sampled
     from xtalcodec.evaluation.windows import measure, window_summary
 
-    with clear_errors():
-        model = load_codec(codec, device)
-        if reader is not None:
-            model.find_by(reader)
-        crystals, unusable = load_crystals(data, max_sites, None)
-        crystals = evenly(crystals, limit)
-        if not crystals:
-            finish(unusable)
-        with progress_bar("looking", len(crystals)) as advance:
-            rows = measure(
-                model,
-                crystals,
-                seed=seed,
-                refine=refine,
-                from_density=from_density,
-                pool=pool,
-                progress=advance,
-            )
-        settings: dict[str, Any] = {"seed": seed, "refined": refine and not from_density, "from_density": from_density}
-        settings |= {"reader": reader} if reader else {}
-        scores = {"codec": model.identity, **settings, **window_summary(rows)}
-        fitting = [row for row in rows if row.fits]
-        if discriminator and len(fitting) < FEWEST:
-            typer.echo(f"note: --discriminator needs {FEWEST} crystals that fit, and {len(fitting)} do", err=True)
-        elif discriminator:
-            true, decoded = (
-                np.stack([getattr(row, name) for row in fitting]).astype(np.float32)
-                for name in ("true_density", "decoded_density")
-            )
-            with progress_bar("discriminating", 300) as advance:
-                scores["discriminator_auc"] = discriminate(true, decoded, seed=seed, progress=advance)
-                pairs = true_and_sampled(model, [row.reconstruction.original for row in fitting], seed=seed)
-                scores["discriminator_auc_samples"] = discriminate(*pairs, seed=seed, progress=advance)
-        scores["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
-        _print(scores)
-        write_json(json, scores)
+    model = load_codec(codec, device)
+    if reader is not None:
+        model.find_by(reader)
+    crystals, unusable = load_crystals(data, max_sites)
+    crystals = evenly(crystals, limit)
+    if not crystals:
+        finish(unusable)
+    with progress_bar("looking", len(crystals)) as advance:
+        rows = measure(
+            model,
+            crystals,
+            seed=seed,
+            refine=refine,
+            from_density=from_density,
+            pool=pool,
+            progress=advance,
+        )
+    settings: dict[str, Any] = {"seed": seed, "refined": refine and not from_density, "from_density": from_density}
+    settings |= {"reader": reader} if reader else {}
+    scores = {"codec": model.identity, **settings, **window_summary(rows)}
+    fitting = [row for row in rows if row.fits]
+    if discriminator and len(fitting) < FEWEST:
+        typer.echo(f"note: --discriminator needs {FEWEST} crystals that fit, and {len(fitting)} do", err=True)
+    elif discriminator:
+        true, decoded = (
+            np.stack([getattr(row, name) for row in fitting]).astype(np.float32)
+            for name in ("true_density", "decoded_density")
+        )
+        with progress_bar("discriminating", 300) as advance:
+            scores["discriminator_auc"] = discriminate(true, decoded, seed=seed, progress=advance)
+            pairs = true_and_sampled(model, [row.reconstruction.original for row in fitting], seed=seed)
+            scores["discriminator_auc_samples"] = discriminate(*pairs, seed=seed, progress=advance)
+    scores["unusable"] = [{"name": u.name, "reason": u.reason} for u in unusable]
+    _print(scores)
+    write_json(json, scores)
     return scores, tell(unusable)
 
 
