@@ -7,7 +7,7 @@ import pytest
 
 from xtalcodec.app.offers import PROTOTYPES, offers
 from xtalcodec.codecs.latents import LatentsError
-from xtalcodec.priors.conditions import PriorError
+from xtalcodec.priors.about import PriorError
 
 RELEASE = Path(__file__).parents[1] / "fixtures" / "release-0.1"
 

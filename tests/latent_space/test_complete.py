@@ -17,7 +17,7 @@ from xtalcodec.latent_space.agreed import Agreed, Sites
 from xtalcodec.latent_space.complete import _surprise, _told_apart, complete
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors import open_prior
-from xtalcodec.priors.conditions import PriorError
+from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.plan import SamplerConfig

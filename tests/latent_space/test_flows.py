@@ -13,7 +13,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.latent_space.flows import _on_an_atom, along, variations
 from xtalcodec.latent_space.paths import arc
 from xtalcodec.networks.patch import PatchConfig
-from xtalcodec.priors.conditions import PriorError
+from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.flow.carrying import carried
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.flow.settings import FlowConfig

@@ -2,8 +2,9 @@
 
 import pytest
 
+from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.asked import asked
-from xtalcodec.priors.conditions import Conditions, Limits, PriorError
+from xtalcodec.priors.conditions import Conditions, Limits
 
 
 def test_words_are_conditions():

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.geometry.cell_numbers import lattice_numbers, lattice_of
 from xtalcodec.priors import available, prior
+from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.gaussian import GaussianPrior
 from xtalcodec.testing import lattices
 
@@ -162,11 +163,14 @@ def test_a_prior_that_is_broken_is_named(tmp_path):
         ({"colour": 1}, "colour"),
     ):
         (tmp_path / "prior.json").write_text(json.dumps(about | damage))
-        with pytest.raises(LatentsError, match=message):
+        with pytest.raises(PriorError, match=message):
             GaussianPrior.load(tmp_path)
+    (tmp_path / "prior.json").write_text("[1, 2]")
+    with pytest.raises(PriorError, match="holds no facts by name"):
+        GaussianPrior.load(tmp_path)
     (tmp_path / "prior.json").write_text(json.dumps(about))
     (tmp_path / "prior.safetensors").write_bytes(b"nothing")
-    with pytest.raises(LatentsError, match="holds no prior that can be read"):
+    with pytest.raises(PriorError, match="holds no prior that can be read"):
         GaussianPrior.load(tmp_path)
 
 

@@ -17,7 +17,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.latent_space.sample import draw
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors import card, open_prior, prior_for, shipped
-from xtalcodec.priors.conditions import PriorError
+from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.flow.settings import FlowConfig
 from xtalcodec.priors.plan import SamplerConfig

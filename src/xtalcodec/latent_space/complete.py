@@ -20,8 +20,9 @@ from xtalcodec.geometry.images import wrapped
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.room import room
 from xtalcodec.latent_space.agreed import Sites, agreed, as_wanted, with_sites
+from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.base import Prior
-from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.plan import Composition, Plan
 from xtalcodec.representations.base import Placement

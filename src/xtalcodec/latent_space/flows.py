@@ -11,8 +11,9 @@ from xtalcodec.codecs.latents import CrystalCode, LatentSet
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.alignment import cell_between
 from xtalcodec.latent_space.paths import LatentPath, arc
+from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.base import Prior
-from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.carrying import carried
 from xtalcodec.priors.flow.filling import Begun
 from xtalcodec.priors.plan import Composition, Plan

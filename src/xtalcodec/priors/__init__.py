@@ -1,26 +1,22 @@
 """Distributions over latents, one file each in this folder: what a random crystal's code may be."""
 
-import json
 import pkgutil
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xtalcodec.config import unknown
-from xtalcodec.io.atomic import settle
+from xtalcodec.priors.about import ABOUT, PriorError, read_about
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
     from xtalcodec.priors.base import Prior
 
 
-ABOUT = "prior.json"
-"""File of a prior's folder that says what it is of."""
-
 WEIGHTS = Path(__file__).parent / "weights"
 """Folders of the priors that ship with the package."""
 
-NO_PRIORS = "asked", "base", "card", "conditions", "plan"
+NO_PRIORS = "about", "asked", "base", "card", "conditions", "plan"
 """Modules that priors are made with."""
 
 
@@ -42,8 +38,6 @@ def folder_of(name: "str | Path") -> Path:
     PriorError
         Neither; the message lists those that ship.
     """
-    from xtalcodec.priors.conditions import PriorError
-
     if str(name) in shipped():
         return WEIGHTS / str(name)
     if Path(name).is_dir():
@@ -60,11 +54,8 @@ def open_prior(name: "str | Path") -> "Prior":
     PriorError
         A name of none, a folder without a prior, or with one that is broken.
     """
-    from xtalcodec.priors.conditions import PriorError
-
     folder = folder_of(name)
-    settle(folder)
-    form = _about(folder).get("format")
+    form = read_about(folder).get("format")
     kinds = {prior(name).format: prior(name) for name in available()}
     if form not in kinds:
         raise PriorError(unknown(f"prior in {folder} of the format", str(form), [*kinds]))
@@ -79,9 +70,7 @@ def prior_for(codec: "Codec") -> "Prior":
     PriorError
         None ships, or several and none of the codec's name; the message lists those that ship.
     """
-    from xtalcodec.priors.conditions import PriorError
-
-    owners = {name: str(_about(WEIGHTS / name).get("codec")) for name in shipped()}
+    owners = {name: str(read_about(WEIGHTS / name).get("codec")) for name in shipped()}
     own = [name for name, identity in owners.items() if codec.owns(identity)]
     chosen = own if len(own) == 1 else [name for name in own if name == codec.config.name]
     if not chosen:
@@ -92,19 +81,6 @@ def prior_for(codec: "Codec") -> "Prior":
             "`xtalcodec train-prior`"
         )
     return open_prior(chosen[0])
-
-
-def _about(folder: Path) -> "dict[str, Any]":
-    """What a prior says of itself."""
-    from xtalcodec.priors.conditions import PriorError
-
-    try:
-        values = json.loads((folder / ABOUT).read_text())
-    except (OSError, ValueError) as error:
-        raise PriorError(f"{folder} holds no prior that can be read: {error}") from error
-    if not isinstance(values, dict):
-        raise PriorError(f"{folder} holds no prior that can be read: {ABOUT} holds no facts by name")
-    return values
 
 
 def prior(name: str) -> "type[Prior]":

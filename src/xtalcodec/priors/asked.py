@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from math import isfinite, nan
 
 from xtalcodec.geometry.elements import atomic_number
-from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.priors.about import PriorError
+from xtalcodec.priors.conditions import Conditions
 
 
 def asked(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.crystal import Crystal
-from xtalcodec.priors.conditions import Conditions, Limits, PriorError
+from xtalcodec.priors.about import PriorError
+from xtalcodec.priors.conditions import Conditions, Limits
 
 if TYPE_CHECKING:
     from xtalcodec.priors.flow.prior import FlowPrior
@@ -108,6 +109,6 @@ class Prior(ABC):
 
         Raises
         ------
-        LatentsError
+        PriorError
             A folder without such a prior, or with one that is broken.
         """

@@ -9,6 +9,7 @@ from xtalcodec.codecs import facts
 from xtalcodec.codecs.card import CARD, TRAINING
 from xtalcodec.geometry.elements import symbol
 from xtalcodec.io.atomic import atomic_folder, settle
+from xtalcodec.priors.about import ABOUT
 
 TAGS = ["materials", "crystal", "generative"]
 
@@ -60,7 +61,7 @@ def renew(folder: str | Path) -> None:
     """
     folder = Path(folder)
     settle(folder)
-    text = make(folder.resolve().name, facts.read(folder / "prior.json"), facts.read(folder / TRAINING))
+    text = make(folder.resolve().name, facts.read(folder / ABOUT), facts.read(folder / TRAINING))
     with atomic_folder(folder) as temporary:
         (temporary / CARD).write_text(text)
 

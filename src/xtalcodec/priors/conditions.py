@@ -8,6 +8,7 @@ from math import gcd, isfinite
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.elements import symbol
 from xtalcodec.geometry.symmetry import SYMPREC, SYSTEMS, crystal_system, space_group_number
+from xtalcodec.priors.about import PriorError
 
 NAMES = tuple(name for _, name in SYSTEMS)
 """Crystal systems, in the order of their numbers, which begin with 1."""
@@ -19,10 +20,6 @@ QUANTITIES = {
     "e_above_hull": "Energy above hull, eV/atom",
 }
 """Properties by their usual names, in words and with units; others are in the units of the data that were learnt."""
-
-
-class PriorError(ValueError):
-    """A prior that cannot do what is asked of it: the message says why, and what would do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ normal with a mean and a covariance of their own, which are fitted here.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -19,12 +19,13 @@ from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.cell_numbers import LATTICE, lattice_numbers, lattice_of
-from xtalcodec.io.atomic import atomic_folder, settle
+from xtalcodec.io.atomic import atomic_folder
+from xtalcodec.priors.about import ABOUT, PriorError, read_about
 from xtalcodec.priors.base import Prior
 
 FORMAT = "xtalcodec-gaussian-prior-1"
-ABOUT, NUMBERS = "prior.json", "prior.safetensors"
-"""Files of a prior's folder."""
+NUMBERS = "prior.safetensors"
+"""File of a prior's folder that holds its arrays."""
 
 ARRAYS = ("mean", "scale", "axes", "spread", "remainder")
 
@@ -164,26 +165,23 @@ class GaussianPrior(Prior):
 
         Raises
         ------
-        LatentsError
-            A folder without a prior, or with one that is broken.
+        PriorError
+            A folder without such a prior, or with one that is broken.
         """
         folder = Path(folder)
+        values = read_about(folder, FORMAT)
         try:
-            settle(folder)
-            values: Mapping = json.loads((folder / ABOUT).read_text())
-            if values.get("format") != FORMAT:
-                raise LatentsError(f"its format is {values.get('format')!r}, not {FORMAT!r}")
             about = About(**{**values, "patches": tuple(values["patches"])})
             arrays = load_file(folder / NUMBERS)
             mean, scale, axes, spread, remainder = (arrays[name] for name in ARRAYS)
             prior = cls(about, mean, scale, axes, spread, remainder)
         except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-            raise LatentsError(f"{folder} holds no prior that can be read: {error}") from error
+            raise PriorError(f"{folder} holds no prior that can be read: {error}") from error
         size = int(np.prod(about.patches)) * about.latent + LATTICE
         if {x.shape for x in (mean, scale, remainder)} != {(size,)} or axes.shape != (len(spread), size):
-            raise LatentsError(f"{folder}: its numbers are not those of {size} per code")
+            raise PriorError(f"{folder}: its numbers are not those of {size} per code")
         if not all(np.isfinite(x).all() for x in arrays.values()):
-            raise LatentsError(f"{folder}: a number is not finite")
+            raise PriorError(f"{folder}: a number is not finite")
         return prior
 
 

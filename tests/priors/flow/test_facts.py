@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.priors.conditions import Conditions, Limits, PriorError
+from xtalcodec.priors.about import PriorError
+from xtalcodec.priors.conditions import Conditions, Limits
 from xtalcodec.priors.flow.cells import cell_numbers, cell_of
 from xtalcodec.priors.flow.facts import SYMMETRY, Facts
 from xtalcodec.priors.flow.parts import KINDS, part_of

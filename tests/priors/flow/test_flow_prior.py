@@ -18,7 +18,8 @@ from xtalcodec.geometry.symmetry import space_group_number
 from xtalcodec.latent_space.sample import draw
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors import open_prior
-from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.priors.about import PriorError
+from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.filling import Begun
 from xtalcodec.priors.flow.prior import FlowPrior
@@ -159,6 +160,9 @@ def test_broken_files_are_told(flow, tmp_path):
     text = about.read_text()
     about.write_text(text.replace("flow-prior-1", "flow-prior-9"))
     with pytest.raises(PriorError, match="its format is 'xtalcodec-flow-prior-9'"):
+        FlowPrior.load(tmp_path / "prior")
+    about.write_text("[1, 2]")
+    with pytest.raises(PriorError, match="holds no facts by name"):
         FlowPrior.load(tmp_path / "prior")
     about.write_text(text.replace('"layers": 1', '"layers": 2'))
     with pytest.raises(PriorError, match="holds no prior that can be read"):

@@ -13,7 +13,8 @@ from xtalcodec.app.pages.conditions import ConditionsForm
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.pages.strip import Strip
 from xtalcodec.crystal import Crystal
-from xtalcodec.priors.conditions import Conditions, PriorError
+from xtalcodec.priors.about import PriorError
+from xtalcodec.priors.conditions import Conditions
 
 LEAD = (
     "Codes are drawn from what was learned of the codes of known crystals, and decoded. Every sample is shown, with "

@@ -12,7 +12,22 @@ from xtalcodec.io.records.columns import Record
 
 
 def field_of(record: Record, names: Sequence[str], width: int = 0) -> Any:
-    """Return the first of these fields, as an array of rows of `width` where that is not 0."""
+    """Return the first of some fields that a record has.
+
+    Parameters
+    ----------
+    record
+        With names in lower case.
+    names
+        Of the fields.
+    width
+        Numbers in a row of an array; 0 for the value as it is.
+
+    Raises
+    ------
+    CrystalError
+        A null, or no multiple of `width` numbers.
+    """
     name = next((name for name in names if name in record), names[0])
     value = record.get(name)
     if isinstance(value, str):

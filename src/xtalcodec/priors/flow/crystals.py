@@ -8,7 +8,7 @@ import torch
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.priors.conditions import PriorError
+from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.flow.cells import cell_numbers
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.network import CellBatch, FlowBatch

@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from xtalcodec.codecs.card import CARD, TRAINING
 from xtalcodec.config import SettingsError, build, build_kind
-from xtalcodec.io.atomic import atomic_folder, settle
+from xtalcodec.io.atomic import atomic_folder
+from xtalcodec.priors.about import ABOUT, PriorError, read_about
 from xtalcodec.priors.card import papers
-from xtalcodec.priors.conditions import Limits, PriorError
+from xtalcodec.priors.conditions import Limits
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.packed import packed, unpacked
@@ -25,8 +26,8 @@ from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.base import RepresentationConfig
 
 FORMAT = "xtalcodec-flow-prior-1"
-ABOUT, WEIGHTS = "prior.json", "prior.safetensors"
-"""Files of a prior's folder, beside its card and what that is made from."""
+WEIGHTS = "prior.safetensors"
+"""File of a prior's folder that holds its network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +122,8 @@ def read(folder: str | Path) -> tuple[About, FlowNetwork]:
         A folder without a flow, or with one that is broken.
     """
     folder = Path(folder)
+    values = read_about(folder, FORMAT)
     try:
-        settle(folder)
-        values = json.loads((folder / ABOUT).read_text())
-        if values.get("format") != FORMAT:
-            raise PriorError(f"its format is {values.get('format')!r}, not {FORMAT!r}")
         grid: RepresentationConfig = build_kind(RepresentationConfig, values["grid"], "grid.")  # type: ignore[type-abstract]
         if grid.is_window:
             raise PriorError(f"its grid is that of a window ({values['grid']['kind']}), not of a cell")

@@ -12,7 +12,7 @@ from xtalcodec.crystal import CrystalError
 from xtalcodec.geometry.group_on_cell import lay
 from xtalcodec.geometry.symmetry import crystal_system
 from xtalcodec.networks.precision import reduced
-from xtalcodec.priors.conditions import PriorError
+from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.flow.cells import cell_of, settled
 from xtalcodec.priors.flow.files import About
 from xtalcodec.priors.flow.following import Follower
