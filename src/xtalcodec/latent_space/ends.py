@@ -47,5 +47,5 @@ def common_ends(codec: "Codec", a: Crystal, b: Crystal, max_sites: int) -> Commo
         try:
             codec.place(crystal)
         except CrystalError as error:
-            raise CrystalError(f"{given.name or given.formula}: {error}") from error
+            raise CrystalError(f"{given.called}: {error}") from error
     return cells

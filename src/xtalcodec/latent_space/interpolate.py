@@ -78,7 +78,7 @@ def interpolate(
     start, end, identity = ends(codec, a, b, max_sites, refine, progress)
     codes = mixed(start, end, on_way, path)
     told = min(noise, codec.most_noise)
-    names = [f"{_name(a)}-{_name(b)}-{k + 1}" for k in range(steps)]
+    names = [f"{a.called}-{b.called}-{k + 1}" for k in range(steps)]
     codes[1:-1] = [replace(code, noise=told) for code in codes[1:-1]]
     return LatentSet(tuple(replace(c, name=n) for c, n in zip(codes, names, strict=True)), identity)
 
@@ -138,7 +138,7 @@ def _on_a_common_cell(
     try:
         patches = codec.representation.patches(cells.at(0.5))
     except CrystalError as error:
-        raise CrystalError(f"half-way from {_name(a)} to {_name(b)}: {error}") from error
+        raise CrystalError(f"half-way from {a.called} to {b.called}: {error}") from error
     start, end = latents = encode_together(codec, [cells.a, cells.b], patches, refine=refine, progress=progress)
     return start, end, latents.codec
 
@@ -161,7 +161,3 @@ def _in_windows(
         end, lattice=basis @ end.lattice, origin=end.origin @ back, basis=(end.basis @ back).astype(np.int64)
     )
     return start, turned, latents.codec
-
-
-def _name(crystal: Crystal) -> str:
-    return crystal.name or crystal.formula

@@ -57,7 +57,7 @@ def move(
             "latents are mixed on the line or along the arc"
         )
     cells = common_ends(codec, a, b, max_sites)
-    called = "-".join(end.name or end.formula for end in (a, b))
+    called = "-".join(end.called for end in (a, b))
     made = on_the_way(cells, on_way)
     named = [replace(crystal, name=f"{called}-{k + 1}") for k, crystal in enumerate(made)]
     return codec.encode(named, refine=refine, progress=progress)

@@ -61,7 +61,7 @@ def compared(
         if key not in kin.twin:
             return one
         found = near[key]
-        name = None if found is None else others[found].name or others[found].formula
+        name = None if found is None else others[found].called
         return replace(one, novel=kin.twin[key] is None, nearest=name)
 
     return [told(one) for one in samples]
