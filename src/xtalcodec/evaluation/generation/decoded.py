@@ -112,7 +112,10 @@ def assess(codec: "Codec", latents: LatentSet, decoded: "Sequence[DecodedCrystal
 
 
 def _same(a: Generated, b: Generated) -> bool:
-    """Whether two samples are one crystal by CDVAE's StructureMatcher."""
+    """Whether two samples match by CDVAE's StructureMatcher, in the root mean square over their sites.
+
+    `sameness.same` asks it of the site that is furthest off, as the matcher's `fit` does, and finds fewer the same.
+    """
     if a.crystal is None or b.crystal is None or a.crystal.formula != b.crystal.formula:
         return False
     return rms_displacement(a.crystal, b.crystal) is not None
