@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,6 +99,11 @@ def test_a_disordered_crystal_goes_to_other_libraries_and_back(way):
     np.testing.assert_allclose(back.occupancies, crystal.occupancies)
     assert crystal.to_pymatgen().composition.almost_equals(solid_solution().composition)
     assert crystal.formula == solid_solution().composition.reduced_formula
+
+
+def test_a_crystal_without_a_name_is_called_by_its_formula():
+    salt = Crystal(4 * np.eye(3), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), np.array([55, 17]))
+    assert (salt.called, replace(salt, name="a").called) == ("CsCl", "a")
 
 
 def test_the_formula_of_a_disordered_crystal_is_of_one_unit_whatever_the_cell():

@@ -199,6 +199,11 @@ class Crystal:
                 return composition.reduced_formula
             return re.sub(r"(?<![\d.])1(?= |$)| ", "", composition.formula)
 
+    @property
+    def called(self) -> str:
+        """Its name, or its formula where it has none."""
+        return self.name or self.formula
+
     def _formula_units(self) -> int:
         """Formula units in the cell, of a disordered crystal."""
         return 1 if self.is_ordered else int(np.gcd.reduce(np.bincount(self.site_kinds())))

@@ -50,8 +50,9 @@ def test_crystals_without_a_distance_to_the_hull_are_told(run, cifs, tmp_path, m
         lattice = crystal.lattice.ravel().tolist()
         return told | {"lattice": lattice, "frac_coords": crystal.frac_coords.ravel().tolist()}
 
-    for module in ("staging", "potentials"):
+    for module in ("relaxing", "potentials"):
         monkeypatch.setattr(f"xtalcodec.evaluation.generation.{module}.relaxation", relaxation)
+    for module in ("relaxing", "potentials", "staging"):
         monkeypatch.setattr(f"xtalcodec.evaluation.generation.{module}.check_potential", lambda _: None)
     pq.write_table(
         pa.table({"composition": ["Cu"], "energy_per_atom": [-3.7], "potential": ["sevennet-0"]}),

@@ -38,6 +38,12 @@ def random_atoms(seed, views=2, atoms=40, channels=3):
     return torch.from_numpy(positions), torch.from_numpy(rng.uniform(-1, 1, (views, atoms, channels)))
 
 
+def test_points_are_at_the_same_places_as_arrays_and_as_tensors():
+    config = WindowConfig(edge=11.0, points=24)
+    np.testing.assert_allclose(config.places, axis(config, dtype=torch.float64).numpy(), rtol=1e-15, atol=1e-14)
+    assert (config.places[0], config.places[-1]) == (0.0, 11.0)
+
+
 def paint_by_loops(positions, weights, config):
     """One view, voxel by voxel and atom by atom, in float64."""
     points = np.linspace(0, config.edge, config.points)

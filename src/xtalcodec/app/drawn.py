@@ -93,7 +93,7 @@ class Complete:
         gone = np.zeros(len(self.crystal), dtype=bool)
         gone[list(self.gone)] = True
         ways = complete(codec, prior, self.crystal, gone, self.count, added=self.added, seed=self.seed)
-        called = self.crystal.name or self.crystal.formula
+        called = self.crystal.called
         wanted = len(self.gone) if self.added is None else self.added
         asked = wanted if isinstance(wanted, int) else sum(wanted.values())
         items = []
@@ -198,4 +198,4 @@ class _Known:
 
         alike = self._groups.get(composition(crystal), [])
         found = next((one for one in alike if rms_displacement(one, crystal) is not None), None)
-        return "" if found is None else found.name or found.formula
+        return "" if found is None else found.called

@@ -125,7 +125,9 @@ class Between:
 
     def _way(self, codec: "Codec") -> str:
         """What was asked for, or what is usual."""
-        return self.way or ("atoms" if codec.window is None else "line")
+        from xtalcodec.latent_space.paths import usual_way
+
+        return self.way or usual_way(codec)
 
 
 def _energy(found: "DecodedCrystal | None", advance: Callable[[int], None]) -> float | None:

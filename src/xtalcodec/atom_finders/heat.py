@@ -94,7 +94,6 @@ def find_by_heat(
     allowed: Bool[Tensor, "b z"],
     config: HeatFinderConfig,
     *,
-    ordered: bool = False,
     holding: Sequence[Holding] | None = None,
 ) -> list[FoundAtoms]:
     """Read the atoms of crystals of any grids.
@@ -120,8 +119,6 @@ def find_by_heat(
         Which elements each crystal may hold, by Z.
     config
         How atoms are read off the field.
-    ordered
-        Whether every site is one element's.
     holding
         Atoms that each crystal holds, where that is known: fainter candidates are looked at then, and each of the
         atoms gets one.
@@ -133,7 +130,7 @@ def find_by_heat(
     found = _apart(_candidates(heat, offset, representation, tori, config), representation, lattice, tori, config)
     logits = network.species(interpolate(features, found.which, found.position, tori))
     if holding is None:
-        species = read_species(logits, allowed[found.which], ordered=ordered)
+        species = read_species(logits, allowed[found.which])
     else:
         found, species = _planned(found, logits, allowed, holding)
     frac = tori.fractions(found.which, found.position).remainder(1)
@@ -167,7 +164,7 @@ class Species:
     """Occupancies by Z, in column 0 what is empty; None from a network that knows no shared sites."""
 
 
-def read_species(logits: SpeciesLogits, allowed: Bool[Tensor, "n z"], *, ordered: bool = False) -> Species:
+def read_species(logits: SpeciesLogits, allowed: Bool[Tensor, "n z"]) -> Species:
     """Choose the element of each site, or, of a site that is likely shared, the elements and their occupancies.
 
     Parameters
@@ -176,13 +173,11 @@ def read_species(logits: SpeciesLogits, allowed: Bool[Tensor, "n z"], *, ordered
         What the network says of the sites.
     allowed
         Which elements each site may hold, by Z; column 0 says nothing.
-    ordered
-        Whether every site is one element's.
     """
     element = logits.element.masked_fill(~allowed, -torch.inf)
     element[:, VACANCY] = logits.element[:, VACANCY]
     probability, best = element[:, 1:].softmax(-1).max(-1)
-    if ordered or logits.shared is None or logits.sure is None:
+    if logits.shared is None or logits.sure is None:
         return Species(best + 1, probability)
     share = element.softmax(-1)
     share = torch.where(share < LEAST_SHARE, 0.0, share)

@@ -40,7 +40,7 @@ class SegmentedSpecies:
 
     def __call__(self, positions: Float[np.ndarray, "atoms 3"]) -> Float[np.ndarray, "atoms 118"]:
         """Logarithms of the probabilities of all species, given that there is an atom; the mean over points near it."""
-        points = np.linspace(0, self.window.edge, self.window.points)
+        points = self.window.places
         near = [np.abs(points - x[:, None]) <= self.window.spacing for x in positions.T]
         total = np.einsum("zijk,ai,aj,ak->az", self.probability, *(k.astype(float) for k in near), optimize=True)
         species = np.zeros((len(positions), HEAVIEST))

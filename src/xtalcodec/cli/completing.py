@@ -77,10 +77,10 @@ def complete(
         added = None if add is None else int(add) if add.isdecimal() else composition_of(add)
         model, fitted = load_pair(prior, codec, device)
         ways = draw(model, fitted, given, gone, n, added=added, seed=seed, as_drawn=as_drawn)
-        called = given.name or given.formula
+        called = given.called
         rows: list[dict[str, Any]] = [
             {
-                "name": f"{given.name or given.formula}-{k + 1}",
+                "name": f"{called}-{k + 1}",
                 "formula": way.crystal.formula,
                 "sites": len(way.crystal),
                 "space_group": space_group(way.crystal, SYMPREC),

@@ -110,7 +110,7 @@ def interpolate(
     from xtalcodec.latent_space.interpolate import NOISE, elements_of
     from xtalcodec.latent_space.interpolate import interpolate as mix
     from xtalcodec.latent_space.moving import move
-    from xtalcodec.latent_space.paths import PATHS
+    from xtalcodec.latent_space.paths import PATHS, usual_way
 
     with clear_errors():
         check_pictures(strip, movie)
@@ -121,7 +121,7 @@ def interpolate(
             model, fitted = load_pair(prior, codec, device)
         else:
             model = load_codec(codec, device)
-        way = asked_way or (Way.atoms if model.window is None else Way.line)
+        way = asked_way or Way(usual_way(model))
         if way is Way.atoms and noise is not None:
             raise ValueError("--noise is for latents that are mixed: --path line, arc or flow")
         ends, most = (one(a, max_sites), one(b, max_sites)), common_sites or MOST_SITES

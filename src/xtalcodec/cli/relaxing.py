@@ -93,10 +93,9 @@ def relaxed_rows(
         if crystal is not None:
             why = checked("", crystal, 0.0).reason if crystal.is_ordered else "sites are shared"
             result[k] = Relaxed(crystal, why=why)
-    good = {str(k): one.crystal for k, one in result.items() if not one.why}
+    good = {k: one.crystal for k, one in result.items() if not one.why}
     with Memo() as memo, open_pool() as pool:
-        ended = relaxed_each(good, potential.value, memo, cast("Pool", pool), progress_bar, symprec=symprec)
-    result |= {int(key): one for key, one in ended.items()}
+        result |= relaxed_each(good, potential.value, memo, cast("Pool", pool), progress_bar, symprec=symprec)
     told = [{**row, **_ended(result.get(k))} for k, row in enumerate(rows)]
     return told, [result[k].crystal if k in result else None for k in range(len(rows))]
 

@@ -39,8 +39,6 @@ class Known:
     """Standard deviation of the errors of each latent, at most the codec's `most_noise`; None for none."""
     elements: Sequence[Sequence[int]] | None = None
     """Atomic numbers that the atoms of each crystal are among; None for all that the codec knows."""
-    ordered: bool = False
-    """Whether every site is one element's."""
     holding: Sequence[Holding] | None = None
     """Atoms that each crystal holds, which then are all that is read; None where that is not known."""
 
@@ -48,7 +46,7 @@ class Known:
         """What is known of some of the crystals, in this order."""
         elements = None if self.elements is None else [self.elements[k] for k in rows]
         holding = None if self.holding is None else [self.holding[k] for k in rows]
-        return Known(None if self.noise is None else self.noise[list(rows)], elements, self.ordered, holding)
+        return Known(None if self.noise is None else self.noise[list(rows)], elements, holding)
 
 
 NOTHING = Known()

@@ -78,7 +78,6 @@ class Decoding(Predicting):
         progress: Callable[[int], None] | None = None,
         *,
         elements: Iterable[int] | Sequence[Iterable[int]] | None = None,
-        ordered: bool = False,
         holding: Sequence[Holding] | None = None,
     ) -> list[DecodedCrystal | None]:
         """Decode latents; None where a field holds no atom.
@@ -92,8 +91,6 @@ class Decoding(Predicting):
         elements
             Atomic numbers that atoms are read as, where the codec `can_restrict` them: of all codes, or for each code
             its own; all that it knows if not given.
-        ordered
-            Whether every site is to be one element's.
         holding
             Atoms of each crystal by atomic number, where they are known: they are looked for, and no other. Where the
             field has too few places for them, some are missing in what is returned.
@@ -117,7 +114,7 @@ class Decoding(Predicting):
             indices, codes, z, lattice = batch
             own = None if among is None else [among[k] for k in indices]
             held = None if holding is None else [holding[k] for k in indices]
-            found = self._sites(z, lattice, _grids(codes), Known(self._noise(codes), own, ordered, held))
+            found = self._sites(z, lattice, _grids(codes), Known(self._noise(codes), own, held))
             return [_decoded(code, sites) for code, sites in zip(codes, found, strict=True)]
 
         return self._of_each(latents, read, progress)

@@ -122,7 +122,6 @@ class PatchCodec(Codec):
             self.representation.tori([grids[k] for k in order], self.device),
             self._allowed(len(z), own.elements),
             self.config.atom_finder,
-            ordered=own.ordered,
             holding=own.holding,
         )
         return in_order([order], [found])

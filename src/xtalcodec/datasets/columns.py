@@ -39,7 +39,7 @@ class Entry:
     @classmethod
     def of(cls, crystal: Crystal) -> "Entry":
         """Take a crystal."""
-        return cls(crystal.name or crystal.formula, crystal.formula, len(crystal), crystal)
+        return cls(crystal.called, crystal.formula, len(crystal), crystal)
 
     @cached_property
     def content(self) -> dict[int, float]:

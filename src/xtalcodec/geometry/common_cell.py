@@ -72,11 +72,11 @@ def common_cell(a: Crystal, b: Crystal, max_sites: int = MOST_SITES) -> CommonCe
     try:
         first, second = (_reduced(crystal) for crystal in (a, b))
     except CrystalError as error:
-        raise CrystalError(f"{_name(a)} and {_name(b)}: {error}") from error
+        raise CrystalError(f"{a.called} and {b.called}: {error}") from error
     sites = lcm(len(first), len(second))
     if sites > max_sites:
         raise CrystalError(
-            f"{_name(a)} and {_name(b)} have no common cell of up to {max_sites} sites: their primitive cells have "
+            f"{a.called} and {b.called} have no common cell of up to {max_sites} sites: their primitive cells have "
             f"{len(first)} and {len(second)}, of which {sites} is the least common multiple"
         )
     indices = sites // len(first), sites // len(second)
@@ -137,7 +137,3 @@ def _supercell(crystal: Crystal, basis: Int[np.ndarray, "3 3"]) -> Crystal:
 def _room(a: Crystal, b: Crystal) -> float:
     """Edge of the cube that an atom has in the cell half-way, Å."""
     return float((a.volume / len(a) * b.volume / len(b)) ** (1 / 6))
-
-
-def _name(crystal: Crystal) -> str:
-    return crystal.name or crystal.formula

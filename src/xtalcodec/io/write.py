@@ -169,7 +169,7 @@ def _text(crystal: Crystal, fmt: str, symprec: float | None) -> str:
     if symprec:
         crystal = symmetrised(crystal, symprec)
     if not crystal.is_ordered and fmt in ORDERED_ONLY:
-        raise ValueError(f"{crystal.name or crystal.formula} is disordered, which {fmt} cannot hold: cif or json can")
+        raise ValueError(f"{crystal.called} is disordered, which {fmt} cannot hold: cif or json can")
     return {"poscar": _poscar, "extxyz": _extxyz, "json": _json}[fmt](crystal)
 
 

@@ -63,7 +63,7 @@ def replaced(
     """
     from ase.data import chemical_symbols
 
-    shares, words = crystal.shares(), [crystal.name or crystal.formula]
+    shares, words = crystal.shares(), [crystal.called]
     made = shares.copy()
     may = np.ones(len(crystal), dtype=bool) if sites is None else sites
     done: dict[int, int] = {}
@@ -74,7 +74,7 @@ def replaced(
         here = may & (shares[:, change.old] > 0)
         if not here.any():
             there = ", ".join(chemical_symbols[z] for z in np.flatnonzero(shares[may].any(0)) if z)
-            where = crystal.name or crystal.formula if sites is None else "the chosen part"
+            where = crystal.called if sites is None else "the chosen part"
             raise CrystalError(f"{where} has no {symbol} to replace; it has {there}")
         made[here, change.old] -= shares[here, change.old]
         made[here, change.new] += shares[here, change.old]
@@ -104,7 +104,7 @@ def with_density(codec: "Codec", crystal: Crystal, scales: Sequence[float]) -> L
     for scale in scales:
         if not (np.isfinite(scale) and scale > 0):
             raise CrystalError(f"a density can be multiplied by a positive number, not by {scale:g}")
-    name = crystal.name or crystal.formula
+    name = crystal.called
     try:
         latents = codec.encode_scaled(crystal, scales)
     except CrystalError as error:

@@ -223,13 +223,9 @@ def _surprise(
 def _known(crystal: Crystal, gone: Bool[np.ndarray, " sites"]) -> Crystal:
     """The sites that stay."""
     if not crystal.is_ordered:
-        raise CrystalError(
-            f"{crystal.name or crystal.formula}: sites are shared or partly empty; completed are ordered"
-        )
+        raise CrystalError(f"{crystal.called}: sites are shared or partly empty; completed are ordered")
     if gone.all():
-        raise CrystalError(
-            f"all of {crystal.name or crystal.formula} would be taken out: `sample` makes whole crystals"
-        )
+        raise CrystalError(f"all of {crystal.called} would be taken out: `sample` makes whole crystals")
     plain = crystal.without_properties()
     return replace(plain, frac_coords=plain.frac_coords[~gone], numbers=plain.numbers[~gone])
 

@@ -70,13 +70,11 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
     if n < 1:
         raise PriorError(f"there is at least one variation, not {n}")
     if not crystal.is_ordered:
-        raise PriorError(
-            f"{crystal.name or crystal.formula} has shared or partly empty sites; a flow knows ordered ones"
-        )
+        raise PriorError(f"{crystal.called} has shared or partly empty sites; a flow knows ordered ones")
     flow = prior.flow
     Conditions(holding=crystal.holding, sites=(len(crystal), len(crystal))).check(flow.limits)
     code = _on_an_atom(codec, crystal)
-    name, holding = crystal.name or crystal.formula, Composition.of(crystal)
+    name, holding = crystal.called, Composition.of(crystal)
     plans = [Plan(f"{name}-{k + 1}", holding, code.lattice, code.patches, k) for k in range(n)]
     made = flow.filled(plans, seed, begun=Begun([code] * n, noise, 0))
     codes = [replace(code, name=one.name, z=one.z, noise=one.noise) for one in made]

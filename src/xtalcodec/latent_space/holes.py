@@ -31,7 +31,7 @@ def of_species(crystal: Crystal, element: str) -> Bool[np.ndarray, " sites"]:
     there = crystal.numbers == atomic_number(element)
     if not there.any():
         names = ", ".join(symbol(z) for z in crystal.elements)
-        raise CrystalError(f"{_called(crystal)} has no {element} to take out; it has {names}")
+        raise CrystalError(f"{crystal.called} has no {element} to take out; it has {names}")
     return there
 
 
@@ -58,7 +58,7 @@ def in_region(crystal: Crystal, region: str) -> Bool[np.ndarray, " sites"]:
         except ValueError as error:
             raise CrystalError(f"{part.strip()!r} is no region: {error}") from error
     if not inside.any():
-        raise CrystalError(f"{_called(crystal)} has no site in {region}")
+        raise CrystalError(f"{crystal.called} has no site in {region}")
     return inside
 
 
@@ -82,9 +82,5 @@ def around(crystal: Crystal, text: str) -> Bool[np.ndarray, " sites"]:
     far = distances(reduced.frac_coords, reduced.frac_coords[centres], reduced.lattice)
     near = (far.min(1) <= reach) & ~centres
     if not near.any():
-        raise CrystalError(f"{_called(crystal)} has nothing up to {reach:g} Å from its {element}")
+        raise CrystalError(f"{crystal.called} has nothing up to {reach:g} Å from its {element}")
     return near
-
-
-def _called(crystal: Crystal) -> str:
-    return crystal.name or crystal.formula

@@ -10,9 +10,10 @@ from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet
 from xtalcodec.codecs.together import encode_together
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.alignment import cell_between, orientation
-from xtalcodec.geometry.common_cell import MOST_SITES, common_cell
+from xtalcodec.geometry.common_cell import MOST_SITES
 from xtalcodec.geometry.images import minimum_image
 from xtalcodec.geometry.niggli import niggli
+from xtalcodec.latent_space.ends import common_ends, even_shares
 from xtalcodec.latent_space.paths import LatentPath, line
 
 if TYPE_CHECKING:
@@ -70,15 +71,14 @@ def interpolate(
     LatentsError
         Fewer than two steps; noise below 0.
     """
-    if steps < 2:
-        raise LatentsError(f"a path has at least two steps, its ends, not {steps}")
+    on_way = even_shares(steps)
     if not noise >= 0:
         raise LatentsError(f"noise is 0 or more standard deviations, not {noise:g}")
     ends = _in_windows if codec.window is not None else _on_a_common_cell
     start, end, identity = ends(codec, a, b, max_sites, refine, progress)
-    codes = mixed(start, end, np.linspace(0, 1, steps).tolist(), path)
+    codes = mixed(start, end, on_way, path)
     told = min(noise, codec.most_noise)
-    names = [f"{_name(a)}-{_name(b)}-{k + 1}" for k in range(steps)]
+    names = [f"{a.called}-{b.called}-{k + 1}" for k in range(steps)]
     codes[1:-1] = [replace(code, noise=told) for code in codes[1:-1]]
     return LatentSet(tuple(replace(c, name=n) for c, n in zip(codes, names, strict=True)), identity)
 
@@ -134,16 +134,11 @@ def _on_a_common_cell(
     codec: "Codec", a: Crystal, b: Crystal, max_sites: int, refine: bool, progress: Progress
 ) -> tuple[CrystalCode, CrystalCode, str]:
     """Codes of both ends on one grid of the common cell, from one origin, and whose they are."""
-    cells = common_cell(a, b, max_sites)
-    for given, crystal in ((a, cells.a), (b, cells.b)):
-        try:
-            codec.place(crystal)
-        except CrystalError as error:
-            raise CrystalError(f"{_name(given)}: {error}") from error
+    cells = common_ends(codec, a, b, max_sites)
     try:
         patches = codec.representation.patches(cells.at(0.5))
     except CrystalError as error:
-        raise CrystalError(f"half-way from {_name(a)} to {_name(b)}: {error}") from error
+        raise CrystalError(f"half-way from {a.called} to {b.called}: {error}") from error
     start, end = latents = encode_together(codec, [cells.a, cells.b], patches, refine=refine, progress=progress)
     return start, end, latents.codec
 
@@ -166,7 +161,3 @@ def _in_windows(
         end, lattice=basis @ end.lattice, origin=end.origin @ back, basis=(end.basis @ back).astype(np.int64)
     )
     return start, turned, latents.codec
-
-
-def _name(crystal: Crystal) -> str:
-    return crystal.name or crystal.formula

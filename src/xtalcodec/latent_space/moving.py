@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import LatentsError, LatentSet
-from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.geometry.common_cell import MOST_SITES, common_cell
+from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.common_cell import MOST_SITES
 from xtalcodec.geometry.on_the_way import on_the_way
+from xtalcodec.latent_space.ends import common_ends, even_shares
 
 
 def move(
@@ -51,20 +50,14 @@ def move(
     LatentsError
         Fewer than two steps; a codec of windows.
     """
-    if steps < 2:
-        raise LatentsError(f"a path has at least two steps, its ends, not {steps}")
+    on_way = even_shares(steps)
     if codec.window is not None:
         raise LatentsError(
             f"the codec {codec.config.name!r} is one of windows, which have no cell in which atoms could move: its "
             "latents are mixed on the line or along the arc"
         )
-    cells = common_cell(a, b, max_sites)
-    for given, crystal in ((a, cells.a), (b, cells.b)):
-        try:
-            codec.place(crystal)
-        except CrystalError as error:
-            raise CrystalError(f"{given.name or given.formula}: {error}") from error
-    called = "-".join(end.name or end.formula for end in (a, b))
-    made = on_the_way(cells, np.linspace(0, 1, steps).tolist())
+    cells = common_ends(codec, a, b, max_sites)
+    called = "-".join(end.called for end in (a, b))
+    made = on_the_way(cells, on_way)
     named = [replace(crystal, name=f"{called}-{k + 1}") for k, crystal in enumerate(made)]
     return codec.encode(named, refine=refine, progress=progress)

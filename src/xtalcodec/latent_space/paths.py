@@ -5,11 +5,15 @@ tell it cells and grid; it returns latents alone.
 """
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from xtalcodec.codecs.latents import CrystalCode
+
+if TYPE_CHECKING:
+    from xtalcodec.codecs.base import Codec
 
 LatentPath = Callable[[CrystalCode, CrystalCode, Sequence[float]], Float[np.ndarray, "steps patches latent"]]
 """Two codes on one grid, and shares of the way from 0 (the first) to 1 → latents, one for each share."""
@@ -56,3 +60,8 @@ def arc(a: CrystalCode, b: CrystalCode, shares: Sequence[float]) -> Float[np.nda
 
 PATHS: dict[str, LatentPath] = {"line": line, "arc": arc}
 """Those that need no prior, by name."""
+
+
+def usual_way(codec: "Codec") -> str:
+    """How one goes from a crystal to another, if nothing else is asked: "atoms" move, or windows go by the line."""
+    return "atoms" if codec.window is None else "line"

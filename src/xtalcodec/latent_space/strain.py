@@ -60,9 +60,9 @@ def strained(crystal: Crystal, strain: Float[np.ndarray, "3 3"]) -> Crystal:
     furthest = float(abs(np.linalg.eigvalsh(strain)).max())
     if furthest > LARGEST:
         raise CrystalError(
-            f"{crystal.name or crystal.formula}: a strain of {furthest:g} is one of {100 * furthest:g} %, more than "
+            f"{crystal.called}: a strain of {furthest:g} is one of {100 * furthest:g} %, more than "
             f"{100 * LARGEST:g} %; 0.02 is 2 %"
         )
-    name = f"{crystal.name or crystal.formula}-strained"
+    name = f"{crystal.called}-strained"
     lattice = crystal.lattice @ (np.eye(3) + strain)
     return replace(crystal.without_properties(), lattice=lattice, name=name)

@@ -6,6 +6,7 @@ points (Wiener's filter; for a field at other points, kriging). Covariances of G
 axes, and so one small matrix acts along each axis. The window does not repeat, and nothing here takes it to.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -36,7 +37,7 @@ def resampling(window: WindowConfig, points: int, noise: float = ROUNDING) -> Fl
     noise
         Variance of the given field's errors, over its own.
     """
-    return _guess(window, np.linspace(0, window.edge, points), window.sigma, noise)
+    return _guess(window, replace(window, points=points).places, window.sigma, noise)
 
 
 @lru_cache(maxsize=32)
@@ -52,21 +53,29 @@ def sharpening(window: WindowConfig, sigma: float, noise: float = 1e-3) -> Float
     noise
         Variance of the given field's errors, over its own: they are not to be blown up.
     """
-    return _guess(window, np.linspace(0, window.edge, window.points), sigma, noise)
+    return _guess(window, window.places, sigma, noise)
 
 
 def _guess(
     window: WindowConfig, where: Float[np.ndarray, " m"], sigma: float, noise: float
 ) -> Float[np.ndarray, "m n"]:
     """Covariance of the wanted field with the given one, over that of the given one with itself."""
-    points = np.linspace(0, window.edge, window.points)
-    given = _covariance(points, points, 2 * window.sigma**2)
+    points = window.places
+    given = covariance(points, points, 2 * window.sigma**2)
     given[np.diag_indices(len(given))] += noise * given[0, 0]
-    return np.linalg.solve(given, _covariance(points, where, window.sigma**2 + sigma**2)).T
+    return np.linalg.solve(given, covariance(points, where, window.sigma**2 + sigma**2)).T
 
 
-def _covariance(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " m"], variance: float) -> Float[np.ndarray, "n m"]:
-    """Of two fields of the same atoms, at points x and y: the Gaussians of both, folded with each other."""
+def covariance(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " m"], variance: float) -> Float[np.ndarray, "n m"]:
+    """Covariance along one axis of two fields of the same atoms: the Gaussians of both, folded with each other.
+
+    Parameters
+    ----------
+    x, y
+        Å: points of the one field and of the other.
+    variance
+        Å²: of the Gaussians of the one, and of the other, added.
+    """
     return np.exp(-((x[:, None] - y) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
 
 

@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from xtalcodec.representations.interpolation import covariance
 from xtalcodec.representations.window_field import WindowConfig
 
 
@@ -49,7 +50,7 @@ class Modes:
     def profiles(self, x: Float[np.ndarray, " atoms"]) -> tuple[Float[np.ndarray, "atoms k"], ...]:
         """One axis of Gaussian atoms at x (Å) in modes, and its derivative with x, in Å⁻¹ and Å⁻²."""
         sigma = self.config.sigma
-        distance = np.linspace(0, self.config.edge, self.config.points) - x[:, None]
+        distance = self.config.places - x[:, None]
         value = np.exp(-0.5 * (distance / sigma) ** 2) / (np.sqrt(2 * np.pi) * sigma)
         return value @ self.vectors, (value * distance / sigma**2) @ self.vectors
 
@@ -88,11 +89,11 @@ def modes(
         Gaussians of points x and x', averaged over atoms, is that of atoms everywhere times a Gaussian of variance
         spread² + σ²/2 in (x + x')/2.
     """
-    x = np.linspace(0, config.edge, config.points)
+    x = config.places
     width = 2 * config.sigma**2
-    covariance = np.exp(-((x[:, None] - x) ** 2) / (2 * width)) / np.sqrt(2 * np.pi * width)
-    covariance *= np.exp(-(((x[:, None] + x - config.edge) / 2) ** 2) / (2 * (spread**2 + width / 4)))
-    value, vector = np.linalg.eigh(covariance)
+    matrix = covariance(x, x, width)
+    matrix *= np.exp(-(((x[:, None] + x - config.edge) / 2) ** 2) / (2 * (spread**2 + width / 4)))
+    value, vector = np.linalg.eigh(matrix)
     value, vector = np.maximum(value[::-1], 1e-30), vector[:, ::-1]
     product = value[:, None, None] * value[:, None] * value
     kept = np.zeros(product.shape, dtype=bool)

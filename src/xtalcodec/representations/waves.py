@@ -66,7 +66,7 @@ class Waves:
         indices = np.stack([np.pad(own, ((0, most - len(own)), (0, 0))) for own in chosen])
         there = np.arange(most) < np.array([[len(own)] for own in chosen])
         g = 2 * math.pi * indices @ np.linalg.inv(exact).mT
-        phase = g.mT[:, :, None] * np.linspace(0, window.edge, window.points)[:, None]  # b 3 n k
+        phase = g.mT[:, :, None] * window.places[:, None]  # b 3 n k
         volume = np.abs(np.linalg.det(exact))[:, None]
         size = there * TYPICAL * np.exp(-0.5 * ((window.sigma * g) ** 2).sum(-1)) / np.sqrt(2 * volume)
         real, imaginary, sizes = (

@@ -7,7 +7,7 @@ not told the lattice, and it cannot see that what it is given repeats, or does n
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.representations.base import Patches, Representation, RepresentationConfig
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.window_field import View, ViewBatch, WindowConfig, density
+
+Array = TypeVar("Array", np.ndarray, Tensor)
 
 SLACK = 0.1
 """Å: how far an atom may be decoded from where it is and still be the window's."""
@@ -134,7 +136,7 @@ class Window(Representation):
 
     def atoms(self, crystals: CrystalBatch) -> ViewBatch:
         """Atoms of a batch in Å; for windows that keep every atom that reaches in, what the paper paints."""
-        positions = (crystals.frac_coords * self.edge - self.config.gap / 2) * crystals.mask[..., None]
+        positions = self.angstrom(crystals.frac_coords) * crystals.mask[..., None]
         return ViewBatch(positions, crystals.numbers, crystals.mask.long() - 1)
 
     def density(self, crystals: CrystalBatch) -> Float[Tensor, "b n n n"]:
@@ -165,7 +167,7 @@ class Window(Representation):
         middle = (frac_coords.remainder(1) - 0.5).abs().amax(-1) * self.edge
         return middle <= self.field.edge / 2 + self.config.skin + SLACK
 
-    def angstrom(self, frac_coords: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+    def angstrom(self, frac_coords: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
         """From fractions of the torus to Å from the window's corner."""
         return frac_coords * self.edge - self.config.gap / 2
 

@@ -39,6 +39,11 @@ class WindowConfig:
         return self.edge / (self.points - 1)
 
     @property
+    def places(self) -> Float[np.ndarray, " points"]:
+        """Where the points are along an edge, in Å, in double precision: both faces included (`axis` for tensors)."""
+        return np.linspace(0, self.edge, self.points)
+
+    @property
     def peak(self) -> float:
         """Å⁻³: the height of a Gaussian whose integral is 1."""
         return (2 * math.pi * self.sigma**2) ** -1.5

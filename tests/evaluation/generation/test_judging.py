@@ -7,7 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.generation import Hull, Memo, judge, staging, valid_unique_novel
+from xtalcodec.evaluation.generation import Hull, Memo, judge, relaxing, valid_unique_novel
 from xtalcodec.evaluation.generation.staging import Stage
 from xtalcodec.io.read import Unusable
 
@@ -147,8 +147,9 @@ def test_stability_goes_in_stages(kept, monkeypatch):
         values = {key: value.tolist() for key, value in cell.items()}
         return {"energy": energies[name, crystal.formula], "before": 0.0, "converged": True} | values
 
-    monkeypatch.setattr(staging, "relaxation", made_up)
-    monkeypatch.setattr(staging, "what_relaxes", lambda name, steps: f"{name} {steps}")
+    monkeypatch.setattr(relaxing, "check_potential", lambda _: None)
+    monkeypatch.setattr(relaxing, "relaxation", made_up)
+    monkeypatch.setattr(relaxing, "what_relaxes", lambda name, steps: f"{name} {steps}")
     pure = [(e, 0.0) for e in ("Na", "Cl", "Li", "F", "Sr", "O", "Mg", "S", "K", "Rb", "I")]
     known = [("NaCl", -3.0), ("LiF", -3.0), ("LiCl", -3.0)]
     stages = [Stage(Hull.of("fast", pure + known), 5), Stage(Hull.of("final", pure + known), 7)]

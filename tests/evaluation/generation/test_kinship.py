@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.judging import silent
 from xtalcodec.evaluation.generation.memo import Memo, crystal_hash
-from xtalcodec.evaluation.generation.novelty import composition, kinship
+from xtalcodec.evaluation.generation.novelty import kinship
 from xtalcodec.parallel import open_pool
 
 
@@ -41,10 +41,6 @@ def test_a_moved_enlarged_or_primitive_crystal_is_the_same():
     first, twin = compared(crystals, [rock_salt("Mg", "O"), moved.translated(np.array([0.3, 0, 0])), rock_salt("K")])
     assert first == [0, 1, 0, 0, 4, 0]
     assert twin == [1, None, 1, 1, 2, 1]
-
-
-def test_reduced_composition_is_the_formula():
-    assert composition(np.array([11, 17, 17, 11])) == ((11, 1), (17, 1))
 
 
 def test_the_short_cuts_change_nothing(prototypes):

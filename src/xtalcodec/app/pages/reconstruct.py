@@ -73,7 +73,7 @@ class Page:
         with self.list, tag("div", kind="scroll"), tag("table", aria_label="Crystals"), tag("tbody"):
             for k, crystal in enumerate(self.crystals):
                 with tag("tr", aria_selected="true" if k == chosen else "false"):
-                    tag("td", crystal.name or crystal.formula, "name")
+                    tag("td", crystal.called, "name")
                     tag("td", crystal.formula)
                     tag("td", f"{len(crystal)} sites", "number")
                     with tag("td"):
@@ -100,7 +100,7 @@ class Page:
         self.view.show({"elements": done["elements"], "views": done["views"]})
         self.title.clear()
         with self.title:
-            tag("h2", crystal.name or crystal.formula)
+            tag("h2", crystal.called)
             verdict, good = _verdict(row)
             tag("p", verdict, f"badge {'good' if good else 'bad'}")
         self.about.clear()

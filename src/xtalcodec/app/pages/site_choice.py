@@ -72,7 +72,7 @@ class SiteChoice:
         self.crystal, self.chosen = crystal, set(chosen)
         self.labels = [crystal.label(k) for k in range(len(crystal))]
         self.whole.set_visibility(True)
-        title = crystal.name or crystal.formula
+        title = crystal.called
         group = space_group(crystal, SYMPREC)
         picture = {
             "title": title,

@@ -7,21 +7,17 @@ others the same.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import gcd
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.displacement import ANGLE_TOL, LTOL, STOL
 from xtalcodec.evaluation.generation.memo import Memo, Progress, joint_hash, remembered, with_versions
 from xtalcodec.evaluation.reduced_cells import ReducedCell, reduced_cell
 from xtalcodec.evaluation.sameness import Tolerances, same
+from xtalcodec.geometry.compositions import Composition, composition
 from xtalcodec.parallel import Pool
-
-Composition = tuple[tuple[int, int], ...]
-"""Atomic numbers, each with its count in the reduced formula."""
 
 LOOSE = Tolerances(STOL, ANGLE_TOL, LTOL)
 """CDVAE's."""
@@ -40,12 +36,6 @@ class Kinship:
     """Crystal → a training crystal that is the same; None where it is novel."""
     failures: dict[str, str]
     """Crystals that could not be compared, and why."""
-
-
-def composition(numbers: Int[np.ndarray, " sites"]) -> Composition:
-    """Reduced composition: crystals of which it differs cannot be the same."""
-    species, counts = np.unique(numbers, return_counts=True)
-    return tuple(zip(species.tolist(), (counts // gcd(*counts.tolist())).tolist(), strict=True))
 
 
 def kinship(
@@ -71,8 +61,8 @@ def kinship(
     what
         The crystals' name in the bars.
     """
-    forms = {composition(crystal.numbers) for crystal in crystals.values()}
-    known = {key: crystal for key, crystal in training.items() if composition(crystal.numbers) in forms}
+    forms = {composition(crystal) for crystal in crystals.values()}
+    known = {key: crystal for key, crystal in training.items() if composition(crystal) in forms}
     tasks = {key: (crystal,) for key, crystal in (known | dict(crystals)).items()}
     with progress(f"{what}: reducing", len(tasks)) as advance:
         cells = remembered(memo, with_versions("reduced 2", "pymatgen"), reduce, tasks, pool, advance)
@@ -91,14 +81,14 @@ def kinship(
 
 
 Groups = dict[tuple[Composition, int], list[str]]
-"""Hashes by reduced composition and number of sites of the reduced cell."""
+"""Hashes by composition and number of sites of the reduced cell."""
 
 
 def _grouped(crystals: Mapping[str, Crystal], cells: Mapping[str, dict]) -> Groups:
     groups: Groups = {}
     for key, crystal in crystals.items():
         if "failure" not in cells[key]:
-            groups.setdefault((composition(crystal.numbers), len(cells[key]["numbers"])), []).append(key)
+            groups.setdefault((composition(crystal), len(cells[key]["numbers"])), []).append(key)
     return groups
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.memo import Memo, Progress, crystal_hash, remembered
@@ -16,9 +17,13 @@ from xtalcodec.evaluation.generation.potentials import (
     what_computes,
     what_relaxes,
 )
-from xtalcodec.evaluation.generation.staging import FAST_STEPS, FINAL_STEPS
 from xtalcodec.geometry.symmetry import symmetrised
 from xtalcodec.parallel import Pool
+
+Key = TypeVar("Key", int, str)
+
+FAST_STEPS, FINAL_STEPS = 50, 200
+"""Of FIRE, at most, with potentials that sort out and with the one that decides."""
 
 STEPS = {"sevennet-0": FAST_STEPS, "sevennet-l3i5": FINAL_STEPS}
 """Steps of a relaxation that ranks, with each potential, at most."""
@@ -52,14 +57,16 @@ class Relaxed:
 
 
 def relaxed_each(
-    crystals: Mapping[str, Crystal],
+    crystals: Mapping[Key, Crystal],
     potential: str,
     memo: Memo,
     pool: Pool,
     progress: Progress,
     steps: int = TO_THE_END,
     symprec: float | None = None,
-) -> dict[str, Relaxed]:
+    *,
+    what: str = "relaxing by",
+) -> dict[Key, Relaxed]:
     """Relax crystals; with a tolerance in Å, bring them to their symmetry where their energy does not rise.
 
     Parameters
@@ -76,6 +83,8 @@ def relaxed_each(
         Of a relaxation, at most.
     symprec
         Tolerance of symmetry, Å; a crystal whose energy would rise by more than `RISE` stays as it relaxed.
+    what
+        What stands before the potential's name in the bar.
 
     Raises
     ------
@@ -87,7 +96,7 @@ def relaxed_each(
     check_potential(potential)
     hashes = {key: crystal_hash(crystal) for key, crystal in crystals.items()}
     tasks = {hashes[key]: (crystal, potential, steps) for key, crystal in crystals.items()}
-    with progress(f"relaxing by {potential}", len(tasks)) as advance:
+    with progress(f"{what} {potential}".strip(), len(tasks)) as advance:
         found = remembered(memo, what_relaxes(potential, steps), relaxation, tasks, pool, advance, chunk=1)
     ended = {key: _ended(crystal, found[hashes[key]]) for key, crystal in crystals.items()}
     return ended if symprec is None else _brought_to_symmetry(ended, potential, memo, pool, symprec)
@@ -102,15 +111,15 @@ def _ended(given: Crystal, value: dict) -> Relaxed:
 
 
 def _brought_to_symmetry(
-    ended: Mapping[str, Relaxed], potential: str, memo: Memo, pool: Pool, symprec: float
-) -> dict[str, Relaxed]:
+    ended: Mapping[Key, Relaxed], potential: str, memo: Memo, pool: Pool, symprec: float
+) -> dict[Key, Relaxed]:
     """With those on their symmetry whose energy does not rise."""
     exact = {key: symmetrised(one.crystal, symprec) for key, one in ended.items() if one.energy is not None}
     hashes = {key: crystal_hash(crystal) for key, crystal in exact.items()}
     tasks = {hashes[key]: (crystal, potential) for key, crystal in exact.items()}
     found = remembered(memo, what_computes(potential), single_point, tasks, pool)
 
-    def chosen(key: str, one: Relaxed) -> Relaxed:
+    def chosen(key: Key, one: Relaxed) -> Relaxed:
         if key not in exact or one.energy is None:
             return one
         try:

@@ -13,20 +13,11 @@ from dataclasses import dataclass, replace
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.hull import Hull, HullError
-from xtalcodec.evaluation.generation.memo import Memo, Progress, crystal_hash, remembered
-from xtalcodec.evaluation.generation.potentials import (
-    PotentialError,
-    check_potential,
-    displacement,
-    relaxation,
-    relaxed,
-    what_relaxes,
-)
+from xtalcodec.evaluation.generation.memo import Memo, Progress
+from xtalcodec.evaluation.generation.potentials import check_potential, displacement
+from xtalcodec.evaluation.generation.relaxing import FAST_STEPS, FINAL_STEPS, Relaxed, relaxed_each
 from xtalcodec.evaluation.generation.verdict import METASTABLE, Verdict
 from xtalcodec.parallel import Pool
-
-FAST_STEPS, FINAL_STEPS = 50, 200
-"""Of FIRE, at most, with potentials that sort out and with the one that decides."""
 
 NEAR = 0.3
 """eV/atom above the fast potential's hull up to which the better one is asked; the two differ by less."""
@@ -86,37 +77,37 @@ def weigh(
     given = dict(waiting)
     for stage in steps:
         last = stage is steps[-1]
-        hashes = {k: crystal_hash(crystal) for k, crystal in waiting.items()}
-        tasks = {hashes[k]: (crystal, stage.potential, stage.steps) for k, crystal in waiting.items()}
-        with progress(f"{what} {stage.potential}".strip(), len(tasks)) as advance:
-            name = what_relaxes(stage.potential, stage.steps)
-            found = remembered(memo, name, relaxation, tasks, pool, advance, chunk=1)
+        found = relaxed_each(waiting, stage.potential, memo, pool, progress, stage.steps, what=what)
         ended: dict[int, Crystal] = {}
-        for k in waiting:
-            result[k], end = _after(result[k], given[k], found[hashes[k]], stage, last=last)
+        for k, end in found.items():
+            result[k] = _after(result[k], given[k], end, stage, last=last)
             above = result[k].above_hull
-            if end is not None and above is not None and above <= NEAR:
-                ended[k] = end
+            if above is not None and above <= NEAR:
+                ended[k] = end.crystal
         waiting = ended
     return result
 
 
-def _after(row: Verdict, given: Crystal, value: dict, stage: Stage, *, last: bool) -> tuple[Verdict, Crystal | None]:
-    """Return the row of a sample after a stage, and the relaxed crystal where there is one."""
+def _after(row: Verdict, given: Crystal, end: Relaxed, stage: Stage, *, last: bool) -> Verdict:
+    """Return the row of a sample after a stage."""
+    if end.energy is None:
+        return _without_energy(row, f"{stage.potential}: {end.why}")
     try:
-        end = relaxed(value, row.name)
         above = stage.hull.above(given.numbers, end.energy)
-    except (PotentialError, HullError) as error:
-        reason = "; ".join(filter(None, [row.reason, f"{stage.potential}: {error}"]))
-        return replace(row, reason=reason, above_hull=None), None
-    row = replace(
+    except HullError as error:
+        return _without_energy(row, f"{stage.potential}: {error}")
+    return replace(
         row,
         stage=stage.potential,
         energy=end.energy,
         above_hull=above,
         relaxed=end.converged,
-        displacement=displacement(given, end.crystal),
+        displacement=displacement(given, end.crystal),  # from where it was before all stages
         stable=last and above <= 0,
         metastable=last and above <= METASTABLE,
     )
-    return row, end.crystal
+
+
+def _without_energy(row: Verdict, why: str) -> Verdict:
+    """Return the row of a sample that has no distance to the hull."""
+    return replace(row, reason="; ".join(filter(None, [row.reason, why])), above_hull=None)

@@ -12,10 +12,11 @@ from xtalcodec.evaluation.generation.decoded import checked
 from xtalcodec.evaluation.generation.fingerprints import structure_fingerprint
 from xtalcodec.evaluation.generation.hull import Hull, HullError
 from xtalcodec.evaluation.generation.memo import Memo, Progress, crystal_hash, remembered, with_versions
-from xtalcodec.evaluation.generation.novelty import Composition, composition, kinship
+from xtalcodec.evaluation.generation.novelty import kinship
 from xtalcodec.evaluation.generation.potentials import check_potential
 from xtalcodec.evaluation.generation.proposals import Proposal, worth_judging
 from xtalcodec.evaluation.generation.relaxing import STEPS, TO_THE_END, Relaxed, relaxed_each
+from xtalcodec.geometry.compositions import Composition, composition
 from xtalcodec.parallel import Pool
 
 
@@ -60,7 +61,7 @@ def compared(
         if key not in kin.twin:
             return one
         found = near[key]
-        name = None if found is None else others[found].name or others[found].formula
+        name = None if found is None else others[found].called
         return replace(one, novel=kin.twin[key] is None, nearest=name)
 
     return [told(one) for one in samples]
@@ -70,10 +71,10 @@ def _nearest(
     samples: Mapping[str, Crystal], reference: Mapping[str, Crystal], memo: Memo, pool: Pool, progress: Progress
 ) -> dict[str, str | None]:
     """Hash of the nearest reference crystal of the same reduced formula; None where there is none."""
-    of_kind: dict[Composition, list[str]] = {composition(crystal.numbers): [] for crystal in samples.values()}
+    of_kind: dict[Composition, list[str]] = {composition(crystal): [] for crystal in samples.values()}
     for key, crystal in reference.items():
-        of_kind.get(composition(crystal.numbers), []).append(key)
-    alike = {key: of_kind[composition(crystal.numbers)] for key, crystal in samples.items()}
+        of_kind.get(composition(crystal), []).append(key)
+    alike = {key: of_kind[composition(crystal)] for key, crystal in samples.items()}
     wanted = {key: samples[key] for key, others in alike.items() if others}
     wanted |= {other: reference[other] for others in alike.values() for other in others}
     with progress("samples: nearest", len(wanted)) as advance:

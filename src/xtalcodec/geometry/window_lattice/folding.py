@@ -177,16 +177,46 @@ def reproduced(
     atoms without a partner of their species within `radius`, and atoms compared: of the observed ones or of
     those that must be there, whichever has the larger share without a partner.
     """
-    wide = edge + 2 * config.skin
-    model, species = window_of(
-        folded.lattice, folded.frac_coords, folded.numbers, wide, origin=np.full(3, -config.skin)
-    )
-    model = model - config.skin
-    found = [
-        _partnerless(positions, numbers, model, species, edge, config),
-        _partnerless(model, species, positions, numbers, edge, config),
-    ]
+    found = partnerless(folded.lattice, folded.frac_coords, folded.numbers, positions, numbers, edge, config)
     return max(found, key=lambda pair: (pair[0] / max(pair[1], 1), pair[1]))
+
+
+def partnerless(
+    lattice: Float[np.ndarray, "3 3"],
+    frac_coords: Float[np.ndarray, "sites 3"],
+    numbers: Int[np.ndarray, " sites"],
+    positions: Float[np.ndarray, "atoms 3"],
+    observed: Int[np.ndarray, " atoms"],
+    edge: float,
+    config: FoldConfig = FoldConfig(),
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Count the atoms of a window that a crystal does not have, and those of the crystal that the window lacks.
+
+    Parameters
+    ----------
+    lattice
+        Cell vectors of the crystal in the window's frame, rows in Å.
+    frac_coords, numbers
+        Sites of its cell; the corner of the window is the origin.
+    positions, observed
+        Atoms in the window, Å from its corner, and their atomic numbers.
+    edge
+        Of the window, Å.
+    config
+        How atoms were folded.
+
+    Returns
+    -------
+    atoms without a partner of their species within `radius`, and atoms compared, away from the faces: first of the
+    observed ones, then of those that must be there.
+    """
+    corner = np.full(3, -config.skin)
+    model, species = window_of(lattice, frac_coords, numbers, edge + 2 * config.skin, origin=corner)
+    model = model + corner
+    return (
+        _partnerless(positions, observed, model, species, edge, config),
+        _partnerless(model, species, positions, observed, edge, config),
+    )
 
 
 def interior(positions: Float[np.ndarray, "*n 3"], edge: float, skin: float) -> Bool[np.ndarray, "*n"]:
