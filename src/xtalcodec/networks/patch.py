@@ -122,7 +122,17 @@ class PatchNetwork(Network):
     def encode(
         self, field: Float[Tensor, "b nx ny nz channels"], lattice: Float[Tensor, "b 3 3"], patches: Patches
     ) -> DiagonalGaussian:
-        """Field → distribution of the latent, of crystals on one grid, see `encode_each`."""
+        """Field → distribution of the latent, of crystals on one grid, see `encode_each`.
+
+        Parameters
+        ----------
+        field
+            Painted density channels.
+        lattice
+            Cell vectors of the grid, rows in Å.
+        patches
+            Patches of the grid along its axes.
+        """
         return self.encode_each([field], lattice, [patches])[0]
 
     def encode_each(
@@ -185,7 +195,19 @@ class PatchNetwork(Network):
         patches: Patches,
         noise: Float[Tensor, " b"] | None = None,
     ) -> DecodedField:
-        """Latent → field, of crystals on one grid, see `decode_each`."""
+        """Latent → field, of crystals on one grid, see `decode_each`.
+
+        Parameters
+        ----------
+        z
+            Latents, one row a patch.
+        lattice
+            Cell vectors of the grid, rows in Å.
+        patches
+            Patches of the grid along its axes.
+        noise
+            Standard deviation of what has been added to each crystal's latent; None for nothing.
+        """
         return self.decode_each([z], lattice, [patches], noise)[0]
 
     def decode_each(
