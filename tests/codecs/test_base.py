@@ -18,7 +18,7 @@ from pymatgen.core import Lattice, Structure
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs import base, contract, patch
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.hub import pretrained
+from xtalcodec.codecs.hub import folder_of, pretrained
 from xtalcodec.codecs.latents import LatentsError, LatentSet
 from xtalcodec.codecs.refine import RefineConfig
 from xtalcodec.codecs.registry import open_codec
@@ -214,7 +214,7 @@ def test_the_box_holds_codecs_with_cards_under_50_megabytes():
     windows = {"mp-unit-cell", "mp-unit-cell-280", "mp-repeating"}
     windows |= {f"{kind}-{window}" for kind in ("linear", "hoffmann") for window in ("unit-cell", "repeating")}
     assert {"mp", "perov-5", "carbon-24"} | windows == set(pretrained())
-    folders = [Codec.folder(name) for name in pretrained()]
+    folders = [folder_of(name) for name in pretrained()]
     assert sum(f.stat().st_size for folder in folders for f in folder.iterdir()) < 50e6
     for folder in folders:
         assert {"recipe", "commit", "command"} <= set(json.loads((folder / "training.json").read_text()))

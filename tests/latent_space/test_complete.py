@@ -19,8 +19,7 @@ from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors import open_prior
 from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.flow.prior import FlowPrior
-from xtalcodec.priors.flow.settings import FlowConfig
-from xtalcodec.priors.plan import SamplerConfig
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
 from xtalcodec.representations.periodic import PeriodicConfig
 
 SITES = np.array([[0.1, 0, 0], [0.6, 0.5, 0.5], [0.6, 0.5, 0], [0.6, 0, 0.5], [0.1, 0.5, 0.5]])

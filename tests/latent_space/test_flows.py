@@ -16,9 +16,8 @@ from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.flow.carrying import carried
 from xtalcodec.priors.flow.prior import FlowPrior
-from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
 from xtalcodec.priors.gaussian import GaussianPrior
-from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.periodic import PeriodicConfig
 from xtalcodec.training.derived import supercell
 

@@ -19,8 +19,7 @@ from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors import card, open_prior, prior_for, shipped
 from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.flow.prior import FlowPrior
-from xtalcodec.priors.flow.settings import FlowConfig
-from xtalcodec.priors.plan import SamplerConfig
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
 from xtalcodec.representations.periodic import PeriodicConfig
 
 SIZES = {"width": 16, "heads": 2, "layers": 1, "cell_width": 16, "cell_layers": 1, "composition_width": 16}

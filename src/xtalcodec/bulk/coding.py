@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xtalcodec.bulk.convert import DECODED, beside, crystal_table, usable
 from xtalcodec.bulk.run import Done
 from xtalcodec.codecs.base import Codec
-from xtalcodec.codecs.hub import pretrained
+from xtalcodec.codecs.hub import folder_of, pretrained
 from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet, codec_of, codes_in, count_codes, latent_files
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets.inputs import digest_of, gathered
@@ -47,7 +47,7 @@ class CodecName:
         FileNotFoundError
             No such codec.
         """
-        codec, folder = Codec.from_pretrained(name, device=device), Codec.folder(name)
+        codec, folder = Codec.from_pretrained(name, device=device), folder_of(name)
         place = name if name in pretrained() or folder is None else str(folder.absolute())
         return cls(place, str(codec.device), codec.identity, _settings_of(codec))
 

@@ -5,11 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from xtalcodec.cli.decoded import Formatted, Out, print_rows
-from xtalcodec.cli.latent_space import One, one
-from xtalcodec.cli.options import Device, Format, Json, MaxSites
+from xtalcodec.cli.options import Device, Format, Json, MaxSites, One
 from xtalcodec.cli.priors import PriorName, load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer, relaxed_rows, relaxer
-from xtalcodec.cli.running import clear_errors, write_each
+from xtalcodec.cli.running import clear_errors, one, write_each
 from xtalcodec.io.limits import MAX_SITES
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers, check_table
-from xtalcodec.cli.options import Inputs, Json, MaxSites, Potential
+from xtalcodec.cli.options import Cache, Inputs, Json, MaxSites, Potential
 from xtalcodec.cli.running import clear_errors, evenly, finish, progress_bar
 from xtalcodec.io.limits import MAX_SITES
 
@@ -24,14 +24,6 @@ class Protocol(StrEnum):
     carbon_24 = "carbon-24"
     mp_20 = "mp-20"
 
-
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        help="Keep fingerprints, matches and energies in this SQLite file, by default beside --rows or --out: "
-        "a run that was killed goes on."
-    ),
-]
 
 LINES = (
     ("readable", "readable", "count"),

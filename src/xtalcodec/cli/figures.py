@@ -61,11 +61,11 @@ def figures(
 
 def _curve(model: "Codec", run: str, out: Path, kinds: Sequence[str]) -> list[Path]:
     """Draw the learning curve, or say that there is none."""
-    from xtalcodec.codecs.base import Codec
+    from xtalcodec.codecs.hub import folder_of
     from xtalcodec.viz.figures.draw import draw_curve
     from xtalcodec.viz.figures.learning import read_curve
 
-    folder = Codec.folder(run)
+    folder = folder_of(run)
     curve = read_curve(folder) if folder else None
     if curve is None:
         typer.echo(f"{run} came without the notes of its training: no learning curve", err=True)

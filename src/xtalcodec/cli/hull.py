@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers, check_table
-from xtalcodec.cli.evaluate_samples import Cache
-from xtalcodec.cli.options import Inputs, MaxSites, Potential
+from xtalcodec.cli.options import Cache, Inputs, MaxSites, Potential
 from xtalcodec.cli.running import clear_errors, finish, progress_bar
 from xtalcodec.io.limits import MAX_SITES
 

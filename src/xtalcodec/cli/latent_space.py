@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,10 +20,10 @@ from xtalcodec.cli.decoded import (
     tell_unsure,
     write,
 )
-from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, Potential, Symprec
+from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, One, Potential, Symprec
 from xtalcodec.cli.priors import PriorName, load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer, relaxed_rows, relaxer
-from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar, tell
+from xtalcodec.cli.running import clear_errors, finish, load_codec, one, progress_bar
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -44,11 +43,6 @@ class Way(StrEnum):
 
 VARIATIONS = 20
 """Of a crystal by a flow, where no number is given."""
-
-One = Annotated[
-    str,
-    typer.Argument(help="A file with one crystal; or, of a file or a source with several, SOURCE:NAME."),
-]
 
 
 def interpolate(
@@ -303,27 +297,3 @@ def _beside(
         rms = rms_displacement(target, decoded.crystal) if decoded else None
         told.append({**row, "asked": target.formula, "matched": rms is not None, "rms": rms})
     return told
-
-
-def one(text: str, max_sites: int) -> "Crystal":
-    """The crystal of a file, or the one of that name in a file or a source of several."""
-    import difflib
-
-    from xtalcodec import datasets
-
-    source, colon, name = ("", "", "") if Path(text).exists() or datasets.asks(text) else text.rpartition(":")
-    crystals, unusable = datasets.load([source if colon else text], max_sites)
-    if colon:
-        named = [c for c in crystals if c.name == name]
-        if not named:
-            bad = "".join(f": {u.reason}" for u in unusable if name in u.name)
-            guess = difflib.get_close_matches(name, [c.name for c in crystals], n=1)
-            hint = f" Did you mean {source}:{guess[0]}?" if guess else ""
-            raise ValueError(f"{source} has no crystal {name!r}{bad} among {len(crystals)}.{hint}")
-        return named[0]
-    if not crystals:
-        raise ValueError("; ".join(f"{u.name}: {u.reason}" for u in unusable) or f"{text} holds no crystal")
-    if len(crystals) > 1:
-        raise ValueError(f"{text} holds {len(crystals)} crystals: name one of them, as in {text}:{crystals[0].name}")
-    tell(unusable)
-    return crystals[0]

@@ -22,6 +22,17 @@ NoRefine = Annotated[
     bool, typer.Option("--no-refine", help="Take the encoder's latent as it is: faster, a little less exact.")
 ]
 SelfCheck = Annotated[bool, typer.Option("--self-check", help="Re-encode what was decoded and compare the latents.")]
+One = Annotated[
+    str,
+    typer.Argument(help="A file with one crystal; or, of a file or a source with several, SOURCE:NAME."),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep fingerprints, matches and energies in this SQLite file, by default beside --rows or --out: "
+        "a run that was killed goes on."
+    ),
+]
 Symprec = Annotated[float | None, typer.Option(help="Symmetrise what is written, within this many Å.", min=0)]
 
 
@@ -64,14 +75,6 @@ class Reader(StrEnum):
     density = "density"
     segmentation = "segmentation"
     both = "both"
-
-
-class Where(StrEnum):
-    """Where training runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 def shown(word: str) -> str:

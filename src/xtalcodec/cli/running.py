@@ -72,6 +72,30 @@ def load_crystals(inputs: Sequence[str], max_sites: int) -> "tuple[list[Crystal]
         return datasets.load(inputs, max_sites, tell_progress)
 
 
+def one(text: str, max_sites: int) -> "Crystal":
+    """The crystal of a file, or the one of that name in a file or a source of several."""
+    import difflib
+
+    from xtalcodec import datasets
+
+    source, colon, name = ("", "", "") if Path(text).exists() or datasets.asks(text) else text.rpartition(":")
+    crystals, unusable = datasets.load([source if colon else text], max_sites)
+    if colon:
+        named = [c for c in crystals if c.name == name]
+        if not named:
+            bad = "".join(f": {u.reason}" for u in unusable if name in u.name)
+            guess = difflib.get_close_matches(name, [c.name for c in crystals], n=1)
+            hint = f" Did you mean {source}:{guess[0]}?" if guess else ""
+            raise ValueError(f"{source} has no crystal {name!r}{bad} among {len(crystals)}.{hint}")
+        return named[0]
+    if not crystals:
+        raise ValueError("; ".join(f"{u.name}: {u.reason}" for u in unusable) or f"{text} holds no crystal")
+    if len(crystals) > 1:
+        raise ValueError(f"{text} holds {len(crystals)} crystals: name one of them, as in {text}:{crystals[0].name}")
+    tell(unusable)
+    return crystals[0]
+
+
 @contextmanager
 def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on the error stream while something runs, if that is a terminal; the end may be unknown."""

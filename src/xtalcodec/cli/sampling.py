@@ -10,8 +10,7 @@ import typer
 from xtalcodec.cli.beside import Beside, Rank
 from xtalcodec.cli.bulk import Workers
 from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pictures, draw, print_rows, tell_unsure
-from xtalcodec.cli.evaluate_samples import Cache
-from xtalcodec.cli.options import Device, Format, Json, Symprec
+from xtalcodec.cli.options import Cache, Device, Format, Json, Symprec
 from xtalcodec.cli.priors import load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer
 from xtalcodec.cli.running import clear_errors, load_codec, progress_bar

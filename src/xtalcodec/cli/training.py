@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from xtalcodec.cli.options import Where
 from xtalcodec.cli.running import clear_errors, finish, progress_bars
 from xtalcodec.cli.training_options import (
     Data,
@@ -15,6 +14,7 @@ from xtalcodec.cli.training_options import (
     Overrides,
     Resume,
     Source,
+    TrainOn,
     Val,
     crystals_of,
     facts_of,
@@ -36,7 +36,7 @@ def train(
         Path | None,
         typer.Option(help="Learn from the painted views of this store of `xtalcodec generate` (hoffmann recipes)."),
     ] = None,
-    device: Annotated[Where, typer.Option(help="Where to train.")] = Where.auto,
+    device: Annotated[TrainOn, typer.Option(help="Where to train.")] = TrainOn.auto,
     licence: Licence = None,
     source: Source = None,
 ) -> None:
@@ -68,7 +68,7 @@ def train_prior(
     out: Out = ...,  # type: ignore[assignment]
     resume: Resume = False,
     minutes: Minutes = None,
-    device: Annotated[Where, typer.Option(help="Where to train.")] = Where.auto,
+    device: Annotated[TrainOn, typer.Option(help="Where to train.")] = TrainOn.auto,
     licence: Licence = None,
     source: Source = None,
 ) -> None:

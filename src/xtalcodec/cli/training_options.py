@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,14 @@ Licence = Annotated[
     str | None, typer.Option(help="Licence of what is trained, for its card: cc-by-4.0, mit … Unknown if not given.")
 ]
 Source = Annotated[str | None, typer.Option(help="Where the data is from and under what licence, for the card.")]
+
+
+class TrainOn(StrEnum):
+    """Where training runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
 
 
 def crystals_of(

@@ -29,7 +29,7 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Content:
     """Content of a codec's folder."""
 
     folder: Path
@@ -56,10 +56,10 @@ class Provenance:
     folder: Path = Path()
 
     @classmethod
-    def of(cls, stored: Stored, identity: str) -> "Provenance":
+    def of(cls, content: Content, identity: str) -> "Provenance":
         """Keep identities and card of a stored codec once its weights are in a network."""
-        known = dict.fromkeys([*stored.former, *former(identity)])
-        return cls(identity, tuple(one for one in known if not same(one, identity)), stored.papers, stored.folder)
+        known = dict.fromkeys([*content.former, *former(identity)])
+        return cls(identity, tuple(one for one in known if not same(one, identity)), content.papers, content.folder)
 
 
 def pretrained() -> list[str]:
@@ -119,7 +119,7 @@ def fetch(name: str | Path, **hub: Any) -> Path:
     return folder_of(name) or Path(snapshot_download(str(name), allow_patterns=wanted, **hub))
 
 
-def read(folder: Path) -> Stored:
+def read(folder: Path) -> Content:
     """Read what a codec is made of.
 
     Raises
@@ -138,10 +138,10 @@ def read(folder: Path) -> Stored:
     # Release 0.1 noted no identity beside the weights; its rule reads the settings as they stand in the file.
     known = metadata["former"].split() if "former" in metadata else [of_release_0_1(config, weights)]
     papers = {name: (folder / name).read_text(errors="replace") for name in PAPERS if (folder / name).is_file()}
-    return Stored(folder, config, weights, tuple(known), papers)
+    return Content(folder, config, weights, tuple(known), papers)
 
 
-def fill(network: nn.Module, stored: Stored) -> None:
+def fill(network: nn.Module, content: Content) -> None:
     """Put weights into their network.
 
     Raises
@@ -150,9 +150,9 @@ def fill(network: nn.Module, stored: Stored) -> None:
         Weights of another network.
     """
     try:
-        network.load_state_dict({k: v.float() for k, v in stored.weights.items()}, strict=True)
+        network.load_state_dict({k: v.float() for k, v in content.weights.items()}, strict=True)
     except RuntimeError as error:
-        raise ValueError(f"{stored.folder / WEIGHTS} does not hold this codec's weights: {error}") from error
+        raise ValueError(f"{content.folder / WEIGHTS} does not hold this codec's weights: {error}") from error
 
 
 def write(
@@ -241,6 +241,21 @@ def writable(name: str | Path) -> Path:
 
 
 __all__ = [
-    "CARD", "CONFIG", "SCORES", "TRAINING", "WEIGHTS", "Provenance", "Stored", "carried", "fetch", "fill",
-    "folder_of", "make_papers", "named_in", "pretrained", "read", "writable", "write",
+    "CARD",
+    "CONFIG",
+    "SCORES",
+    "TRAINING",
+    "WEIGHTS",
+    "Content",
+    "Provenance",
+    "carried",
+    "fetch",
+    "fill",
+    "folder_of",
+    "make_papers",
+    "named_in",
+    "pretrained",
+    "read",
+    "writable",
+    "write",
 ]  # fmt: skip

@@ -23,17 +23,6 @@ class Stored(Contract, ModelHubMixin, library_name="xtalcodec", tags=["materials
     provenance: hub.Provenance | None = None
     """Where it was loaded from; None for a new one."""
 
-    @staticmethod
-    def folder(name: str | Path) -> Path | None:
-        """Folder of a codec that is on this machine; None for one on the hub.
-
-        Raises
-        ------
-        FileNotFoundError
-            Neither a codec that ships, nor a folder, nor the name of a repository.
-        """
-        return hub.folder_of(name)
-
     def save_pretrained(  # type: ignore[override]
         self,
         save_directory: str | Path,
@@ -54,7 +43,7 @@ class Stored(Contract, ModelHubMixin, library_name="xtalcodec", tags=["materials
         licence
             What the card says of the licence, as "cc-by-4.0"; without it, what it said before, or "unknown".
         training
-            How it was trained, from `codecs.card.provenance`; the card is made afresh from it.
+            How it was trained, from `codecs.facts.provenance`; the card is made afresh from it.
         model_card_kwargs
             `licence`, as `push_to_hub` passes it on.
         config

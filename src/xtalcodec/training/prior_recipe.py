@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from xtalcodec.config import NotNegative, Share, settings
-from xtalcodec.priors.flow.settings import FlowConfig
-from xtalcodec.priors.plan import SamplerConfig
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
 from xtalcodec.training.optimisers import OptimiserConfig
 from xtalcodec.training.recipe_files import loaded, shipped
 

@@ -14,8 +14,8 @@ from xtalcodec.latent_space.sample import Kept, draw
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.prior import FlowPrior
-from xtalcodec.priors.flow.settings import FlowConfig
-from xtalcodec.priors.plan import Composition, SamplerConfig
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
+from xtalcodec.priors.plan import Composition
 from xtalcodec.representations.periodic import PeriodicConfig
 
 SIZES = {"width": 16, "heads": 2, "layers": 1, "cell_width": 16, "cell_layers": 1, "composition_width": 16}

@@ -23,8 +23,7 @@ from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.filling import Begun
 from xtalcodec.priors.flow.prior import FlowPrior
-from xtalcodec.priors.flow.settings import FlowConfig
-from xtalcodec.priors.plan import SamplerConfig
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
 from xtalcodec.representations.periodic import PeriodicConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
 

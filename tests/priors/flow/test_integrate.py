@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from xtalcodec.priors.flow.integrate import follow
-from xtalcodec.priors.plan import SamplerConfig
+from xtalcodec.priors.flow.settings import SamplerConfig
 
 MEAN, DEVIATION = 1.5, 0.4
 

@@ -21,8 +21,7 @@ from xtalcodec.priors.conditions import Limits
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.packed import packed, unpacked
-from xtalcodec.priors.flow.settings import FlowConfig
-from xtalcodec.priors.plan import SamplerConfig
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
 from xtalcodec.representations.base import RepresentationConfig
 
 FORMAT = "xtalcodec-flow-prior-1"

@@ -15,9 +15,9 @@ from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.facts import Facts
 from xtalcodec.priors.flow.integrate import follow, guided
 from xtalcodec.priors.flow.network import FlowNetwork
-from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
 from xtalcodec.priors.flow.velocity import Velocity
-from xtalcodec.priors.plan import Composition, Plan, SamplerConfig
+from xtalcodec.priors.plan import Composition, Plan
 from xtalcodec.representations.base import Patches
 
 

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.priors.flow.facts import Facts
+from xtalcodec.priors.flow.settings import SamplerConfig
 from xtalcodec.priors.flow.velocity import Told, Velocity
-from xtalcodec.priors.plan import SamplerConfig
 from xtalcodec.representations.base import Patches
 
 Field = Callable[[Tensor, Tensor], Tensor]

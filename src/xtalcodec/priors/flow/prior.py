@@ -21,9 +21,9 @@ from xtalcodec.priors.flow.following import Follower
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.packed import packed, unpacked
 from xtalcodec.priors.flow.planning import Planner
-from xtalcodec.priors.flow.settings import FlowConfig
+from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
 from xtalcodec.priors.flow.surprise import surprise
-from xtalcodec.priors.plan import Plan, SamplerConfig
+from xtalcodec.priors.plan import Plan
 
 Made = TypeVar("Made")
 
