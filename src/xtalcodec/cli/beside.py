@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Optional
 
 from xtalcodec.cli.options import Potential
-from xtalcodec.cli.relaxing import relaxer, unseen
+from xtalcodec.cli.relaxing import relaxer
 from xtalcodec.cli.running import progress_bar, tell
 
 if TYPE_CHECKING:
@@ -109,12 +109,13 @@ class Beside:
             Called with the number of samples done since the last call.
         """
         from xtalcodec.evaluation.generation.decoded import Kinds
+        from xtalcodec.evaluation.generation.memo import silent
         from xtalcodec.evaluation.generation.weighing import weighed
         from xtalcodec.parallel import QUEUED
 
         samples, kinds = iter(drawn), Kinds()
         while part := list(islice(samples, QUEUED * pool.size())):
-            ended = weighed(part, self.potential, self.hull, memo, pool, unseen, keep=True, symprec=symprec)
+            ended = weighed(part, self.potential, self.hull, memo, pool, silent, keep=True, symprec=symprec)
             yield from (replace(one, about=kinds.compared(one.about)) for one in ended)
             advance(len(part))
 

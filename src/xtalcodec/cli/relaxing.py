@@ -1,7 +1,6 @@
 """`--relax` of several verbs: crystals become what a potential relaxes them to."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -26,12 +25,6 @@ Relaxer = Annotated[
     Potential | None,
     typer.Option(help="What relaxes (--relax, and --rank stability of samples); sevennet-0 if not given."),
 ]
-
-
-@contextmanager
-def unseen(_what: str, _total: int) -> Iterator[Callable[[int], None]]:
-    """Show no bar, where another one is shown already."""
-    yield lambda _: None
 
 
 def relaxer(potential: Potential | None, asked: bool, by: str = "--relax") -> Potential:

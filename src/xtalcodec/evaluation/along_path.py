@@ -51,7 +51,7 @@ class Step:
 
     @property
     def valid(self) -> bool:
-        """Whether all atoms are more than `APART` Å from each other, as CDVAE judges."""
+        """Whether all atoms are more than `APART` Å, CDVAE's distance, from each other and from their own images."""
         return self.shortest is not None and self.shortest > APART
 
 

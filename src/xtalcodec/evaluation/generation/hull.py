@@ -1,8 +1,9 @@
 """Energies of known crystals by a potential, and how far above their convex hull another crystal lies."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,7 +197,8 @@ def hull_energies(
     for name in potentials:
         check_potential(name)
     table = HullTable({}, [], 0)
-    for batch in _batches(crystals):
+    waiting = iter(crystals)
+    while batch := list(islice(waiting, _TOGETHER)):
         good = {crystal_hash(c): c for c in batch if isinstance(c, Crystal)}
         table.failures.extend(item for item in batch if isinstance(item, Unusable))
         table.crystals += sum(isinstance(c, Crystal) for c in batch)
@@ -278,14 +280,3 @@ class HullTable:
         kinds = [pa.string(), pa.float64(), pa.string(), pa.string()]
         schema = pa.schema(list(zip((*COLUMNS, "crystal"), kinds, strict=True)))
         return write_rows(rows, schema, path)
-
-
-def _batches(crystals: Iterable[Crystal | Unusable]) -> Iterator[list[Crystal | Unusable]]:
-    batch: list[Crystal | Unusable] = []
-    for item in crystals:
-        batch.append(item)
-        if len(batch) == _TOGETHER:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

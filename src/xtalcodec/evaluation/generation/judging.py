@@ -1,17 +1,17 @@
 """Judge a set of crystals against reference and training crystals, beside two controls in the same run."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Any, cast
+from typing import cast
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.controls import drawn, halves, substituted
 from xtalcodec.evaluation.generation.coverage import distribution_distances, nearest, thresholds
 from xtalcodec.evaluation.generation.description import Description, describe, described, what_describes
 from xtalcodec.evaluation.generation.inputs import ordered
-from xtalcodec.evaluation.generation.memo import Memo, Progress, crystal_hash, remembered
+from xtalcodec.evaluation.generation.memo import Memo, Progress, crystal_hash, remembered, silent
 from xtalcodec.evaluation.generation.novelty import Kinship, kinship
 from xtalcodec.evaluation.generation.staging import Stage, weigh
 from xtalcodec.evaluation.generation.verdict import Scores, Verdict, Verdicts, rates
@@ -20,12 +20,6 @@ from xtalcodec.parallel import Pool, open_pool
 
 Sample = Crystal | Unusable
 """A sample, or why it could not be read: it stays in every denominator."""
-
-
-@contextmanager
-def silent(_what: str, _total: int) -> Iterator[Any]:
-    """Show no progress."""
-    yield lambda _done: None
 
 
 def judge(
