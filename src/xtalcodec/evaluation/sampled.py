@@ -1,6 +1,6 @@
 """Densities of crystals and of samples of the prior fitted to their codes, for the discriminator to tell apart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def true_and_sampled(
-    codec: "Codec", crystals: Sequence[Crystal], *, seed: int = 0, progress: Callable[[int], None] | None = None
+    codec: "Codec", crystals: Sequence[Crystal], *, seed: int = 0
 ) -> tuple[Float[np.ndarray, "n p p p"], Float[np.ndarray, "n p p p"]]:
     """Densities in e/Å³ of crystals that fit, as they are, and of as many samples of the paper's normal distribution.
 
@@ -28,8 +28,6 @@ def true_and_sampled(
         That fit the window.
     seed
         Of the samples.
-    progress
-        Called with the number of crystals encoded since the last call.
 
     Raises
     ------
@@ -38,7 +36,7 @@ def true_and_sampled(
     """
     window = window_of(codec)
     placed = [codec.place(crystal) for crystal in crystals]
-    codes = codec.encode_placed(placed, refine=False, progress=progress)
+    codes = codec.encode_placed(placed, refine=False)
     true = [window.true_density(p.crystal.translated(c.origin)) for p, c in zip(placed, codes, strict=True)]
     samples = GaussianPrior.of(codes).sample(len(codes), seed)
     sampled = decoded_densities(codec, samples, decode_windows(codec, samples), codec.decode_crystals(samples))

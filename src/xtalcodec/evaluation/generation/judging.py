@@ -16,7 +16,7 @@ from xtalcodec.evaluation.generation.novelty import Kinship, kinship
 from xtalcodec.evaluation.generation.staging import Stage, weigh
 from xtalcodec.evaluation.generation.verdict import Scores, Verdict, Verdicts, rates
 from xtalcodec.io.read import Unusable
-from xtalcodec.parallel import Pool, open_pool
+from xtalcodec.parallel import InProcess, Pool, open_pool
 
 Sample = Crystal | Unusable
 """A sample, or why it could not be read: it stays in every denominator."""
@@ -158,9 +158,7 @@ def _judged(
     return result
 
 
-def valid_unique_novel(
-    samples: Sequence[Sample], train: Sequence[Crystal], memo: Memo | None = None, pool: Pool | None = None
-) -> list[Verdict]:
+def valid_unique_novel(samples: Sequence[Sample], train: Sequence[Crystal], memo: Memo | None = None) -> list[Verdict]:
     """Apply the rules alone, without reference and controls: what a training asks of its samples at every checkpoint.
 
     Parameters
@@ -169,13 +167,13 @@ def valid_unique_novel(
         In order; what could not be read keeps its row.
     train
         Crystals that the model has seen.
-    memo, pool
-        Where results are kept, and where they are computed; in memory and in this process if not given.
+    memo
+        Where results are kept; in memory if not given.
     """
     samples = [ordered(sample) for sample in samples]
     training = {crystal_hash(c): c for c in train}
-    with nullcontext(memo) if memo else Memo() as kept, nullcontext(pool) if pool else open_pool() as own:
-        bench = Bench(kept, cast("Pool", own), silent)
+    with nullcontext(memo) if memo else Memo() as kept:
+        bench = Bench(kept, Pool(InProcess(), 1), silent)
         return ruled(samples, training, bench, "samples", novelty=bool(train))[0]
 
 

@@ -17,7 +17,7 @@ from xtalcodec.config import SettingsError, build, build_kind
 from xtalcodec.io.atomic import atomic_folder
 from xtalcodec.priors.about import ABOUT, PriorError, read_about
 from xtalcodec.priors.card import papers
-from xtalcodec.priors.conditions import Limits
+from xtalcodec.priors.conditions import Conditions, Limits
 from xtalcodec.priors.flow.crystals import FlowCrystals
 from xtalcodec.priors.flow.network import FlowNetwork
 from xtalcodec.priors.flow.packed import packed, unpacked
@@ -94,7 +94,7 @@ def write(folder: str | Path, about: About, network: FlowNetwork, training: Mapp
         (temporary / ABOUT).write_text(json.dumps(asdict(about), indent=2) + "\n")
 
 
-def digest(about: About, network: FlowNetwork, *asked: Any) -> str:
+def digest(about: About, network: FlowNetwork, asked: Conditions) -> str:
     """SHA-256 of a flow and of what it is asked.
 
     Parameters
@@ -102,9 +102,9 @@ def digest(about: About, network: FlowNetwork, *asked: Any) -> str:
     about, network
         The flow; its weights count in half precision.
     asked
-        Dataclasses of plain values.
+        Of its samples.
     """
-    told = [asdict(about), *(asdict(one) for one in asked)]
+    told = [asdict(about), asdict(asked)]
     sum256 = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for name, value in sorted(network.state_dict().items()):
         kept = value.half() if value.is_floating_point() else value
