@@ -128,10 +128,14 @@ class InProcess(Executor):
         return future
 
 
+HERE = Pool(InProcess(), 1)
+"""This process alone."""
+
+
 def map_in_order(
     function: Callable[..., Result],
     rows: Sequence[tuple],
-    pool: Pool | None = None,
+    pool: Pool = HERE,
     progress: Callable[[int], None] | None = None,
     chunk: int = 8,
 ) -> list[Result]:
@@ -144,7 +148,7 @@ def map_in_order(
     rows
         Its arguments, once for each result.
     pool
-        Workers that take the tasks; None for this process alone.
+        Workers that take the tasks.
     progress
         Called with the number of rows done since the last call.
     chunk
@@ -153,7 +157,7 @@ def map_in_order(
     tell = progress or (lambda _: None)
     tasks = [(function, start, rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
     results: dict[int, Result] = {}
-    for start, done in (pool or Pool(InProcess(), 1)).run(_apply, tasks):
+    for start, done in pool.run(_apply, tasks):
         results |= dict(enumerate(done, start))
         tell(len(done))
     return [results[k] for k in range(len(rows))]
@@ -208,7 +212,7 @@ def open_pool(kind: Kind = "local", workers: int = 1, scheduler: str | None = No
             return
         workers = 1
     if workers == 1:
-        yield Pool(InProcess(), 1)
+        yield HERE
         return
     # Fresh processes: forking one that runs threads can deadlock.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin) as executor:

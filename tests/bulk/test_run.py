@@ -11,9 +11,8 @@ from xtalcodec.bulk.run import BulkError, Done, run
 from xtalcodec.datasets.stores import StoreError
 from xtalcodec.io.alone import OccupiedError, alone
 from xtalcodec.io.read import Unusable
-from xtalcodec.parallel import InProcess, Pool
+from xtalcodec.parallel import HERE, InProcess, Pool
 
-HERE = Pool(InProcess(), 1)
 made = Counter()
 """How often each number was worked on."""
 
@@ -95,7 +94,7 @@ def test_a_run_that_stopped_goes_on_and_repeats_nothing(tmp_path):
     run(tmp_path / "a", chunks(), Square(), {}, HERE)
     made.clear()
     with pytest.raises(BulkError, match=r"No space left.*2 shards in .*b are whole, and the same command goes on"):
-        run(tmp_path / "b", chunks(), Square(full=8), {}, Pool(InProcess(), 1))
+        run(tmp_path / "b", chunks(), Square(full=8), {}, HERE)
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "b").glob("*.parquet")}
     assert len(times) == 2
     run(tmp_path / "b", chunks(), Square(), {}, HERE)

@@ -22,7 +22,7 @@ from xtalcodec.evaluation.reconstruction import compare, summary, summary_of
 from xtalcodec.geometry.images import wrapped
 from xtalcodec.io.read import Unusable
 from xtalcodec.io.write import write_parquet
-from xtalcodec.parallel import InProcess, Pool
+from xtalcodec.parallel import HERE
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_scores_from_shards_are_those_of_the_rows(tmp_path, mp, prototypes):
             return Done(table_of([rows[int(item.name)] for item in items]), [])
 
     parts = [(Given(tuple(Unusable(x, "") for x in numbers), 0),) for numbers in ("01", "234")]
-    shards = run(tmp_path, lambda: parts, Rows(), {}, Pool(InProcess(), 1))
+    shards = run(tmp_path, lambda: parts, Rows(), {}, HERE)
     assert summary_of(measured(shards), mp.identity, 1.0) == summary(rows, mp, 1.0)
     for a, b in zip(rows, rows_of(shards), strict=True):
         for name in a.__slots__:

@@ -15,7 +15,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.generate import prepare, run
 from xtalcodec.datasets.views import ViewsConfig
 from xtalcodec.evaluation.windows import measure, window_summary
-from xtalcodec.parallel import InProcess, Pool
+from xtalcodec.parallel import HERE
 from xtalcodec.training.loop import train
 from xtalcodec.training.recipe import load
 
@@ -98,7 +98,7 @@ def paint(path, recipe, crystals, points):
     """A store of one view of each crystal, as a recipe sees them but on other points."""
     window = recipe.codec.representation
     window = replace(window, window=replace(window.window, points=points))
-    here = Pool(InProcess(), 1)
+    here = HERE
     run(prepare(path, crystals, ViewsConfig(window, views=1), here), here)
     return path
 

@@ -11,12 +11,11 @@ from xtalcodec.datasets.split import held_out
 from xtalcodec.datasets.stores import StoreError
 from xtalcodec.datasets.views import ViewsConfig, paint_row
 from xtalcodec.io.properties import Properties
-from xtalcodec.parallel import InProcess, Pool
+from xtalcodec.parallel import HERE
 from xtalcodec.representations.unit_cell import UnitCellConfig
 from xtalcodec.representations.window_field import WindowConfig
 
 CONFIG = ViewsConfig(UnitCellConfig(window=WindowConfig(points=6)), views=3, shard=8)
-HERE = Pool(InProcess(), 1)
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,11 @@ from xtalcodec.datasets.stores import StoreError
 from xtalcodec.datasets.views import ViewsConfig, look
 from xtalcodec.io.properties import Properties
 from xtalcodec.io.read import Unusable
-from xtalcodec.parallel import InProcess, Pool
+from xtalcodec.parallel import HERE, InProcess, Pool
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
 from xtalcodec.representations.window_field import ViewBatch, WindowConfig, density, species_map
 
-HERE = Pool(InProcess(), 1)
 small = WindowConfig(points=8)
 UNIT_CELL = ViewsConfig(UnitCellConfig(window=small), views=2, shard=5)
 REPEATING = ViewsConfig(RepeatingConfig(window=small), views=2, shard=5)

@@ -16,11 +16,10 @@ from xtalcodec.datasets.generate import prepare, run
 from xtalcodec.datasets.stores import RECORD
 from xtalcodec.datasets.views import ViewsConfig
 from xtalcodec.io.write import write_parquet
-from xtalcodec.parallel import InProcess, Pool
+from xtalcodec.parallel import HERE
 from xtalcodec.representations.unit_cell import UnitCellConfig
 from xtalcodec.representations.window_field import WindowConfig
 
-HERE = Pool(InProcess(), 1)
 SHARDS = 60
 """Forty crystals, three views, two views a shard."""
 CONFIG = ViewsConfig(UnitCellConfig(window=WindowConfig(points=8, label_radius=0.667)), views=3, shard=2)

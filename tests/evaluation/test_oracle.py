@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from xtalcodec.cli import app
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.oracle import REPRESENTATIONS, measure_oracle, oracle_summary
-from xtalcodec.parallel import open_pool
+from xtalcodec.parallel import HERE, open_pool
 
 LONG = Crystal(np.diag([30.0, 3, 3]), np.array([[0.0, 0, 0], [0.5, 0, 0]]), np.array([11, 17]), "long")
 CELLS = REPRESENTATIONS["unit_cell"]
@@ -32,7 +32,7 @@ def test_windows_are_read_without_a_fault(prototypes):
 
 
 def test_a_view_depends_on_seed_and_place_alone(prototypes):
-    def errors(seed, pool=None):
+    def errors(seed, pool=HERE):
         rows = measure_oracle(prototypes[:4], REPRESENTATIONS["unit_cell"], "segmentation", seed=seed, pool=pool)
         return [row.score.error.tolist() for row in rows]
 

@@ -9,7 +9,7 @@ import pytest
 from xtalcodec.bulk.embedding import finish
 from xtalcodec.bulk.run import Done, run
 from xtalcodec.latent_space.index import ABOUT, Index, IndexFolderError, begin, is_index
-from xtalcodec.parallel import InProcess, Pool
+from xtalcodec.parallel import HERE
 
 
 class Part:
@@ -47,7 +47,7 @@ def filled(folder, *parts):
     begin(folder, "mp-1/a")
     for k, vectors in enumerate(parts):
         cut = [(Part(vectors[i : i + 7]),) for i in range(0, len(vectors), 7)]
-        shards = run(folder / str(k), lambda cut=cut: cut, AsGiven(), {}, Pool(InProcess(), 1))
+        shards = run(folder / str(k), lambda cut=cut: cut, AsGiven(), {}, HERE)
         assert finish(shards, vectors.shape[1]) == len(vectors)
     return folder
 

@@ -11,7 +11,7 @@ from xtalcodec.codecs.base import Codec
 from xtalcodec.datasets.field_store import FieldStore
 from xtalcodec.datasets.generate import prepare, run
 from xtalcodec.datasets.views import ViewsConfig
-from xtalcodec.parallel import InProcess, Pool
+from xtalcodec.parallel import HERE
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
 from xtalcodec.representations.window_field import WindowConfig
@@ -21,7 +21,6 @@ from xtalcodec.training.recipe import load
 
 SMALL = ["codec.network.scale=0.03", "optimiser.steps=3", "optimiser.patches=3", "optimiser.warmup=1", "sample=2"]
 UNIT = UnitCellConfig(patches=1, skin=0.0, reach=5.7).open()
-HERE = Pool(InProcess(), 1)
 
 
 @pytest.fixture(scope="module")

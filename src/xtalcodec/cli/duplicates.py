@@ -1,7 +1,7 @@
 """`duplicates`: crystals that are the same, within a data set or between two."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -9,6 +9,9 @@ from xtalcodec.cli.bulk import Workers, check_table
 from xtalcodec.cli.options import Json, MaxSites
 from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bars, tell
 from xtalcodec.io.limits import MAX_SITES
+
+if TYPE_CHECKING:
+    from xtalcodec.parallel import Pool
 
 
 def duplicates(
@@ -41,7 +44,7 @@ def duplicates(
             tell(unusable + more)
             raise ValueError(f"there is no crystal in {data if not crystals else other}")
         with progress_bars() as bar, open_pool(workers=workers) as pool:
-            pairs = found_by.duplicates(crystals, others if other else None, pool=pool, progress=bar)
+            pairs = found_by.duplicates(crystals, others if other else None, pool=cast("Pool", pool), progress=bar)
         rows = [{"stays": others[p.first].name, "same": crystals[p.second].name} for p in pairs]
         for row, pair in zip(rows, pairs, strict=True):
             stays = f"{other}:{row['stays']}" if other else row["stays"]

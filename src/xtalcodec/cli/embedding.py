@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -148,7 +148,7 @@ def _open_index(words: list[str], codec: str, max_sites: int) -> "Iterator[tuple
     """Open an index; of data, make one for this time."""
     from xtalcodec.codecs.base import Codec
     from xtalcodec.latent_space.index import Index, is_index
-    from xtalcodec.parallel import open_pool
+    from xtalcodec.parallel import HERE
 
     embedding = Codec.from_pretrained(codec).embedding
     if len(words) == 1 and is_index(words[0]):
@@ -156,8 +156,8 @@ def _open_index(words: list[str], codec: str, max_sites: int) -> "Iterator[tuple
         return
     if some := next((word for word in words if is_index(word)), None):
         raise ValueError(f"{some} is an index: it is searched alone, not together with data")
-    with TemporaryDirectory(prefix="xtalcodec-") as temporary, open_pool() as pool:
-        shards, _ = indexed(words, Path(temporary, "index"), codec, max_sites, cast("Pool", pool))
+    with TemporaryDirectory(prefix="xtalcodec-") as temporary:
+        shards, _ = indexed(words, Path(temporary, "index"), codec, max_sites, HERE)
         tell(shards.unusable())
         tell_notes(shards.notes())
         if not shards.totals["rows"]:

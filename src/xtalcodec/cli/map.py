@@ -182,10 +182,9 @@ def _kept(words: list[str], folder: Path, codec: str, of: "Of", max_sites: int, 
 
     from xtalcodec.cli.embedding import indexed
     from xtalcodec.latent_space.index import IndexPart
-    from xtalcodec.parallel import Pool, open_pool
+    from xtalcodec.parallel import HERE
 
-    with open_pool() as pool:
-        shards, _ = indexed(words, folder, codec, max_sites, cast("Pool", pool))
+    shards, _ = indexed(words, folder, codec, max_sites, HERE)
     tell_notes(shards.notes())
     crystals, unusable = load_crystals(words, max_sites)
     vectors = IndexPart(shards.folder).vectors(of)

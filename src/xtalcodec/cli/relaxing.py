@@ -1,7 +1,7 @@
 """`--relax` of several verbs: crystals become what a potential relaxes them to."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,6 @@ from xtalcodec.cli.running import progress_bar
 if TYPE_CHECKING:
     from xtalcodec.crystal import Crystal
     from xtalcodec.evaluation.generation.relaxing import Relaxed
-    from xtalcodec.parallel import Pool
 
 Relax = Annotated[
     bool,
@@ -79,7 +78,7 @@ def relaxed_rows(
     """
     from xtalcodec.evaluation.generation import Memo, checked
     from xtalcodec.evaluation.generation.relaxing import Relaxed, relaxed_each
-    from xtalcodec.parallel import open_pool
+    from xtalcodec.parallel import HERE
 
     result: dict[int, Relaxed] = {}
     for k, crystal in enumerate(crystals):
@@ -87,8 +86,8 @@ def relaxed_rows(
             why = checked("", crystal, 0.0).reason if crystal.is_ordered else "sites are shared"
             result[k] = Relaxed(crystal, why=why)
     good = {k: one.crystal for k, one in result.items() if not one.why}
-    with Memo() as memo, open_pool() as pool:
-        result |= relaxed_each(good, potential.value, memo, cast("Pool", pool), progress_bar, symprec=symprec)
+    with Memo() as memo:
+        result |= relaxed_each(good, potential.value, memo, HERE, progress_bar, symprec=symprec)
     told = [{**row, **_ended(result.get(k))} for k, row in enumerate(rows)]
     return told, [result[k].crystal if k in result else None for k in range(len(rows))]
 

@@ -17,7 +17,7 @@ from xtalcodec.evaluation.sameness import Tolerances, may_be_same
 from xtalcodec.evaluation.sameness import same as cells_same
 from xtalcodec.geometry.compositions import of_one_composition
 from xtalcodec.io.read import quiet
-from xtalcodec.parallel import Pool, map_in_order
+from xtalcodec.parallel import HERE, Pool, map_in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def duplicates(
     crystals: Sequence[Crystal],
     others: Sequence[Crystal] | None = None,
     *,
-    pool: Pool | None = None,
+    pool: Pool = HERE,
     progress: Callable[[str, int], Callable[[int], None]] = lambda _, __: lambda ___: None,
 ) -> list[Duplicate]:
     """Return the crystals that are the same as an earlier one that stays, or as one of another data set.
@@ -58,7 +58,7 @@ def duplicates(
     others
         What they are compared with; themselves if not given.
     pool
-        Workers that compare; None for this process alone.
+        Workers that compare.
     progress
         Given what is done and how many times, returns what is called with how many are done.
     """

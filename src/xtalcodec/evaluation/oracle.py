@@ -15,7 +15,7 @@ from xtalcodec.atom_finders.segmentation import SegmentationConfig, read_species
 from xtalcodec.config import unknown
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.matching import AtomScore, compare_atoms, summarise_atoms
-from xtalcodec.parallel import Pool, map_in_order
+from xtalcodec.parallel import HERE, Pool, map_in_order
 from xtalcodec.representations.repeating import RepeatingConfig
 from xtalcodec.representations.unit_cell import UnitCellConfig
 from xtalcodec.representations.window import Window, WindowTorusConfig
@@ -54,7 +54,7 @@ def measure_oracle(
     reader: str,
     *,
     seed: int = 0,
-    pool: Pool | None = None,
+    pool: Pool = HERE,
     progress: Callable[[int], None] | None = None,
 ) -> list[OracleRow]:
     """Paint every crystal once, at a random origin or orientation, and read its atoms back; one row each, in order.
@@ -70,7 +70,7 @@ def measure_oracle(
     seed
         Of places and orientations.
     pool
-        Workers that do it; None for this process alone.
+        Workers that do it.
     progress
         Called with the number of crystals done since the last call.
 

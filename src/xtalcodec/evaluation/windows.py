@@ -18,7 +18,7 @@ from xtalcodec.codecs.windows import decode_densities, decode_windows, encode_de
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.evaluation.reconstruction import Reconstruction, compare
 from xtalcodec.geometry.niggli import niggli
-from xtalcodec.parallel import Pool, map_in_order
+from xtalcodec.parallel import HERE, Pool, map_in_order
 from xtalcodec.representations.base import Placement
 from xtalcodec.representations.window import Window
 
@@ -66,7 +66,7 @@ def measure(
     seed: int = 0,
     refine: bool = True,
     from_density: bool = False,
-    pool: Pool | None = None,
+    pool: Pool = HERE,
     progress: Callable[[int], None] | None = None,
 ) -> list[WindowRow]:
     """Encode, decode and compare crystals in random orientation and at random origins; one row each, in order.
@@ -84,7 +84,7 @@ def measure(
     from_density
         Give the encoder the paper's density and nothing else; such latents are not refined.
     pool
-        Workers that compare structures; None for this process alone.
+        Workers that compare structures.
     progress
         Called with the number of crystals encoded since the last call.
 

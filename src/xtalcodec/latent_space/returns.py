@@ -13,7 +13,7 @@ from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.decoding import DecodedCrystal
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.latent_space.settled import Settled, settle
-from xtalcodec.parallel import Pool, map_in_order
+from xtalcodec.parallel import HERE, Pool, map_in_order
 from xtalcodec.priors.flow.filling import Begun
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.plan import Plan
@@ -29,8 +29,8 @@ class Returns:
     seed: int
     temperature: float = 1.0
     """What the noise is multiplied by."""
-    pool: Pool | None = None
-    """Workers that settle; None for this process alone."""
+    pool: Pool = HERE
+    """Workers that settle."""
 
     def settled(self, plans: Sequence[Plan], made: Mapping[int, DecodedCrystal | None]) -> dict[int, Settled]:
         """Return what samples are settled on at last, by their numbers; nothing of those that cannot be settled.

@@ -13,7 +13,7 @@ from xtalcodec.geometry.room import room
 from xtalcodec.geometry.symmetry import operations
 from xtalcodec.latent_space.returns import Returns
 from xtalcodec.latent_space.settled import Settled
-from xtalcodec.parallel import Pool
+from xtalcodec.parallel import HERE, Pool
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.plan import Composition, Plan
@@ -80,7 +80,7 @@ def draw(
     progress: Callable[[int], None] | None = None,
     together: int = TOGETHER,
     kept: KeptCodes | None = None,
-    pool: Pool | None = None,
+    pool: Pool = HERE,
 ) -> Iterator[Sampled]:
     """Yield samples as they come; one follows from the seed and its number, and from nothing else but rounding.
 
@@ -107,7 +107,7 @@ def draw(
     kept
         Codes that were drawn before are taken from it, others are kept in it, of priors that plan cells.
     pool
-        Workers that settle samples on their space groups; None for this process alone.
+        Workers that settle samples on their space groups.
 
     Raises
     ------

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import cast
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.controls import drawn, halves, substituted
@@ -16,7 +15,7 @@ from xtalcodec.evaluation.generation.novelty import Kinship, kinship
 from xtalcodec.evaluation.generation.staging import Stage, weigh
 from xtalcodec.evaluation.generation.verdict import Scores, Verdict, Verdicts, rates
 from xtalcodec.io.read import Unusable
-from xtalcodec.parallel import InProcess, Pool, open_pool
+from xtalcodec.parallel import HERE, Pool
 
 Sample = Crystal | Unusable
 """A sample, or why it could not be read: it stays in every denominator."""
@@ -32,7 +31,7 @@ def judge(
     stages: Sequence[Stage] = (),
     seed: int = 0,
     memo: Memo | None = None,
-    pool: Pool | None = None,
+    pool: Pool = HERE,
     progress: Progress = silent,
 ) -> Verdicts:
     """Judge samples and two controls by the same rules against the same reference.
@@ -57,7 +56,7 @@ def judge(
     memo
         Where results are kept; in memory if not given.
     pool
-        Where the work is done; in this process if not given.
+        Where the work is done.
     progress
         Opens a progress bar of a name and a length.
 
@@ -82,8 +81,8 @@ def judge(
         "held_out": drawn(held_out, len(samples), seed),
         "substituted": substituted(train or reference, len(samples), seed),
     }
-    with nullcontext(memo) if memo else Memo() as kept, nullcontext(pool) if pool else open_pool() as own:
-        bench = Bench(kept, cast("Pool", own), progress)
+    with nullcontext(memo) if memo else Memo() as kept:
+        bench = Bench(kept, pool, progress)
         found = _judged(sets, reference, train, protocol, stages, seed, bench)
     settings = {
         "protocol": protocol,
@@ -173,7 +172,7 @@ def valid_unique_novel(samples: Sequence[Sample], train: Sequence[Crystal], memo
     samples = [ordered(sample) for sample in samples]
     training = {crystal_hash(c): c for c in train}
     with nullcontext(memo) if memo else Memo() as kept:
-        bench = Bench(kept, Pool(InProcess(), 1), silent)
+        bench = Bench(kept, HERE, silent)
         return ruled(samples, training, bench, "samples", novelty=bool(train))[0]
 
 

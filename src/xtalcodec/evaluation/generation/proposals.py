@@ -16,7 +16,7 @@ from xtalcodec.evaluation.generation.memo import Memo, crystal_hash
 from xtalcodec.io.tables import of_files, write_rows
 from xtalcodec.io.write import text_of
 from xtalcodec.latent_space.sample import draw
-from xtalcodec.parallel import Pool
+from xtalcodec.parallel import HERE, Pool
 from xtalcodec.priors.base import Prior
 from xtalcodec.priors.conditions import Conditions
 
@@ -94,7 +94,7 @@ def proposals(
     temperature: float = 1.0,
     progress: Callable[[int], None] | None = None,
     memo: Memo | None = None,
-    pool: Pool | None = None,
+    pool: Pool = HERE,
 ) -> Iterator[Proposal]:
     """Yield samples as they come, each judged beside those before it.
 
