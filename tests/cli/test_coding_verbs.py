@@ -1,12 +1,16 @@
 """`encode` and `decode` as a user types them."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.codecs.base import Codec
+from xtalcodec.crystal import Crystal
 from xtalcodec.io.read import read_all
+from xtalcodec.io.write import write_many, write_parquet
 
 
 def test_a_refused_element_is_unusable_not_a_crash(run, tmp_path):
@@ -62,3 +66,46 @@ def test_where_no_crystal_is_decoded_none_is_said_to_be_anywhere(run, cifs, tmp_
     assert result.exit_code == 3, result.output
     assert "crystals are in" not in result.output
     assert not (tmp_path / "back.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["reconstruct", "in/salt.cif", "--out", "in"],
+        ["reconstruct", "in", "--out", "in"],
+        ["encode", "table.parquet", "--out", "table.parquet"],
+        ["decode", "table.parquet", "--out", "table.parquet"],
+        ["data", "convert", "in", "--out", "in", "--format", "cif"],
+        ["data", "split", "table.parquet", "--train", "table.parquet", "--val", "val.parquet"],
+        ["duplicates", "table.parquet", "--out", "table.parquet"],
+        ["alter", "in/salt.cif", "--replace", "Na=K", "--out", "in"],
+        ["interpolate", "in/salt.cif", "table.parquet:b", "--out", "in"],
+        ["complete", "in/salt.cif", "--remove-species", "Na", "--out", "in"],
+    ],
+)
+def test_what_is_read_is_never_written_over(run, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    salt = Crystal(3.5 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([11, 17]), name="salt")
+    write_many([salt], tmp_path / "in", "cif")
+    write_parquet([salt, replace(salt, name="b")], tmp_path / "table.parquet")
+    before = {path: path.read_bytes() for path in (tmp_path / "in/salt.cif", tmp_path / "table.parquet")}
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "would replace what is read" in result.output
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_result_in_another_folder_or_beside_a_table_is_written(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    salt = Crystal(3.5 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([11, 17]), name="salt")
+    write_parquet([salt], tmp_path / "table.parquet")
+    result = run("data", "convert", "table.parquet", "--out", ".", "--format", "cif")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "salt.cif").is_file()
+
+
+@pytest.mark.parametrize(("device", "reason"), [("gpu", "no device 'gpu'"), ("cuda:99", "finds no cuda:99")])
+def test_a_device_that_is_not_there_is_named(run, device, reason):
+    result = run("reconstruct", "x.cif", "--device", device)
+    assert result.exit_code == 2
+    assert reason in " ".join(result.output.replace("│", " ").split())

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xtalcodec.bulk.convert import DECODED, beside, crystal_table, usable
+from xtalcodec.bulk.convert import DECODED, beside, crystal_table, notes_of, usable
 from xtalcodec.bulk.run import Done
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import folder_of, pretrained
@@ -110,11 +110,6 @@ class Encode:
             latents = codec.encode_placed(placed, refine=self.refine)
         totals = {"numbers": sum(code.length for code in latents), **beside(held)}
         return Done(latents.table(), unusable, notes, totals)
-
-
-def notes_of(crystal: Crystal) -> list[str]:
-    """What reading a crystal assumed, with its name."""
-    return [f"{crystal.name}: {note}" for note in crystal.notes]
 
 
 @dataclass(frozen=True, slots=True)

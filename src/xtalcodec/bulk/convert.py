@@ -35,7 +35,13 @@ class Convert:
         """Convert."""
         unusable: list[Unusable] = []
         crystals = list(usable(items, unusable))
-        return Done(crystal_table(crystals), unusable, totals=beside(crystals))
+        notes = [note for crystal in crystals for note in notes_of(crystal)]
+        return Done(crystal_table(crystals), unusable, notes, beside(crystals))
+
+
+def notes_of(crystal: Crystal) -> list[str]:
+    """What reading a crystal assumed, with its name."""
+    return [f"{crystal.name}: {note}" for note in crystal.notes]
 
 
 BESIDE, ANY = "beside ", "beside any"

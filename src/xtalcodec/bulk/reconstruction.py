@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 
-from xtalcodec.bulk.coding import CodecName, notes_of
-from xtalcodec.bulk.convert import crystal_table, crystals_of, usable
+from xtalcodec.bulk.coding import CodecName
+from xtalcodec.bulk.convert import crystal_table, crystals_of, notes_of, usable
 from xtalcodec.bulk.run import Done
 from xtalcodec.bulk.shards import Shards
 from xtalcodec.crystal import Crystal

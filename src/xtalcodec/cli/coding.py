@@ -30,7 +30,7 @@ from xtalcodec.cli.options import (
     Symprec,
     TableFormat,
 )
-from xtalcodec.cli.running import clear_errors, finish, load_codec, tell, tell_left_out, tell_notes
+from xtalcodec.cli.running import clear_errors, finish, keep_inputs, load_codec, tell, tell_left_out, tell_notes
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def encode(
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
+            keep_inputs(files, out)
             name = coding.CodecName.of(codec, device)
             length = chunk or (coding.CHUNK if no_refine else coding.CHUNK_REFINED)
             crystals = inputs.Inputs(files, max_sites, length)
@@ -114,6 +115,7 @@ def decode(
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
+            keep_inputs(latents, out)
             codes = coding.LatentInputs(latents, chunk or coding.CHUNK)
             own = codec or named_in(latents[0], codes.codec)
             load_codec(own, device).check_owns(codes.codec)

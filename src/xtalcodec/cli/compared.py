@@ -86,9 +86,10 @@ class Compared:
 
     def tell_lost(self, *, not_decoded: bool) -> int:
         """List what could not be used and, where asked for, what could not be decoded; return how many that is."""
-        return tell(self.shards.unusable()) + (tell(self._not_decoded()) if not_decoded else 0)
+        return tell(self.shards.unusable()) + (tell(self.not_decoded()) if not_decoded else 0)
 
-    def _not_decoded(self) -> "Iterator[Unusable]":
+    def not_decoded(self) -> "Iterator[Unusable]":
+        """Crystals that nothing came back of, and why."""
         from xtalcodec.bulk.reconstruction import rows_of
         from xtalcodec.io.read import Unusable
 

@@ -8,7 +8,7 @@ from xtalcodec.cli.decoded import Formatted, Out, print_rows
 from xtalcodec.cli.options import Device, Format, Json, MaxSites, One
 from xtalcodec.cli.priors import PriorName, load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer, relaxed_rows, relaxer
-from xtalcodec.cli.running import clear_errors, one, write_each
+from xtalcodec.cli.running import clear_errors, keep_inputs, one, write_each
 from xtalcodec.io.limits import MAX_SITES
 
 
@@ -62,6 +62,7 @@ def complete(
     from xtalcodec.priors.asked import composition_of
 
     with clear_errors():
+        keep_inputs([crystal], out)
         by = relaxer(potential, relax)
         given = one(crystal, max_sites)
         gone = given.numbers < 0

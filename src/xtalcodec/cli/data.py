@@ -19,7 +19,7 @@ from xtalcodec.cli.bulk import (
     write_shards,
 )
 from xtalcodec.cli.options import Format, Inputs, MaxSites
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, tell, tell_left_out
+from xtalcodec.cli.running import clear_errors, finish, keep_inputs, load_crystals, tell, tell_left_out, tell_notes
 from xtalcodec.io.limits import MAX_SITES
 
 data_app = typer.Typer(help="Sources of crystals, and conversion to parquet.", no_args_is_help=True)
@@ -104,12 +104,14 @@ def data_convert(
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
+            keep_inputs(files, out)
             crystals = inputs.Inputs(files, max_sites, chunk or convert.CHUNK)
             with shards_of(out, kept=format is None and not is_file(out)) as folder:
                 shards = run_bulk("converting", folder, crystals, convert.Convert(), pool)
                 rows, refused = (deliver(shards, out), 0) if format is None else write_shards(shards, out, format.value)
                 if rows:
                     typer.echo(f"{rows} crystals are in {out}")
+                tell_notes(shards.notes())
                 if format is Format.poscar:
                     tell_left_out(shards.totals, "POSCAR holds")
                 lost = tell(shards.unusable()) + refused
@@ -135,6 +137,8 @@ def data_split(
     with clear_errors():
         check_table(train, "--train")
         check_table(val, "--val")
+        keep_inputs(files, train, "--train")
+        keep_inputs(files, val, "--val")
         if train == val:
             raise ValueError(f"--train and --val are two files, not both {val}")
         crystals, unusable = load_crystals(files, max_sites)

@@ -7,7 +7,7 @@ import typer
 
 from xtalcodec.cli.bulk import Workers, check_table
 from xtalcodec.cli.options import Json, MaxSites
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bars, tell
+from xtalcodec.cli.running import clear_errors, finish, keep_inputs, load_crystals, progress_bars, tell
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def duplicates(
         from xtalcodec.parallel import open_pool
 
         check_table(out, "--out")
+        keep_inputs([data], out)
         crystals, unusable = load_crystals([data], max_sites)
         others, more = load_crystals([other], max_sites) if other else (crystals, [])
         if not crystals or not others:

@@ -23,7 +23,7 @@ from xtalcodec.cli.decoded import (
 from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, One, Potential, Symprec
 from xtalcodec.cli.priors import PriorName, load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer, relaxed_rows, relaxer
-from xtalcodec.cli.running import clear_errors, finish, load_codec, one, progress_bar
+from xtalcodec.cli.running import clear_errors, finish, keep_inputs, load_codec, one, progress_bar
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def interpolate(
     from xtalcodec.latent_space.paths import PATHS, usual_way
 
     with clear_errors():
+        keep_inputs([a, b], out)
         check_pictures(strip, movie)
         by = relaxer(potential, energy, "--energy").value
         asked_way = _way(path, prior, spherical=spherical)
@@ -242,6 +243,7 @@ def alter(
     from xtalcodec.priors.conditions import Conditions
 
     with clear_errors():
+        keep_inputs([crystal], out)
         check_pictures(strip, movie)
         if not replace and not scale_density and noise is None and strain is None:
             raise ValueError("nothing to alter: give --replace Old=New, --strain X, --scale-density X or --noise X")

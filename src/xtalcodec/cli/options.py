@@ -1,5 +1,6 @@
 """Arguments and options that several verbs share."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,21 @@ Inputs = Annotated[
 CodecName = Annotated[
     str, typer.Option("--codec", help="A codec that ships with the package, a folder, or user/repository.")
 ]
-Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+
+
+def usable(device: str) -> str:
+    """Refuse a device that there is not."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise typer.BadParameter(f"there is no device {device!r}: cpu, cuda, cuda:1 and so on, or auto")
+    if device.startswith("cuda"):
+        import torch
+
+        if int(device.partition(":")[2] or 0) >= torch.cuda.device_count():
+            raise typer.BadParameter(f"PyTorch finds no {device} here: give cpu, or auto")
+    return device
+
+
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.", callback=usable)]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the summary (and rows) here as JSON.")]
 MaxSites = Annotated[int, typer.Option(help="Refuse crystals with more sites.", min=1)]
 NoRefine = Annotated[

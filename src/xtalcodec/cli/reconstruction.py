@@ -21,7 +21,7 @@ from xtalcodec.cli.options import (
     SelfCheck,
     Symprec,
 )
-from xtalcodec.cli.running import clear_errors, finish, names_of
+from xtalcodec.cli.running import clear_errors, finish, keep_inputs, names_of, tell
 from xtalcodec.io.limits import MAX_SITES
 
 Rows = Annotated[
@@ -57,6 +57,7 @@ def reconstruct(
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
+            keep_inputs(files, out)
             question = Question(files, codec, device, max_sites, not no_refine, self_check, chunk)
             with compared(question, pool, rows, out or json or html) as result:
                 refused = 0
@@ -170,6 +171,7 @@ def evaluate(
                 with compared(question, pool, rows, json) as result:
                     scores = result.scores(json, with_rows=False) if result.count else {}
                     lost = result.tell_lost(not_decoded=False)
+                    tell(result.not_decoded())  # they count in the scores, and are not lost
         if folder and scores:
             from xtalcodec.cli.report import finite
             from xtalcodec.codecs.card import note_scores

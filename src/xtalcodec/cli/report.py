@@ -47,7 +47,7 @@ def print_table(rows: Sequence[Reconstruction], cycle: bool, count: int) -> None
     show_table(columns + ["self-check"] * cycle, rows_of_cells, [r.matched for r in rows])
     for r in rows:
         if r.reason:
-            typer.echo(f"no match: {r.original.called}: {r.reason}")
+            typer.echo(f"{'other elements' if r.matched else 'no match'}: {r.original.called}: {r.reason}")
     if displaced := sum(r.displaced for r in rows):
         typer.echo(f"! {displaced} of the matched have a site that is more than {DISPLACED:g} Å off")
     if count > len(rows):

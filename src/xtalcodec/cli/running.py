@@ -72,6 +72,37 @@ def load_crystals(inputs: Sequence[str], max_sites: int) -> "tuple[list[Crystal]
         return datasets.load(inputs, max_sites, tell_progress)
 
 
+def keep_inputs(inputs: Iterable[str | Path], out: Path | None, option: str = "--out") -> None:
+    """See that nothing is written over what is read: not the same file, and no crystals beside files of crystals.
+
+    Parameters
+    ----------
+    inputs
+        Files, folders, names of sources, crystals of files as FILE:NAME.
+    out
+        A file or a folder; None for nothing.
+    option
+        That asks for it.
+
+    Raises
+    ------
+    ValueError
+        What is read would be replaced.
+    """
+    if out is None:
+        return
+    where, folder = out.resolve(), out.suffix != ".parquet"
+    for word in inputs:
+        path = Path(word) if Path(word).exists() else Path(str(word).rpartition(":")[0])
+        read = path.resolve()
+        if (
+            path.exists()
+            and path != Path()
+            and (read == where or (folder and read.parent == where and read.suffix != ".parquet"))
+        ):
+            raise ValueError(f"{option} {out} would replace what is read, {path}: give another place")
+
+
 def one(text: str, max_sites: int) -> "Crystal":
     """The crystal of a file, or the one of that name in a file or a source of several."""
     import difflib

@@ -254,7 +254,9 @@ def _tell_samples(fitted: "Prior", told: dict[str, Any], rows: "Sequence[dict[st
         more = f" and {len(formulas) - 12} more" if len(formulas) > 12 else ""
         typer.echo(f"valid: {', '.join(formulas[:12])}{more}; {told['volume_per_atom']:.1f} Å³ per atom (median)")
     if asked := [row["as_asked"] for row in rows if row["as_asked"] is not None]:
-        typer.echo(f"{sum(asked)} of the {told['n']} are as asked")
+        typer.echo(f"{sum(asked)} of the {told['n']} are as asked, in atoms and symmetry")
+    if fitted.plans and fitted.flow.conditions.properties:
+        typer.echo("properties that are asked for are aimed at, and not measured on what came out")
     tell_unsure(rows, "of the valid")
     if compared := [row["novel"] for row in rows if row["novel"] is not None]:
         typer.echo(f"{sum(compared)} of the valid are novel: none of the reference crystals")

@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,19 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(help="Settings over the recipe's, as key=value: optimiser.steps=5000 …")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")]
-Minutes = Annotated[float | None, typer.Option(help="End the schedule after this time instead of the recipe's steps.")]
+
+
+def positive(value: float | None) -> float | None:
+    """Refuse a time that is none."""
+    if value is not None and not (value > 0 and isfinite(value)):
+        raise typer.BadParameter(f"{value} is no time")
+    return value
+
+
+Minutes = Annotated[
+    float | None,
+    typer.Option(help="End the schedule after this time instead of the recipe's steps.", callback=positive),
+]
 Licence = Annotated[
     str | None, typer.Option(help="Licence of what is trained, for its card: cc-by-4.0, mit … Unknown if not given.")
 ]

@@ -212,7 +212,10 @@ def refuse_other_settings(path: Path, about: Mapping[str, Any], settings: Mappin
         for key in sorted(there | here)
         if there.get(key) != here.get(key)
     ]
-    raise StoreError(f"{path} was made with other settings ({about['sha256'][:12]}): {'; '.join(differ)}")
+    raise StoreError(
+        f"{path} was made with other settings ({about['sha256'][:12]}): {'; '.join(differ)}. Type the command that "
+        "began it to go on, remove it, or name another place"
+    )
 
 
 def _flat(settings: Mapping[str, Any], path: str = "") -> dict[str, Any]:

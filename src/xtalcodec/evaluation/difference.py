@@ -1,14 +1,22 @@
-"""Where two crystals that do not match differ, in a line."""
+"""Where two crystals differ, in a line."""
 
 import numpy as np
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.disorder import TOLERANCE, partners
+from xtalcodec.geometry.elements import symbol
 
 FEW = 3
 """Sites that are told; of more their number."""
 SAME_CELL = 0.01
 """Å: cells whose vectors differ by less are one."""
+
+
+def other_elements(original: Crystal, decoded: Crystal) -> str:
+    """Say which elements came back that were not there, and which did not; empty where they are the same."""
+    had, has = set(original.elements), set(decoded.elements)
+    new, lost = (", ".join(symbol(z) for z in sorted(some)) for some in (has - had, had - has))
+    return "; ".join([f"{new} came back too"] * bool(new) + [f"{lost} did not come back"] * bool(lost))
 
 
 def difference(original: Crystal, decoded: Crystal) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from xtalcodec.crystal import Crystal, CrystalError
-from xtalcodec.evaluation.difference import difference
+from xtalcodec.evaluation.difference import difference, other_elements
 from xtalcodec.evaluation.disorder import TOLERANCE, occupancy_error
 from xtalcodec.evaluation.displacement import displacement
 from xtalcodec.geometry.symmetry import SYMPREC, space_group
@@ -51,7 +51,7 @@ class Reconstruction:
     confidence: float
     """The codec's own estimate, 0 to 1, that the crystal came back right."""
     reason: str = ""
-    """Why nothing came back, or how what did differs; empty where it matched."""
+    """Why nothing came back, or how what did differs: where a disordered crystal matched, in which elements."""
     code_length: int = 0
     """How many numbers the code holds: latent, lattice, origin, basis and grid."""
     cycle_consistency: float | None = None
@@ -150,7 +150,7 @@ def compare(
         same_count=len(original) == len(decoded),
         same_composition=bool(abs(original.content - decoded.content).max() <= TOLERANCE),
         confidence=confidence,
-        reason="" if found else difference(original, decoded),
+        reason=other_elements(original, decoded) if found else difference(original, decoded),
         code_length=code_length,
         cycle_consistency=cycle_consistency,
         largest_angstrom=None if found is None else found.largest * scale,

@@ -20,6 +20,8 @@ QUANTITIES = {
     "e_above_hull": "Energy above hull, eV/atom",
 }
 """Properties by their usual names, in words and with units; others are in the units of the data that were learnt."""
+NOT_NEGATIVE = ("density", "band_gap", "e_above_hull")
+"""Those that are never below 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,16 @@ class Conditions:
             raise PriorError(f"space group {self.space_group} is {crystal_system(self.space_group)}, not {self.system}")
         if self.system and self.system not in NAMES:
             raise PriorError(f"there is no crystal system {self.system!r}: one of {', '.join(NAMES)}")
+        self._check_properties(limits)
+
+    def _check_properties(self, limits: Limits) -> None:
         for name, value in self.properties.items():
             if name not in limits.properties:
                 raise PriorError(f"this prior knows no {name!r}: one of {', '.join(limits.properties)}")
             if not isfinite(value):
                 raise PriorError(f"{name} is asked to be {value}, which is no number")
+            if name in NOT_NEGATIVE and value < 0:
+                raise PriorError(f"{name} is asked to be {value:g}, and is never negative")
 
     def _check_sites(self, limits: Limits) -> None:
         low, high = self.sites or (1, limits.most_sites)

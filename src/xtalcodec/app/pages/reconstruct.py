@@ -144,6 +144,8 @@ def _verdict(row: Reconstruction) -> tuple[str, bool]:
         return "Nothing came back", False
     if not row.matched:
         return f"Another crystal came back: {row.reason}", False
+    if row.reason:
+        return f"It came back with other elements: {row.reason}", False
     if row.displaced:
         return f"It came back, but a site is more than {DISPLACED:g} Å off", False
     return "It came back", True
