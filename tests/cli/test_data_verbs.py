@@ -108,3 +108,11 @@ def test_a_disordered_crystal_costs_a_format_that_cannot_hold_it_nothing_else(ru
         assert out.exit_code == (3 if left < 2 else 0), out.output
         assert ("unusable: solid_solution: it is disordered" in out.output) == (left < 2)
         assert len([*(tmp_path / fmt).iterdir()]) == left
+
+
+def test_what_reading_assumed_is_told_before_it_is_a_table(run, tmp_path):
+    heavy = "data_ice\n_cell_length_a 3\n_cell_length_b 3\n_cell_length_c 3\n_cell_angle_alpha 90\n"
+    heavy += "_cell_angle_beta 90\n_cell_angle_gamma 90\nloop_\n_atom_site_type_symbol\n_atom_site_fract_x\n"
+    (tmp_path / "ice.cif").write_text(heavy + "_atom_site_fract_y\n_atom_site_fract_z\nD 0 0 0\nO 0.5 0.5 0.5\n")
+    result = run("data", "convert", tmp_path / "ice.cif", "--out", tmp_path / "ice.parquet")
+    assert "isotopes are read as their element" in " ".join(result.output.split()), result.output

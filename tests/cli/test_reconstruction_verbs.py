@@ -160,3 +160,10 @@ def test_an_option_that_would_change_nothing_is_refused(run, cifs, codec, option
     result = run("evaluate", cifs, "--codec", codec, *option)
     assert result.exit_code == 2
     assert reason in " ".join(result.stderr.split())
+
+
+def test_crystals_that_a_codec_refuses_count_and_are_told(run, cifs):
+    result = run("evaluate", cifs, "--codec", "carbon-24")
+    assert result.exit_code == 0
+    assert "2 crystals  matched   0.00 %" in result.output
+    assert "never saw Cu" in result.output

@@ -53,6 +53,8 @@ def test_a_recipe_of_an_earlier_release_is_understood_with_a_note(run, cifs, rec
         (["optimiser.muon=-1"], "optimiser.lr_muon: input should be greater than or equal to 0, not -1"),
         (["optimiser.kind=adam"], "optimiser.kind: input should be 'muon', 'adamw' or 'sgd', not 'adam'"),
         (["--minutes", "much"], "Invalid value for '--minutes'"),
+        (["--minutes", "-1"], "-1.0 is no time"),
+        (["--minutes", "nan"], "nan is no time"),
     ],
 )
 def test_a_wrong_setting_is_status_2(run, cifs, recipes, tmp_path, words, message):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.difference import difference
+from xtalcodec.evaluation.difference import difference, other_elements
 
 CELL = np.diag([4.0, 5.0, 6.0])
 PLACES = np.array([[0.0, 0, 0], [0.5, 0.5, 0.5], [0.25, 0.5, 0.75]])
@@ -46,3 +46,11 @@ def test_many_sites_are_counted():
 def test_places():
     found = replace(ordered(26, 8), frac_coords=np.array([[0.0, 0, 0.25], [0.5, 0.5, 0.5]]))
     assert difference(ordered(26, 8), found) == "its sites are up to 1.50 Å off"
+
+
+def test_elements_that_came_too_and_that_did_not():
+    assert other_elements(ordered(26, 8), ordered(8, 26)) == ""
+    assert other_elements(ordered(26, 8), ordered(26, 16, 34)) == "S, Se came back too; O did not come back"
+    shares = [[(28, 0.8), (27, 0.2)], [(8, 1.0)]]
+    some = Crystal.of_shares(CELL, PLACES[:2], shares)
+    assert other_elements(some, ordered(28, 8)) == "Co did not come back"

@@ -1,5 +1,6 @@
 import json
 
+import ase.io
 import moyopy
 import numpy as np
 import pyarrow.parquet as pq
@@ -267,3 +268,16 @@ def test_json_is_pymatgens(tmp_path):
     write(crystal, tmp_path / "x.json", "json")
     structure = Structure.from_dict(json.loads((tmp_path / "x.json").read_text()))
     assert_same_sites(Crystal.from_pymatgen(structure), crystal)
+
+
+@pytest.mark.parametrize("name", ["folder_rutile.cif", "slab.extxyz", "zoo_POSCAR", "CONTCAR.gz", "a.CIF.gz"])
+@pytest.mark.parametrize("fmt", ["cif", "poscar", "extxyz", "json"])
+def test_no_name_makes_others_take_a_file_for_another_format(tmp_path, name, fmt):
+    salt = Crystal(3.5 * np.eye(3), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), np.array([11, 17]), name=name)
+    (path,) = write_many([salt], tmp_path, fmt)
+    if fmt == "extxyz":
+        assert ase.io.read(path).get_chemical_formula() == "ClNa"
+    else:
+        assert Structure.from_file(path).composition.reduced_formula == "NaCl"
+    if fmt in ("cif", "poscar"):
+        assert len(ase.io.read(path)) == 2

@@ -47,6 +47,7 @@ def test_words_that_mean_nothing_are_told(words, message):
         (Conditions(sites=(0, 0)), "a cell has at least one site, not 0"),
         (Conditions(sites=(6, 5)), "from 6 to 5 sites: the first is the larger one"),
         (Conditions(properties={"band_gap": float("nan")}), "band_gap is asked to be nan, which is no number"),
+        (Conditions(properties={"band_gap": -1.0}), "band_gap is asked to be -1, and is never negative"),
         (Conditions(space_group=225, system="trigonal"), "space group 225 is cubic, not trigonal"),
     ],
 )

@@ -22,6 +22,9 @@ SUFFIXES = {"cif": ".cif", "poscar": ".vasp", "extxyz": ".extxyz", "json": ".jso
 ORDERED_ONLY = ("poscar", "extxyz")
 """Formats that cannot hold a site shared by elements, or partly empty."""
 
+_ENDINGS = re.compile(r"(?i)(\.(cif|mcif|vasp|poscar|xyz|extxyz|json|res|gz))+$")
+_VASP = re.compile("(?i)poscar|contcar|chgcar|locpot|outcar|xdatcar")
+"""What ASE and pymatgen tell formats by, wherever it stands in a name."""
 _LONGEST_NAME = 120
 """Bytes; file systems take 255, into which the suffixes of a temporary file must fit too."""
 _ROWS = 1000
@@ -213,8 +216,9 @@ def _json(crystal: Crystal) -> str:
 
 
 def _safe(name: str) -> str:
-    """Return the name without what a file system refuses or takes for a folder or a hidden file."""
+    """Return the name without what a file system refuses or takes for a folder, a hidden file or another format."""
     name = re.sub(r"[^\w.+\-=@#()\[\] ]", "_", name).strip(". ")
+    name = _VASP.sub("vasp", _ENDINGS.sub(lambda end: end[0].replace(".", "_"), name))
     name = name.encode()[:_LONGEST_NAME].decode(errors="ignore").rstrip(". ")
     if re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name):  # devices on Windows
         name = f"_{name}"

@@ -11,8 +11,8 @@ from xtalcodec.io.symmetry.operations import Operations, fits
 from xtalcodec.io.symmetry.orbits import closed_under
 from xtalcodec.io.symmetry.space_groups import Named, candidates
 
-_DEUTERIUM = "Og"
-"""What stands for deuterium while a formula is read; no crystal of it is known."""
+_DEUTERIUM = "Og", "Ts", "Lv"
+"""What may stand for deuterium while a formula is read: the first that the formula does not hold."""
 _AMU_PER_CUBIC_ANGSTROM = 1.66053907
 """Mg/m³."""
 _DENSITY = 0.1
@@ -26,12 +26,13 @@ def formula_of(block: Block) -> tuple[dict[str, float], float]:
     text = block.one("_chemical_formula_sum")
     if text is None or text in UNKNOWN:
         return {}, 0.0
-    apart = re.sub(r"D(?![a-z])", _DEUTERIUM, re.sub(r"[,\n]", " ", text))  # to pymatgen, D is H
+    stand_in = next(symbol for symbol in _DEUTERIUM if symbol not in text)
+    apart = re.sub(r"D(?![a-z])", stand_in, re.sub(r"[,\n]", " ", text))  # to pymatgen, D is H
     try:
         amounts = Composition(apart).get_el_amt_dict()
     except (ValueError, ArithmeticError):
         return {}, 0.0
-    deuterium = amounts.pop(_DEUTERIUM, 0.0)
+    deuterium = amounts.pop(stand_in, 0.0)
     amounts["H"] = amounts.get("H", 0.0) + deuterium
     return {symbol: float(count) for symbol, count in amounts.items() if count > 0}, float(deuterium)
 
