@@ -40,6 +40,8 @@ def test_files_of_an_earlier_run_are_told(run, cifs, tmp_path):
     assert "did not write" not in run("decode", tmp_path / "al.parquet", *words).output
     result = run("decode", tmp_path / "cu.parquet", *words)
     assert "also holds 1 .cif files that this run did not write" in result.output
+    result = run("decode", tmp_path / "cu.parquet", *words, "--format", "poscar")
+    assert "also holds 2 .cif files that this run did not write" in result.output
 
 
 @pytest.mark.parametrize("verb", [["encode"], ["data", "convert"]])

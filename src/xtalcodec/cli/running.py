@@ -1,5 +1,6 @@
 """What every verb does: load, show progress, tell what was unusable, end with the right status."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -201,12 +202,13 @@ def write_each(crystals: "Iterable[Crystal]", out: Path, fmt: str, symprec: floa
 
 
 def tell_others(out: Path, written: "Sequence[Path]") -> None:
-    """Say on the error stream that a folder holds further files of the kind that was written, of an earlier run."""
+    """Say on the error stream that a folder holds further crystals, of an earlier run perhaps, in any format."""
     if written:
-        suffix = written[0].suffix
-        others = {path.name for path in out.iterdir() if path.suffix == suffix} - {path.name for path in written}
+        own, kinds = {path.name for path in written}, {".cif", ".vasp", ".extxyz", written[0].suffix}
+        others = Counter(path.suffix for path in out.iterdir() if path.suffix in kinds and path.name not in own)
         if others:
-            typer.echo(f"note: {out} also holds {len(others)} {suffix} files that this run did not write", err=True)
+            told = " and ".join(f"{count} {suffix} files" for suffix, count in sorted(others.items()))
+            typer.echo(f"note: {out} also holds {told} that this run did not write", err=True)
 
 
 def names_of(inputs: Sequence[str]) -> str:
