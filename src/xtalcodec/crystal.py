@@ -208,13 +208,13 @@ class Crystal:
         """Formula units in the cell, of a disordered crystal."""
         return 1 if self.is_ordered else int(np.gcd.reduce(np.bincount(self.site_kinds())))
 
-    def site_kinds(self) -> Int[np.ndarray, " sites"]:
-        """Return the same number, from 0, for sites that hold the same: as the first of them within 0.005."""
+    def site_kinds(self, within: float = SAME_SHARE) -> Int[np.ndarray, " sites"]:
+        """Return the same number, from 0, for sites that hold the same: as the first of them, within so much."""
         if self.occupancies is None:
             return np.unique(self.numbers, return_inverse=True)[1]
         kinds = np.full(len(self), -1)
         while (left := kinds < 0).any():
-            alike = abs(self.occupancies - self.occupancies[left.argmax()]).max(1) <= SAME_SHARE
+            alike = abs(self.occupancies - self.occupancies[left.argmax()]).max(1) <= within
             kinds[left & alike] = kinds.max() + 1
         return kinds
 
