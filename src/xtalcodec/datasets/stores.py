@@ -214,7 +214,7 @@ def refuse_other_settings(path: Path, about: Mapping[str, Any], settings: Mappin
     ]
     raise StoreError(
         f"{path} was made with other settings ({about['sha256'][:12]}): {'; '.join(differ)}. Type the command that "
-        "began it to go on, remove it, or name another place"
+        "began it to go on, remove it, or give another place"
     )
 
 
