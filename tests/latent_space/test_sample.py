@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase.build import bulk
 
 from xtalcodec import Codec
 from xtalcodec.codecs.latents import LatentSet
@@ -17,6 +18,7 @@ from xtalcodec.priors import open_prior
 from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.planning import Planner
 from xtalcodec.priors.flow.prior import FlowPrior
+from xtalcodec.priors.gaussian import GaussianPrior
 
 N = 12
 
@@ -210,3 +212,19 @@ def test_atoms_that_do_not_fill_the_group_are_drawn_anew(flow):
     assert sum(plan.composition != other.composition for plan, other in zip(plans[4:], again[4:], strict=True)) >= 3
     alone = flow.planner.again(plans[5:6], 2, 1.0, {5})
     assert alone[0].composition == again[5].composition, "it follows from the seed and the number alone"
+
+
+def test_samples_of_a_prior_that_plans_no_cells_come_few_at_a_time(codec, monkeypatch):
+    some = [bulk("CuAu", "cesiumchloride", a=a) for a in (3.1, 3.15, 3.2, 3.25)]
+    own = GaussianPrior.of(codec.encode(some, refine=False))
+    sizes, decode = [], Codec.decode_crystals
+
+    def decoding(self, latents, *rest, **more):
+        sizes.append(len(latents))
+        return decode(self, latents, *rest, **more)
+
+    monkeypatch.setattr(Codec, "decode_crystals", decoding)
+    first, *others = draw(codec, own, 5, together=2)
+    assert sizes == [2, 2, 1]
+    assert first.as_planned is None
+    assert len(others) == 4
