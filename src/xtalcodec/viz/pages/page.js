@@ -115,7 +115,7 @@
     if (row.occupancy !== null) facts.push(fact("occupancies off by", row.occupancy.toFixed(4)));
     if (row.largest !== null) facts.push(fact("largest", `${row.largest.toFixed(4)} Å`));
     if (row.crystals[1] && !row.composition) facts.push(fact("composition", "differs"));
-    if (row.crystals[1] && row.reason) facts.push(fact("why", row.reason));
+    if (row.crystals[1] && row.reason) facts.push(fact(row.matched ? "elements" : "why", row.reason));
     facts.push(fact("confidence", fixed(row.confidence, 2)));
     at("facts").replaceChildren(...facts);
     at("legend").replaceChildren(...Cell.legend(row.crystals.filter(Boolean), elements));
