@@ -54,7 +54,7 @@ class Sample:
         for k, one in enumerate(drawn):
             (row,) = assessor.judge(LatentSet((one.code,), prior.codec), [one.decoded])
             same_as = "" if row.crystal is None else known.named(row.crystal)
-            missed = [] if one.as_planned in (None, True) else ["not the atoms that were planned"]
+            missed = ["not the atoms that were planned"] if one.as_planned is False else []
             if not self._symmetry_met(row.crystal):
                 missed.append("not of the symmetry that was asked for")
             picture = views.view(row.crystal, row.name, row.space_group, row.reason)

@@ -87,6 +87,16 @@ def rows_of(shards: Shards) -> Iterator[Reconstruction]:
         yield Reconstruction(**{name: record[name] for name in names})
 
 
+def not_decoded(shards: Shards) -> Iterator[Unusable]:
+    """Crystals that nothing came back of, and why; no other is built."""
+    import pyarrow.compute as pc
+
+    for table in shards:
+        lost = table.filter(pc.is_null(table["decoded"])).select(["original", "reason"])
+        for record in lost.to_pylist():
+            yield Unusable(next(crystals_of([record["original"]])).name, record["reason"])
+
+
 def measured(shards: Shards) -> Measured:
     """Read the numbers that scores are made of: sixty bytes a crystal in memory, and nothing else of the rows."""
     names = list(Measured.__slots__)

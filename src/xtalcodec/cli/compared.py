@@ -90,10 +90,9 @@ class Compared:
 
     def not_decoded(self) -> "Iterator[Unusable]":
         """Crystals that nothing came back of, and why."""
-        from xtalcodec.bulk.reconstruction import rows_of
-        from xtalcodec.io.read import Unusable
+        from xtalcodec.bulk.reconstruction import not_decoded
 
-        return (Unusable(row.original.name, row.reason) for row in rows_of(self.shards) if row.decoded is None)
+        return not_decoded(self.shards)
 
 
 @contextmanager

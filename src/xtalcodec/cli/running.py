@@ -92,15 +92,13 @@ def keep_inputs(inputs: Iterable[str | Path], out: Path | None, option: str = "-
     """
     if out is None:
         return
-    where, folder = out.resolve(), out.suffix != ".parquet"
     for word in inputs:
-        path = Path(word) if Path(word).exists() else Path(str(word).rpartition(":")[0])
-        read = path.resolve()
-        if (
-            path.exists()
-            and path != Path()
-            and (read == where or (folder and read.parent == where and read.suffix != ".parquet"))
-        ):
+        path = word if Path(word).exists() else str(word).rpartition(":")[0]
+        if not path or not Path(path).exists():
+            continue  # a source
+        read, where = Path(path).resolve(), out.resolve()
+        beside = read.parent == where and ".parquet" not in (read.suffix, where.suffix)
+        if read == where or beside:
             raise ValueError(f"{option} {out} would replace what is read, {path}: give another place")
 
 
