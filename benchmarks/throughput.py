@@ -77,6 +77,7 @@ codec.encode(usable[:50], refine=False)  # warm up
 result["encode_per_second"] = len(usable) / seconds(lambda: codec.encode(usable, refine=False))
 latents = codec.encode(usable, refine=False)
 result["decode_per_second"] = len(usable) / seconds(lambda: codec.decode_crystals(latents))
+result["decode_unchecked_per_second"] = len(usable) / seconds(lambda: codec.decode_crystals(latents, check=False))
 result["encode_refined_per_second"] = len(usable) / seconds(lambda: codec.encode(usable))
 result["memory_codec_gib"] = memory()
 

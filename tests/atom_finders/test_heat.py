@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.atom_finders.heat import HeatFinderConfig, find_by_heat, interpolate
+from xtalcodec.atom_finders.heat import find_by_heat
+from xtalcodec.atom_finders.heat_field import HeatField, HeatFinderConfig, interpolate
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.networks.decoded_field import DecodedField
@@ -73,7 +74,7 @@ def read_on(space, network, decoded, lattice, patches, allowed=ALLOWED):
     table = torch.zeros(len(lattice), network.config.species + 1, dtype=torch.bool)
     table[:, allowed] = True
     tori = Tori.of([space.grid(patches)] * len(lattice))
-    return find_by_heat([decoded], network, space, lattice, tori, table, HeatFinderConfig())
+    return find_by_heat(HeatField.of([decoded], space, tori), network, lattice, table, HeatFinderConfig())
 
 
 def lattices(crystals):
@@ -133,7 +134,7 @@ def test_crystals_of_several_grids_are_read_together_as_alone(network, one, othe
     tori = Tori.of([SPACE.grid(SPACE.patches(crystal)) for crystal in given])
     table = torch.zeros(len(given), SPECIES + 1, dtype=torch.bool)
     table[:, ALLOWED] = True
-    together = find_by_heat(fields, network, SPACE, lattices(given), tori, table, HeatFinderConfig())
+    together = find_by_heat(HeatField.of(fields, SPACE, tori), network, lattices(given), table, HeatFinderConfig())
     for crystal, sites in zip(given, together, strict=True):
         alone = read_perfectly(network, crystal)
         np.testing.assert_array_equal(sites.numbers, alone.numbers)
@@ -155,7 +156,7 @@ def test_a_faint_atom_is_found_where_it_is_known_to_be_there(network):
         held = torch.zeros(1, SPECIES + 1, dtype=torch.bool)
         held[0, [*holding]] = True
         tori = Tori.of([SPACE.grid(patches)])
-        (known,) = find_by_heat([faint], network, SPACE, torus, tori, held, config, holding=[holding])
+        (known,) = find_by_heat(HeatField.of([faint], SPACE, tori), network, torus, held, config, holding=[holding])
         assert sorted(known.numbers) == sorted(holding)
         k = known.numbers.tolist().index(12)
         assert np.linalg.norm((known.positions[k] - crystal.frac_coords[1]) * 6) < POSITION

@@ -19,6 +19,7 @@ class Stub:
     """A codec of which it is written down how each crystal comes back, attempt by attempt."""
 
     can_refine = True
+    can_check = False
 
     def __init__(self, stories, **settings):
         self.stories, self.calls = {name: iter(story) for name, story in stories.items()}, []
@@ -31,6 +32,10 @@ class Stub:
     def closest(self, crystals, grids):
         assert [*grids] == [self.grid(c.name) for c in crystals]
         return self.latents(crystals), self.told(crystals, descend=False)
+
+    def checked(self, crystals, grids):
+        self.calls.append(("checked", False))
+        return self.closest(crystals, grids)
 
     def descend(self, crystals, patches, z):
         assert {self.grid(c.name) for c in crystals} == {patches}
@@ -48,7 +53,8 @@ class Stub:
         return [torch.tensor(c.frac_coords) for c in crystals]
 
     def encoded(self):
-        return encode_to_come_back(self, self.crystals, [self.grid(c.name) for c in self.crystals])
+        found = encode_to_come_back(self, self.crystals, [self.grid(c.name) for c in self.crystals])
+        return [one.z for one in found], [one.origin for one in found]
 
 
 def on(stub, z, origins):
@@ -134,3 +140,13 @@ def test_large_cells_have_one_origin_and_not_every_codec_descends(settings, refi
     stub.can_refine = refines
     stub.encoded()
     assert stub.calls == [("a", False)] * calls
+
+
+def test_the_encoders_own_latents_are_kept_where_what_is_read_can_be_checked():
+    stub = Stub({"a": [FAR, NEAR], "b": [LOST, LOST, RIGHT], "c": [RIGHT]}, origins=2)
+    stub.can_check = True
+    stub.crystals[2] = Crystal.of_shares(np.eye(3) * 3, np.array([[0.1, 0.2, 0.3]]), [[(3, 0.6), (11, 0.4)]], "c")
+    found = encode_to_come_back(stub, stub.crystals, [PATCHES] * 3)
+    assert [one.plain for one in found] == [False, True, True]
+    checked = ("checked", False)
+    assert stub.calls == [checked, ("ab", False), checked, ("ab", False), ("bc", False)]

@@ -29,12 +29,13 @@ def codes(draw):
         draw(st.sampled_from(UNIMODULAR)),
         given_as=draw(st.sampled_from(["pymatgen", "ase"])),
         noise=draw(st.floats(0, 1)),
+        plain=draw(st.booleans()),
     )
 
 
 def assert_equal(a, b):
     """Assert that two codes agree to the last bit."""
-    assert (a.name, a.patches, a.given_as, a.noise) == (b.name, b.patches, b.given_as, b.noise)
+    assert (a.name, a.patches, a.given_as, a.noise, a.plain) == (b.name, b.patches, b.given_as, b.noise, b.plain)
     for field in ("z", "lattice", "basis", "origin"):
         np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
         assert getattr(a, field).dtype == getattr(b, field).dtype

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.atom_finders.heat import HeatFinderConfig, find_by_heat, interpolate
+from xtalcodec.atom_finders.heat import find_by_heat
+from xtalcodec.atom_finders.heat_field import HeatField, HeatFinderConfig, interpolate
 from xtalcodec.codecs.misfit import deviation, misfit
 from xtalcodec.codecs.refine import RefineConfig, refine
 from xtalcodec.crystal import Crystal
@@ -123,7 +124,7 @@ def reader(network):
             decoded = network.decode(z, lattice, PATCHES)
             every = torch.ones(len(z), TINY.species + 1, dtype=torch.bool)
             tori = Tori.of([SPACE.grid(PATCHES)] * len(z))
-            return find_by_heat([decoded], network, SPACE, lattice, tori, every, HeatFinderConfig())
+            return find_by_heat(HeatField.of([decoded], SPACE, tori), network, lattice, every, HeatFinderConfig())
 
     return read
 

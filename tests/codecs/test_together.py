@@ -62,7 +62,7 @@ def test_where_one_is_lost_all_are_tried_on_other_origins(mp, monkeypatch):
 def test_atoms_are_read_as_the_elements_that_are_allowed(mp):
     latents = mp.encode(ENDS, refine=False)
     every = mp.decode_crystals(latents, elements=mp.config.elements)
-    for one, free in zip(every, mp.decode_crystals(latents), strict=True):
+    for one, free in zip(every, mp.decode_crystals(latents, check=False), strict=True):
         assert np.array_equal(one.crystal.numbers, free.crystal.numbers)
         assert one.confidence == free.confidence
     for found, one in zip(mp.decode_crystals(latents, elements=[40, 22, 8]), every, strict=True):

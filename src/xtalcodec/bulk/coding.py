@@ -120,10 +120,12 @@ class Decode:
     latents: str
     """Identity that the codes carry."""
     self_check: bool = False
+    check: bool = True
+    """Whether what is read is mended by encoding it."""
 
     def settings(self) -> dict[str, Any]:
         """Return everything that shapes the result."""
-        return {"verb": "decode", **self.codec.settings(), "self_check": self.self_check}
+        return {"verb": "decode", **self.codec.settings(), "self_check": self.self_check, "check": self.check}
 
     def __call__(self, items: Iterator[CrystalCode]) -> Done:
         """Decode; a code that gives no atom is unusable."""
@@ -132,8 +134,8 @@ class Decode:
         codec = self.codec.open()
         codes = LatentSet(tuple(items), self.latents)
         with one_thread():
-            found = codec.decode_crystals(codes)
-            distances = codec.cycle_consistency(codes) if self.self_check else [None] * len(codes)
+            found = codec.decode_crystals(codes, check=self.check)
+            distances = codec.cycle_consistency(codes, check=self.check) if self.self_check else [None] * len(codes)
         good = [(one, x) for one, x in zip(found, distances, strict=True) if one]
         table = crystal_table(one.crystal for one, _ in good)
         formulas = pa.array([one.crystal.formula for one, _ in good], pa.string())

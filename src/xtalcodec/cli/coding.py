@@ -90,6 +90,10 @@ def decode(
         TableFormat, typer.Option(help="Format of the crystals; parquet makes few files of many crystals.")
     ] = TableFormat.cif,
     symprec: Symprec = None,
+    no_check: Annotated[
+        bool,
+        typer.Option("--no-check", help="Do not mend crystals until they encode to their latents: faster, less exact."),
+    ] = False,
     self_check: SelfCheck = False,
     json: Json = None,
     device: Device = "auto",
@@ -119,7 +123,7 @@ def decode(
             codes = coding.LatentInputs(latents, chunk or coding.CHUNK)
             own = codec or named_in(latents[0], codes.codec)
             load_codec(own, device).check_owns(codes.codec)
-            work = coding.Decode(coding.CodecName.of(own, device), codes.codec, self_check)
+            work = coding.Decode(coding.CodecName.of(own, device), codes.codec, self_check, not no_check)
             with shards_of(out, kept=table and not is_file(out)) as folder:
                 shards = run_bulk("decoding", folder, codes, work, pool)
                 count, refused = (

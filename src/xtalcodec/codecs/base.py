@@ -14,7 +14,7 @@ from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs import hub
-from xtalcodec.codecs.attempts import encode_to_come_back, moved
+from xtalcodec.codecs.attempts import Encoded, encode_to_come_back, moved
 from xtalcodec.codecs.contract import Known
 from xtalcodec.codecs.correct import correct
 from xtalcodec.codecs.decoding import Batch, Decoding
@@ -32,6 +32,8 @@ from xtalcodec.representations.portions import grouped, in_order, shared_out
 if TYPE_CHECKING:
     from xtalcodec.io.materials import Material
 
+SETTLES = 0.1
+"""Å: of crystals that are read right and whose sites are this near to their places none ends elsewhere."""
 CERTAIN = 0.9
 """Confidence of crystals that reduced precision reads right."""
 
@@ -173,16 +175,12 @@ class Codec(Decoding):
         def encoded(indices: list[int]) -> list[CrystalCode]:
             crystals, grids = [placed[k].crystal for k in indices], [placed[k].patches for k in indices]
             if refine and self.retries:
-                z, origins = encode_to_come_back(self, crystals, grids)
+                each = encode_to_come_back(self, crystals, grids)
             else:
                 origins = [self.representation.origin(c, 0) for c in crystals]
-                z = self.latents(moved(crystals, origins), grids)
-            return [
-                CrystalCode(
-                    c.name, latent.cpu().numpy(), placed[k].patches, c.lattice, placed[k].basis, shift, given[k]
-                )
-                for k, c, latent, shift in zip(indices, crystals, z, origins, strict=True)
-            ]
+                latents = self.latents(moved(crystals, origins), grids)
+                each = [Encoded(z, origin) for z, origin in zip(latents, origins, strict=True)]
+            return [_code(placed[k], one, given[k]) for k, one in zip(indices, each, strict=True)]
 
         codes = in_order(parts, side_by_side(encoded, parts, self.device), progress)
         return LatentSet(tuple(codes), self.identity)
@@ -213,7 +211,7 @@ class Codec(Decoding):
         scale = torch.tensor(scales, dtype=torch.float32, device=self.device)
         z = self.encode_batch(batch, placed.patches, scale).mean.cpu().numpy()
         way = placed.patches, placed.crystal.lattice, placed.basis, origin
-        return LatentSet(tuple(CrystalCode(crystal.name, row, *way) for row in z), self.identity)
+        return LatentSet(tuple(CrystalCode(crystal.name, row, *way, plain=True) for row in z), self.identity)
 
     def closest(self, crystals: Sequence[Crystal], grids: Sequence[Patches]) -> tuple[list[Tensor], list[Misfit]]:
         """Latents that decode to placed crystals as nearly as correction gets, and how nearly.
@@ -236,15 +234,42 @@ class Codec(Decoding):
         def read(z: Sequence[Tensor], rows: Sequence[int]) -> list[FoundAtoms]:
             return self._sites(z, lattice[list(rows)], [grids[k] for k in rows])
 
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.rough):
+        with self.roughly():
             z, misfits, seen = correct(encode, read, crystals, self.config.refine)
         if self.rough and (unsure := [k for k, one in enumerate(seen) if one.certainty < CERTAIN]):
             for k, sites in zip(unsure, read([z[k] for k in unsure], unsure), strict=True):
                 misfits[k] = misfit(crystals[k], sites)
         return z, misfits
 
-    def cycle_consistency(self, latents: LatentSet) -> list[float]:
-        """Distance between each latent and that of what it decodes to.
+    def checked(self, crystals: Sequence[Crystal], grids: Sequence[Patches]) -> tuple[list[Tensor], list[Misfit]]:
+        """The encoder's own latents of placed crystals, and how nearly these come back from them.
+
+        What the decoder reads right and not displaced by more than `SETTLES` settles on its place, as all but one in
+        a thousand do; the others are decoded as they will be.
+
+        Parameters
+        ----------
+        crystals
+            Placed and moved to their origins.
+        grids
+            Patches of the grid of each along its axes.
+        """
+        lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(self.device)
+        z = self.latents(crystals, grids)
+        with self.roughly():
+            read = self._sites(z, lattice, grids)
+        misfits = [misfit(c, sites) for c, sites in zip(crystals, read, strict=True)]
+        rows = [k for k, found in enumerate(misfits) if not found.within(SETTLES)]
+        misfits = [found._replace(displacement=0.0) for found in misfits]
+        if rows:
+            own, shapes = [z[k] for k in rows], [grids[k] for k in rows]
+            mended = self._sites(own, lattice[rows], shapes, Known(checked=[True] * len(rows)))
+            for k, sites in zip(rows, mended, strict=True):
+                misfits[k] = misfit(crystals[k], sites)
+        return z, misfits
+
+    def cycle_consistency(self, latents: LatentSet, *, check: bool = True) -> list[float]:
+        """Distance between each latent and that of what it decodes to, checked or not, see `decode_crystals`.
 
         Returns
         -------
@@ -254,7 +279,8 @@ class Codec(Decoding):
         def of_batch(batch: Batch) -> list[float]:
             _, codes, z, lattice = batch
             grids, distances = [code.patches for code in codes], [float("inf")] * len(codes)
-            found = enumerate(self._sites(z, lattice, grids, Known(self._noise(codes))))
+            known = Known(self._noise(codes), checked=self.to_check(codes) if check else None)
+            found = enumerate(self._sites(z, lattice, grids, known))
             # as they are on the grid: of a window's atoms, other images would show elsewhere
             seen = {
                 row: Crystal(codes[row].lattice, sites.positions, sites.numbers, occupancies=sites.occupancies)
@@ -268,3 +294,10 @@ class Codec(Decoding):
             return distances
 
         return self._of_each(latents, of_batch)
+
+
+def _code(placed: Placement, encoded: Encoded, given_as: Kind) -> CrystalCode:
+    """Return all that is known of an encoded crystal."""
+    crystal = placed.crystal
+    way = placed.patches, crystal.lattice, placed.basis, encoded.origin
+    return CrystalCode(crystal.name, encoded.z.cpu().numpy(), *way, given_as, plain=encoded.plain)

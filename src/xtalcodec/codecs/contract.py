@@ -1,7 +1,8 @@
 """The contract of codecs: what each can do, and what each adds to encoding and decoding."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,11 +43,16 @@ class Known:
     holding: Sequence[Holding] | None = None
     """Atoms that each crystal holds, which then are all that is read; None where that is not known."""
 
+    checked: Sequence[bool] | None = None
+    """Which latents are an encoder's own, but for their noise: what they are read as is checked by encoding it; None
+    for none of them."""
+
     def of(self, rows: Sequence[int]) -> "Known":
         """What is known of some of the crystals, in this order."""
         elements = None if self.elements is None else [self.elements[k] for k in rows]
         holding = None if self.holding is None else [self.holding[k] for k in rows]
-        return Known(None if self.noise is None else self.noise[list(rows)], elements, holding)
+        checked = None if self.checked is None else [self.checked[k] for k in rows]
+        return Known(None if self.noise is None else self.noise[list(rows)], elements, holding, checked)
 
 
 NOTHING = Known()
@@ -86,6 +92,11 @@ class Contract(ABC):
         self.network = self._open_network().to(self.device).eval()
 
     @property
+    def can_check(self) -> bool:
+        """Whether what a latent is read as can be checked, and mended, by encoding it."""
+        return False
+
+    @property
     def bears_bf16(self) -> bool:
         """Whether correction and descent may multiply in bfloat16, whose errors come to some thousandths of an Å."""
         return False
@@ -94,6 +105,12 @@ class Contract(ABC):
     def rough(self) -> bool:
         """Whether correction and descent multiply in bfloat16: where the processor does too."""
         return self.bears_bf16 and multiplies_bf16(self.device)
+
+    @contextmanager
+    def roughly(self, wanted: bool = True) -> Iterator[None]:
+        """Multiply in bfloat16 where that is wanted and known to do, see `rough`."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=wanted and self.rough):
+            yield
 
     @property
     def most_noise(self) -> float:

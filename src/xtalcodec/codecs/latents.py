@@ -54,6 +54,10 @@ class CrystalCode:
     """Standard deviation of the errors that its numbers have, in those of the latent; the decoder is told. An encoder's
     have none."""
 
+    plain: bool = False
+    """Whether it was moved until the decoder alone gives the crystal. Others are the encoder's own: what they are read
+    as can be checked by encoding it."""
+
     @property
     def length(self) -> int:
         """How many numbers the code holds: latent, lattice (9), origin (3), integers of basis (9) and grid (3)."""
@@ -134,6 +138,7 @@ class LatentSet(Sequence):
             "basis": pa.array([c.basis.ravel() for c in self], pa.list_(pa.int64(), 9)),
             "given_as": pa.array([c.given_as for c in self], pa.string()),
             "noise": pa.array([c.noise for c in self], pa.float64()),
+            "plain": pa.array([c.plain for c in self], pa.bool_()),
         }
         about = json.dumps({"format": FORMAT, "codec": self.codec})
         return pa.table(columns).replace_schema_metadata({"xtalcodec": about})
@@ -271,4 +276,4 @@ def code_of(row: dict) -> CrystalCode:
     if not 0 <= noise < np.inf:
         raise LatentsError(f"{row['name']}: its noise is {noise:g}")
     code = CrystalCode(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, basis, origin, row["given_as"])
-    return replace(code, noise=noise)
+    return replace(code, noise=noise, plain=bool(row.get("plain", not noise)))  # files of before were moved so

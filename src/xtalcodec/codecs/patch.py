@@ -9,9 +9,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
-from xtalcodec.atom_finders.heat import find_by_heat, interpolate
+from xtalcodec.atom_finders.heat import find_by_heat
+from xtalcodec.atom_finders.heat_field import HeatField, interpolate
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.contract import NOTHING, Known, Terms
+from xtalcodec.codecs.guesses import Latents
+from xtalcodec.codecs.inversion import inverted
 from xtalcodec.codecs.misfit import Misfit
 from xtalcodec.codecs.refine import refine
 from xtalcodec.codecs.settings import LossConfig
@@ -56,6 +59,11 @@ class PatchCodec(Codec):
     def knows_disorder(self) -> bool:
         """Whether the network has learnt mixtures."""
         return self.network.config.mixtures
+
+    @property
+    def can_check(self) -> bool:
+        """On the crystal's own cell."""
+        return self.window is None
 
     @property
     def bears_bf16(self) -> bool:
@@ -110,23 +118,46 @@ class PatchCodec(Codec):
         known: Known = NOTHING,
     ) -> list[FoundAtoms]:
         """Decode together what is on several grids, and read the heat."""
-        groups = list(grouped(grids))
-        order = [k for _, rows in groups for k in rows]
-        frame, own = self.representation.frame(lattice)[order], known.of(order)
-        batches = [torch.stack([z[k] for k in rows]) for _, rows in groups]
+        order = [k for _, rows in grouped(grids) for k in rows]
+        latents, cells, shapes, own = [z[k] for k in order], lattice[order], [grids[k] for k in order], known.of(order)
+        field = self.field(latents, cells, shapes, own.noise)
+        allowed = self.allowed(len(z), own.elements)
+        config = self.config.atom_finder
         found = find_by_heat(
-            self.network.decode_each(batches, frame, [patches for patches, _ in groups], own.noise),
-            self.network,
-            self.representation,
-            frame,
-            self.representation.tori([grids[k] for k in order], self.device),
-            self._allowed(len(z), own.elements),
-            self.config.atom_finder,
-            holding=own.holding,
+            field, self.network, self.representation.frame(cells), allowed, config, holding=own.holding
         )
+        if own.checked:
+            rows = [k for k, checked in enumerate(own.checked) if checked]
+            found = inverted(Latents(self, latents, cells, shapes, own), field, found, rows)
         return in_order([order], [found])
 
-    def _allowed(self, crystals: int, elements: Sequence[Sequence[int]] | None) -> Bool[Tensor, "b z"]:
+    def field(
+        self,
+        z: Sequence[Float[Tensor, "_ latent"]],
+        lattice: Float[Tensor, "b 3 3"],
+        grids: Sequence[Patches],
+        noise: Float[Tensor, " b"] | None = None,
+    ) -> HeatField:
+        """What the decoder says of the voxels of latents, those of one grid together.
+
+        Parameters
+        ----------
+        z
+            Latent of each crystal, one row a patch.
+        lattice
+            Niggli-reduced cells of the crystals, rows in Å.
+        grids
+            Patches of the grid of each.
+        noise
+            Of each latent; None for none.
+        """
+        groups = list(grouped(grids))
+        batches = [torch.stack([z[k] for k in rows]) for _, rows in groups]
+        frame = self.representation.frame(lattice)
+        decoded = self.network.decode_each(batches, frame, [patches for patches, _ in groups], noise)
+        return HeatField.of(decoded, self.representation, self.representation.tori(grids, self.device))
+
+    def allowed(self, crystals: int, elements: Sequence[Sequence[int]] | None) -> Bool[Tensor, "b z"]:
         """Which elements the atoms of each crystal may be, by Z."""
         table = torch.zeros(crystals, self.network.config.species + 1, dtype=torch.bool)
         for row, own in zip(table, elements or [self.config.elements] * crystals, strict=True):
@@ -142,7 +173,7 @@ class PatchCodec(Codec):
             truth = _Reconstruction(self, self.representation.collate(crystals, z.device), patches)
 
             def loss(z: Tensor) -> Tensor:
-                with torch.autocast(z.device.type, torch.bfloat16, enabled=self.rough):
+                with self.roughly():
                     return truth.loss(z)
 
             return loss

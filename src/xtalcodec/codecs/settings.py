@@ -3,7 +3,7 @@
 from dataclasses import field
 from typing import ClassVar
 
-from xtalcodec.atom_finders.heat import HeatFinderConfig
+from xtalcodec.atom_finders.heat_field import HeatFinderConfig
 from xtalcodec.codecs.refine import RefineConfig
 from xtalcodec.config import NotNegative, Share, settings
 from xtalcodec.networks.base import NetworkConfig

@@ -56,7 +56,8 @@ def encode_together(
     unchanged = np.eye(3, dtype=np.int64)
     rows = z.cpu().numpy()
     codes = [
-        CrystalCode(c.name, row, patches, c.lattice, unchanged, shift) for c, row in zip(crystals, rows, strict=True)
+        CrystalCode(c.name, row, patches, c.lattice, unchanged, shift, plain=exactly)
+        for c, row in zip(crystals, rows, strict=True)
     ]
     return LatentSet(tuple(codes), codec.identity)
 

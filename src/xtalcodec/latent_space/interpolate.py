@@ -122,6 +122,7 @@ def mixed(a: CrystalCode, b: CrystalCode, shares: Sequence[float], path: LatentP
             cell_between(a.lattice, b.lattice, share),
             np.eye(3, dtype=np.int64),
             a.origin + share * apart,
+            plain=True,
         )
         for z, share in zip(latents, shares, strict=True)
     ]

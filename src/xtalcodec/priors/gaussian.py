@@ -145,11 +145,9 @@ class GaussianPrior(Prior):
             standard = along @ self.axes + self.remainder * rng.standard_normal(len(self.mean))
             x = self.mean + temperature * self.scale * standard
             z = x[:-LATTICE].reshape(-1, self.about.latent).astype(np.float32)
-            codes.append(
-                CrystalCode(
-                    f"sample-{k + 1}", z, self.about.patches, lattice_of(x[-LATTICE:]), np.eye(3, dtype=np.int64)
-                )
-            )
+            cell = lattice_of(x[-LATTICE:])
+            unchanged = np.eye(3, dtype=np.int64)
+            codes.append(CrystalCode(f"sample-{k + 1}", z, self.about.patches, cell, unchanged, plain=True))
         return LatentSet(tuple(codes), self.about.codec)
 
     def save(self, folder: str | Path) -> None:

@@ -29,7 +29,7 @@ class MemoCodes:
             Of the samples.
         """
         self.memo = memo
-        self.what = f"codes 2 of {prior.flow.digest} seed {seed} temperature {temperature!r}"
+        self.what = f"codes 3 of {prior.flow.digest} seed {seed} temperature {temperature!r}"
 
     def known(self, numbers: Sequence[int]) -> dict[int, Kept]:
         """Return those that were drawn before.
@@ -55,7 +55,7 @@ def _written(composition: Composition, code: CrystalCode) -> dict[str, Any]:
     way = {"origin": code.origin.tolist(), "basis": code.basis.ravel().tolist(), "given_as": code.given_as}
     about = {"name": code.name, "patches": list(code.patches), "lattice": code.lattice.ravel().tolist()}
     holding = {"elements": list(composition.elements), "counts": list(composition.counts)}
-    return {**about, **way, **holding, "noise": code.noise, "z": z}
+    return {**about, **way, **holding, "noise": code.noise, "plain": code.plain, "z": z}
 
 
 def _read(value: dict[str, Any]) -> Kept:

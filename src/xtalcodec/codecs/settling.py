@@ -1,0 +1,100 @@
+"""Sites moved to where they encode to the given latents.
+
+Encoder and decoder err smoothly: what a crystal is read as is off by nearly as much as what is read of that. So sites
+are moved against the errors that are seen where they are encoded and decoded once more; a fixed point of that is a
+crystal that decodes as the latent does. Occupancies of shared sites are moved too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.atom_finders.heat_field import HeatField
+from xtalcodec.codecs.guesses import Guess, Guesses, Latents, OnSites
+from xtalcodec.geometry.images import wrapped
+
+CLOSE = 0.004
+"""Of what encodes so near to a latent, sites are off by about as many Å at most."""
+STEPS = 8
+"""Moves at most."""
+LEAST_GAIN = 0.25
+"""Sites that come no nearer when they are moved by this share of the errors that are seen stay."""
+SHARE_GAIN = 0.5
+"""Of the error of an occupancy, beside that of a position: occupancies answer less steadily."""
+LEAST_SHARE = 0.1
+"""Of its occupancy that an element keeps in one move."""
+
+
+def settled(latents: Latents, field: HeatField, guesses: Guesses) -> Guesses:
+    """Move the sites of guesses until they encode near to their latents, or no nearer any more.
+
+    (1) All are encoded and decoded; (2) each is moved by how its sites are seen there beside where the latent has
+    them; (3) a move that brings it no nearer halves what it is moved by. Those near enough leave.
+
+    Parameters
+    ----------
+    latents
+        Of all rows.
+    field
+        What was decoded of them.
+    guesses
+        Where to begin, of latents without noise.
+    """
+    best = dict(guesses)
+    left = [k for k, guess in best.items() if CLOSE < guess.distance < np.inf]
+    gain = dict.fromkeys(left, 1.0)
+    errors: dict[int, _Error] = {}
+    for step in range(STEPS):
+        if not left:
+            break
+        fresh = [k for k in left if k not in errors]
+        sites = [best[k].sites for k in fresh]
+        there = latents.on_sites(field, fresh, sites)
+        here = _seen(latents.of(fresh), [best[k] for k in fresh], roughly=step == 0)
+        errors |= {k: _Error.between(*pair) for k, *pair in zip(fresh, here, there, strict=True)}
+        tried = [errors[k].undone(best[k].sites, gain[k]) for k in left]
+        for k, guess in zip(left, latents.of(left).guessed(tried), strict=True):
+            if guess.distance < best[k].distance:
+                best[k] = guess
+                del errors[k]
+            else:
+                gain[k] /= 2
+        left = [k for k in left if best[k].distance > CLOSE and gain[k] > LEAST_GAIN]
+    return best
+
+
+def _seen(latents: Latents, guesses: Sequence[Guess], *, roughly: bool) -> list[OnSites]:
+    """What is read at the sites of guesses, of the latents that they encode to."""
+    if not guesses:
+        return []
+    seen = replace(latents, z=[guess.z for guess in guesses if guess.z is not None])
+    with latents.codec.roughly(roughly):
+        return seen.on_sites(seen.decoded(), range(len(guesses)), [guess.sites for guess in guesses])
+
+
+class _Error(NamedTuple):
+    """How what is read of a crystal differs from what it should be read as."""
+
+    off: Float[np.ndarray, "sites 3"]
+    """Fractions of the axes."""
+    shares: Float[np.ndarray, "sites z"]
+    """By Z."""
+
+    @classmethod
+    def between(cls, here: OnSites, there: OnSites) -> "_Error":
+        """What is read here should be what is there."""
+        return cls(here.off - there.off, here.likely - there.likely)
+
+    def undone(self, sites: FoundAtoms, gain: float) -> FoundAtoms:
+        """Move sites against it, by a share of it; elements that are there stay, and no other comes."""
+        moved = replace(sites, positions=wrapped(sites.positions - gain * self.off))
+        if sites.occupancies is None:
+            return moved
+        had = sites.occupancies
+        error = np.pad(self.shares, ((0, 0), (0, had.shape[1] - self.shares.shape[1])))
+        new = np.maximum(had - gain * SHARE_GAIN * error, LEAST_SHARE * had) * (had > 0)
+        return replace(moved, occupancies=new / new.sum(1, keepdims=True), numbers=new[:, 1:].argmax(1) + 1)
