@@ -55,8 +55,8 @@ def other_elements(sites: FoundAtoms, likely: Float[np.ndarray, "sites z"]) -> I
             if z != sites.numbers[k] or not alone_there[k]:
                 yield _with(sites, np.arange(len(sites)) == k, z)
     for element in np.unique(sites.numbers):
-        all_of_it = sites.numbers == element
-        for z in _best(likely[all_of_it].mean(0), POSSIBLE) if all_of_it.sum() > 1 else ():
+        all_of_it = (sites.numbers == element) & alone_there
+        for z in _best(likely[all_of_it].mean(0), POSSIBLE) if all_of_it.sum() > 1 else []:
             if z != element:
                 yield _with(sites, all_of_it, z)
 
@@ -106,7 +106,8 @@ def _with(sites: FoundAtoms, where: Bool[np.ndarray, " sites"], z: int) -> Found
     numbers = np.where(where, z, sites.numbers)
     if sites.occupancies is None:
         return replace(sites, numbers=numbers)
-    return replace(sites, numbers=numbers, occupancies=np.where(where[:, None], alone(numbers), sites.occupancies))
+    shares = np.where(where[:, None], alone(numbers), sites.occupancies)
+    return replace(sites, numbers=numbers, occupancies=None if shares.max(1).min() == 1 else shares)
 
 
 def _part(sites: FoundAtoms, kept: Bool[np.ndarray, " sites"]) -> FoundAtoms:

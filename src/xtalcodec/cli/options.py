@@ -34,7 +34,10 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.", callback=usable
 Json = Annotated[Path | None, typer.Option("--json", help="Write the summary (and rows) here as JSON.")]
 MaxSites = Annotated[int, typer.Option(help="Refuse crystals with more sites.", min=1)]
 NoRefine = Annotated[
-    bool, typer.Option("--no-refine", help="Take the encoder's latent as it is: faster, a little less exact.")
+    bool,
+    typer.Option(
+        "--no-refine", help="Take the encoder's latent without looking whether the crystal comes back from it: faster."
+    ),
 ]
 SelfCheck = Annotated[bool, typer.Option("--self-check", help="Re-encode what was decoded and compare the latents.")]
 One = Annotated[

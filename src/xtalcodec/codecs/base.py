@@ -129,8 +129,9 @@ class Codec(Decoding):
         materials
             One or several.
         refine
-            Where the latent does not decode to the crystal, correct it by what comes back, and where that fails by
-            gradient descent through the decoder, which still sees the latent alone.
+            Look whether crystals come back: ordered ones on their own cell are encoded on other origins where they do
+            not; all others are corrected by what comes back, and where that fails by gradient descent through the
+            decoder, which still sees the latent alone.
         progress
             Called with the number of crystals done since the last call.
 
@@ -244,8 +245,8 @@ class Codec(Decoding):
     def checked(self, crystals: Sequence[Crystal], grids: Sequence[Patches]) -> tuple[list[Tensor], list[Misfit]]:
         """The encoder's own latents of placed crystals, and how nearly these come back from them.
 
-        What the decoder reads right and not displaced by more than `SETTLES` settles on its place, as all but one in
-        a thousand do; the others are decoded as they will be.
+        What the decoder reads right and not displaced by more than `SETTLES` settles on its place, be it read in
+        reduced precision; the others are decoded as they will be.
 
         Parameters
         ----------

@@ -34,13 +34,13 @@ def changed(latents: Latents, guesses: Guesses, told: float, *, sites: bool) -> 
     latents
         Of all rows.
     guesses
-        Where to begin.
+        Where to begin: each has sites.
     told
         Least noise that the decoder is told, when it is asked what else there may be: told of none it is too sure.
     sites
         Whether sites come and go too.
     """
-    rows = [k for k, guess in guesses.items() if len(guess.sites) or sites]
+    rows = [*guesses]
     if not rows:
         return {}
     part = latents.of(rows)
@@ -50,7 +50,7 @@ def changed(latents: Latents, guesses: Guesses, told: float, *, sites: bool) -> 
     if sites:
         best = [min(pair, key=lambda guess: guess.distance) for pair in zip(best, _read(part, field), strict=True)]
     elsewhere = _elsewhere(part, field) if sites else None
-    left = [k for k, guess in enumerate(best) if len(guess.sites)]
+    left = list(range(len(rows)))
     for _ in range(ROUNDS):
         said = part.on_sites(field, left, [best[k].sites for k in left])
         tried = [
@@ -72,13 +72,14 @@ def changed(latents: Latents, guesses: Guesses, told: float, *, sites: bool) -> 
     new = [k for k, guess in enumerate(best) if guess is not start[k]]
     said = part.on_sites(field, new, [best[k].sites for k in new])
     sure = [replace(best[k].sites, confidence=on.sure(best[k].sites)) for k, on in zip(new, said, strict=True)]
-    return dict(zip([rows[k] for k in new], part.of(new).guessed(sure), strict=True))
+    exactly = zip(new, part.of(new).guessed(sure), strict=True)
+    return {rows[k]: guess for k, guess in exactly if guess.distance < start[k].distance}
 
 
 def _read(latents: Latents, field: HeatField) -> list[Guess]:
     """What latents are read as where the decoder is told of noise."""
     codec = latents.codec
-    allowed = codec.allowed(len(latents.z), latents.known.elements)
+    allowed = codec.allowed(len(latents.z), None)
     found = find_by_heat(field, codec.network, latents.lattice, allowed, codec.config.atom_finder)
     return latents.guessed(found)
 

@@ -98,7 +98,7 @@ class Decoding(Predicting):
             field has too few places for them, some are missing in what is returned.
         check
             Encode what is read, and mend it until that gives the latent, where the codec `can_check` and a latent is
-            an encoder's own, and any element may be read; without it decoding is four times as fast, and less exact.
+            an encoder's own, and not with `elements`; without it decoding is four times as fast, and less exact.
 
         Raises
         ------

@@ -45,8 +45,9 @@ class OnSites(NamedTuple):
     """0 to 1: how much of an atom's heat is there."""
 
     def sure(self, sites: FoundAtoms) -> Float[np.ndarray, " sites"]:
-        """0 to 1: that each site is there, and its element's."""
-        return self.likely[np.arange(len(sites)), sites.numbers] * self.likeness
+        """0 to 1: that each site is there, and its element's; of shared ones as before."""
+        alone = self.likely[np.arange(len(sites)), sites.numbers] * self.likeness
+        return np.where(sites.shares().max(1) < 1, sites.confidence, alone)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -69,7 +69,10 @@ def inverted(latents: Latents, field: HeatField, found: Sequence[FoundAtoms], ro
 
 
 def _hopeful(guess: Guess, patches: int) -> bool:
-    """Whether a change may mend a crystal: one that is not far off, with fewer sites than patches, and no large one."""
+    """Whether a change may mend a crystal: one that is not far off, and no large one.
+
+    Networks that have not learnt read more sites than there are patches; of crystals each has two, see `Periodic`.
+    """
     return guess.distance < FAR and len(guess.sites) <= patches <= LARGEST
 
 

@@ -152,6 +152,7 @@ class PatchCodec(Codec):
             Of each latent; None for none.
         """
         groups = list(grouped(grids))
+        assert [k for _, rows in groups for k in rows] == [*range(len(grids))]  # noqa: S101 - as is said
         batches = [torch.stack([z[k] for k in rows]) for _, rows in groups]
         frame = self.representation.frame(lattice)
         decoded = self.network.decode_each(batches, frame, [patches for patches, _ in groups], noise)

@@ -26,13 +26,14 @@ class RefineConfig:
     """Settings of the refinement of latents: by correction, and where that is not enough by gradient descent."""
 
     tolerance: NotNegative = 0.01
-    """Å: a crystal whose atoms are all this near their places needs no correction."""
+    """Å: a crystal whose atoms are all this near their places needs no correction, where latents are corrected."""
     corrections: Annotated[int, Field(ge=0)] = 6
     """Corrections at most, on each origin."""
     retried: NotNegative = 0.03
     """Å: crystals that are wrong or have a site farther off than this are corrected on other origins too."""
     displaced: NotNegative = 0.1
-    """Å: gradient descent is for crystals that are wrong or have a site farther off than this, and ends within it."""
+    """Å: gradient descent is for crystals that are wrong or have a site farther off than this, and ends within it. So
+    are further origins, where what is read is checked."""
     steps: Annotated[int, Field(ge=0)] = 60
     """Gradient steps at most."""
     check: Count = 10

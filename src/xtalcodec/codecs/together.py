@@ -56,7 +56,7 @@ def encode_together(
     unchanged = np.eye(3, dtype=np.int64)
     rows = z.cpu().numpy()
     codes = [
-        CrystalCode(c.name, row, patches, c.lattice, unchanged, shift, plain=exactly)
+        CrystalCode(c.name, row, patches, c.lattice, unchanged, shift, plain=exactly and codec.can_check)
         for c, row in zip(crystals, rows, strict=True)
     ]
     return LatentSet(tuple(codes), codec.identity)

@@ -72,6 +72,7 @@ def reconstruct(
     crystals: Sequence[Crystal],
     *,
     refine: bool = True,
+    check: bool = True,
     cycle_consistency: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> list[Reconstruction]:
@@ -84,7 +85,9 @@ def reconstruct(
     crystals
         In any cell.
     refine
-        Improve latents that do not decode to their crystal.
+        Look whether crystals come back from their latents, and have them do so.
+    check
+        Mend what is read of latents until it encodes to them, see `Codec.decode_crystals`.
     cycle_consistency
         Encode what was decoded, and note how far its latent lies from the code's.
     progress
@@ -99,8 +102,8 @@ def reconstruct(
             rows[k] = (crystal, None, 0.0, 0, None, str(error))
     if placed:
         latents = codec.encode_placed([*placed.values()], refine=refine, progress=progress)
-        decoded = codec.decode_crystals(latents)
-        distances = codec.cycle_consistency(latents) if cycle_consistency else [None] * len(placed)
+        decoded = codec.decode_crystals(latents, check=check)
+        distances = codec.cycle_consistency(latents, check=check) if cycle_consistency else [None] * len(placed)
         for k, code, found, distance in zip(placed, latents, decoded, distances, strict=True):
             if found is None:
                 rows[k] = (crystals[k], None, 0.0, code.length, None, NOTHING)

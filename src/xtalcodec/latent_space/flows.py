@@ -77,7 +77,7 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
     name, holding = crystal.called, Composition.of(crystal)
     plans = [Plan(f"{name}-{k + 1}", holding, code.lattice, code.patches, k) for k in range(n)]
     made = flow.filled(plans, seed, begun=Begun([code] * n, noise, 0))
-    codes = [replace(code, name=one.name, z=one.z, noise=one.noise) for one in made]
+    codes = [replace(code, name=one.name, z=one.z, noise=one.noise, plain=one.plain) for one in made]
     return LatentSet(tuple(codes), codec.identity)
 
 
