@@ -1,5 +1,6 @@
 """`encode` and `decode` as a user types them."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -111,3 +112,13 @@ def test_a_device_that_is_not_there_is_named(run, device, reason):
     result = run("reconstruct", "x.cif", "--device", device)
     assert result.exit_code == 2
     assert reason in " ".join(result.output.replace("│", " ").split())
+
+
+def test_decoding_without_the_check_is_less_exact(run, cifs, tmp_path):
+    run("encode", cifs, "--no-refine", "--out", tmp_path / "z.parquet")
+    distances = {}
+    for words in ((), ("--no-check",)):
+        run("decode", tmp_path / "z.parquet", "--out", tmp_path / "b", *words, "--self-check", "--json", tmp_path / "j")
+        rows = json.loads((tmp_path / "j").read_text())
+        distances[words] = max(row["cycle_consistency"] for row in rows)
+    assert 3 * distances[()] < distances["--no-check",]
