@@ -65,13 +65,12 @@ def find_by_heat(
     else:
         found, species = _planned(found, logits, allowed, holding)
     frac = field.tori.fractions(found.which, found.position).remainder(1)
-    cuts = torch.bincount(found.which, minlength=len(field.tori)).cumsum(0)[:-1].tolist()
     sure = species.confidence * found.likeness
-    parts = [np.split(x.cpu().numpy(), cuts) for x in (frac.double(), species.numbers, sure.double())]
+    parts = [field.parted(found, x) for x in (frac.double(), species.numbers, sure.double())]
     explained = field.explained(found).tolist()
     if species.shares is None:
         return [FoundAtoms(*rest) for rest in zip(*parts, explained, strict=True)]
-    shares = np.split(species.shares.double().cpu().numpy(), cuts)
+    shares = field.parted(found, species.shares.double())
     return [
         FoundAtoms(where, what, certain, share, occupancies=_or_none(own))
         for where, what, certain, share, own in zip(*parts, explained, shares, strict=True)
@@ -95,6 +94,13 @@ class Species:
     """Occupancies by Z, in column 0 what is empty; None from a network that knows no shared sites."""
 
 
+def among(logits: SpeciesLogits, allowed: Bool[Tensor, "n z"]) -> Float[Tensor, "n z"]:
+    """Logits of the elements that sites may hold, by Z, and in column 0 of what is empty, which may always be."""
+    element = logits.element.masked_fill(~allowed, -torch.inf)
+    element[:, VACANCY] = logits.element[:, VACANCY]
+    return element
+
+
 def read_species(logits: SpeciesLogits, allowed: Bool[Tensor, "n z"]) -> Species:
     """Choose the element of each site, or, of a site that is likely shared, the elements and their occupancies.
 
@@ -105,8 +111,7 @@ def read_species(logits: SpeciesLogits, allowed: Bool[Tensor, "n z"]) -> Species
     allowed
         Which elements each site may hold, by Z; column 0 says nothing.
     """
-    element = logits.element.masked_fill(~allowed, -torch.inf)
-    element[:, VACANCY] = logits.element[:, VACANCY]
+    element = among(logits, allowed)
     probability, best = element[:, 1:].softmax(-1).max(-1)
     if logits.shared is None or logits.sure is None:
         return Species(best + 1, probability)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -162,6 +162,11 @@ class HeatField:
     def at(self, which: Int[Tensor, " sites"], position: Float[Tensor, "sites 3"]) -> Float[Tensor, "sites features"]:
         """Features at places, in voxels."""
         return interpolate(self.features, which, position, self.tori)
+
+    def parted(self, found: Candidates, values: Shaped[Tensor, "n *rest"]) -> list[np.ndarray]:
+        """Values of candidates, crystal by crystal."""
+        cuts = torch.bincount(found.which, minlength=len(self.tori)).cumsum(0)[:-1].tolist()
+        return np.split(values.cpu().numpy(), cuts)
 
     def explained(self, found: Candidates) -> Float[Tensor, " b"]:
         """1 − the largest difference between the decoded heat and that of the atoms found."""

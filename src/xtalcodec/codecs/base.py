@@ -227,7 +227,7 @@ class Codec(Decoding):
         grids
             Patches of the grid of each along its axes.
         """
-        lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(self.device)
+        lattice = self._lattices(crystals)
 
         def encode(aims: Sequence[Crystal], rows: Sequence[int]) -> list[Tensor]:
             return self.latents(aims, [grids[k] for k in rows])
@@ -242,6 +242,9 @@ class Codec(Decoding):
                 misfits[k] = misfit(crystals[k], sites)
         return z, misfits
 
+    def _lattices(self, crystals: Sequence[Crystal]) -> Tensor:
+        return torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(self.device)
+
     def checked(self, crystals: Sequence[Crystal], grids: Sequence[Patches]) -> tuple[list[Tensor], list[Misfit]]:
         """The encoder's own latents of placed crystals, and how nearly these come back from them.
 
@@ -255,7 +258,7 @@ class Codec(Decoding):
         grids
             Patches of the grid of each along its axes.
         """
-        lattice = torch.from_numpy(np.stack([c.lattice for c in crystals])).float().to(self.device)
+        lattice = self._lattices(crystals)
         z = self.latents(crystals, grids)
         with self.roughly():
             read = self._sites(z, lattice, grids)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from xtalcodec.atom_finders.changes import Elsewhere, exchanged, other_elements, other_places
 from xtalcodec.atom_finders.found import FoundAtoms
@@ -89,11 +88,9 @@ def _elsewhere(latents: Latents, field: HeatField) -> list[Elsewhere]:
     config = latents.codec.config.atom_finder
     found = field.candidates(latents.lattice, replace(config, **LOOSE))
     places = field.tori.fractions(found.which, found.position).remainder(1)
-    cuts = torch.bincount(found.which, minlength=len(latents.z)).cumsum(0)[:-1].tolist()
-    each = (np.split(x.double().cpu().numpy(), cuts) for x in (places, latents.likely(field, found)))
+    each = (field.parted(found, x.double()) for x in (places, latents.likely(field, found)))
     return [
-        Elsewhere(where, likely, latents.cell(k), config.nearest)
-        for k, (where, likely) in enumerate(zip(*each, strict=True))
+        Elsewhere(where, likely, cell, config.nearest) for where, likely, cell in zip(*each, latents.cells, strict=True)
     ]
 
 

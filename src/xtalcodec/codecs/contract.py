@@ -98,12 +98,12 @@ class Contract(ABC):
 
     @property
     def bears_bf16(self) -> bool:
-        """Whether correction and descent may multiply in bfloat16, whose errors come to some thousandths of an Å."""
+        """Whether correction, descent and checks may multiply in bfloat16, which errs by some thousandths of an Å."""
         return False
 
     @property
     def rough(self) -> bool:
-        """Whether correction and descent multiply in bfloat16: where the processor does too."""
+        """Whether correction, descent and checks multiply in bfloat16: where the processor does too."""
         return self.bears_bf16 and multiplies_bf16(self.device)
 
     @contextmanager

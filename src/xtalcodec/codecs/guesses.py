@@ -10,11 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.atom_finders.heat import among
 from xtalcodec.atom_finders.heat_field import Candidates, HeatField
 from xtalcodec.codecs.contract import Known
-from xtalcodec.crystal import VACANCY, Crystal
+from xtalcodec.crystal import Crystal
 from xtalcodec.representations.base import Patches
-from xtalcodec.representations.portions import in_order, shared_out
+from xtalcodec.representations.portions import shared_out
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.patch import PatchCodec
@@ -26,8 +27,8 @@ class Guess(NamedTuple):
     sites: FoundAtoms
     distance: float
     """Between its latent and the given one: root mean square of their numbers; infinite where there is no site."""
-    z: Tensor | None
-    """Its latent; None where there is no site."""
+    z: Tensor
+    """Its latent; infinite where there is no site."""
 
 
 Guesses = dict[int, Guess]
@@ -66,9 +67,10 @@ class Latents:
         """Of each."""
         return self.lattice.new_zeros(len(self.z)) if self.known.noise is None else self.known.noise
 
-    def cell(self, row: int) -> Float[np.ndarray, "3 3"]:
-        """Cell vectors, rows in Å."""
-        return self.lattice[row].double().cpu().numpy()
+    @property
+    def cells(self) -> Float[np.ndarray, "b 3 3"]:
+        """Cell vectors of each, rows in Å."""
+        return self.lattice.double().cpu().numpy()
 
     def of(self, rows: Sequence[int]) -> "Latents":
         """Some of them."""
@@ -81,24 +83,23 @@ class Latents:
 
     def guessed(self, sites: Sequence[FoundAtoms]) -> list[Guess]:
         """Say of each how far off sites encode, some for each of them."""
-        some = [k for k, own in enumerate(sites) if len(own)]
-        encoded = dict(zip(some, self.of(some).encoded([sites[k] for k in some]), strict=True))
-        return [
-            Guess(own, float((z - self.z[k]).square().mean().sqrt()), z)
-            if (z := encoded.get(k)) is not None
-            else Guess(own, float("inf"), None)
-            for k, own in enumerate(sites)
-        ]
+        encoded = self.encoded(sites)
+        distances = [(z - own).square().mean().sqrt() for z, own in zip(encoded, self.z, strict=True)]
+        return [*map(Guess, sites, torch.stack(distances).tolist() if distances else [], encoded)]
 
     def encoded(self, sites: Sequence[FoundAtoms]) -> list[Tensor]:
-        """Latents of sites on their cells."""
+        """Latents of sites on their cells; infinite where there are none."""
+        latents = [torch.full_like(z, torch.inf) for z in self.z]
+        cells, some = self.cells, [k for k, own in enumerate(sites) if len(own)]
         crystals = [
-            Crystal(self.cell(k), own.positions, own.numbers, occupancies=own.occupancies)
-            for k, own in enumerate(sites)
+            Crystal(cells[k], sites[k].positions, sites[k].numbers, occupancies=sites[k].occupancies) for k in some
         ]
-        parts = list(shared_out(self.grids))
-        latents = (self.codec.latents([crystals[k] for k in part], [self.grids[k] for k in part]) for part in parts)
-        return in_order(parts, latents)
+        grids = [self.grids[k] for k in some]
+        for part in shared_out(grids):
+            found = self.codec.latents([crystals[row] for row in part], [grids[row] for row in part])
+            for row, z in zip(part, found, strict=True):
+                latents[some[row]] = z
+        return latents
 
     def on_sites(self, field: HeatField, rows: Sequence[int], sites: Sequence[FoundAtoms]) -> list[OnSites]:
         """What a field says of sites.
@@ -127,7 +128,5 @@ class Latents:
 
     def likely(self, field: HeatField, places: Candidates) -> Float[Tensor, "places z"]:
         """How likely each element is at places of a field, by Z; in column 0 what is empty."""
-        logits = self.codec.network.species(field.at(places.which, places.position)).element
-        allowed = self.codec.allowed(len(self.z), self.known.elements)[places.which]
-        allowed[:, VACANCY] = True
-        return logits.masked_fill(~allowed, -torch.inf).softmax(-1)
+        logits = self.codec.network.species(field.at(places.which, places.position))
+        return among(logits, self.codec.allowed(len(self.z), self.known.elements)[places.which]).softmax(-1)

@@ -2,9 +2,8 @@
 
 The decoder is a good guess of what the encoder's inverse is, and the encoder is there to check it. (1) Sites are moved
 until they encode to the latent. (2) What does not come near it has an atom too many or too few, or another element:
-what else it may be is tried. Of a latent with noise the elements are tried alone, unless it is farther
-off than its noise, and what is kept is the likelier crystal; its sites stay where the decoder, which is told of the
-noise, sees them.
+what else it may be is tried. Of a latent with noise the elements are tried alone, unless it is farther off than its
+noise, and what is kept is the likelier crystal. Its sites stay where the decoder, told of the noise, sees them.
 """
 
 from collections.abc import Sequence
@@ -24,9 +23,10 @@ OFF = 0.03
 FAR = 1.0
 """What encodes even farther off, no change will mend: of 117 crystals that were read wrongly, none was at more than
 0.35, and crystals that have nothing to do with each other are at 1.4."""
-TRIES = (0.1, True), (0.3, True), (0.1, False)
-"""Least noise that the decoder is told when it is asked what else there may be; and whether one begins with what was
-read, or with that once it has settled."""
+TOLD = 0.1
+"""Least noise that the decoder is told of a latent with noise, when it is asked what else there may be."""
+TRIES = (TOLD, True), (0.3, True), (TOLD, False)
+"""The same of one without; and whether one begins with what was read, or with that once it has settled."""
 BEYOND = 1.5
 """Times the noise of a latent: what encodes farther off has other sites, and not only other elements."""
 LARGEST = 512
@@ -51,29 +51,25 @@ def inverted(latents: Latents, field: HeatField, found: Sequence[FoundAtoms], ro
         Those to mend.
     """
     guesses = dict(zip(rows, latents.of(rows).guessed([found[k] for k in rows]), strict=True))
-    noise = latents.noise.tolist()
+    noise, free = latents.noise.tolist(), latents.known.holding is None
+
+    def hopeful(k: int, guess: Guess) -> bool:
+        """Whether a change may mend it. Networks that have not learnt read more sites than there are patches."""
+        return guess.distance < FAR and len(guess.sites) <= prod(latents.grids[k]) <= LARGEST
+
     first = {k: guess for k, guess in guesses.items() if not noise[k]}
-    rough = {k: guess for k, guess in guesses.items() if noise[k]}
     best = settled(latents, field, first)
     for told, anew in TRIES:
-        off = [k for k, guess in best.items() if guess.distance > OFF and _hopeful(guess, prod(latents.grids[k]))]
+        off = [k for k, guess in best.items() if guess.distance > OFF and hopeful(k, guess)]
         start = {k: (first if anew else best)[k] for k in off}
-        tried = settled(latents, field, changed(latents, start, told, sites=latents.known.holding is None))
+        tried = settled(latents, field, changed(latents, start, told, sites=free))
         best |= {k: guess for k, guess in tried.items() if guess.distance < best[k].distance}
     guesses |= {k: _sure(guess) for k, guess in best.items()}
-    for beyond in True, False:
-        part = {k: guess for k, guess in rough.items() if (guess.distance > BEYOND * noise[k]) is beyond}
-        may = {k: guess for k, guess in part.items() if _hopeful(guess, prod(latents.grids[k]))}
-        guesses |= changed(latents, may, TRIES[0][0], sites=beyond and latents.known.holding is None)
+    noisy = {k: guess for k, guess in guesses.items() if noise[k] and hopeful(k, guess)}
+    beyond = {k: guess for k, guess in noisy.items() if guess.distance > BEYOND * noise[k]}
+    within = {k: guess for k, guess in noisy.items() if k not in beyond}
+    guesses |= changed(latents, beyond, TOLD, sites=free) | changed(latents, within, TOLD, sites=False)
     return [guesses[k].sites if k in guesses else own for k, own in enumerate(found)]
-
-
-def _hopeful(guess: Guess, patches: int) -> bool:
-    """Whether a change may mend a crystal: one that is not far off, and no large one.
-
-    Networks that have not learnt read more sites than there are patches; of crystals each has two, see `Periodic`.
-    """
-    return guess.distance < FAR and len(guess.sites) <= patches <= LARGEST
 
 
 def _sure(guess: Guess) -> Guess:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat_field import HeatField
+from xtalcodec.codecs.correct import LEAST_GAIN, moved_shares
 from xtalcodec.codecs.guesses import Guess, Guesses, Latents, OnSites
 from xtalcodec.geometry.images import wrapped
 
@@ -21,12 +22,6 @@ CLOSE = 0.004
 """Of what encodes so near to a latent, sites are off by about as many Å at most."""
 STEPS = 8
 """Moves at most."""
-LEAST_GAIN = 0.25
-"""Sites that come no nearer when they are moved by this share of the errors that are seen stay."""
-SHARE_GAIN = 0.5
-"""Of the error of an occupancy, beside that of a position: occupancies answer less steadily."""
-LEAST_SHARE = 0.1
-"""Of its occupancy that an element keeps in one move."""
 
 
 def settled(latents: Latents, field: HeatField, guesses: Guesses) -> Guesses:
@@ -71,7 +66,7 @@ def _seen(latents: Latents, guesses: Sequence[Guess], *, roughly: bool) -> list[
     """What is read at the sites of guesses, of the latents that they encode to."""
     if not guesses:
         return []
-    seen = replace(latents, z=[guess.z for guess in guesses if guess.z is not None])
+    seen = replace(latents, z=[guess.z for guess in guesses])
     with latents.codec.roughly(roughly):
         return seen.on_sites(seen.decoded(), range(len(guesses)), [guess.sites for guess in guesses])
 
@@ -96,5 +91,5 @@ class _Error(NamedTuple):
             return moved
         had = sites.occupancies
         error = np.pad(self.shares, ((0, 0), (0, had.shape[1] - self.shares.shape[1])))
-        new = np.maximum(had - gain * SHARE_GAIN * error, LEAST_SHARE * had) * (had > 0)
-        return replace(moved, occupancies=new / new.sum(1, keepdims=True), numbers=new[:, 1:].argmax(1) + 1)
+        shares = moved_shares(had, gain * error, had)
+        return replace(moved, occupancies=shares, numbers=shares[:, 1:].argmax(1) + 1)
