@@ -42,9 +42,9 @@ class Encoded(NamedTuple):
 def encode_to_come_back(codec: "Codec", crystals: Sequence[Crystal], grids: Sequence[Patches]) -> list[Encoded]:
     """Latents that decode to their crystals as nearly as can be; each crystal keeps its best.
 
-    Where the codec `can_check` what it reads, ordered crystals keep the encoder's own latents: on the first origin
-    from which they come back, for where atoms fall on other places of the grid, the codec errs otherwise. All others
-    are moved until the decoder alone gives their crystals, see `_moved_to_come_back`.
+    Where the codec `can_check` what it reads, crystals keep the encoder's own latents: on the first origin from which
+    they come back, for where atoms fall on other places of the grid, the codec errs otherwise. All others are moved
+    until the decoder alone gives their crystals, see `_moved_to_come_back`.
 
     Parameters
     ----------
@@ -55,10 +55,11 @@ def encode_to_come_back(codec: "Codec", crystals: Sequence[Crystal], grids: Sequ
     grids
         Patches of the grid of each along its axes.
     """
-    own = [k for k, crystal in enumerate(crystals) if codec.can_check and crystal.is_ordered]
-    search = _Search(codec, codec.checked, [crystals[k] for k in own], [grids[k] for k in own])
-    search.on_origins(codec.config.refine.displaced)
-    found = {own[row]: one for row, one in search.best().items() if not search.wrong(row)}
+    found: dict[int, Encoded] = {}
+    if codec.can_check:
+        search = _Search(codec, codec.checked, crystals, grids)
+        search.on_origins(codec.config.refine.displaced)
+        found = {k: one for k, one in search.best().items() if not search.wrong(k)}
     rest = [k for k in range(len(crystals)) if k not in found]
     moved = _moved_to_come_back(codec, [crystals[k] for k in rest], [grids[k] for k in rest])
     found |= {k: one._replace(plain=codec.can_check) for k, one in zip(rest, moved, strict=True)}

@@ -129,9 +129,9 @@ class Codec(Decoding):
         materials
             One or several.
         refine
-            Look whether crystals come back: ordered ones on their own cell are encoded on other origins where they do
-            not; all others are corrected by what comes back, and where that fails by gradient descent through the
-            decoder, which still sees the latent alone.
+            Look whether crystals come back: those on their own cell are encoded on other origins where they do not;
+            all others are corrected by what comes back, and where that fails by gradient descent through the decoder,
+            which still sees the latent alone.
         progress
             Called with the number of crystals done since the last call.
 

@@ -95,11 +95,11 @@ def aimed(crystal: Crystal, aim: Crystal, sites: FoundAtoms, gain: float) -> Cry
     if crystal.occupancies is None:
         return moved
     error = gain * (sites.shares()[index] - crystal.occupancies)
-    shares = moved_shares(aim.shares(), error, crystal.occupancies)
+    shares = _moved_shares(aim.shares(), error, crystal.occupancies)
     return replace(moved, occupancies=shares, numbers=shares[:, 1:].argmax(1) + 1)
 
 
-def moved_shares(
+def _moved_shares(
     shares: Float[np.ndarray, "sites 119"], error: Float[np.ndarray, "sites 119"], had: Float[np.ndarray, "sites 119"]
 ) -> Float[np.ndarray, "sites 119"]:
     """Move occupancies against an error.

@@ -72,16 +72,48 @@ class PatchCodec(Codec):
 
     def encode_batch(self, batch: CrystalBatch, patches: Patches, scale: Tensor | None = None) -> DiagonalGaussian:
         """Paint with the learned weights and encode."""
-        field = self.representation.paint(batch, self._weights(batch), patches)
-        if scale is not None:
-            field = field * scale.view(-1, 1, 1, 1, 1)
-        return self.network.encode(field, batch.lattice, patches)
+        weights = self._weights(batch)
+        return self._painted(batch, weights if scale is None else weights * scale.view(-1, 1, 1), patches)
+
+    def _painted(
+        self, batch: CrystalBatch, weights: Float[Tensor, "b sites channels"], patches: Patches
+    ) -> DiagonalGaussian:
+        """Paint sites with what they weigh, and encode."""
+        return self.network.encode(self.representation.paint(batch, weights, patches), batch.lattice, patches)
 
     def encode_each(self, batches: Sequence[CrystalBatch], grids: Sequence[Patches]) -> list[DiagonalGaussian]:
         """Paint the batches one after the other, and encode them together."""
         pairs = zip(batches, grids, strict=True)
         fields = [self.representation.paint(batch, self._weights(batch), patches) for batch, patches in pairs]
         return self.network.encode_each(fields, torch.cat([batch.lattice for batch in batches]), grids)
+
+    @torch.no_grad()
+    def weighed(
+        self,
+        lattice: Float[Tensor, "3 3"],
+        frac_coords: Float[Tensor, "n sites 3"],
+        weights: Float[Tensor, "n sites channels"],
+        patches: Patches,
+    ) -> Float[Tensor, "n patches latent"]:
+        """Latents of sites that weigh anything, in one cell, see `_weights`.
+
+        Parameters
+        ----------
+        lattice
+            Cell vectors, rows in Å.
+        frac_coords
+            Of the sites, as often as they are encoded.
+        weights
+            What each is painted with.
+        patches
+            Patches of the grid along its axes.
+        """
+        found = []
+        for _, rows in grouped([patches] * len(weights)):
+            there = torch.ones(len(rows), weights.shape[1], dtype=torch.long, device=weights.device)
+            batch = CrystalBatch(lattice.expand(len(rows), 3, 3), frac_coords[rows], there, there.bool())
+            found.append(self._painted(batch, weights[rows], patches).mean)
+        return torch.cat(found)
 
     def _weights(self, batch: CrystalBatch) -> Float[Tensor, "b sites channels"]:
         """Σ occupancy · w(element) of every site; what is empty weighs nothing."""

@@ -2,19 +2,18 @@
 
 Encoder and decoder err smoothly: what a crystal is read as is off by nearly as much as what is read of that. So sites
 are moved against the errors that are seen where they are encoded and decoded once more; a fixed point of that is a
-crystal that decodes as the latent does. Occupancies of shared sites are moved too.
+crystal that decodes as the latent does.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat_field import HeatField
-from xtalcodec.codecs.correct import LEAST_GAIN, moved_shares
+from xtalcodec.codecs.correct import LEAST_GAIN
 from xtalcodec.codecs.guesses import Guess, Guesses, Latents, OnSites
 from xtalcodec.geometry.images import wrapped
 
@@ -42,20 +41,20 @@ def settled(latents: Latents, field: HeatField, guesses: Guesses) -> Guesses:
     best = dict(guesses)
     left = [k for k, guess in best.items() if CLOSE < guess.distance < np.inf]
     gain = dict.fromkeys(left, 1.0)
-    errors: dict[int, _Error] = {}
+    off: dict[int, Float[np.ndarray, "sites 3"]] = {}
     for step in range(STEPS):
         if not left:
             break
-        fresh = [k for k in left if k not in errors]
+        fresh = [k for k in left if k not in off]
         sites = [best[k].sites for k in fresh]
         there = latents.on_sites(field, fresh, sites)
         here = _seen(latents.of(fresh), [best[k] for k in fresh], roughly=step == 0)
-        errors |= {k: _Error.between(*pair) for k, *pair in zip(fresh, here, there, strict=True)}
-        tried = [errors[k].undone(best[k].sites, gain[k]) for k in left]
+        off |= {k: seen.off - wanted.off for k, seen, wanted in zip(fresh, here, there, strict=True)}
+        tried = [_moved(best[k].sites, -gain[k] * off[k]) for k in left]
         for k, guess in zip(left, latents.of(left).guessed(tried), strict=True):
             if guess.distance < best[k].distance:
                 best[k] = guess
-                del errors[k]
+                del off[k]
             else:
                 gain[k] /= 2
         left = [k for k in left if best[k].distance > CLOSE and gain[k] > LEAST_GAIN]
@@ -71,25 +70,6 @@ def _seen(latents: Latents, guesses: Sequence[Guess], *, roughly: bool) -> list[
         return seen.on_sites(seen.decoded(), range(len(guesses)), [guess.sites for guess in guesses])
 
 
-class _Error(NamedTuple):
-    """How what is read of a crystal differs from what it should be read as."""
-
-    off: Float[np.ndarray, "sites 3"]
-    """Fractions of the axes."""
-    shares: Float[np.ndarray, "sites z"]
-    """By Z."""
-
-    @classmethod
-    def between(cls, here: OnSites, there: OnSites) -> "_Error":
-        """What is read here should be what is there."""
-        return cls(here.off - there.off, here.likely - there.likely)
-
-    def undone(self, sites: FoundAtoms, gain: float) -> FoundAtoms:
-        """Move sites against it, by a share of it; elements that are there stay, and no other comes."""
-        moved = replace(sites, positions=wrapped(sites.positions - gain * self.off))
-        if sites.occupancies is None:
-            return moved
-        had = sites.occupancies
-        error = np.pad(self.shares, ((0, 0), (0, had.shape[1] - self.shares.shape[1])))
-        shares = moved_shares(had, gain * error, had)
-        return replace(moved, occupancies=shares, numbers=shares[:, 1:].argmax(1) + 1)
+def _moved(sites: FoundAtoms, by: Float[np.ndarray, "sites 3"]) -> FoundAtoms:
+    """Move sites by fractions of the axes."""
+    return replace(sites, positions=wrapped(sites.positions + by))
