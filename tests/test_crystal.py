@@ -95,6 +95,8 @@ def test_a_disordered_crystal_goes_to_other_libraries_and_back(way):
     assert crystal.sites_shares() == [[(11, 0.9)], [(17, 0.5), (35, 0.3), (53, 0.2)]]
     assert crystal.occupancies[0, VACANCY] == pytest.approx(0.1)
     assert crystal.label(1) == "Cl0.5Br0.3I0.2"
+    equal = Crystal.of_shares(np.eye(3) * 4, np.zeros((1, 3)), [[(12, 0.4999), (29, 0.5001)]], "equal")
+    assert equal.label(0) == "Mg0.5Cu0.5"  # what decoding errs by turns no two elements round
     back = Crystal.from_pymatgen(crystal.to_pymatgen()) if way == "pymatgen" else Crystal.from_ase(crystal.to_ase())
     np.testing.assert_allclose(back.occupancies, crystal.occupancies)
     assert crystal.to_pymatgen().composition.almost_equals(solid_solution().composition)

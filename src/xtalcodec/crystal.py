@@ -229,7 +229,7 @@ class Crystal:
         """What is on a site, as Na0.6K0.3."""
         from ase.data import chemical_symbols
 
-        shares = sorted(self.sites_shares()[site], key=lambda pair: -pair[1])
+        shares = sorted(self.sites_shares()[site], key=lambda pair: -round(pair[1], 2))
         return "".join(chemical_symbols[z] + (f"{x:.3g}" if x < 1 else "") for z, x in shares)
 
     def sites_shares(self) -> list[list[tuple[int, float]]]:

@@ -21,5 +21,8 @@ def colors(numbers: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, "atoms 3"]:
 
 
 def in_order(shares: Float[np.ndarray, " 119"]) -> list[int]:
-    """Z of what is on a site, in the order of its sectors: the largest share first; what is empty, as Z 0, last."""
-    return sorted(np.flatnonzero(shares).tolist(), key=lambda z: (z == VACANCY, -shares[z]))
+    """Z of what is on a site, in the order of its sectors: the largest share first; what is empty, as Z 0, last.
+
+    Shares that are the same but for decoding's error are in the order of Z.
+    """
+    return sorted(np.flatnonzero(shares).tolist(), key=lambda z: (z == VACANCY, -round(shares[z], 2)))
