@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
 from torch import Tensor
 
 from xtalcodec.atom_finders.found import FoundAtoms
@@ -94,24 +93,7 @@ def aimed(crystal: Crystal, aim: Crystal, sites: FoundAtoms, gain: float) -> Cry
     moved = replace(aim, frac_coords=aim.frac_coords - gain * off)
     if crystal.occupancies is None:
         return moved
-    error = gain * (sites.shares()[index] - crystal.occupancies)
-    shares = _moved_shares(aim.shares(), error, crystal.occupancies)
+    shares = aim.shares() - gain * SHARE_GAIN * (sites.shares()[index] - crystal.occupancies)
+    shares = np.maximum(shares, LEAST_AIM * crystal.occupancies)
+    shares /= shares.sum(1, keepdims=True)
     return replace(moved, occupancies=shares, numbers=shares[:, 1:].argmax(1) + 1)
-
-
-def _moved_shares(
-    shares: Float[np.ndarray, "sites 119"], error: Float[np.ndarray, "sites 119"], had: Float[np.ndarray, "sites 119"]
-) -> Float[np.ndarray, "sites 119"]:
-    """Move occupancies against an error.
-
-    Parameters
-    ----------
-    shares
-        That are moved.
-    error
-        That is seen of them.
-    had
-        Of the elements that there are: each keeps some of it, and no other comes.
-    """
-    moved = np.maximum(shares - SHARE_GAIN * error, LEAST_AIM * had) * (had > 0)
-    return moved / moved.sum(1, keepdims=True)

@@ -81,8 +81,9 @@ def _solutions(latents: Latents, sites: FoundAtoms) -> Iterator[Guess]:
 
 def _symmetries(sites: FoundAtoms, lattice: Float[np.ndarray, "3 3"]) -> Iterator[Kept]:
     """What symmetry may make of sites, shared ones being alike, or those of one main element; and what none makes."""
+    alike = [] if sites.occupancies is None else [np.where(sites.occupancies.max(1) < 1, HEAVIEST, sites.numbers)]
     seen = [np.arange(len(sites))]
-    for kinds in (np.where(sites.shares().max(1) < 1, HEAVIEST, sites.numbers), sites.numbers):
+    for kinds in (*alike, sites.numbers):
         found = operations(Crystal(lattice, sites.positions, kinds), SYMPREC)
         kept = kept_by(found, sites.positions, kinds, lattice, within=2 * SYMPREC)
         if not any(np.array_equal(kept.orbits, orbits) for orbits in seen):
@@ -95,7 +96,7 @@ def _read(sought: Sought, sites: FoundAtoms) -> State:
     """What is read, the same on the sites of an orbit."""
     shares = torch.tensor(sites.shares()[:, : len(sought.table)])
     mean = torch.stack([shares[sought.orbits == k].mean(0) for k in range(len(sought.possible))])
-    return sought.at(mean, torch.zeros(len(sought.moves)).double())
+    return sought.unmoved(mean)
 
 
 def _sparse(sought: Sought, state: State) -> Iterator[State]:

@@ -25,4 +25,4 @@ def in_order(shares: Float[np.ndarray, " 119"]) -> list[int]:
 
     Shares that are the same but for decoding's error are in the order of Z.
     """
-    return sorted(np.flatnonzero(shares).tolist(), key=lambda z: (z == VACANCY, -round(shares[z], 2)))
+    return sorted(np.flatnonzero(shares).tolist(), key=lambda z: (z == VACANCY, -round(float(shares[z]), 2)))
