@@ -29,15 +29,17 @@ def told(changes):
 
 def test_a_site_or_all_of_an_element_may_be_what_is_likely_there():
     two = sites([0, 0, 0], [0.5, 0.5, 0.5], numbers=[11, 11])
-    found = told(other_elements(two, likely({11: 0.6, 19: 0.4}, {11: 0.99, 19: 0.01})))
-    assert found == [(11, 19), (19, 11), (19, 19)]
-    assert told(other_elements(two, likely({11: 1.0}, {11: 1.0 - 1e-4, 19: 1e-4}))) == []
+    unsure, both = likely({11: 0.6, 19: 0.4}, {11: 0.99, 19: 0.01}), np.array([True, True])
+    assert told(other_elements(two, unsure, both)) == [(11, 19), (19, 11), (19, 19)]
+    assert told(other_elements(two, unsure, np.array([True, False]))) == [(19, 11), (19, 19)]
+    assert told(other_elements(two, unsure, np.array([False, False]))) == []
+    assert told(other_elements(two, likely({11: 1.0}, {11: 1.0 - 1e-4, 19: 1e-4}), both)) == []
 
 
 def test_a_shared_site_may_be_one_element_alone():
     shared = Crystal.of_shares(CELL, np.zeros((1, 3)), [[(11, 0.6), (19, 0.4)]])
     one = FoundAtoms(shared.frac_coords, shared.numbers, np.ones(1), occupancies=shared.occupancies)
-    found = list(other_elements(one, likely({11: 0.7, 19: 0.3})))
+    found = list(other_elements(one, likely({11: 0.7, 19: 0.3}), np.ones(1, dtype=bool)))
     assert told(found) == [(11,), (19,)]
     assert all(change.occupancies is None for change in found)
 
@@ -49,21 +51,23 @@ def test_known_atoms_may_have_each_others_places():
     np.testing.assert_array_equal(found[0].positions, three.positions)
 
 
-def test_sites_come_where_they_are_likely_and_go_where_they_are_not_sure():
+def test_sites_come_where_they_are_likely_and_go_where_they_may_not_be():
     one = sites([0, 0, 0], [0.5, 0.5, 0.5], numbers=[3, 9])
     there = Elsewhere(np.array([[0.5, 0, 0], [0.51, 0.5, 0.5]]), likely({9: 0.9}, {9: 0.9}), CELL, NEAREST)
-    assert told(other_places(one, np.array([1.0, 1.0]), there)) == [(3, 9, 9)]  # the other place is a site's own
-    assert told(other_places(one, np.array([1.0, 0.5]), there)) == [(3,), (3, 9, 9)]
+    neither, second = np.array([False, False]), np.array([False, True])
+    assert told(other_places(one, neither, there)) == [(3, 9, 9)]  # the other place is a site's own
+    assert told(other_places(one, second, there)) == [(3,), (3, 9, 9)]
+    assert told(other_places(one, neither, there.some(second))) == []
 
 
 def test_a_place_near_a_site_is_beside_it_or_in_its_stead():
     one = sites([0, 0, 0], numbers=[8])
     beside = Elsewhere(np.array([[0.12, 0, 0]]), likely({1: 0.9}), CELL, NEAREST)  # 0.48 Å
-    assert told(other_places(one, np.ones(1), beside)) == [(1,), (8, 1)]
+    assert told(other_places(one, np.zeros(1, dtype=bool), beside)) == [(1,), (8, 1)]
     instead = Elsewhere(np.array([[0.07, 0, 0]]), likely({1: 0.9}), CELL, NEAREST)  # 0.28 Å
-    assert told(other_places(one, np.ones(1), instead)) == [(1,)]
+    assert told(other_places(one, np.zeros(1, dtype=bool), instead)) == [(1,)]
 
 
 def test_the_last_site_does_not_go():
     none = Elsewhere(np.zeros((0, 3)), np.zeros((0, 101)), CELL, NEAREST)
-    assert told(other_places(sites([0, 0, 0], numbers=[8]), np.zeros(1), none)) == []
+    assert told(other_places(sites([0, 0, 0], numbers=[8]), np.ones(1, dtype=bool), none)) == []

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from xtalcodec.atom_finders.changes import Elsewhere
 from xtalcodec.atom_finders.found import FoundAtoms
+from xtalcodec.codecs import changing
 from xtalcodec.codecs.attempts import moved
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.changing import changed
 from xtalcodec.codecs.contract import Known
-from xtalcodec.codecs.guesses import Latents
+from xtalcodec.codecs.guesses import Latents, OnSites
 from xtalcodec.codecs.inversion import inverted
 from xtalcodec.codecs.misfit import misfit
 from xtalcodec.codecs.settling import CLOSE, settled
@@ -100,6 +102,47 @@ def test_what_is_mended_is_sure_and_what_is_not_is_not(case):
     nothing = [FoundAtoms.known(np.array([[0.3, 0.4, 0.1]]), np.array([92]))] * len(case.truth)
     hopeless = [sites for sites, guess in zip(case.mended(nothing), nothing, strict=True) if len(sites) == len(guess)]
     assert all(sites.certainty < 0.1 for sites in hopeless)
+
+
+@pytest.fixture(scope="module")
+def large(mp):
+    with torch.no_grad():
+        return Case(mp, [one for one in load("aflow-prototypes")[0] if 40 < len(one) <= 60][:3])
+
+
+def with_a_wrong_site(case):
+    wrong = [replace(one, numbers=np.where(np.arange(len(one)) == 5, 20, one.numbers)) for one in case.truth]
+    with torch.no_grad():
+        return wrong, case.latents.guessed(wrong)
+
+
+def test_a_wrong_site_is_off_around_its_place(large):
+    for k, guess in enumerate(with_a_wrong_site(large)[1]):
+        places = guess.sites.positions
+        off = large.latents.off_around(k, guess, places)
+        assert off.argmax() == 5
+        assert np.median(off) < off.max() / 10
+        again = large.latents.off_around(k, guess, places + np.array([1, -2, 3]))
+        np.testing.assert_allclose(off, again, atol=0.1 * off.max())  # but for which image is taken half-way
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_what_is_far_from_where_a_latent_is_off_is_not_changed(large, others):
+    for k, guess in enumerate(with_a_wrong_site(large)[1]):
+        n, where = len(guess.sites), guess.sites.positions
+        likely = np.zeros((n, 101))
+        likely[:, [20, 31, 28]] = 1 / 3
+        said = OnSites(np.zeros((n, 3)), likely, np.ones(n))
+        elsewhere = Elsewhere(where + 0.1, likely, large.latents.cells[k], 0.65)
+        tried = list(changing._others(large.latents, k, guess, said, [elsewhere] * (k + 1) if others else None))
+        moved = [int((one.numbers != guess.sites.numbers).argmax()) for one in tried if len(one) == n]
+        assert 5 in moved
+        assert len({*moved}) < n / 3
+        fewer = [one for one in tried if len(one) == n - 1]
+        more = [one.positions[-1] for one in tried if len(one) == n + 1]
+        assert len(fewer) < n / 3
+        assert bool(fewer) == others
+        assert len(np.unique(more, axis=0)) < n / 3
 
 
 def test_of_noisy_latents_the_elements_alone_are_put_right(mp, crystals):

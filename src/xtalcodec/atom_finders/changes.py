@@ -17,8 +17,6 @@ LIKELY = 0.03
 """Elements that are less likely are not tried on a site that is new."""
 MOST = 6
 """Elements that are tried on a site."""
-SURE = 0.95
-"""Sites that are surer are not taken away."""
 BESIDE = 0.35
 """Å: what is farther from a site may be another one, though both are not where they belong yet."""
 SAME_PLACE = 0.2
@@ -38,8 +36,14 @@ class Elsewhere:
     nearest: float
     """Å: sites are no nearer to each other."""
 
+    def some(self, kept: Bool[np.ndarray, " places"]) -> "Elsewhere":
+        """Some of the places."""
+        return replace(self, places=self.places[kept], likely=self.likely[kept])
 
-def other_elements(sites: FoundAtoms, likely: Float[np.ndarray, "sites z"]) -> Iterator[FoundAtoms]:
+
+def other_elements(
+    sites: FoundAtoms, likely: Float[np.ndarray, "sites z"], wrong: Bool[np.ndarray, " sites"]
+) -> Iterator[FoundAtoms]:
     """Yield sites of which one, or all of an element, are another element's.
 
     Parameters
@@ -48,13 +52,15 @@ def other_elements(sites: FoundAtoms, likely: Float[np.ndarray, "sites z"]) -> I
         What a crystal is read as.
     likely
         How likely each element is on each site, by Z.
+    wrong
+        Sites that may be wrong: others are another element's only with one of these.
     """
     alone_there = sites.shares().max(1) == 1
-    for k, own in enumerate(likely):
-        for z in _best(own, POSSIBLE):
+    for k in np.flatnonzero(wrong):
+        for z in _best(likely[k], POSSIBLE):
             if z != sites.numbers[k] or not alone_there[k]:
                 yield _with(sites, np.arange(len(sites)) == k, z)
-    for element in np.unique(sites.numbers):
+    for element in np.unique(sites.numbers[wrong]):
         all_of_it = (sites.numbers == element) & alone_there
         for z in _best(likely[all_of_it].mean(0), POSSIBLE) if all_of_it.sum() > 1 else []:
             if z != element:
@@ -71,15 +77,15 @@ def exchanged(sites: FoundAtoms, likely: Float[np.ndarray, "sites z"]) -> Iterat
             yield replace(sites, numbers=numbers[order])
 
 
-def other_places(sites: FoundAtoms, sure: Float[np.ndarray, " sites"], elsewhere: Elsewhere) -> Iterator[FoundAtoms]:
+def other_places(sites: FoundAtoms, leaving: Bool[np.ndarray, " sites"], elsewhere: Elsewhere) -> Iterator[FoundAtoms]:
     """Yield sites and one more, with those that are too near to it and without; and sites but for one.
 
     Parameters
     ----------
     sites
         What a crystal is read as.
-    sure
-        0 to 1: of each site.
+    leaving
+        Those that may not be there.
     elsewhere
         Where there may be others.
     """
@@ -92,7 +98,7 @@ def other_places(sites: FoundAtoms, sure: Float[np.ndarray, " sites"], elsewhere
             yield _more(_part(sites, away >= elsewhere.nearest), place, z)
             if BESIDE < away.min() < elsewhere.nearest:
                 yield _more(sites, place, z)
-    for k in np.flatnonzero(sure < SURE) if len(sites) > 1 else ():
+    for k in np.flatnonzero(leaving) if len(sites) > 1 else ():
         yield _part(sites, np.arange(len(sites)) != k)
 
 

@@ -15,10 +15,17 @@ from xtalcodec.atom_finders.heat import find_by_heat
 from xtalcodec.atom_finders.heat_field import HeatField
 from xtalcodec.codecs.guesses import Guess, Guesses, Latents, OnSites
 
+OFF = 0.03
+"""What encodes farther off than this once its sites have settled is something else."""
 WORTH = 2.0
 """Logarithm of the likelihood that a change is to gain."""
 EXACT = 1e-6
 """What encodes nearer than that is at the rounding of numbers."""
+WRONG = 0.3
+"""Of how far a crystal encodes off where it does most: what encodes nearer around a place is no reason to change that.
+Of 169 changes that mended crystals read wrongly, all were of places of 0.45 and more."""
+SURE = 0.95
+"""Sites that are surer are not taken away."""
 ROUNDS = 12
 """Changes of a crystal at most."""
 LOOSE = {"threshold": 0.1, "margin": 0.3, "nearest": 0.4}
@@ -26,7 +33,7 @@ LOOSE = {"threshold": 0.1, "margin": 0.3, "nearest": 0.4}
 
 
 def changed(latents: Latents, guesses: Guesses, told: float, *, sites: bool) -> Guesses:
-    """Change guesses, each as long as it encodes nearer to its latent; return those that are changed.
+    """Change guesses, each until it is near its latent or nothing encodes nearer; return those that are changed.
 
     Parameters
     ----------
@@ -51,11 +58,10 @@ def changed(latents: Latents, guesses: Guesses, told: float, *, sites: bool) -> 
     elsewhere = _elsewhere(part, field) if sites else None
     left = list(range(len(rows)))
     for _ in range(ROUNDS):
+        left = [k for k in left if best[k].distance > OFF]
         said = part.on_sites(field, left, [best[k].sites for k in left])
         tried = [
-            (k, other)
-            for k, on in zip(left, said, strict=True)
-            for other in _others(part, k, best[k].sites, on, elsewhere)
+            (k, other) for k, on in zip(left, said, strict=True) for other in _others(part, k, best[k], on, elsewhere)
         ]
         nearest: Guesses = {}
         with part.codec.roughly(sites):
@@ -95,15 +101,21 @@ def _elsewhere(latents: Latents, field: HeatField) -> list[Elsewhere]:
 
 
 def _others(
-    latents: Latents, k: int, sites: FoundAtoms, said: OnSites, elsewhere: Sequence[Elsewhere] | None
+    latents: Latents, k: int, guess: Guess, said: OnSites, elsewhere: Sequence[Elsewhere] | None
 ) -> Iterator[FoundAtoms]:
-    """What the sites of a crystal may be instead; of one whose atoms are known, which is which."""
+    """What a crystal may be instead where it encodes wrongly; of one whose atoms are known, which is which."""
+    sites = guess.sites
     if latents.known.holding is not None:
         yield from exchanged(sites, said.likely)
         return
-    yield from other_elements(sites, said.likely)
-    if elsewhere is not None:
-        yield from other_places(sites, said.sure(sites), elsewhere[k])
+    off = latents.off_around(k, guess, sites.positions)
+    if elsewhere is None:
+        yield from other_elements(sites, said.likely, off > WRONG * off.max())
+        return
+    there = latents.off_around(k, guess, elsewhere[k].places)
+    least = WRONG * max(off.max(), there.max(initial=0.0))
+    yield from other_elements(sites, said.likely, off > least)
+    yield from other_places(sites, (off > least) & (said.sure(sites) < SURE), elsewhere[k].some(there > least))
 
 
 def _gain(latents: Latents, k: int, before: Guess, after: Guess) -> float:

@@ -14,11 +14,16 @@ from xtalcodec.atom_finders.heat import among
 from xtalcodec.atom_finders.heat_field import Candidates, HeatField
 from xtalcodec.codecs.contract import Known
 from xtalcodec.crystal import Crystal
+from xtalcodec.geometry.images import minimum_image
 from xtalcodec.representations.base import Patches
 from xtalcodec.representations.portions import shared_out
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.patch import PatchCodec
+
+
+AROUND = 1.5
+"""Å: a site is known by the patches that are so near, and a few farther ones."""
 
 
 class Guess(NamedTuple):
@@ -100,6 +105,24 @@ class Latents:
             for row, z in zip(part, found, strict=True):
                 latents[some[row]] = z
         return latents
+
+    def off_around(self, k: int, guess: Guess, places: Float[np.ndarray, "places 3"]) -> Float[np.ndarray, " places"]:
+        """How far a guess encodes from a latent around places: squares of its numbers, in Gaussians of `AROUND` Å.
+
+        Parameters
+        ----------
+        k
+            Row of the latent.
+        guess
+            What it may be of.
+        places
+            In fractions of the axes.
+        """
+        grid = np.array(self.grids[k])
+        square = (guess.z - self.z[k]).square().sum(-1).double().cpu().numpy()
+        centres = (np.stack(np.unravel_index(np.arange(len(square)), grid), -1) + 0.5) / grid
+        apart = minimum_image(places[:, None] - centres) @ self.cells[k]
+        return np.exp(-(apart**2).sum(-1) / (2 * AROUND**2)) @ square
 
     def on_sites(self, field: HeatField, rows: Sequence[int], sites: Sequence[FoundAtoms]) -> list[OnSites]:
         """What a field says of sites.

@@ -15,13 +15,11 @@ import numpy as np
 
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.atom_finders.heat_field import HeatField
-from xtalcodec.codecs.changing import changed
+from xtalcodec.codecs.changing import OFF, changed
 from xtalcodec.codecs.guesses import Guess, Latents
 from xtalcodec.codecs.settling import settled
 from xtalcodec.codecs.solving import SOLVED, solved
 
-OFF = 0.03
-"""What encodes farther off than this once its sites have settled is something else."""
 NEAR = 0.01
 """What has no shared site and encodes so near is left as it is: at most a dopant of one or two per cent is missing."""
 FAR = 1.0
