@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtalcodec.app.links import LONGEST, LinkError, crystal_of, prototypes, word_of
+from xtalcodec.app.links import LONGEST, LinkError, crystal_of, prototypes, sites_of, word_of, word_of_sites
 from xtalcodec.crystal import Crystal
 from xtalcodec.testing.strategies import crystals
 
@@ -29,6 +29,14 @@ def test_a_prototype_is_its_name():
     assert crystal_of(word_of(crystal)) is crystal
     moved = crystal.translated(np.full(3, 0.1))
     assert not word_of(moved).startswith("aflow:")
+
+
+def test_sites_are_told_by_their_numbers():
+    crystal = next(one for one in prototypes().values() if len(one) > 3)
+    assert word_of_sites([2, 0]) == "1,3"
+    assert sites_of("1,3", crystal) == [0, 2]
+    assert sites_of("3,x,999,,-1", crystal) == [2]
+    assert word_of_sites([]) is None
 
 
 def test_a_large_crystal_has_no_word():

@@ -155,6 +155,13 @@ def test_steps_of_a_link_that_are_no_number_are_told(reader):
     page.get_by_text("The number of steps is a whole number from 2 to 41.").wait_for()
 
 
+def test_a_link_walks_the_same_way(reader):
+    page = reader(f"/between?crystal={PEROVSKITE}&to={PEROVSKITE}&steps=3&way=line")
+    page.get_by_role("button", name="Download all CIFs").wait_for()
+    assert page.get_by_label("How").input_value() == "line"
+    assert "steps=3&way=line" in page.url
+
+
 def test_the_way_between_two_crystals(reader, cifs, shot, tmp_path):
     page = reader("/between", width=1280, height=1250)
     drop(page, cifs / "SrTiO3.cif", 0)

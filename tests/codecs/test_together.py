@@ -61,15 +61,17 @@ def test_where_one_is_lost_all_are_tried_on_other_origins(mp, monkeypatch):
 
 def test_atoms_are_read_as_the_elements_that_are_allowed(mp):
     latents = mp.encode(ENDS, refine=False)
-    every = mp.decode_crystals(latents, elements=mp.config.elements)
-    for one, free in zip(every, mp.decode_crystals(latents, check=False), strict=True):
-        assert np.array_equal(one.crystal.numbers, free.crystal.numbers)
-        assert one.confidence == free.confidence
-    for found, one in zip(mp.decode_crystals(latents, elements=[40, 22, 8]), every, strict=True):
+    for check in (True, False):
+        every = mp.decode_crystals(latents, elements=mp.config.elements, check=check)
+        for one, free in zip(every, mp.decode_crystals(latents, check=check), strict=True):
+            assert np.array_equal(one.crystal.numbers, free.crystal.numbers)
+            assert one.confidence == free.confidence
+    for found, one in zip(mp.decode_crystals(latents, elements=[40, 22, 8], check=False), every, strict=True):
         assert {*found.crystal.elements} <= {40, 22, 8}
         assert np.array_equal(found.crystal.frac_coords, one.crystal.frac_coords)
     for found in mp.decode_crystals(latents, elements=[20, 40, 16]):
         assert {*found.crystal.elements} <= {20, 40, 16}
+        assert found.confidence < 0.1  # it does not encode to the latent
     assert mp.decode_crystals(latents)[0].crystal.formula == "SrTiO3"  # nothing stays forbidden
 
 

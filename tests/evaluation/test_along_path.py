@@ -10,6 +10,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation import along_path
 from xtalcodec.evaluation.along_path import Step, steps_along
 from xtalcodec.latent_space.interpolate import elements_of, interpolate
+from xtalcodec.latent_space.moving import move
 
 PLACES = [[0, 0, 0], [0.5, 0.5, 0.5]]
 ROCK_SALT = Crystal.from_pymatgen(Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], PLACES), "NaCl")
@@ -32,6 +33,19 @@ def test_every_step_tells_distance_group_and_confidence(mp, path):
         assert step.shortest == pytest.approx(away[away > 1e-3].min(), abs=2e-3)
         assert (step.space_group, step.valid, step.energy, step.why_no_energy) == ("Fm-3m", True, None, "")
         assert step.confidence == step.decoded.confidence
+
+
+def test_the_ends_of_a_path_of_moved_atoms_are_what_was_given(mp):
+    cell = np.eye(3)
+    mixed = [[(56, 0.3), (38, 0.6)], [(22, 1.0)], *[[(8, 1.0)]] * 3]
+    places = np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    ends = Crystal.of_shares(3.9 * cell, places, mixed), Crystal(4.0 * cell, places, np.array([56, 22, 8, 8, 8]))
+    steps = steps_along(mp, move(mp, *ends, 3), elements=elements_of(*ends))
+    for step, end in zip((steps[0], steps[-1]), ends, strict=True):
+        back = step.decoded.crystal
+        np.testing.assert_allclose(back.content, end.content, atol=0.01)
+        assert step.confidence > 0.9
+        assert step.shortest == pytest.approx(end.lattice[0, 0] / 2, abs=0.005)
 
 
 def test_an_energy_or_why_there_is_none(mp, path, monkeypatch):

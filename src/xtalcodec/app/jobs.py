@@ -187,7 +187,7 @@ class _Worker:
         """Have a job done; tell whether the worker is there for more."""
         loop = asyncio.get_running_loop()
         try:
-            self.here.send(job.task)
+            await loop.run_in_executor(threads, self.here.send, job.task)  # a large one waits for its reader
             while True:
                 news: News = await loop.run_in_executor(threads, self.here.recv)
                 job.tell(news)

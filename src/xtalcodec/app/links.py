@@ -3,6 +3,7 @@
 import json
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -69,6 +70,17 @@ def crystal_of(word: str) -> Crystal:
         raise LinkError(f"The link holds no crystal: {error}.") from error
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, zlib.error) as error:
         raise LinkError("The link is damaged: a part of it is missing or changed.") from error
+
+
+def word_of_sites(sites: Iterable[int]) -> str | None:
+    """Return the word of some sites of a crystal: their numbers, from 1; None of none."""
+    return ",".join(f"{k + 1}" for k in sorted(sites)) or None
+
+
+def sites_of(word: str, crystal: Crystal) -> list[int]:
+    """Return the sites of a word that a crystal has."""
+    numbers = word.split(",")
+    return [k for k in range(len(crystal)) if f"{k + 1}" in numbers]
 
 
 @lru_cache(maxsize=1)

@@ -93,8 +93,8 @@ def _pages(settings: Settings) -> None:
         await reconstruct.show(settings, crystal)
 
     @ui.page("/between")
-    async def _between(crystal: str | None = None, to: str | None = None, steps: str = "7") -> None:
-        await between.show(settings, crystal, to, steps)
+    async def _between(request: Request, crystal: str | None = None, to: str | None = None) -> None:
+        await between.show(settings, crystal, to, dict(request.query_params))
 
     @ui.page("/alter")
     async def _alter(request: Request, crystal: str | None = None) -> None:

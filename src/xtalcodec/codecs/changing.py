@@ -84,7 +84,7 @@ def changed(latents: Latents, guesses: Guesses, told: float, *, sites: bool) -> 
 def _read(latents: Latents, field: HeatField) -> list[Guess]:
     """What latents are read as where the decoder is told of noise."""
     codec = latents.codec
-    allowed = codec.allowed(len(latents.z), None)
+    allowed = codec.allowed(len(latents.z), latents.known.elements)
     found = find_by_heat(field, codec.network, latents.lattice, allowed, codec.config.atom_finder)
     return latents.guessed(found)
 

@@ -98,7 +98,7 @@ class Decoding(Predicting):
             field has too few places for them, some are missing in what is returned.
         check
             Encode what is read, and mend it until that gives the latent, where the codec `can_check` and a latent is
-            an encoder's own, and not with `elements`; without it decoding is four times as fast, and less exact.
+            an encoder's own; without it decoding is four times as fast, and less exact.
 
         Raises
         ------
@@ -109,7 +109,6 @@ class Decoding(Predicting):
         ValueError
             No element, or one that the codec does not know; both `elements` and `holding`, or a count below 1.
         """
-        check = check and elements is None
         if holding is not None:
             if elements is not None or any(count < 1 for own in holding for count in own.values()):
                 raise ValueError("atoms that crystals hold are given as counts of 1 and more, and without `elements`")

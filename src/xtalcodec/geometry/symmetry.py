@@ -9,12 +9,17 @@ from jaxtyping import Int
 
 from xtalcodec.crystal import SAME_SHARE, Crystal
 from xtalcodec.geometry.images import wrapped
+from xtalcodec.geometry.niggli import niggli_basis
 from xtalcodec.geometry.orbits import Operations
 
 SYMPREC = 0.1
 """Å: tolerance of the symmetry of what is decoded, and of what it is compared with: about ten times the error that
 decoding leaves in positions. Relaxed crystals may be off their symmetry by hundredths: of Carbon-24 28 % have none
 within 0.01 Å and 10 % within 0.1, of the Materials Project 1.1 and 0.8 %."""
+
+LEAST_EDGE = 7
+"""Shortest lattice vector over the tolerance: at half of that and less moyopy asks for memory without end, for every
+site is then near some image of every other."""
 
 SHARES = 0.05
 """Occupancies of sites that symmetry makes one: about twice the error that decoding leaves in them."""
@@ -39,7 +44,7 @@ def right_handed(crystal: Crystal) -> Crystal:
 
 
 def space_group(crystal: Crystal, symprec: float = 0.01) -> str:
-    """Hermann-Mauguin symbol, or "?" where symmetry cannot be determined (atoms that coincide)."""
+    """Hermann-Mauguin symbol, or "?" where symmetry cannot be determined (atoms that coincide, a tiny cell)."""
     data = _dataset(crystal, symprec)
     return "?" if data is None else moyopy.SpaceGroupType(data.number).hm_short.replace(" ", "")
 
@@ -139,6 +144,8 @@ def _on_cell(crystal: Crystal, cell: moyopy.Cell) -> Crystal:
 def _dataset(crystal: Crystal, symprec: float, shares: float = SAME_SHARE) -> moyopy.MoyoDataset | None:
     """What moyopy finds, in the standard setting; None where it finds no symmetry, not even the identity.
 
+    Nor is any found in cells that are not much larger than the tolerance, see `LEAST_EDGE`.
+
     Parameters
     ----------
     crystal
@@ -152,6 +159,9 @@ def _dataset(crystal: Crystal, symprec: float, shares: float = SAME_SHARE) -> mo
     kinds = crystal.site_kinds(shares).tolist()
     cell = moyopy.Cell(crystal.lattice.tolist(), crystal.frac_coords.tolist(), kinds)
     try:
+        reduced = niggli_basis(crystal.lattice) @ crystal.lattice
+        if np.linalg.norm(reduced, axis=1).min() < LEAST_EDGE * symprec:
+            return None
         return moyopy.MoyoDataset(cell, symprec=symprec, setting=moyopy.Setting.standard())
-    except ValueError:  # two sites nearer than symprec, for one
+    except ValueError:  # two sites nearer than symprec, for one; a flat cell
         return None

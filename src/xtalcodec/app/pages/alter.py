@@ -7,6 +7,7 @@ from nicegui import ui
 from xtalcodec.app.controls import button, card, choice, tag, typed
 from xtalcodec.app.desk import Desk, Settings
 from xtalcodec.app.drawn import Vary
+from xtalcodec.app.links import sites_of, word_of_sites
 from xtalcodec.app.pages.crystal_card import CrystalCard
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.pages.strip import Strip
@@ -45,7 +46,8 @@ class Page:
         self.words = {"replace": "", "scale": "", "noise": "", "number": "8", "seed": "0"}
         self.words |= {key: words[key] for key in self.words if key in words}
         self.flows = {name: offer for name, offer in desk.settings.offers.items() if offer.flow}
-        self.flow = next(iter(self.flows), "")
+        self.flow = words["prior"] if words.get("prior") in self.flows else next(iter(self.flows), "")
+        self.sites = words.get("sites", "")
         with tag("div", kind="columns"):
             self.card = CrystalCard(desk, "Replaced only here", self.take)
             with card("What changes", "input"):
@@ -81,7 +83,7 @@ class Page:
         crystal = self.desk.linked(word)
         if crystal is not None:
             await ui.context.client.connected()
-            self.card.show(crystal)
+            self.card.show(crystal, sites_of(self.sites, crystal))
             await self.take()
 
     async def go(self) -> None:
@@ -95,7 +97,9 @@ class Page:
         self.strip.clear()
         told = {key: self.words[key] or None for key in ("replace", "scale", "noise")}
         told |= {key: self.words[key] for key in ("number", "seed") if self.words["noise"]}
-        self.desk.remember("/alter", crystal=asked.crystal, **told)
+        if self.words["noise"] and self.flow != next(iter(self.flows)):
+            told["prior"] = self.flow
+        self.desk.remember("/alter", crystal=asked.crystal, sites=word_of_sites(self.card.chosen), **told)
         done = await self.desk.do(asked, what="Altering")
         if done is None:
             return

@@ -1,5 +1,6 @@
 """Between two crystals: what the latents on the way decode to."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -26,7 +27,7 @@ WAYS = {
 }
 
 
-async def show(settings: Settings, crystal: str | None, to: str | None, steps: str) -> None:
+async def show(settings: Settings, crystal: str | None, to: str | None, words: Mapping[str, str]) -> None:
     """Make the page, with the crystals of a link in it.
 
     Parameters
@@ -35,29 +36,31 @@ async def show(settings: Settings, crystal: str | None, to: str | None, steps: s
         Of the server.
     crystal, to
         Words of links.
-    steps
-        As typed.
+    words
+        What was typed and chosen, by name.
     """
     with page("/between", LEAD, settings) as desk:
-        await Page(desk, steps).open(crystal, to)
+        await Page(desk, words).open(crystal, to)
 
 
 class Page:
     """One reader's page."""
 
-    def __init__(self, desk: Desk, steps: str) -> None:
+    def __init__(self, desk: Desk, words: Mapping[str, str]) -> None:
         """Lay it out."""
-        self.desk, self.steps, self.way, self.energies = desk, steps, "", False
+        self.desk, self.steps, self.way = desk, words.get("steps", "7"), ""
+        self._set_way(words.get("way", ""))
+        self.energies = bool(words.get("energies")) and find_spec("sevenn") is not None
         self.ends: list[Crystal | None] = [None, None]
         self.rows: list[Any] = []
         with tag("div", kind="columns"):
             self.chosen = [self._end(0, "From"), self._end(1, "To")]
         with card("The way", "input"):
             with tag("div", kind="line"):
-                field("Steps, both ends included", self._set_steps, steps, type="number", min=2, max=MOST_STEPS)
+                field("Steps, both ends included", self._set_steps, self.steps, type="number", min=2, max=MOST_STEPS)
                 choice("How", WAYS.items(), self._set_way, self.way)
                 if find_spec("sevenn"):
-                    check("With energies (SevenNet)", lambda yes: setattr(self, "energies", yes))
+                    check("With energies (SevenNet)", self._set_energies, value=self.energies)
                 button("Go", self.go, "first")
             desk.messages()
             desk.working()
@@ -90,6 +93,9 @@ class Page:
         if way in WAYS:
             self.way = way
 
+    def _set_energies(self, wanted: bool) -> None:
+        self.energies = wanted
+
     async def open(self, a: str | None, b: str | None) -> None:
         """Begin with the crystals of a link."""
         self.ends = [self.desk.linked(a), self.desk.linked(b)]
@@ -106,7 +112,8 @@ class Page:
         asked = self._asked()
         if asked is None:
             return
-        self.desk.remember("/between", crystal=asked.a, to=asked.b, steps=asked.steps)
+        chosen = {"way": self.way or None, "energies": "yes" if self.energies else None}
+        self.desk.remember("/between", crystal=asked.a, to=asked.b, steps=asked.steps, **chosen)
         done = await self.desk.do(asked, what="Walking")
         if done is None:
             return

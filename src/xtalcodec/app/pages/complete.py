@@ -7,6 +7,7 @@ from nicegui import ui
 from xtalcodec.app.controls import Text, button, card, choice, tag, typed
 from xtalcodec.app.desk import Desk, Settings
 from xtalcodec.app.drawn import Complete
+from xtalcodec.app.links import sites_of, word_of_sites
 from xtalcodec.app.pages.crystal_card import CrystalCard
 from xtalcodec.app.pages.frame import page
 from xtalcodec.app.pages.strip import Strip
@@ -57,7 +58,7 @@ class Page:
         """Lay it out."""
         self.desk = desk
         self.flows = {name: offer for name, offer in desk.settings.offers.items() if offer.flow}
-        self.flow = next(iter(self.flows))
+        self.flow = words["prior"] if words.get("prior") in self.flows else next(iter(self.flows))
         self.words = {"add": "", "number": "8", "seed": "0"} | {
             key: words[key] for key in ("add", "number", "seed") if key in words
         }
@@ -90,9 +91,8 @@ class Page:
         crystal = self.desk.linked(word)
         if crystal is None:
             return
-        gone = [k for k in range(len(crystal)) if f"{k + 1}" in self.gone.split(",")]
         await ui.context.client.connected()
-        self.card.show(crystal, gone)
+        self.card.show(crystal, sites_of(self.gone, crystal))
         if self.card.chosen or self.words["add"]:
             await self.go()
 
@@ -107,10 +107,11 @@ class Page:
         self.desk.remember(
             "/complete",
             crystal=asked.crystal,
-            gone=",".join(f"{k + 1}" for k in asked.gone) or None,
+            gone=word_of_sites(asked.gone),
             add=self.words["add"] or None,
             number=asked.count,
             seed=asked.seed,
+            prior=self.flow if self.flow != next(iter(self.flows)) else None,
         )
         done = await self.desk.do(asked, what="Completing")
         if done is None:
