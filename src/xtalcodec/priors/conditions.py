@@ -115,19 +115,25 @@ class Conditions:
     def met(self, crystal: Crystal) -> bool:
         """Tell whether a crystal has the elements, composition, number of sites and symmetry that are asked for.
 
-        Symmetry is that within `SYMPREC`; properties are not looked at.
+        Properties are not looked at.
         """
+        return self.met_by_atoms(crystal) and self.met_by_symmetry(crystal)
+
+    def met_by_atoms(self, crystal: Crystal) -> bool:
+        """Tell whether a cell has the elements, composition and number of sites that are asked for."""
         low, high = self.sites or (1, len(crystal))
-        group = space_group_number(crystal, SYMPREC) if self.space_group or self.system else 0
         share = Counter({z: n * len(crystal) for z, n in self.formula_unit.items()})
         return (
             (not self.elements or tuple(crystal.elements) == tuple(sorted(self.elements)))
             and (not self.unit or share == Counter({z: n * self.unit for z, n in crystal.holding.items()}))
             and all(crystal.holding.get(z, 0) >= n for z, n in self.holding.items())
             and low <= len(crystal) <= high
-            and self.space_group in (0, group)
-            and self.system in ("", crystal_system(group) if group else "")
         )
+
+    def met_by_symmetry(self, crystal: Crystal) -> bool:
+        """Tell whether a crystal has the space group and crystal system that are asked for, within `SYMPREC`."""
+        group = space_group_number(crystal, SYMPREC) if self.space_group or self.system else 0
+        return self.space_group in (0, group) and self.system in ("", crystal_system(group) if group else "")
 
     def _holds(self, sites: int) -> bool:
         """Whether a cell of so many sites has all atoms that it is to hold at least, where a composition is asked."""

@@ -1,6 +1,7 @@
 """Samples as they come, ranked and in a table; compared with crystals and weighed by a potential."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,9 +17,12 @@ from xtalcodec.evaluation.generation.decoded import Generated
 from xtalcodec.evaluation.generation.potentials import relax
 from xtalcodec.evaluation.generation.proposals import Proposal, proposals, ranked, write_table
 from xtalcodec.evaluation.generation.weighing import compared, weighed
+from xtalcodec.evaluation.generation.relaxing import Relaxed
 from xtalcodec.geometry.room import FAR
+from xtalcodec.geometry.symmetry import symmetrised
 from xtalcodec.io.write import write_many
 from xtalcodec.parallel import open_pool
+from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.gaussian import GaussianPrior
 
 SALT = bulk("NaCl", "rocksalt", a=5.64)
@@ -145,3 +149,20 @@ def test_copper_is_stable_on_its_own_lattice():
     assert [one.name for one in alone] == ["native", "simple", "lost"]
     assert alone[0].above_hull is None
     assert alone[1].energy - alone[0].energy == pytest.approx(found[1].above_hull, abs=NATIVE)
+
+
+def test_what_relaxed_is_as_asked_by_its_own_symmetry_and_the_atoms_of_the_cell_that_decoded(monkeypatch):
+    """A strained salt relaxes to rock salt, whose conventional cell holds eight sites in place of two."""
+    strained = SALT.copy()
+    strained.set_cell(SALT.cell @ np.diag([1.0, 1.0, 1.2]), scale_atoms=True)
+    asked = Conditions(sites=(2, 2), space_group=225)
+    sample = replace(proposal("salt", strained), asked=asked)
+    end = symmetrised(Crystal.from_ase(SALT), 0.1)
+    module = "xtalcodec.evaluation.generation.weighing."
+    monkeypatch.setattr(module + "check_potential", lambda _: None)
+    monkeypatch.setattr(module + "relaxed_each", lambda given, *_: dict.fromkeys(given, Relaxed(end, -3.4, -3.5, True)))
+    with bench() as where:
+        (found,) = weighed([sample], "sevennet-0", None, *where, keep=True, symprec=0.1)
+    assert len(found.about.crystal) == 8
+    assert (sample.row()["as_asked"], found.row()["as_asked"]) == (False, True)
+    assert proposal("salt", SALT).as_asked is None

@@ -1,7 +1,7 @@
 """Samples of a prior and all that is said of each: what decodes, whether it is new, how stable it is."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +37,8 @@ class Proposal:
     """Of the crystal that it decodes to; of what that relaxed to, where samples were to be relaxed."""
     as_planned: bool | None
     """Whether it holds just the atoms that its cell was to hold; None of a prior that plans no cells."""
-    as_asked: bool | None = None
-    """Whether it is what was asked for, see `Conditions.met`; None where nothing was, or nothing decoded."""
+    asked: Conditions = field(default_factory=Conditions)
+    """What it was asked to be."""
     rank: int | None = None
     """Its place, from 1, where samples were ranked."""
     novel: bool | None = None
@@ -70,6 +70,16 @@ class Proposal:
         """The crystal, where it is worth comparing and relaxing: valid and ordered."""
         crystal = self.about.crystal
         return crystal if crystal is not None and self.about.valid and crystal.is_ordered else None
+
+    @property
+    def as_asked(self) -> bool | None:
+        """Whether the cell that decoded has the atoms, and the crystal the symmetry, that were asked for.
+
+        None where nothing was asked, or nothing decoded.
+        """
+        if self.decoded is None or self.about.crystal is None or self.asked == Conditions():
+            return None
+        return self.asked.met_by_atoms(self.decoded.crystal) and self.asked.met_by_symmetry(self.about.crystal)
 
     def row(self) -> dict[str, Any]:
         """All of it as one row of a table, without the crystal but for its formula and number of sites as decoded."""
@@ -107,18 +117,12 @@ def proposals(
     """
     kept = MemoCodes(memo, prior, seed, temperature) if memo is not None and prior.plans else None
     drawn = draw(codec, prior, n, seed, temperature, progress, kept=kept, pool=pool)
-    assessor = Assessor(codec)
+    assessor, asked = Assessor(codec), prior.flow.conditions if prior.plans else Conditions()
     while part := list(islice(drawn, TOGETHER)):
         codes = LatentSet(tuple(one.code for one in part), prior.codec)
         judged = assessor.judge(codes, [one.decoded for one in part])
         for one, about in zip(part, judged, strict=True):
-            yield Proposal(one.code, one.decoded, about, one.as_planned, _as_asked(prior, one.decoded))
-
-
-def _as_asked(prior: Prior, decoded: DecodedCrystal | None) -> bool | None:
-    """Whether what decoded is as asked; None where nothing was asked, or nothing decoded."""
-    asked = prior.flow.conditions if prior.plans else Conditions()
-    return None if decoded is None or asked == Conditions() else asked.met(decoded.crystal)
+            yield Proposal(one.code, one.decoded, about, one.as_planned, asked)
 
 
 RANKS: dict[str, Callable[[Proposal], Any]] = {
