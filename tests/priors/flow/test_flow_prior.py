@@ -1,5 +1,6 @@
 """Flows of crystals: batches, samples, files."""
 
+import copy
 import json
 import math
 from contextlib import nullcontext
@@ -21,6 +22,7 @@ from xtalcodec.priors import open_prior
 from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.conditions import Conditions
 from xtalcodec.priors.flow.crystals import FlowCrystals
+from xtalcodec.priors.flow.files import write
 from xtalcodec.priors.flow.filling import Begun
 from xtalcodec.priors.flow.prior import FlowPrior
 from xtalcodec.priors.flow.settings import FlowConfig, SamplerConfig
@@ -144,6 +146,19 @@ def test_a_prior_keeps_how_it_is_sampled(flow, tmp_path):
     del about["sampler"]  # as before there was one
     (tmp_path / "prior.json").write_text(json.dumps(about))
     assert FlowPrior.load(tmp_path).sampler == SamplerConfig()
+
+
+@pytest.mark.parametrize(("value", "kept"), [(1.5e5, True), (float("nan"), False)])
+def test_scales_of_properties_are_kept_in_any_unit_if_they_are_finite(flow, tmp_path, value, kept):
+    network = copy.deepcopy(flow.network)
+    network.property_deviation.fill_(value)
+    if kept:
+        write(tmp_path, flow.about, network, None)
+        assert FlowPrior.load(tmp_path).network.property_deviation.tolist() == [value] * 4
+        return
+    with pytest.raises(PriorError, match="not finite"):
+        write(tmp_path, flow.about, network, None)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_codec_of_windows_has_no_flow():

@@ -43,6 +43,13 @@ def test_small_ones_vectors_and_counts_are_not_cut_to_eight_bits():
     assert back["count"].dtype == state["count"].dtype
 
 
+def test_vectors_in_any_unit_are_exact_and_those_that_were_of_half_precision_stay():
+    state = {"property_mean": torch.tensor([1.23456e5, -3e-9]), "count": torch.tensor(7e4)}
+    state |= {"bias": torch.randn(9).half(), "small": torch.randn(8, 8).half()}
+    back = unpacked(packed(state))
+    assert all(torch.equal(back[name], value.float()) for name, value in state.items())
+
+
 def test_it_takes_half_of_half_precision():
     state = {"w": torch.randn(256, 1024)}
     bytes_of = sum(x.numel() * x.element_size() for x in packed(state).values())

@@ -85,12 +85,20 @@ def write(folder: str | Path, about: About, network: FlowNetwork, training: Mapp
         Kept in few bits (`packed`).
     training
         How it was trained, for its card; None for no card.
+
+    Raises
+    ------
+    PriorError
+        A weight is not finite, or too large to be kept.
     """
+    kept = packed(network.state_dict())
+    if strange := [name for name, value in kept.items() if not torch.isfinite(value).all()]:
+        raise PriorError(f"weights that are not finite, or too large to be kept: {', '.join(strange)}"[:200])
     told = papers(folder, asdict(about), training)
     with atomic_folder(folder, remove={CARD, TRAINING} - set(told)) as temporary:
         for name, text in told.items():
             (temporary / name).write_text(text)
-        save_file(packed(network.state_dict()), temporary / WEIGHTS)
+        save_file(kept, temporary / WEIGHTS)
         (temporary / ABOUT).write_text(json.dumps(asdict(about), indent=2) + "\n")
 
 
