@@ -11,6 +11,7 @@ import pytest
 from xtalcodec.crystal import Crystal
 from xtalcodec.io import archives
 from xtalcodec.io.files import find
+from xtalcodec.io.formats import longer_name
 from xtalcodec.io.read import Unusable, read, read_all, units
 from xtalcodec.io.write import write
 
@@ -111,11 +112,16 @@ def test_one_crystal_in_two_formats_and_namesakes_have_names_of_their_own(tmp_pa
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(POSCAR)
     crystals, _ = read_all([tmp_path / "a", tmp_path / "b"])
-    assert [crystal.name.removeprefix(f"{tmp_path.name}/") for crystal in crystals] == ["a/x.cif", "a/x.vasp", "b/x"]
+    assert [crystal.name for crystal in crystals] == ["a/x.cif", "a/x.vasp", "b/x"]
     members = {"a/x.vasp": POSCAR, "b/x.vasp": POSCAR, "c\\x.vasp": POSCAR, "setup.cfg": "[metadata]\n"}
     members["test_poscar.py"] = "import this\n" * 9
     path = pack(tmp_path / "x.zip", {name: text.encode() for name, text in members.items()})
     assert [item.name for item in read(path)] == ["x", "b/x", "c/x"]
+
+
+def test_longer_names_take_a_suffix_before_a_further_folder():
+    names = [longer_name(Path("x/a/quartz.cif"), depth) for depth in (1, 2, 3, 4)]
+    assert names == ["a/quartz", "a/quartz.cif", "x/a/quartz", "x/a/quartz.cif"]
 
 
 def test_programs_and_settings_in_a_folder_are_no_crystals(tmp_path):

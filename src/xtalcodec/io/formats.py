@@ -100,7 +100,7 @@ def longer_name(path: Path, depth: int) -> str:
     `a/quartz`, `a/quartz.cif`, `x/a/quartz`, `x/a/quartz.cif`: a folder may hold a crystal in two formats.
     """
     own = Path(stem_of(path)).name if depth % 2 else path.name
-    return str(Path(*path.parts[-(depth + 1) // 2 - 1 : -1], own))
+    return str(Path(*path.parts[-((depth + 1) // 2) - 1 : -1], own))
 
 
 class MemberNames:
