@@ -95,12 +95,15 @@ def read_atoms(block: Block, elements: set[str], max_sites: int) -> Atoms:
 def _mixtures(
     rows: list[int], types: list[str], occupancies: list[float]
 ) -> tuple[list[int], list[str], Float[np.ndarray, " parts"]]:
-    """Make several rows of one whose type symbol is a mixture; its occupancy may say the sum of the shares again."""
+    """Make several rows of one whose type symbol is a mixture.
+
+    Its occupancy may say the sum of the shares again; where that is 1, a lower occupancy leaves the site partly empty.
+    """
     result = []
     for k, occupancy in zip(rows, occupancies, strict=True):
         parts = split_types(types[k])
         total = sum(share for _, share in parts)
-        again = abs(occupancy - total) <= 0.011
+        again = abs(occupancy - total) <= (0.011 if total < 1 - OVERFULL else OVERFULL)
         result += [(k, s, share * (1.0 if again else occupancy)) for s, share in parts] or [(k, types[k], occupancy)]
     return [k for k, _, _ in result], [t for _, t, _ in result], np.array([x for _, _, x in result])
 

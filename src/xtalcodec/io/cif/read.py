@@ -68,7 +68,7 @@ def crystal_of_block(text: str, max_sites: int) -> Crystal:
     check_not_split(crystal, [shared.labels[k] for k in sites.rows])
     proven = check_content(block, crystal, formula, deuterium)
     if listed:
-        check_complete(crystal, named(block), operations, proven=proven)
+        check_complete(crystal, named(block, listed=True), operations, proven=proven)
     listed_as = [[atoms.rows[row] for row in own] for own in shared.rows]
     return with_beside(crystal, block, listed_as, sites, operations)
 

@@ -37,23 +37,35 @@ def check_not_modulated(block: Block) -> None:
             )
 
 
-def named(block: Block) -> Named:
+def named(block: Block, *, listed: bool = False) -> Named:
     """Collect what the file calls its space group.
+
+    Parameters
+    ----------
+    block
+        The data block.
+    listed
+        Whether it lists its operations; then a number that is none of 1 to 230 counts as not given.
 
     Raises
     ------
     CrystalError
         Two tags with two numbers, or a number that is none of 1 to 230.
     """
-    numbers = {value for tag in _NUMBERS if (value := block.one(tag))}
+    numbers = {value for tag in _NUMBERS if (value := block.one(tag)) and (_is_number(value) or not listed)}
     if len(numbers) > 1:
         raise CrystalError(f"it gives two numbers of a space group: {' and '.join(sorted(numbers))[:40]}")
     text = numbers.pop() if numbers else None
-    if text is not None and not (re.fullmatch(r"\d{1,3}", text) and 1 <= int(text) <= 230):
+    if text is not None and not _is_number(text):
         raise CrystalError(f"its space group's number is {text[:20]!r}, not 1 to 230")
     symbol, hall = block.one(*_SYMBOLS), block.one(*_HALLS)
     code = block.one("_space_group_it_coordinate_system_code")
     return Named(symbol, hall, int(text) if text else None, code)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is the number of a space group."""
+    return bool(re.fullmatch(r"\d{1,3}", text)) and 1 <= int(text) <= 230
 
 
 def read_operations(block: Block, metric: Float[np.ndarray, "3 3"]) -> tuple[Operations, bool, tuple[str, ...]]:
