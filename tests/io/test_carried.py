@@ -188,12 +188,20 @@ def test_moments_of_a_cif_turn_with_their_sites(tmp_path):
 def test_oxidation_states_are_of_rows_not_of_labels(tmp_path):
     """Two rows of one label; a site whose rows agree has their state, and one whose rows do not has none."""
     rows = ["Fe Fe3+ 0 0 0 1", "Fe Fe2+ .5 .5 .5 1", "O O2- .5 0 0 1", "M1 Mn3+ 0 .5 0 .4", "M1 Fe3+ 0 .5 0 .6"]
-    rows += ["M2 Mn4+ 0 0 .5 .4", "M2 Fe3+ 0 0 .5 .6"]
+    rows += ["M2 Mn4+ 0 0 .5 .4", "M2 Fe3+ 0 0 .5 .6", "Na Na+ .5 0 .5 1", "Cl Cl- 0 .5 .5 1"]
     lines = ["data_x", *(f"_cell_length_{x} 4" for x in "abc"), *(f"_cell_angle_{x} 90" for x in ANGLES)]
     tags = ["label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy"]
     lines += ["_space_group_name_H-M_alt 'P 1'", "loop_", *(f"_atom_site_{tag}" for tag in tags), *rows]
     (tmp_path / "y.cif").write_text("\n".join(lines) + "\n")
-    assert reread(tmp_path / "y.cif").site_properties["oxidation_state"] == [3, 2, -2, 3, None]
+    assert reread(tmp_path / "y.cif").site_properties["oxidation_state"] == [3, 2, -2, 3, None, 1, -1]
+
+
+@pytest.mark.parametrize("fmt", HOLDING)
+@pytest.mark.parametrize("name", ["stress", "notes"])
+@pytest.mark.parametrize("value", [[[1.0, None, 3.0], [4, 5, 6], [7, 8, 9]], [[True] * 3] * 3, "measured twice"])
+def test_matrices_with_gaps_and_notes_that_are_no_list_of_texts_stay(tmp_path, fmt, name, value):
+    crystal = carrying(CRYSTAL, {name: value})
+    assert through(crystal, tmp_path, fmt).properties[name] == value
 
 
 @pytest.mark.parametrize("fmt", ["cif", "json", "parquet"])

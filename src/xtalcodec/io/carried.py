@@ -119,7 +119,12 @@ def _spread(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
             given[name] = value
         else:
             (of_sites if name == "site_properties" else given).update(inner)
-    return {k: v for k, v in given.items() if k and k[0] != "@" and k != "notes"}, of_sites
+    return {k: v for k, v in given.items() if k and k[0] != "@" and not (k == "notes" and _are_notes(v))}, of_sites
+
+
+def _are_notes(value: Any) -> bool:
+    """Whether it is a list of texts, which are read as the crystal's notes; notes of another kind are a property."""
+    return isinstance(value, (list, tuple)) and all(isinstance(note, str) for note in value)
 
 
 def _mapping(value: Any) -> dict[str, Any] | None:

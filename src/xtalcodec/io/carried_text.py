@@ -43,8 +43,7 @@ def extxyz_beside(crystal: Crystal) -> tuple[str, list[list[str]], str]:
             own += [_word(value) for value in row]
     for name, value in crystal.properties.items():
         square = name in SQUARE
-        matrix = isinstance(value, list) and [len(row) if isinstance(row, list) else 0 for row in value] == [3] * 3
-        if not _PLAIN_NAME.fullmatch(name) or name.lower() in TAKEN or (square and not matrix):
+        if not _PLAIN_NAME.fullmatch(name) or name.lower() in TAKEN or (square and not _is_matrix(value)):
             others["properties"][name] = value
         elif square:
             pairs += f' {name}="{" ".join(repr(row[k]) for k in range(3) for row in value)}"'
@@ -53,6 +52,14 @@ def extxyz_beside(crystal: Crystal) -> tuple[str, list[list[str]], str]:
     if any(others.values()):
         pairs += f" {EXTXYZ_KEY}={_json(others)}"
     return columns, cells, pairs
+
+
+def _is_matrix(value: Any) -> bool:
+    """Tell whether it is three rows of three numbers."""
+    rows = value if isinstance(value, list) else []
+    if [len(row) if isinstance(row, list) else 0 for row in rows] != [3] * 3:
+        return False
+    return all(type(cell) in (int, float) for row in rows for cell in row)
 
 
 def cif_beside(crystal: Crystal) -> list[str]:

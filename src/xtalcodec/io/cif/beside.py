@@ -99,9 +99,9 @@ def _agreed(values: list[Any]) -> Any:
 
 
 def _charge(symbol: str) -> float | None:
-    """Read the charge of Fe3+ or O2-; none of Fe, which says nothing."""
-    match = re.fullmatch(r"[A-Za-z]{1,2}(\d+\.?\d*)([+-])", symbol)
-    return float(match[2] + match[1]) if match else None
+    """Read the charge of Fe3+, O2- or Na+, which is 1; none of Fe, which says nothing."""
+    match = re.fullmatch(r"[A-Za-z]{1,2}(\d+\.?\d*)?([+-])", symbol)
+    return float(match[2] + (match[1] or "1")) if match else None
 
 
 def _numbers(block: Block, tag: str) -> list[float | None]:

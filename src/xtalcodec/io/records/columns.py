@@ -16,7 +16,7 @@ NUMBERS = ("numbers", "atomic_numbers", "atomic_number", "symbols", "species", "
 POSITIONS = ("positions", "pos", "cart_coords", "cartesian_positions")
 FRACTIONAL = ("frac_coords", "scaled_positions", "fractional_coordinates", "frac_pos")
 CELLS = ("cell", "lattice", "lattice_vectors", "lattice_mat", "lattice_matrix")
-_ARRAYS = frozenset((*NUMBERS, *POSITIONS, *FRACTIONAL, *CELLS, "pbc", "coords", "cartesian", "notes", "sites"))
+_ARRAYS = frozenset((*NUMBERS, *POSITIONS, *FRACTIONAL, *CELLS, "pbc", "coords", "cartesian", "sites"))
 """What describes the structure in every kind of record; the rest is carried."""
 _FURTHER = {
     "optimade": "cartesian_site_positions species_at_sites dimension_types nperiodic_dimensions nelements nsites "
