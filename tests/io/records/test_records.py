@@ -33,6 +33,11 @@ def test_the_species_of_the_sites_come_before_the_list_of_elements(column):
     assert crystal_of({**FRACTIONAL, "elements": ["Cl", "Na"]}, 9).symbols == ["Cl", "Na"]
 
 
+def test_a_column_of_nulls_gives_way_to_another_of_the_same_meaning():
+    record = {**FRACTIONAL, "cell": None, "numbers": None, "species": ["Na", "Cl"]}
+    assert crystal_of(record, 9).symbols == ["Na", "Cl"]
+
+
 @pytest.mark.parametrize(
     "positions", [{"frac_coords": [[0, 0, 0]]}, {"positions": [[0, 0, 0]]}, {"coords": [[0, 0, 0]]}]
 )

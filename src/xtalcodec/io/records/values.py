@@ -12,7 +12,7 @@ from xtalcodec.io.records.columns import Record
 
 
 def field_of(record: Record, names: Sequence[str], width: int = 0) -> Any:
-    """Return the first of some fields that a record has.
+    """Return the first of some fields that is not null.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def field_of(record: Record, names: Sequence[str], width: int = 0) -> Any:
     Raises
     ------
     CrystalError
-        A null, or no multiple of `width` numbers.
+        Nulls alone, or no multiple of `width` numbers.
     """
-    name = next((name for name in names if name in record), names[0])
+    name = next((name for name in names if record.get(name) is not None), names[0])
     value = record.get(name)
     if isinstance(value, str):
         value = json.loads(value)
