@@ -10,7 +10,8 @@ import torch
 from typer.testing import CliRunner
 
 from xtalcodec import LatentSet
-from xtalcodec.bulk.coding import CodecName, Encode
+from xtalcodec.bulk.coding import CodecName, Decode, Encode
+from xtalcodec.bulk.embedding import Embed
 from xtalcodec.bulk.reconstruction import measured, rows_of, table_of
 from xtalcodec.bulk.run import Done, run
 from xtalcodec.cli import app
@@ -95,6 +96,12 @@ def test_a_codec_with_other_settings_than_those_of_the_run_is_refused(mp, tmp_pa
     assert len({Encode(name).settings()["codec_settings"] for name in (one, finer, quick)}) == 3
     with pytest.raises(ValueError, match="one has other settings on this worker"):
         replace(one, config=finer.config).open()
+
+
+def test_every_verb_of_a_codec_notes_which_it_is_and_where_it_runs():
+    name = CodecName("mp", "cpu", "mp-0", "0123")
+    for work in (Encode(name), Decode(name, "mp-0"), Embed(name, "mp-0-1")):
+        assert name.settings().items() <= work.settings().items()
 
 
 def test_the_device_of_a_run_is_the_one_that_auto_takes():

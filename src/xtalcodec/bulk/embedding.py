@@ -33,7 +33,7 @@ class Embed:
 
     def settings(self) -> dict[str, Any]:
         """Return everything that shapes the result."""
-        return {"verb": "index", "embedding": self.embedding}
+        return {"verb": "index", **self.codec.settings(), "embedding": self.embedding}
 
     def __call__(self, items: Iterator[Crystal | Unusable]) -> Done:
         """Embed them."""

@@ -1,5 +1,7 @@
 """Who is the same as whom: crystals moved and enlarged, and StructureMatcher without the short cuts."""
 
+from sqlite3 import connect
+
 import numpy as np
 import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -54,6 +56,16 @@ def test_the_short_cuts_change_nothing(prototypes):
     assert compared(several)[0] == expected
     assert len(carbon) > 3
     assert len(set(expected)) < len(several)
+
+
+def test_what_is_kept_names_the_libraries_that_shape_it(tmp_path):
+    salt = rock_salt()
+    with open_pool() as pool, Memo(tmp_path / "memo") as memo:
+        kinship({crystal_hash(salt): salt}, {crystal_hash(salt): salt}, memo, pool, silent)
+    with connect(tmp_path / "memo") as database:
+        names = [name for (name,) in database.execute("SELECT DISTINCT what FROM results")]
+    assert len(names) == 3
+    assert all("pymatgen=" in name and "moyopy=" in name for name in names)
 
 
 def test_what_cannot_be_reduced_is_told():

@@ -16,8 +16,8 @@ from xtalcodec.evaluation.generation import Hull, Memo, assess
 from xtalcodec.evaluation.generation.decoded import Generated
 from xtalcodec.evaluation.generation.potentials import relax
 from xtalcodec.evaluation.generation.proposals import Proposal, proposals, ranked, write_table
-from xtalcodec.evaluation.generation.weighing import compared, weighed
 from xtalcodec.evaluation.generation.relaxing import Relaxed
+from xtalcodec.evaluation.generation.weighing import compared, weighed
 from xtalcodec.geometry.room import FAR
 from xtalcodec.geometry.symmetry import symmetrised
 from xtalcodec.io.write import write_many

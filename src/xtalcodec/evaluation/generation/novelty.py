@@ -22,6 +22,9 @@ from xtalcodec.parallel import Pool
 LOOSE = Tolerances(STOL, ANGLE_TOL, LTOL)
 """CDVAE's."""
 
+LIBRARIES = ("pymatgen", "moyopy")
+"""What shapes results: the matcher, and the reduction of cells."""
+
 TOGETHER = 16
 """Samples compared with their training crystals in one task."""
 
@@ -65,7 +68,7 @@ def kinship(
     known = {key: crystal for key, crystal in training.items() if composition(crystal) in forms}
     tasks = {key: (crystal,) for key, crystal in (known | dict(crystals)).items()}
     with progress(f"{what}: reducing", len(tasks)) as advance:
-        cells = remembered(memo, with_versions("reduced 2", "pymatgen"), reduce, tasks, pool, advance)
+        cells = remembered(memo, with_versions("reduced 2", *LIBRARIES), reduce, tasks, pool, advance)
     failures = {key: cells[key]["failure"] for key in crystals if "failure" in cells[key]}
     mine, others = _grouped(crystals, cells), _grouped(known, cells)
     with progress(f"{what}: comparing", len(crystals)) as advance:
@@ -73,7 +76,7 @@ def kinship(
         twin: dict[str, str | None] = {}
         jobs = {joint_hash([*part, "", *theirs]): (part, theirs) for part, theirs in _parts(mine, others)}
         compared = {name: tuple([cells[k] for k in keys] for keys in job) for name, job in jobs.items()}
-        found = remembered(memo, with_versions("twins 2", "pymatgen"), twins, compared, pool, chunk=1)
+        found = remembered(memo, with_versions("twins 2", *LIBRARIES), twins, compared, pool, chunk=1)
         for name, (part, theirs) in jobs.items():
             twin |= {key: None if k is None else theirs[k] for key, k in zip(part, found[name], strict=True)}
             advance(len(part))
@@ -95,7 +98,7 @@ def _grouped(crystals: Mapping[str, Crystal], cells: Mapping[str, dict]) -> Grou
 def _firsts(groups: Groups, cells: Mapping[str, dict], memo: Memo, pool: Pool) -> dict[str, str]:
     jobs = {joint_hash(keys): keys for keys in groups.values()}
     tasks = {name: ([cells[key] for key in keys],) for name, keys in jobs.items()}
-    found = remembered(memo, with_versions("first of kind 2", "pymatgen"), first_of_kind, tasks, pool, chunk=1)
+    found = remembered(memo, with_versions("first of kind 2", *LIBRARIES), first_of_kind, tasks, pool, chunk=1)
     return {key: keys[k] for name, keys in jobs.items() for key, k in zip(keys, found[name], strict=True)}
 
 
