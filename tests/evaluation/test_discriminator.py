@@ -19,5 +19,12 @@ def test_it_tells_what_differs_and_not_what_does_not():
     assert abs(same - 0.5) < 0.3
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_kinds_may_differ_in_number(seed):
+    few, many = fields(4, 0, 1.0), fields(12, 1, 3.0)
+    for pair in ((few, many), (many, few)):
+        assert 0 <= discriminate(*pair, scale=0.03, steps=1, seed=seed) <= 1
+
+
 def test_too_few_cannot_be_judged():
     assert discriminate(fields(3, 0, 1.0), fields(9, 1, 1.0)) is None

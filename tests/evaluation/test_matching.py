@@ -81,7 +81,7 @@ def test_nothing_found_is_all_missing():
     score = compare_atoms(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), TRUE, NUMBERS)
     assert np.isinf(score.to_decoded).all()
     summary = summarise_atoms([score], 0.1)
-    assert (summary["count_per_window"], summary["found_per_atom"], summary["true_to_decoded"]["50"]) == (0, 0, None)
+    assert (summary["count_per_window"], summary["found_per_atom"], summary["true_to_decoded"]["50"]) == (0, 0, np.inf)
 
 
 def test_summary_counts_windows_and_atoms():
@@ -99,6 +99,7 @@ def test_summary_counts_windows_and_atoms():
 
 
 def test_percentiles_occur():
-    assert percentiles(np.array([1.0, 2, 3, np.inf]))["50"] == 2
-    assert percentiles(np.array([1.0, 2, 3, np.inf]))["99"] is None
-    assert set(percentiles(np.zeros(0)).values()) == {None}
+    found = percentiles(np.array([1.0, 2, 3, np.inf]))
+    assert (found["20"], found["50"], found["99"]) == (2, 3, np.inf)
+    assert percentiles([1.0, 5.0], (50,)) == {"50": 5}
+    assert percentiles(np.zeros(0)) == {}

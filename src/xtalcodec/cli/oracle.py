@@ -70,6 +70,6 @@ def _print(scores: dict[str, Any]) -> None:
         f"(number {100 * scores['count_per_window']:.2f} %, and species {100 * scores['species_per_window']:.2f} %)"
     )
     for name, text in (("true_to_decoded", "true to decoded"), ("decoded_to_true", "decoded to true")):
-        values = "  ".join(f"{q} %: {'–' if x is None else f'{x:.2g}'}" for q, x in scores[name].items())
+        values = "  ".join(f"{q} %: {x:.2g}" for q, x in scores[name].items())
         typer.echo(f"Å         {text}  {values}")
     typer.echo(f"speed     {scores['crystals_per_second']:.1f} crystals/s in each process")

@@ -44,8 +44,7 @@ def discriminate(
     if min(len(true), len(decoded)) < FEWEST:
         return None
     rng = np.random.default_rng(seed)
-    order = rng.permutation(max(len(true), len(decoded)))
-    sides = [[x[[k for k in half if k < len(x)]] for x in (true, decoded)] for half in np.array_split(order, 2)]
+    sides = _halves(true, decoded, rng)
     torch.manual_seed(seed)
     network = Discriminator(HoffmannConfig(scale=scale)).train()
     network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload] # a quarter faster
@@ -62,6 +61,19 @@ def discriminate(
     with torch.no_grad():
         scores = [_score(network, x) for x in sides[1]]
     return auc([*scores[0], *scores[1]], [True] * len(scores[0]) + [False] * len(scores[1]))
+
+
+def _halves(
+    true: Float[np.ndarray, "n p p p"], decoded: Float[np.ndarray, "m p p p"], rng: np.random.Generator
+) -> list[list[np.ndarray]]:
+    """Half of the pairs, and half of what has no partner, of both kinds: those to learn from, and those to judge."""
+    pairs = rng.permutation(min(len(true), len(decoded)))
+    sides: list[list[np.ndarray]] = [[], []]
+    for densities in (true, decoded):
+        alone = np.arange(len(pairs), len(densities))
+        for side, *rows in zip(sides, np.array_split(pairs, 2), np.array_split(alone, 2), strict=True):
+            side.append(densities[np.concatenate(rows)])
+    return sides
 
 
 def _score(network: Discriminator, densities: Float[np.ndarray, "n p p p"]) -> list[float]:

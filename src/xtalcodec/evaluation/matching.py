@@ -97,7 +97,7 @@ def _inside(positions: Float[np.ndarray, "n 3"], edge: float | None, margin: flo
 
 
 def summarise_atoms(scores: Sequence[AtomScore], tolerance: float) -> dict[str, Any]:
-    """Rates over windows and over atoms; distances in Å at `PERCENTILES`, null where no atom is that near."""
+    """Rates over windows and over atoms; distances in Å at `PERCENTILES`, infinite where no atom is that near."""
     if not scores:
         return {"n": 0}
     to_true, to_decoded, error, species = (
@@ -118,9 +118,8 @@ def summarise_atoms(scores: Sequence[AtomScore], tolerance: float) -> dict[str, 
     }
 
 
-def percentiles(values: Float[np.ndarray, " n"]) -> dict[str, float | None]:
-    """Values at `PERCENTILES`, each one that occurs; None for what is infinite or not there."""
+def percentiles(values: Sequence[float] | np.ndarray, which: Sequence[int] = PERCENTILES) -> dict[str, float]:
+    """Percentiles, each the least value that occurs and is not below it, which may be infinite; none of nothing."""
     if not len(values):
-        return {str(p): None for p in PERCENTILES}
-    found = np.percentile(values, PERCENTILES, method="inverted_cdf")
-    return {str(p): float(x) if np.isfinite(x) else None for p, x in zip(PERCENTILES, found, strict=True)}
+        return {}
+    return {str(q): float(x) for q, x in zip(which, np.percentile(values, which, method="higher"), strict=True)}

@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from xtalcodec.atom_finders.found import FoundAtoms
 from xtalcodec.codecs.windows import decode_densities, decode_windows, encode_densities, window_of
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.evaluation.matching import percentiles
 from xtalcodec.evaluation.reconstruction import Reconstruction, compare
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.parallel import HERE, Pool, map_in_order
@@ -240,9 +241,9 @@ def window_summary(rows: Sequence[WindowRow]) -> dict[str, Any]:
         "n": len(rows),
         "fit": len(fitting),
         "code_length": _mean([float(r.reconstruction.code_length) for r in fitting]),
-        "density_mse_percentiles": _percentiles(mse, (20, 50, 80)),
-        "true_to_decoded_percentiles": _percentiles(true_to_decoded, PERCENTILES),
-        "decoded_to_true_percentiles": _percentiles(decoded_to_true, PERCENTILES),
+        "density_mse_percentiles": percentiles(mse, (20, 50, 80)),
+        "true_to_decoded_percentiles": percentiles(true_to_decoded, PERCENTILES),
+        "decoded_to_true_percentiles": percentiles(decoded_to_true, PERCENTILES),
         "count_per_window": _mean([float(same_count(row)) for row in fitting]),
         "species_per_atom": _mean(np.concatenate([EMPTY, *right]).tolist()),
         "species_per_window": _mean([float(r.all()) for r in right]),
@@ -277,10 +278,3 @@ def density_mse(row: WindowRow) -> float:
 
 def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if len(values) else None
-
-
-def _percentiles(values: Sequence[float] | np.ndarray, which: Sequence[int]) -> dict[str, float]:
-    """Percentiles, each a value that occurs; from nothing, the distance is infinite."""
-    if not len(values):
-        return {}
-    return {str(q): float(x) for q, x in zip(which, np.percentile(values, which, method="higher"), strict=True)}
