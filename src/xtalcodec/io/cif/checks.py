@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.geometry.elements import G_PER_CM3, density
 from xtalcodec.io.cif.elements import same_ratio
 from xtalcodec.io.cif.syntax import UNKNOWN, Block, number
 from xtalcodec.io.symmetry.operations import Operations, fits
@@ -13,8 +14,6 @@ from xtalcodec.io.symmetry.space_groups import Named, candidates
 
 _DEUTERIUM = "Og", "Ts", "Lv"
 """What may stand for deuterium while a formula is read: the first that the formula does not hold."""
-_AMU_PER_CUBIC_ANGSTROM = 1.66053907
-"""Mg/m³."""
 _DENSITY = 0.1
 """Relative; a lost centring halves a density at least."""
 
@@ -100,8 +99,6 @@ def _nearly_same(found: dict[str, float], formula: dict[str, float]) -> bool:
 
 def _check_density(block: Block, crystal: Crystal, formula: dict[str, float], deuterium: float) -> bool | None:
     """Compare with the density that the file calculates; None where it states none."""
-    from pymatgen.core import Element
-
     text = block.one("_exptl_crystal_density_diffrn")
     if text is None:
         return None
@@ -109,15 +106,13 @@ def _check_density(block: Block, crystal: Crystal, formula: dict[str, float], de
         stated = number(text, "the density").value
     except CrystalError:
         return None
-    found = contents(crystal)
-    mass = sum(float(Element(symbol).atomic_mass) * count for symbol, count in found.items())
+    dense = density(crystal)
     if deuterium:
-        mass += 1.006 * found["H"] * deuterium / formula["H"]
-    density = mass / crystal.volume * _AMU_PER_CUBIC_ANGSTROM
+        dense += G_PER_CM3 * 1.006 * contents(crystal)["H"] * deuterium / formula["H"] / crystal.volume
     if stated <= 0:
         return None
-    if abs(density / stated - 1) > _DENSITY:
-        raise CrystalError(f"its sites make a density of {density:.3g} Mg/m³, the file says {text[:20]}")
+    if abs(dense / stated - 1) > _DENSITY:
+        raise CrystalError(f"its sites make a density of {dense:.3g} Mg/m³, the file says {text[:20]}")
     return True
 
 
