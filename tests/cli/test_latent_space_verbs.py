@@ -267,6 +267,7 @@ def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path, monkeypat
         (["--remove-species", "Li"], "has no Li to take out"),
         (["--region", "z>2"], "has no site in z>2"),
         ([], "nothing to complete: give --remove-species, --region or --around"),
+        (["--remove-species", "O", "--add", "-2"], "no atom is to be added"),
         (["--add", "Xx2"], "Xx2: there is no element 'Xx'"),
     ):
         result = run("complete", titanate, "--prior", flow, *words)

@@ -177,6 +177,8 @@ def test_atoms_can_be_added(codec, flow):
 
 def test_requests_that_make_no_sense_are_told(codec, flow):
     nothing, everything = np.zeros(5, dtype=bool), np.ones(5, dtype=bool)
+    with pytest.raises(CrystalError, match="no atom is to be added"):
+        complete(codec, flow, TITANATES[0], OXYGEN, added=0)
     with pytest.raises(CrystalError, match="nothing is taken out and nothing is to be added"):
         complete(codec, flow, TITANATES[0], nothing)
     with pytest.raises(PriorError, match="at least one way, not 0"):

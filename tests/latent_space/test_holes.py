@@ -15,6 +15,8 @@ def test_an_element_is_taken_out():
     assert of_species(TITANATE, "O").tolist() == [False, False, True, True, True]
     with pytest.raises(CrystalError, match="SrTiO3 has no Li to take out; it has O, Ti, Sr"):
         of_species(TITANATE, "Li")
+    with pytest.raises(CrystalError, match="SrTiO3 has no Li to look around; it has O, Ti, Sr"):
+        around(TITANATE, "Li:2.5")
     with pytest.raises(ValueError, match="there is no element 'Xx'"):
         of_species(TITANATE, "Xx")
 

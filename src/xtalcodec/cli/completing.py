@@ -74,7 +74,7 @@ def complete(
             gone |= holes.around(given, around)
         if not gone.any() and add is None:
             raise ValueError("nothing to complete: give --remove-species, --region or --around; or --add")
-        added = None if add is None else int(add) if add.isdecimal() else composition_of(add)
+        added = None if add is None else int(add) if add.removeprefix("-").isdecimal() else composition_of(add)
         model, fitted = load_pair(prior, codec, device)
         ways = draw(model, fitted, given, gone, n, added=added, seed=seed, as_drawn=as_drawn)
         called = given.called

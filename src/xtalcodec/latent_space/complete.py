@@ -236,7 +236,9 @@ def _wanted(
     """What is to be added."""
     wanted = Counter(crystal.numbers[gone].tolist()) if added is None else added
     if _count(wanted) < 1:
-        raise CrystalError("nothing is taken out and nothing is to be added")
+        raise CrystalError(
+            "nothing is taken out and nothing is to be added" if added is None else "no atom is to be added"
+        )
     if not isinstance(wanted, int) and min(wanted.values()) < 1:
         raise CrystalError("of an element that is added there is at least one atom")
     return wanted

@@ -18,8 +18,17 @@ _AXES = {"a": 0, "x": 0, "b": 1, "y": 1, "c": 2, "z": 2}
 _COMPARE: dict[str, Callable] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
-def of_species(crystal: Crystal, element: str) -> Bool[np.ndarray, " sites"]:
+def of_species(crystal: Crystal, element: str, what_for: str = "to take out") -> Bool[np.ndarray, " sites"]:
     """Sites of an element.
+
+    Parameters
+    ----------
+    crystal
+        Any.
+    element
+        Its symbol.
+    what_for
+        What is to be done with them, for the message where there is none.
 
     Raises
     ------
@@ -31,7 +40,7 @@ def of_species(crystal: Crystal, element: str) -> Bool[np.ndarray, " sites"]:
     there = crystal.numbers == atomic_number(element)
     if not there.any():
         names = ", ".join(symbol(z) for z in crystal.elements)
-        raise CrystalError(f"{crystal.called} has no {element} to take out; it has {names}")
+        raise CrystalError(f"{crystal.called} has no {element} {what_for}; it has {names}")
     return there
 
 
@@ -77,7 +86,7 @@ def around(crystal: Crystal, text: str) -> Bool[np.ndarray, " sites"]:
         reach = -1.0
     if not colon or not reach > 0:
         raise CrystalError(f"{text!r} is no neighbourhood: write element:distance in Å, as in Ti:2.5")
-    centres = of_species(crystal, element)
+    centres = of_species(crystal, element, "to look around")
     reduced, _ = niggli(crystal)
     far = distances(reduced.frac_coords, reduced.frac_coords[centres], reduced.lattice)
     near = (far.min(1) <= reach) & ~centres
