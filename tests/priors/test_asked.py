@@ -13,6 +13,7 @@ def test_words_are_conditions():
         elements=(8, 22), sites=(6, 20), system="cubic"
     )
     assert asked(composition="TiO2", sites="6").composition == {22: 1, 8: 2}
+    assert asked(composition="Ti O 2").composition == {22: 1, 8: 2}
     assert asked(sites="6").sites == (6, 6)
     assert asked(space_group="Fm-3m").space_group == asked(space_group="225").space_group == 225
     assert asked(space_group="P6_3/mmc").space_group == 194
@@ -48,9 +49,17 @@ def test_words_that_mean_nothing_are_told(words, message):
         (Conditions(sites=(6, 5)), "from 6 to 5 sites: the first is the larger one"),
         (Conditions(properties={"band_gap": float("nan")}), "band_gap is asked to be nan, which is no number"),
         (Conditions(properties={"band_gap": -1.0}), "band_gap is asked to be -1, and is never negative"),
+        (Conditions(elements=(11, 17), holding={8: 1}), "O is to be there, and is none of the elements"),
         (Conditions(space_group=225, system="trigonal"), "space group 225 is cubic, not trigonal"),
     ],
 )
 def test_conditions_that_contradict_themselves_are_told(conditions, message):
     with pytest.raises(PriorError, match=message):
         conditions.check(Limits((11, 17), 2, 8, ("band_gap",)))
+
+
+def test_elements_in_words_are_told():
+    conditions = Conditions()
+    object.__setattr__(conditions, "elements", ("Na", "Cl"))
+    with pytest.raises(PriorError, match="elements are given by their atomic numbers, not as Cl, Na"):
+        conditions.check(Limits((11, 17), 2, 8, ()))

@@ -69,7 +69,7 @@ def composition_of(text: str) -> dict[int, int]:
     from ase.formula import Formula
 
     try:
-        counts = Formula(text.strip()).count()
+        counts = Formula("".join(text.split())).count()
     except ValueError as error:
         raise PriorError(f"{text}: no formula of whole numbers, such as TiO2") from error
     if not counts:

@@ -63,9 +63,14 @@ class Conditions:
         PriorError
             With what would do.
         """
+        named = {*self.elements, *self.composition, *self.holding}
+        if words := sorted(str(z) for z in named if isinstance(z, str)):
+            raise PriorError(f"elements are given by their atomic numbers, not as {', '.join(words)}")
         if self.composition and self.elements and set(self.elements) != set(self.composition):
             raise PriorError("elements and composition name different elements: give one of them")
-        asked = sorted({*self.elements, *self.composition, *self.holding})
+        if self.elements and (others := [symbol(z) for z in self.holding if z not in self.elements]):
+            raise PriorError(f"{', '.join(others)} is to be there, and is none of the elements that are asked for")
+        asked = sorted(named)
         if strange := [symbol(z) for z in asked if z not in limits.elements]:
             raise PriorError(f"the prior never saw {', '.join(strange)} in training")
         if len(asked) > limits.most_elements:
