@@ -15,7 +15,6 @@ from xtalcodec.geometry.window_lattice.search import (
     LatticeError,
     crystal_from_window,
     explain,
-    find_lattice,
 )
 from xtalcodec.testing import crystals
 
@@ -76,7 +75,7 @@ def test_the_primitive_crystal_comes_back(given_crystal, sites, seed):
     assert back.volume / sites == pytest.approx(given_crystal.volume / len(given_crystal), rel=1e-6)
     assert rms_displacement(given_crystal, back) == pytest.approx(0, abs=1e-5)
     # The cell given, a supercell of the primitive one maybe, is whole cells of what was found, in the window's frame.
-    cells = lattice @ np.linalg.inv(find_lattice(positions, numbers))
+    cells = lattice @ np.linalg.inv(crystal_from_window(positions, numbers).lattice)
     assert np.allclose(cells, np.round(cells), atol=1e-6)
     assert abs(np.linalg.det(cells)) == pytest.approx(len(given_crystal) / sites)
     assert np.allclose(niggli(back)[0].lattice, back.lattice)  # reduced already
@@ -144,7 +143,7 @@ def test_a_window_smaller_than_the_cell_says_so():
     slab = Structure(Lattice.tetragonal(3.0, 14.0), ["Ti", "O", "C"], [[0, 0, 0], [0, 0, 0.13], [0.5, 0.5, 0.34]])
     positions, numbers = window_of(slab.lattice.matrix, slab.frac_coords, np.array([22, 8, 6]), 10.0)
     with pytest.raises(LatticeError, match=r"window of 10 Å shows no third period of its \d+ atoms"):
-        find_lattice(positions, numbers)
+        crystal_from_window(positions, numbers)
 
 
 def test_a_cell_of_which_a_part_is_not_seen_is_refused():
@@ -154,13 +153,13 @@ def test_a_cell_of_which_a_part_is_not_seen_is_refused():
     turned = np.eye(3) * 9.0 @ Rotation.from_euler("xyz", [30, 40, 50], degrees=True).as_matrix()
     positions, numbers = window_of(turned, sites, np.arange(1, 41), 10.0)
     with pytest.raises(LatticeError, match="does not hold"):
-        find_lattice(positions, numbers)
+        crystal_from_window(positions, numbers)
 
 
 def test_atoms_in_disorder_have_no_lattice():
     rng = np.random.default_rng(0)
     for count in (1, 2, 10, 80):
         with pytest.raises(LatticeError, match=r"shows no|explains"):
-            find_lattice(rng.random((count, 3)) * 10, rng.integers(5, 8, count))
+            crystal_from_window(rng.random((count, 3)) * 10, rng.integers(5, 8, count))
     with pytest.raises(LatticeError, match="no atoms"):
-        find_lattice(np.zeros((0, 3)), np.zeros(0, dtype=np.int64))
+        crystal_from_window(np.zeros((0, 3)), np.zeros(0, dtype=np.int64))

@@ -112,31 +112,6 @@ class Explanation:
         return max(len(mine.numbers), places) - int(same.any(1).sum())
 
 
-def find_lattice(
-    positions: Float[np.ndarray, "atoms 3"],
-    numbers: Int[np.ndarray, " atoms"],
-    edge: float = 10.0,
-    config: LatticeConfig = LatticeConfig(),
-) -> Float[np.ndarray, "3 3"]:
-    """Return the Niggli-reduced primitive lattice, rows a, b, c in Å, in the frame of the window.
-
-    Parameters
-    ----------
-    positions, numbers
-        Atoms in the window, Å from its corner.
-    edge
-        Of the window, Å.
-    config
-        How lattices are looked for.
-
-    Raises
-    ------
-    LatticeError
-        The window does not show three periods, or none of the lattices it suggests explains it.
-    """
-    return crystal_from_window(positions, numbers, edge, config).lattice
-
-
 def crystal_from_window(
     positions: Float[np.ndarray, "atoms 3"],
     numbers: Int[np.ndarray, " atoms"],
