@@ -35,6 +35,11 @@ def test_words_are_conditions():
         ({"properties": ["band_gap=nan"]}, "property band_gap=nan: write name=number"),
         ({"properties": ["band_gap=1", "band_gap=2"]}, "band_gap cannot be both 1 and 2"),
         ({"elements": " , "}, "elements ' , ': there is none"),
+        ({"elements": ""}, "elements: nothing is given"),
+        ({"composition": " "}, "composition: nothing is given"),
+        ({"sites": ""}, "sites: nothing is given"),
+        ({"space_group": ""}, "space group: nothing is given"),
+        ({"crystal_system": ""}, "crystal system: nothing is given"),
     ],
 )
 def test_words_that_mean_nothing_are_told(words, message):

@@ -16,7 +16,7 @@ def asked(
     crystal_system: str | None = None,
     properties: Sequence[str] = (),
 ) -> Conditions:
-    """Read what is asked for; what is None or empty may be anything.
+    """Read what is asked for; what is None may be anything.
 
     Parameters
     ----------
@@ -38,11 +38,16 @@ def asked(
     PriorError
         A word that means nothing.
     """
+    words = {"elements": elements, "composition": composition, "sites": sites}
+    words |= {"space group": space_group, "crystal system": crystal_system}
+    for name, text in words.items():
+        if text is not None and not text.strip():
+            raise PriorError(f"{name}: nothing is given; where it may be any, leave it out")
     return Conditions(
-        _elements(elements) if elements else (),
-        composition_of(composition) if composition else {},
-        sites=_sites(sites) if sites else None,
-        space_group=_space_group(space_group) if space_group else 0,
+        () if elements is None else _elements(elements),
+        {} if composition is None else composition_of(composition),
+        sites=None if sites is None else _sites(sites),
+        space_group=0 if space_group is None else _space_group(space_group),
         system=(crystal_system or "").strip().lower(),
         properties=properties_of(properties),
     )

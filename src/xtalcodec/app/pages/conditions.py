@@ -73,6 +73,6 @@ class ConditionsForm:
             A word that means nothing, or what the prior cannot make.
         """
         properties = [f"{name}={self.words[name]}" for name in self.limits.properties if self.words[name]]
-        conditions = asked(**{key: self.words[key] for key in WORDS}, properties=properties)
+        conditions = asked(**{key: self.words[key].strip() or None for key in WORDS}, properties=properties)
         conditions.check(self.limits)
         return conditions
