@@ -108,6 +108,24 @@ def test_a_run_that_stopped_goes_on_and_repeats_nothing(tmp_path):
     assert sum(done) == 20, "progress is told of a run that has ended, too"
 
 
+@dataclass(frozen=True)
+class Broken(Numbers):
+    """A part that cannot be read."""
+
+    def read(self):
+        raise ValueError("broken")
+
+
+def test_input_that_is_wrong_leaves_no_run_behind_but_what_is_whole(tmp_path):
+    parts = [(Broken((0,)),)]
+    with pytest.raises(ValueError, match="broken"):
+        run(tmp_path / "out", lambda: parts, Square(), {}, HERE)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match="broken"):
+        run(tmp_path / "out", lambda: [(Numbers((2,)),), *parts], Square(), {}, HERE)
+    assert {".run.json", "part-000000.parquet"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
 @pytest.mark.parametrize("how", ["gone", "cut", "of another run"])
 def test_a_shard_that_is_not_whole_is_made_again(tmp_path, how):
     folder = tmp_path / "a"

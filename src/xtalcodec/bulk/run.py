@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from xtalcodec.bulk.shards import NotedShard, Shards, begin, packed
+from xtalcodec.bulk.shards import LOCK, NotedShard, Shards, begin, packed
 from xtalcodec.datasets.inputs import Part
 from xtalcodec.io.alone import alone
 from xtalcodec.io.atomic import atomic
@@ -113,12 +113,14 @@ def run(
     ------
     StoreError
         The folder holds the shards of another run, or something else; the message says what differs.
+    ValueError
+        Input that cannot be worked on; where no shard is whole, nothing is left of the run.
     BulkError
         A full disk, workers that died: what is whole stays so, and the same call goes on from there.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder, folder / ".lock"):
+    with alone(folder, folder / LOCK):
         shards = begin(folder, {**work.settings(), "inputs": dict(inputs)})
         number = -1
 
@@ -139,5 +141,8 @@ def run(
             raise BulkError(
                 f"{error}; {shards.whole()} shards in {folder} are whole, and the same command goes on from there"
             ) from error
+        except Exception:
+            shards.give_up()  # what is wrong with the input is wrong the next time too
+            raise
         shards.finish(number + 1)
     return shards

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 KIND = "xtalcodec-run-1"
 NOTED = b"xtalcodec.run"
 """Key of what a shard says of itself, in the metadata of its parquet file."""
+LOCK = ".lock"
+"""File in the folder that keeps other runs away."""
 _ROWS = 10_000
 """Least rows of a group where shards are joined."""
 
@@ -92,6 +95,14 @@ class Shards:
         self.count = count
         record = json.loads((self.folder / RECORD).read_text())
         _write(self.folder, record | {"shards": count})
+
+    def give_up(self) -> None:
+        """Leave nothing of a run without a whole shard, so that another one may take its folder."""
+        if not self.whole():
+            (self.folder / RECORD).unlink()
+            (self.folder / LOCK).unlink(missing_ok=True)
+            with suppress(OSError):  # files of others in it
+                self.folder.rmdir()
 
     def __iter__(self) -> Iterator["pa.Table"]:
         """Go through the tables, in order."""
