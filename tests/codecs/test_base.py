@@ -186,8 +186,15 @@ def test_latents_that_are_no_numbers_are_refused(mp, wrong):
     z = bad.z.copy()
     z[1, 2] = wrong
     codes = good, replace(bad, name="bad", z=z)
-    with pytest.raises(LatentsError, match="bad: a number of its latent is not finite"):
+    with pytest.raises(LatentsError, match="bad: a number is not finite"):
         mp.decode(LatentSet(codes, mp.identity))
+
+
+def test_a_latent_whose_cell_is_flat_is_refused(mp):
+    (good,) = mp.encode(PEROVSKITE, refine=False)
+    flat = replace(good, name="bad", lattice=good.lattice * [1, 1, 0])
+    with pytest.raises(LatentsError, match="bad: its cell has no volume"):
+        mp.decode(LatentSet((good, flat), mp.identity))
 
 
 def test_a_saved_codec_is_the_same(mp, tmp_path):

@@ -20,7 +20,7 @@ def codes(draw):
     patches = draw(st.tuples(*[st.integers(1, 3)] * 3))
     shape = (int(np.prod(patches)), draw(st.integers(1, 4)))
     z = draw(arrays(np.float32, shape, elements=st.floats(-1e6, 1e6, width=32)))
-    lattice = draw(arrays(np.float64, (3, 3), elements=st.floats(-1e3, 1e3)))
+    lattice = 3e3 * np.eye(3) + draw(arrays(np.float64, (3, 3), elements=st.floats(-900, 900)))  # never flat
     return CrystalCode(
         draw(st.text(st.characters(codec="utf-8"))),
         z,
@@ -119,6 +119,8 @@ def test_the_file_that_the_others_differ_from_is_good(tmp_path):
         (GOOD, {"patches": [[1, 2]]}, "cannot be read as latents"),
         (GOOD, {"patches": pa.array([None], pa.list_(pa.int32()))}, "cannot be read as latents"),
         (GOOD, {"lattice": [[float("nan")] * 9]}, "x: a number is not finite"),
+        (GOOD, {"lattice": [[0.0] * 9]}, "x: its cell has no volume"),
+        (GOOD, {"lattice": [[4.0, 0, 0, 0, 4, 0, 4, 4, 0]]}, "x: its cell has no volume"),
         (GOOD, {"lattice": [[1.0] * 8]}, "cannot be read as latents"),
         (GOOD, {"basis": [[1, 0, 0, 0, 1, 0, 0, 0, None]]}, "cannot be read as latents"),
         (GOOD, {"basis": [[2, 0, 0, 0, 1, 0, 0, 0, 1]]}, "x: its basis changes the volume"),

@@ -193,14 +193,14 @@ class Decoding(Predicting):
             yield indices, codes, z, lattice.float().to(self.device)
 
     def _check(self, code: CrystalCode) -> None:
-        """Refuse a code that is none of this codec's shape, that has more noise than it knows, or no finite numbers."""
+        """Refuse a code that is none of this codec's shape, that has more noise than it knows, or that none can decode."""
         shape = prod(code.patches), self.config.network.latent
         if code.z.shape != shape or min(code.patches) < 1:
             raise LatentsError(f"{code.name}: latent numbers of shape {code.z.shape}, not (patches, latent) = {shape}")
         if code.noise > self.most_noise:
             raise LatentsError(f"{code.name}: its latent has noise of {code.noise:g}, more than {self.most_noise:g}")
-        if not (np.isfinite(code.z).all() and np.isfinite(code.lattice).all()):
-            raise LatentsError(f"{code.name}: a number of its latent is not finite")
+        if code.flaw:
+            raise LatentsError(f"{code.name}: {code.flaw}")
 
     def found_on_grid(self, latents: LatentSet) -> list[FoundAtoms]:
         """Decode latents to the atoms on their grids, in fractions of its axes: of a window, all that it shows."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args, overload
 import numpy as np
 from jaxtyping import Float, Int
 
-from xtalcodec.crystal import Crystal
+from xtalcodec.crystal import MIN_CELL_VOLUME, Crystal
 from xtalcodec.geometry.images import wrapped
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.ended import check_ended
@@ -62,6 +62,15 @@ class CrystalCode:
     def length(self) -> int:
         """How many numbers the code holds: latent, lattice (9), origin (3), integers of basis (9) and grid (3)."""
         return self.z.size + self.lattice.size + self.origin.size + self.basis.size + len(self.patches)
+
+    @property
+    def flaw(self) -> str | None:
+        """Why no codec can decode its numbers, where that is so."""
+        if not all(np.isfinite(numbers).all() for numbers in (self.z, self.lattice, self.origin)):
+            return "a number is not finite"
+        if abs(np.linalg.det(self.lattice)) < MIN_CELL_VOLUME:
+            return "its cell has no volume"
+        return None
 
     def in_given_cell(
         self,
@@ -265,8 +274,6 @@ def code_of(row: dict) -> CrystalCode:
     if min(a, b, c) < 1 or not z.size or z.size % (a * b * c):
         raise LatentsError(f"{row['name']}: {z.size} latent numbers for {a}×{b}×{c} patches")
     origin = np.array(row["origin"], dtype=np.float64)
-    if not (np.isfinite(z).all() and np.isfinite(lattice).all() and np.isfinite(origin).all()):
-        raise LatentsError(f"{row['name']}: a number is not finite")
     basis = np.array(row["basis"], dtype=np.int64).reshape(3, 3)
     if abs(round(float(np.linalg.det(basis)))) != 1:
         raise LatentsError(f"{row['name']}: its basis changes the volume of the cell")
@@ -276,4 +283,6 @@ def code_of(row: dict) -> CrystalCode:
     if not 0 <= noise < np.inf:
         raise LatentsError(f"{row['name']}: its noise is {noise:g}")
     code = CrystalCode(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, basis, origin, row["given_as"])
+    if code.flaw:
+        raise LatentsError(f"{code.name}: {code.flaw}")
     return replace(code, noise=noise, plain=bool(row.get("plain", not noise)))  # files of before were moved so
