@@ -9,6 +9,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.codecs.base import Codec
+from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.crystal import Crystal
 from xtalcodec.io.read import read_all
 from xtalcodec.io.write import write_many, write_parquet
@@ -59,6 +60,32 @@ def test_decoding_with_another_codec_is_an_error(run, cifs, tmp_path):
     assert result.exit_code == 2
     assert "belong to the codec mp-" in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("words", [[], ["--self-check"]])
+def test_a_row_that_cannot_be_decoded_is_listed_and_the_others_are_decoded(run, cifs, tmp_path, words):
+    run("encode", cifs, "--no-refine", "--out", tmp_path / "z.parquet")
+    codes = LatentSet.from_parquet(tmp_path / "z.parquet")
+    wrong = {
+        "nan": ({"z": codes[0].z * np.nan}, "a number is not finite"),
+        "flat": ({"lattice": np.zeros((3, 3))}, "its cell has no volume"),
+        "narrow": ({"z": codes[0].z[:, :-1]}, "latent numbers of shape"),
+        "patches": ({"patches": (7, 1, 1)}, "latent numbers for 7×1×1 patches"),
+        "noisy": ({"noise": 5.0}, "its latent has noise of 5"),
+    }
+    bad = tuple(replace(codes[0], name=name, **change) for name, (change, _) in wrong.items())
+    replace(codes, codes=(*bad, *codes)).to_parquet(tmp_path / "z.parquet")
+    result = run("decode", tmp_path / "z.parquet", "--out", tmp_path / "back", *words)
+    assert result.exit_code == 3, result.output
+    assert {path.name for path in (tmp_path / "back").iterdir()} == {"al.cif", "cu.cif"}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["back", "cifs", "z.parquet"]
+    for name, (_, reason) in wrong.items():
+        assert re.search(rf"unusable: {name}: (\d+ )?{re.escape(reason)}", result.output)
+    replace(codes, codes=bad).to_parquet(tmp_path / "bad.parquet")
+    result = run("decode", tmp_path / "bad.parquet", "--out", tmp_path / "none", *words)
+    assert result.exit_code == 3, result.output
+    assert result.output.count("unusable") == len(bad)
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("name", ["back.parquet", "back"])

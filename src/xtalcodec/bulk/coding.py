@@ -10,7 +10,7 @@ from xtalcodec.bulk.convert import DECODED, beside, crystal_table, notes_of, usa
 from xtalcodec.bulk.run import Done
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.hub import folder_of, pretrained
-from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet, codec_of, codes_in, count_codes, latent_files
+from xtalcodec.codecs.latents import CrystalCode, LatentsError, LatentSet, codec_of, count_codes, items_in, latent_files
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets.inputs import digest_of, gathered
 from xtalcodec.datasets.stores import digest
@@ -127,12 +127,15 @@ class Decode:
         """Return everything that shapes the result."""
         return {"verb": "decode", **self.codec.settings(), "self_check": self.self_check, "check": self.check}
 
-    def __call__(self, items: Iterator[CrystalCode]) -> Done:
-        """Decode; a code that gives no atom is unusable."""
+    def __call__(self, items: Iterator[CrystalCode | Unusable]) -> Done:
+        """Decode; a code that is none of the codec's, or gives no atom, is unusable."""
         import pyarrow as pa
 
         codec = self.codec.open()
-        codes = LatentSet(tuple(items), self.latents)
+        unusable: list[Unusable] = []
+        flaws = [(code, codec.flaw_of(code)) for code in usable(items, unusable)]
+        unusable += [Unusable(code.name, flaw) for code, flaw in flaws if flaw]
+        codes = LatentSet(tuple(code for code, flaw in flaws if not flaw), self.latents)
         with one_thread():
             found = codec.decode_crystals(codes, check=self.check)
             distances = codec.cycle_consistency(codes, check=self.check) if self.self_check else [None] * len(codes)
@@ -143,7 +146,8 @@ class Decode:
         checks = pa.array([x for _, x in good], pa.float64())
         for name, column in zip(DECODED, (formulas, confidences, checks), strict=True):
             table = table.append_column(name, column)
-        return Done(table, [Unusable(c.name, NOTHING) for c, one in zip(codes, found, strict=True) if not one])
+        unusable += [Unusable(code.name, NOTHING) for code, one in zip(codes, found, strict=True) if not one]
+        return Done(table, unusable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +173,8 @@ class Codes:
         """What the file is: its path, size and time of the last change."""
         return self.file, self.size, self.modified
 
-    def read(self) -> Iterator[CrystalCode]:
-        """Yield them, in order.
+    def read(self) -> Iterator[CrystalCode | Unusable]:
+        """Yield them, in order, or why one cannot be decoded.
 
         Raises
         ------
@@ -178,7 +182,7 @@ class Codes:
             The file is another one here, or not here at all.
         """
         check_same(Path(self.file), self.size)
-        return codes_in(self.file, self.start, self.stop)
+        return items_in(self.file, self.start, self.stop)
 
 
 class LatentInputs:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xtalcodec.bulk.run import Done
 from xtalcodec.crystal import Crystal
@@ -15,6 +15,8 @@ from xtalcodec.io.write import write_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Item = TypeVar("Item")
 
 CHUNK = 2000
 """Crystals of one task."""
@@ -58,13 +60,13 @@ def beside(crystals: Iterable[Crystal]) -> dict[str, int]:
     return {name: count for name, count in sorted(counts.items()) if count}
 
 
-def usable(items: Iterable[Crystal | Unusable], unusable: list[Unusable]) -> Iterator[Crystal]:
-    """Yield the crystals, and put the others into a list."""
+def usable(items: Iterable[Item | Unusable], unusable: list[Unusable]) -> Iterator[Item]:
+    """Yield the crystals or codes, and put the others into a list."""
     for item in items:
-        if isinstance(item, Crystal):
-            yield item
-        else:
+        if isinstance(item, Unusable):
             unusable.append(item)
+        else:
+            yield item
 
 
 def crystal_table(crystals: Iterable[Crystal]) -> "pa.Table":

@@ -185,22 +185,22 @@ class Decoding(Predicting):
             )
         self.check_owns(latents.codec)
         for code in latents:
-            self._check(code)
+            if flaw := self.flaw_of(code):
+                raise LatentsError(f"{code.name}: {flaw}")
         for indices in shared_out(_grids(latents), at_once(self.device)):
             codes = [latents[k] for k in indices]
             z = [torch.from_numpy(code.z).float().to(self.device) for code in codes]
             lattice = torch.from_numpy(np.stack([code.lattice for code in codes]))
             yield indices, codes, z, lattice.float().to(self.device)
 
-    def _check(self, code: CrystalCode) -> None:
-        """Refuse a code that is none of this codec's shape, that has more noise than it knows, or that none can decode."""
+    def flaw_of(self, code: CrystalCode) -> str | None:
+        """Why this codec cannot decode a code, if so: its shape, more noise than it knows, or no sensible numbers."""
         shape = prod(code.patches), self.config.network.latent
         if code.z.shape != shape or min(code.patches) < 1:
-            raise LatentsError(f"{code.name}: latent numbers of shape {code.z.shape}, not (patches, latent) = {shape}")
+            return f"latent numbers of shape {code.z.shape}, not (patches, latent) = {shape}"
         if code.noise > self.most_noise:
-            raise LatentsError(f"{code.name}: its latent has noise of {code.noise:g}, more than {self.most_noise:g}")
-        if code.flaw:
-            raise LatentsError(f"{code.name}: {code.flaw}")
+            return f"its latent has noise of {code.noise:g}, more than {self.most_noise:g}"
+        return code.flaw
 
     def found_on_grid(self, latents: LatentSet) -> list[FoundAtoms]:
         """Decode latents to the atoms on their grids, in fractions of its axes: of a window, all that it shows."""

@@ -15,6 +15,7 @@ from xtalcodec.geometry.images import wrapped
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.ended import check_ended
 from xtalcodec.io.materials import Kind
+from xtalcodec.io.read import Unusable
 from xtalcodec.io.tables import groups_from
 
 if TYPE_CHECKING:
@@ -227,6 +228,25 @@ def codes_in(path: str | Path, start: int = 0, stop: int | None = None) -> Itera
     LatentsError
         Not such a file, a broken one, or one with numbers that are not finite.
     """
+    for item in items_in(path, start, stop):
+        if isinstance(item, Unusable):
+            raise LatentsError(f"{path}: {item.name}: {item.reason}")
+        yield item
+
+
+def items_in(path: str | Path, start: int = 0, stop: int | None = None) -> Iterator[CrystalCode | Unusable]:
+    """Yield the codes of a file of latents, or why a row cannot be decoded.
+
+    Parameters
+    ----------
+    path, start, stop
+        As of `codes_in`.
+
+    Raises
+    ------
+    LatentsError
+        Not such a file, or a broken one.
+    """
     with _latents(path) as (file, about):
         row, groups = groups_from(file, start)
         stop = file.metadata.num_rows if stop is None else stop
@@ -235,7 +255,7 @@ def codes_in(path: str | Path, start: int = 0, stop: int | None = None) -> Itera
                 return
             for record in batch.slice(max(start - row, 0), stop - max(start, row)).to_pylist():
                 # Files of 0.1 have one kind for all of their rows.
-                yield code_of({"given_as": about.get("kind")} | record)
+                yield _item({"given_as": about.get("kind")} | record)
             row += batch.num_rows
 
 
@@ -260,29 +280,39 @@ def _latents(path: str | Path) -> "Iterator[tuple[ParquetFile, dict]]":
         raise LatentsError(f"{path}: cannot be read as latents: {str(error).splitlines()[0][:200]}") from error
 
 
+def _item(row: dict) -> CrystalCode | Unusable:
+    """Build a code from a row of a file of latents, or say why there is none."""
+    try:
+        return code_of(row)
+    except LatentsError as error:
+        return Unusable(row["name"], str(error))
+    except (ValueError, TypeError) as error:
+        return Unusable(row["name"], f"it cannot be read as latents: {error}")
+
+
 def code_of(row: dict) -> CrystalCode:
     """Build a code from a row of a file of latents.
 
     Raises
     ------
     LatentsError
-        What could not be decoded: numbers that are not finite, or do not fit each other.
+        What could not be decoded: numbers that are not finite, or do not fit each other. It does not name the row.
     """
     a, b, c = row["patches"]
     z = np.array(row["z"], dtype=np.float32)
     lattice = np.array(row["lattice"], dtype=np.float64).reshape(3, 3)
     if min(a, b, c) < 1 or not z.size or z.size % (a * b * c):
-        raise LatentsError(f"{row['name']}: {z.size} latent numbers for {a}×{b}×{c} patches")
+        raise LatentsError(f"{z.size} latent numbers for {a}×{b}×{c} patches")
     origin = np.array(row["origin"], dtype=np.float64)
     basis = np.array(row["basis"], dtype=np.int64).reshape(3, 3)
     if abs(round(float(np.linalg.det(basis)))) != 1:
-        raise LatentsError(f"{row['name']}: its basis changes the volume of the cell")
+        raise LatentsError("its basis changes the volume of the cell")
     if row["given_as"] not in get_args(Kind):
-        raise LatentsError(f"{row['name']}: given as {row['given_as']!r}, which is none of {', '.join(get_args(Kind))}")
+        raise LatentsError(f"given as {row['given_as']!r}, which is none of {', '.join(get_args(Kind))}")
     noise = float(row.get("noise") or 0.0)  # files of 0.1 have none
     if not 0 <= noise < np.inf:
-        raise LatentsError(f"{row['name']}: its noise is {noise:g}")
+        raise LatentsError(f"its noise is {noise:g}")
     code = CrystalCode(row["name"], z.reshape(a * b * c, -1), (a, b, c), lattice, basis, origin, row["given_as"])
     if code.flaw:
-        raise LatentsError(f"{code.name}: {code.flaw}")
+        raise LatentsError(code.flaw)
     return replace(code, noise=noise, plain=bool(row.get("plain", not noise)))  # files of before were moved so
