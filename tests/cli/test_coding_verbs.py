@@ -62,6 +62,19 @@ def test_decoding_with_another_codec_is_an_error(run, cifs, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--format", "poscar"], "--format poscar is for a folder of files, not for a .parquet file"),
+        (["--symprec", "0.1"], "--symprec is for formats of one crystal a file"),
+    ],
+)
+def test_what_would_change_nothing_in_a_table_is_refused(run, tmp_path, words, reason):
+    result = run("decode", "z.parquet", "--out", tmp_path / "back.parquet", *words)
+    assert result.exit_code == 2
+    assert reason in result.output
+
+
 @pytest.mark.parametrize("words", [[], ["--self-check"]])
 def test_a_row_that_cannot_be_decoded_is_listed_and_the_others_are_decoded(run, cifs, tmp_path, words):
     run("encode", cifs, "--no-refine", "--out", tmp_path / "z.parquet")

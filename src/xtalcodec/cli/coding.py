@@ -87,8 +87,9 @@ def decode(
     out: Annotated[Path, typer.Option(help="Folder for the crystals, or a .parquet file for all of them.")],
     codec: Annotated[str | None, typer.Option(help="The codec, where the file's own is not one that ships.")] = None,
     format: Annotated[  # noqa: A002
-        TableFormat, typer.Option(help="Format of the crystals; parquet makes few files of many crystals.")
-    ] = TableFormat.cif,
+        TableFormat | None,
+        typer.Option(help="Format of the crystals, cif if not given; parquet makes few files of many crystals."),
+    ] = None,
     symprec: Symprec = None,
     no_check: Annotated[
         bool,
@@ -113,9 +114,8 @@ def decode(
         from xtalcodec.codecs.hub import named_in
         from xtalcodec.parallel import open_pool
 
-        table = is_file(out) or format is TableFormat.parquet
-        if table and symprec:
-            raise ValueError("--symprec is for formats of one crystal a file, not for parquet")
+        written = _written(out, format, symprec)
+        table = written is TableFormat.parquet
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
@@ -127,7 +127,7 @@ def decode(
             with shards_of(out, kept=table and not is_file(out)) as folder:
                 shards = run_bulk("decoding", folder, codes, work, pool)
                 count, refused = (
-                    (deliver(shards, out), 0) if table else write_shards(shards, out, format.value, symprec)
+                    (deliver(shards, out), 0) if table else write_shards(shards, out, written.value, symprec)
                 )
                 if self_check and count:
                     middle = median(shards.columns(["cycle_consistency"])["cycle_consistency"].to_pylist())
@@ -138,6 +138,17 @@ def decode(
                 write_json(json, Listed(_rows(shards)))
                 lost = tell(shards.unusable()) + refused
     finish([], lost=bool(lost))
+
+
+def _written(out: Path, asked: TableFormat | None, symprec: float | None) -> TableFormat:
+    """Return the format of decoded crystals; refuse what would change nothing."""
+    one_file = is_file(out)
+    if one_file and asked not in (None, TableFormat.parquet):
+        raise ValueError(f"--format {asked.value} is for a folder of files, not for a .parquet file")
+    written = TableFormat.parquet if one_file else asked or TableFormat.cif
+    if written is TableFormat.parquet and symprec:
+        raise ValueError("--symprec is for formats of one crystal a file, not for parquet")
+    return written
 
 
 def _tell_confidence(shards: "Shards") -> None:
