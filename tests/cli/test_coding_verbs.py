@@ -75,6 +75,13 @@ def test_what_would_change_nothing_in_a_table_is_refused(run, tmp_path, words, r
     assert reason in result.output
 
 
+def test_a_file_without_a_row_is_an_error(run, tmp_path, mp):
+    LatentSet((), mp.identity).to_parquet(tmp_path / "zero.parquet")
+    result = run("decode", tmp_path / "zero.parquet", "--out", tmp_path / "back")
+    assert result.exit_code == 2
+    assert f"there are no latents in {tmp_path / 'zero.parquet'}" in result.output
+
+
 @pytest.mark.parametrize("words", [[], ["--self-check"]])
 def test_a_row_that_cannot_be_decoded_is_listed_and_the_others_are_decoded(run, cifs, tmp_path, words):
     run("encode", cifs, "--no-refine", "--out", tmp_path / "z.parquet")

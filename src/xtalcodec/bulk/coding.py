@@ -201,13 +201,15 @@ class LatentInputs:
         Raises
         ------
         LatentsError
-            No file of latents, or files of several codecs.
+            No file of latents, files of several codecs, or none that holds a code.
         """
         self.files = [file for path in paths for file in latent_files(path)]
         self.length = length
         codecs = {codec_of(file): file for file in self.files}
         if len(codecs) > 1:
             raise LatentsError("; ".join(f"{file} belongs to {codec}" for codec, file in codecs.items()))
+        if not any(map(count_codes, self.files)):
+            raise LatentsError(f"there are no latents in {', '.join(map(str, paths))}")
         self.codec = next(iter(codecs))
 
     def parts(self) -> Iterator[Codes]:
