@@ -37,8 +37,7 @@ class Map:
         known, without = [], []
         for crystal in self.crystals:
             try:
-                if self.of == "crystal":
-                    embedding.check(crystal)
+                embedding.check(crystal, self.of)
                 known.append(crystal)
             except CrystalError as error:
                 without.append((crystal.name, str(error)))

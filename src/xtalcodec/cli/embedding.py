@@ -16,7 +16,7 @@ from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
     from xtalcodec.bulk.shards import Shards
-    from xtalcodec.embedding.embedding import Embedding
+    from xtalcodec.embedding.embedding import Embedding, Of
     from xtalcodec.latent_space.index import Found, Index
     from xtalcodec.parallel import Pool
 
@@ -121,21 +121,23 @@ def similar(
             raise ValueError("--prototype compares structures whatever the elements: leave out --same-composition")
         if not among and not prototype:
             raise ValueError("name an index or data with --in")
+        of: Of = "structure" if prototype else "crystal"
         crystals, unusable = load_crystals(files, max_sites)
         with _open_index(among or ["aflow-prototypes"], codec, max_sites) as (found_in, embedding):
-            if found_in.large and not same_composition and not found_in.graph("structure" if prototype else "crystal"):
+            if found_in.large and not same_composition and not found_in.graph(of):
                 tell_notes(
                     ["every vector is looked at: `xtalcodec index` makes a graph of this index, of which few are"]
                 )
             rows = []
             for crystal in crystals:
                 try:
-                    (vector,) = embedding.vectors([crystal], "structure" if prototype else "crystal")
+                    embedding.check(crystal, of)
                 except CrystalError as error:
                     unusable.append(Unusable(crystal.name, str(error)))
                     continue
+                (vector,) = embedding.vectors([crystal], of)
                 formula = crystal.formula if same_composition else None
-                found = found_in.nearest(vector, number, "structure" if prototype else "crystal", formula)
+                found = found_in.nearest(vector, number, of, formula)
                 rows.append({"name": crystal.name, "formula": crystal.formula, "found": _told(found, among)})
         for row in rows:
             _show(row)

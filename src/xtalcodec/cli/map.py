@@ -162,8 +162,7 @@ def _with_vector(
     known = []
     for crystal in crystals:
         try:
-            if of == "crystal":
-                embedding.check(crystal)
+            embedding.check(crystal, of)
             known.append(crystal)
         except CrystalError as error:
             unusable.append(Unusable(crystal.name, str(error)))

@@ -91,19 +91,21 @@ class Embedding:
                 digest.update(f"{of}.{key}".encode() + value.half().contiguous().numpy().tobytes())
         return f"{self.about.codec}/{digest.hexdigest()[:12]}"
 
-    def check(self, crystal: Crystal) -> None:
+    def check(self, crystal: Crystal, of: Of = "crystal") -> None:
         """Refuse a crystal that has no vector.
 
         Raises
         ------
         CrystalError
-            An element that was never seen.
+            An element that was never seen, where elements count.
         """
-        if strange := sorted({*crystal.elements} - {*self.about.elements}):
+        strange = sorted({*crystal.elements} - {*self.about.elements})
+        if strange and of == "crystal":
             from ase.data import chemical_symbols
 
             names = ", ".join(chemical_symbols[z] for z in strange)
-            raise CrystalError(f"the embedding of the codec {self.about.codec} never saw {names} in training")
+            codec = self.about.codec.rpartition("-")[0]  # the rest is a hash that no list of codecs shows
+            raise CrystalError(f"the embedding of the codec {codec!r} never saw {names} in training")
 
     def sites(self, crystal: Crystal, of: Of) -> Float[np.ndarray, "sites features"]:
         """What is looked at: one row a site.
