@@ -145,6 +145,23 @@ def test_what_is_read_is_never_written_over(run, tmp_path, monkeypatch, words):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.parametrize("verb", [["sample", "-n", "1"], ["encode", "cifs"]])
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ("file", "file is a file: it cannot be a folder too"),
+        ("file/inside", "file/inside: not a directory"),
+    ],
+)
+@pytest.mark.usefixtures("cifs")
+def test_a_place_that_cannot_be_written_to_is_named(run, tmp_path, monkeypatch, verb, out, reason):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    result = run(*verb, "--out", out)
+    assert result.exit_code == 2
+    assert result.output == f"xtalcodec: {reason}\n"
+
+
 def test_a_result_in_another_folder_or_beside_a_table_is_written(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     salt = Crystal(3.5 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([11, 17]), name="salt")

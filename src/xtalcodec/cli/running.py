@@ -47,8 +47,17 @@ def clear_errors() -> Iterator[None]:
     except (ValueError, OSError, ModuleNotFoundError) as error:
         missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
         hint = f"; this needs pip install 'xtalcodec[{EXTRAS[missing]}]'" if missing in EXTRAS else ""
-        typer.echo(f"xtalcodec: {error}{hint}", err=True)
+        typer.echo(f"xtalcodec: {_reason(error)}{hint}", err=True)
         raise typer.Exit(WRONG_USAGE) from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in one line; with a file or folder, its name and no number of an error."""
+    if isinstance(error, FileExistsError) and error.filename:
+        return f"{error.filename} is a file: it cannot be a folder too"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 def load_codec(name: str, device: str) -> "Codec":

@@ -58,7 +58,7 @@ def test_tables_that_are_none_are_told(tmp_path):
     )
     with pytest.raises(ValueError, match="it has no energies; `xtalcodec hull`"):
         Hull.up_to(tmp_path / "d.parquet")
-    with pytest.raises(OSError, match=r"c\.parquet"):
+    with pytest.raises(OSError, match=r"c\.parquet: there is no such table of a hull"):
         Hull.read(tmp_path / "c.parquet", "sevennet-0")
 
 

@@ -70,9 +70,9 @@ class Hull:
         Raises
         ------
         ValueError
-            No such table, or none with this potential.
+            No table of a hull, or none with this potential.
         OSError
-            A file that cannot be read.
+            No such file, or one that cannot be read.
         """
         return cls.of(potential, _energies(path, potential)[potential])
 
@@ -90,9 +90,9 @@ class Hull:
         Raises
         ------
         ValueError
-            No such table, or none with this potential.
+            No table of a hull, or none with this potential.
         OSError
-            A file that cannot be read.
+            No such file, or one that cannot be read.
         """
         return [cls.of(name, energies) for name, energies in _energies(path, potential).items()]
 
@@ -133,6 +133,8 @@ def _energies(path: str | Path, last: str | None) -> dict[str, list[tuple[str, f
 
     shipped = SHIPPED / str(path) / TABLE
     file = shipped if shipped.is_file() else path
+    if not Path(file).exists():
+        raise FileNotFoundError(f"{path}: there is no such table of a hull; `xtalcodec hull` makes one")
     try:
         there = pq.read_schema(file).names
         lacking = [name for name in COLUMNS if name not in there]
