@@ -20,6 +20,13 @@ def test_data_verbs(run, cifs, tmp_path):
     assert "crystals  2" in run("data", "show", f"table:{tmp_path / 'c.parquet'}?id=material_id").output
 
 
+def test_files_of_a_format_do_not_go_to_a_table(run, cifs, tmp_path):
+    result = run("data", "convert", cifs, "--out", tmp_path / "c.parquet", "--format", "cif")
+    assert result.exit_code == 2
+    assert "--format cif is for a folder of files" in result.output
+    assert not (tmp_path / "c.parquet").exists()
+
+
 def test_a_split_is_both_files_or_none(run, cifs, tmp_path):
     words = ["data", "split", cifs, "--train", tmp_path / "t.parquet", "--val", tmp_path / "v.parquet"]
     result = run(*words, "--fraction", 0)

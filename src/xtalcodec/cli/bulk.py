@@ -58,6 +58,18 @@ def is_file(out: Path, option: str = "--out") -> bool:
     return out.suffix == ".parquet"
 
 
+def check_folder_for(out: Path, files: str | None) -> None:
+    """See that files of some format, one a crystal, go to a folder.
+
+    Raises
+    ------
+    ValueError
+        A format, and a place that is one .parquet file by its name, or looks like another file.
+    """
+    if is_file(out) and files:
+        raise ValueError(f"--format {files} is for a folder of files, not for a .parquet file")
+
+
 def check_table(path: Path | None, option: str) -> None:
     """See that the table that an option asks for is a parquet file by its name.
 

@@ -13,6 +13,7 @@ from xtalcodec.cli.bulk import (
     Scheduler,
     Where,
     Workers,
+    check_folder_for,
     deliver,
     is_file,
     run_bulk,
@@ -142,10 +143,8 @@ def decode(
 
 def _written(out: Path, asked: TableFormat | None, symprec: float | None) -> TableFormat:
     """Return the format of decoded crystals; refuse what would change nothing."""
-    one_file = is_file(out)
-    if one_file and asked not in (None, TableFormat.parquet):
-        raise ValueError(f"--format {asked.value} is for a folder of files, not for a .parquet file")
-    written = TableFormat.parquet if one_file else asked or TableFormat.cif
+    check_folder_for(out, asked.value if asked not in (None, TableFormat.parquet) else None)
+    written = TableFormat.parquet if is_file(out) else asked or TableFormat.cif
     if written is TableFormat.parquet and symprec:
         raise ValueError("--symprec is for formats of one crystal a file, not for parquet")
     return written

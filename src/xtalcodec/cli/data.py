@@ -11,6 +11,7 @@ from xtalcodec.cli.bulk import (
     Scheduler,
     Where,
     Workers,
+    check_folder_for,
     check_table,
     deliver,
     is_file,
@@ -105,6 +106,7 @@ def data_convert(
             if pool is None:
                 return  # a rank that has worked for the first one
             keep_inputs(files, out)
+            check_folder_for(out, format and format.value)
             crystals = inputs.Inputs(files, max_sites, chunk or convert.CHUNK)
             with shards_of(out, kept=format is None and not is_file(out)) as folder:
                 shards = run_bulk("converting", folder, crystals, convert.Convert(), pool)
