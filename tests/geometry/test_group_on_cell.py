@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.geometry.group_on_cell import lay
+from xtalcodec.geometry.group_on_cell import lay, smallest_orbit
 from xtalcodec.geometry.niggli import niggli
 from xtalcodec.geometry.orbits import Operations, onto_symmetry
 from xtalcodec.geometry.origins import origins
@@ -77,3 +77,11 @@ def test_any_cell_has_the_lattice_of_the_triclinic_groups():
     group = lay(crystal.lattice, 2)
     assert group.strain < 1e-9
     np.testing.assert_allclose(group.lattice, crystal.lattice)
+
+
+def test_smallest_orbits_are_those_of_the_international_tables(cells):
+    tables = {1: 1, 2: 1, 14: 2, 19: 4, 62: 4, 167: 2, 194: 2, 199: 4, 214: 4, 220: 6, 225: 1, 227: 2, 230: 8}
+    assert {number: smallest_orbit(number) for number in tables} == tables
+    for one, number in cells:
+        counts = np.unique(one.numbers, return_counts=True)[1]
+        assert counts.min() >= smallest_orbit(number)

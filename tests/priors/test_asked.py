@@ -56,11 +56,24 @@ def test_words_that_mean_nothing_are_told(words, message):
         (Conditions(properties={"band_gap": -1.0}), "band_gap is asked to be -1, and is never negative"),
         (Conditions(elements=(11, 17), holding={8: 1}), "O is to be there, and is none of the elements"),
         (Conditions(space_group=225, system="trigonal"), "space group 225 is cubic, not trigonal"),
+        (Conditions(space_group=230, sites=(1, 7)), r"makes at least 8 sites of one.* at most 7 on 7 sites"),
+        (Conditions((11, 17), space_group=230), r"makes at least 8 sites of one.* at most 4 on 8 sites"),
+        (
+            Conditions(composition={11: 1, 17: 3}, space_group=19),
+            r"makes at least 4 sites of one.* at most 2 on 8 sites",
+        ),
     ],
 )
 def test_conditions_that_contradict_themselves_are_told(conditions, message):
     with pytest.raises(PriorError, match=message):
         conditions.check(Limits((11, 17), 2, 8, ("band_gap",)))
+
+
+def test_groups_that_there_is_room_for_are_not():
+    limits = Limits((11, 17), 2, 8, ())
+    Conditions(space_group=230, sites=(1, 8)).check(limits)
+    Conditions((11, 17), space_group=19).check(limits)
+    Conditions(composition={11: 1, 17: 3}, space_group=194).check(limits)
 
 
 def test_elements_in_words_are_told():

@@ -10,6 +10,9 @@ from jaxtyping import Float, Int
 
 from xtalcodec.geometry.orbits import Operations
 
+FINEST = 24
+"""Parts of an axis: special positions have coordinates of eighths and sixths."""
+
 EXACT = 1e-6
 """Strain below which a lattice has the symmetry of a group."""
 
@@ -68,6 +71,21 @@ def _group(number: int) -> tuple[Float[np.ndarray, "ops 3 3"], Float[np.ndarray,
     rotations = np.array(found.rotations, dtype=float)
     average = np.mean([np.kron(w, w) for w in np.unique(rotations, axis=0)], axis=0)
     return rotations, np.array(found.translations), average
+
+
+@functools.cache
+def smallest_orbit(number: int) -> int:
+    """Fewest sites that a space group makes of one, in a primitive cell.
+
+    Positions that a group leaves no freedom lie on twenty-fourths of its axes, and so do some of those it leaves some.
+    """
+    rotations, translations, _ = _group(number)
+    places = np.indices((FINEST, FINEST, FINEST)).reshape(3, -1)
+    stay = np.zeros(places.shape[1], dtype=int)
+    for rotation, translation in zip(rotations, translations, strict=True):
+        moved = rotation @ places - places + FINEST * translation[:, None]
+        stay += (np.round(moved) % FINEST == 0).all(0)
+    return len(rotations) // int(stay.max())
 
 
 def _averaged(

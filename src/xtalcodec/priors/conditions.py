@@ -7,6 +7,7 @@ from math import gcd, isfinite
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.geometry.elements import symbol
+from xtalcodec.geometry.group_on_cell import smallest_orbit
 from xtalcodec.geometry.symmetry import SYMPREC, SYSTEMS, crystal_system, space_group_number
 from xtalcodec.priors.about import PriorError
 
@@ -82,7 +83,19 @@ class Conditions:
             raise PriorError(f"space group {self.space_group} is {crystal_system(self.space_group)}, not {self.system}")
         if self.system and self.system not in NAMES:
             raise PriorError(f"there is no crystal system {self.system!r}: one of {', '.join(NAMES)}")
+        self._check_room(limits)
         self._check_properties(limits)
+
+    def _check_room(self, limits: Limits) -> None:
+        """Refuse a space group whose smallest orbit is more than an element can have of the sites."""
+        most = self.allowed(limits)[1]
+        rarest = min(self.formula_unit.values(), default=0)
+        room = rarest * (most // self.unit) if self.unit else most // max(1, len(self.least))
+        if self.space_group and (orbit := smallest_orbit(self.space_group)) > room:
+            raise PriorError(
+                f"space group {self.space_group} makes at least {orbit} sites of one in a primitive cell; of an "
+                f"element there are at most {room} on {most} sites here"
+            )
 
     def _check_properties(self, limits: Limits) -> None:
         for name, value in self.properties.items():
