@@ -109,13 +109,11 @@ def _others(
         yield from exchanged(sites, said.likely)
         return
     off = latents.off_around(k, guess, sites.positions)
-    if elsewhere is None:
-        yield from other_elements(sites, said.likely, off > WRONG * off.max())
-        return
-    there = latents.off_around(k, guess, elsewhere[k].places)
+    there = off[:0] if elsewhere is None else latents.off_around(k, guess, elsewhere[k].places)
     least = WRONG * max(off.max(), there.max(initial=0.0))
     yield from other_elements(sites, said.likely, off > least)
-    yield from other_places(sites, (off > least) & (said.sure(sites) < SURE), elsewhere[k].some(there > least))
+    if elsewhere is not None:
+        yield from other_places(sites, (off > least) & (said.sure(sites) < SURE), elsewhere[k].some(there > least))
 
 
 def _gain(latents: Latents, k: int, before: Guess, after: Guess) -> float:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from nicegui import ui
 
-from xtalcodec.app.controls import button, card, choice, tag, typed
+from xtalcodec.app.controls import button, card, tag, typed
 from xtalcodec.app.desk import Desk, Settings
 from xtalcodec.app.drawn import Vary
 from xtalcodec.app.links import sites_of, word_of_sites
 from xtalcodec.app.pages.crystal_card import CrystalCard
 from xtalcodec.app.pages.frame import page
+from xtalcodec.app.pages.offer_choice import OfferChoice
 from xtalcodec.app.pages.strip import Strip
 from xtalcodec.app.work import Alter
 
@@ -45,8 +46,7 @@ class Page:
         self.desk = desk
         self.words = {"replace": "", "scale": "", "noise": "", "number": "8", "seed": "0"}
         self.words |= {key: words[key] for key in self.words if key in words}
-        self.flows = {name: offer for name, offer in desk.settings.offers.items() if offer.flow}
-        self.flow = words["prior"] if words.get("prior") in self.flows else next(iter(self.flows), "")
+        self.flow = OfferChoice({name: offer for name, offer in desk.settings.offers.items() if offer.flow}, words)
         self.sites = words.get("sites", "")
         with tag("div", kind="columns"):
             self.card = CrystalCard(desk, "Replaced only here", self.take)
@@ -54,22 +54,17 @@ class Page:
                 with tag("div", kind="line"):
                     typed(self.words, "replace", "Elements, old=new", placeholder="Sr=Ba, Ti=Zr")
                     typed(self.words, "scale", "Density ×, several give a series", placeholder="0.8, 0.9, 1.1")
-                if self.flows:
+                if self.flow.offers:
                     with tag("div", kind="line"):
                         typed(self.words, "noise", "Vary it by a flow, from 0 to 1", placeholder="0.3")
                         typed(self.words, "number", "Variations", type="number", min=1, max=MOST)
                         typed(self.words, "seed", "Seed", inputmode="numeric")
-                        if len(self.flows) > 1:
-                            choice("Learned from", [(name, name) for name in self.flows], self._from, self.flow)
+                        self.flow.show()
                 with tag("div", kind="line"):
                     button("Go", self.go, "first")
                 desk.messages()
                 desk.working()
         self.strip = Strip({"confidence": lambda item: -item["row"].confidence})
-
-    def _from(self, name: str) -> None:
-        if name in self.flows:  # a browser may send anything
-            self.flow = name
 
     async def take(self) -> None:
         """Alter the crystal, where it is said how."""
@@ -97,8 +92,7 @@ class Page:
         self.strip.clear()
         told = {key: self.words[key] or None for key in ("replace", "scale", "noise")}
         told |= {key: self.words[key] for key in ("number", "seed") if self.words["noise"]}
-        if self.words["noise"] and self.flow != next(iter(self.flows)):
-            told["prior"] = self.flow
+        told |= {"prior": self.flow.word if self.words["noise"] else None}
         self.desk.remember("/alter", crystal=asked.crystal, sites=word_of_sites(self.card.chosen), **told)
         done = await self.desk.do(asked, what="Altering")
         if done is None:
@@ -117,13 +111,12 @@ class Page:
         scales = _numbers(scale, "0.9, 1.1")
         if noise and scales:
             raise ValueError("A crystal is varied, or its density multiplied, not both")
-        if noise and self.flows:
+        if noise and self.flow.offers:
             (far,) = _numbers(noise, "0.3")[:1] or (0.0,)
             count, seed = _whole(self.words["number"]), _whole(self.words["seed"])
             if not 0 < far <= 1 or not 1 <= count <= MOST:
                 raise ValueError(f"A crystal is varied by more than 0 and up to 1, 1 to {MOST} times")
-            source = self.flows[self.flow].source
-            return Vary(crystal, replacements, self.card.chosen, far, count, seed, source)
+            return Vary(crystal, replacements, self.card.chosen, far, count, seed, self.flow.source)
         if not replacements and not scales:
             raise ValueError("Say what changes: elements, as in Sr=Ba, or a density, as in 0.9")
         if len(scales) > MOST:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from nicegui import ui
 
-from xtalcodec.app.controls import Text, button, card, choice, tag, typed
+from xtalcodec.app.controls import Text, button, card, tag, typed
 from xtalcodec.app.desk import Desk, Settings
 from xtalcodec.app.drawn import Complete
 from xtalcodec.app.links import sites_of, word_of_sites
 from xtalcodec.app.pages.crystal_card import CrystalCard
 from xtalcodec.app.pages.frame import page
+from xtalcodec.app.pages.offer_choice import OfferChoice
 from xtalcodec.app.pages.strip import Strip
 from xtalcodec.priors.asked import composition_of
 
@@ -57,8 +58,7 @@ class Page:
     def __init__(self, desk: Desk, words: Mapping[str, str]) -> None:
         """Lay it out."""
         self.desk = desk
-        self.flows = {name: offer for name, offer in desk.settings.offers.items() if offer.flow}
-        self.flow = words["prior"] if words.get("prior") in self.flows else next(iter(self.flows))
+        self.flow = OfferChoice({name: offer for name, offer in desk.settings.offers.items() if offer.flow}, words)
         self.words = {"add": "", "number": "8", "seed": "0"} | {
             key: words[key] for key in ("add", "number", "seed") if key in words
         }
@@ -67,8 +67,7 @@ class Page:
             self.card = CrystalCard(desk, "Taken out", self.take)
             with card("What is drawn", "input"):
                 with tag("div", kind="line"):
-                    if len(self.flows) > 1:
-                        choice("Learned from", [(name, name) for name in self.flows], self._from, self.flow)
+                    self.flow.show()
                     typed(self.words, "add", "Add: 4, or Li4; else what was taken out", placeholder="as taken out")
                     typed(self.words, "number", "Draws", type="number", min=1, max=MOST)
                     typed(self.words, "seed", "Seed", inputmode="numeric")
@@ -77,10 +76,6 @@ class Page:
                 desk.working()
                 self.told = Text("")
         self.strip = Strip(KEYS)
-
-    def _from(self, name: str) -> None:
-        if name in self.flows:  # a browser may send anything
-            self.flow = name
 
     async def take(self) -> None:
         """Put the crystal into the address."""
@@ -111,7 +106,7 @@ class Page:
             add=self.words["add"] or None,
             number=asked.count,
             seed=asked.seed,
-            prior=self.flow if self.flow != next(iter(self.flows)) else None,
+            prior=self.flow.word,
         )
         done = await self.desk.do(asked, what="Completing")
         if done is None:
@@ -148,4 +143,4 @@ class Page:
         if not 1 <= count <= MOST or seed < 0:
             self.desk.say(f"The number of draws is 1 to {MOST}, and the seed is not negative")
             return None
-        return Complete(self.card.crystal, gone, added, count, seed, self.flows[self.flow].source)
+        return Complete(self.card.crystal, gone, added, count, seed, self.flow.source)

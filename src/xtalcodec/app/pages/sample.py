@@ -5,12 +5,13 @@ from typing import Any
 
 from nicegui import ui
 
-from xtalcodec.app.controls import Text, button, card, choice, tag, typed
+from xtalcodec.app.controls import Text, button, card, tag, typed
 from xtalcodec.app.desk import Desk, Settings
 from xtalcodec.app.drawn import Sample
 from xtalcodec.app.links import prototypes
 from xtalcodec.app.pages.conditions import ConditionsForm
 from xtalcodec.app.pages.frame import page
+from xtalcodec.app.pages.offer_choice import OfferChoice
 from xtalcodec.app.pages.strip import Strip
 from xtalcodec.crystal import Crystal
 from xtalcodec.priors.about import PriorError
@@ -62,23 +63,18 @@ class Page:
 
     def __init__(self, desk: Desk, words: Mapping[str, str]) -> None:
         """Lay it out."""
-        self.desk, self.offers = desk, desk.settings.offers
+        self.desk, self.prior = desk, OfferChoice(desk.settings.offers, words, self._from)
         self.words = {key: words.get(key, first) for key, first in START.items()}
-        self.prior = words.get("prior", "")
-        if self.prior not in self.offers:
-            self.prior = next(iter(self.offers))
         self.forms: dict[str, ConditionsForm] = {}
         self.reference = [*prototypes().values()]
         with card("What is drawn", "input"):
             with tag("div", kind="line"):
-                if len(self.offers) > 1:
-                    names = [(name, name) for name in self.offers]
-                    choice("Learned from", names, self._from, self.prior)
+                self.prior.show()
                 typed(self.words, "number", "Number", type="number", min=1, max=MOST)
                 typed(self.words, "temperature", "Temperature, 0 to 2", inputmode="decimal")
                 typed(self.words, "seed", "Seed", inputmode="numeric")
             self.plain = tag("p", PLAIN, "soft")
-            for name, offer in self.offers.items():
+            for name, offer in self.prior.offers.items():
                 if offer.limits is not None:
                     self.forms[name] = ConditionsForm(offer.limits, words)
             self._reference()
@@ -89,7 +85,7 @@ class Page:
             with tag("p", role="status"):
                 self.told = Text("")
         self.strip = Strip(KEYS)
-        self._from(self.prior)
+        self._from(self.prior.name)
 
     def _reference(self) -> None:
         """Choose what samples are compared with, to tell which are new."""
@@ -108,9 +104,6 @@ class Page:
         self.against.set(PROTOTYPES_KNOWN)
 
     def _from(self, name: str) -> None:
-        if name not in self.offers:
-            return  # a browser may send anything
-        self.prior = name
         self.plain.set_visibility(name not in self.forms)
         for own, form in self.forms.items():
             form.whole.set_visibility(own == name)
@@ -123,11 +116,10 @@ class Page:
             return
         self.strip.clear()
         self.told.set("")
-        form = self.forms.get(self.prior)
+        form = self.forms.get(self.prior.name)
         words = {} if form is None else {key: text for key, text in form.words.items() if text}
-        own = {"prior": self.prior} if self.prior != next(iter(self.offers)) else {}
         numbers = {"number": asked.count, "seed": asked.seed, "temperature": asked.temperature}
-        self.desk.remember("/sample", **own, **numbers, **words)
+        self.desk.remember("/sample", prior=self.prior.word, **numbers, **words)
         counts = {"all": 0, "valid": 0, "new": 0}
 
         def take(part: dict[str, Any]) -> None:
@@ -158,9 +150,9 @@ class Page:
             self.desk.say(f"The number is 1 to {MOST}, the seed is not negative, the temperature is 0 to 2")
             return None
         try:
-            asked = self.forms[self.prior].asked() if self.prior in self.forms else Conditions()
+            asked = self.forms[self.prior.name].asked() if self.prior.name in self.forms else Conditions()
         except PriorError as error:
             self.desk.say(str(error))
             return None
         conditions = None if asked == Conditions() else asked
-        return Sample(count, seed, temperature, self.offers[self.prior].source, conditions, self.reference)
+        return Sample(count, seed, temperature, self.prior.source, conditions, self.reference)
