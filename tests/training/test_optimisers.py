@@ -6,6 +6,7 @@ import torch
 from xtalcodec.config import SettingsError, build
 from xtalcodec.networks.hoffmann import Hoffmann, HoffmannConfig
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork
+from xtalcodec.training import optimisers
 from xtalcodec.training.optimisers import POLYNOMIAL, Muon, OptimiserConfig, open_optimisers, orthogonal
 
 TINY = PatchNetwork(PatchConfig(width=12, heads=2, encoder_layers=1, decoder_layers=1))
@@ -93,7 +94,7 @@ def test_muon_steps_on_kernels_as_torchs_does_on_matrices():
         theirs.step()
         ours.zero_grad()
     assert layer.weight.grad is None
-    torch.testing.assert_close(layer.weight.flatten(1), matrix, atol=2e-3, rtol=0)  # products are in bfloat16
+    torch.testing.assert_close(layer.weight.flatten(1), matrix, atol=4e-3, rtol=0)  # products are in bfloat16
 
 
 def test_the_papers_networks_have_kernels_for_muon():
@@ -107,16 +108,18 @@ def test_the_papers_networks_have_kernels_for_muon():
     assert sorted(id(p) for o in whole.values() for p in weights_of(o)) == sorted(id(p) for p in network.parameters())
 
 
+@pytest.mark.parametrize(("bf16", "error"), [(False, 1e-4), (True, 0.04)])
 @pytest.mark.parametrize("shape", [(8, 20), (20, 8), (12, 12)])
-def test_orthogonalising_keeps_singular_vectors_and_evens_singular_values(shape):
+def test_orthogonalising_keeps_singular_vectors_and_evens_singular_values(shape, bf16, error, monkeypatch):
+    monkeypatch.setattr(optimisers, "multiplies_bf16", lambda _device: bf16)
     torch.manual_seed(0)
     gradient = torch.randn(shape)
     out = orthogonal(gradient)
     u, s, v = torch.linalg.svd(gradient, full_matrices=False)
     inner = u.T @ out @ v.T  # diagonal: the polynomial changes singular values alone
-    torch.testing.assert_close(inner, inner.diagonal().diag(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(inner, inner.diagonal().diag(), atol=error, rtol=0)
     values = s / s.norm()
     for _ in range(5):
         a, b, c = POLYNOMIAL
         values = a * values + b * values**3 + c * values**5
-    torch.testing.assert_close(inner.diagonal(), values, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(inner.diagonal(), values, atol=2 * error, rtol=1e-3)

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from xtalcodec.config import Count, NotNegative, Share, settings
 from xtalcodec.networks.base import Network
+from xtalcodec.networks.precision import multiplies_bf16
 
 
 @settings
@@ -81,23 +82,18 @@ _mul_, _add_ = torch._foreach_mul_, torch._foreach_add_
 def orthogonal(gradient: Float[Tensor, "*n rows columns"]) -> Float[Tensor, "*n rows columns"]:
     """Nearest matrices with orthonormal rows or columns, roughly: singular values of about 0.7 to 1.2.
 
-    Newton–Schulz iteration in the precision of the gradient. Every step multiplies by a polynomial
-    of the Gram matrix, and so those are multiplied with each other first, on the short side.
-    That wants float32: in bfloat16 powers of a Gram matrix do not stay positive.
+    Newton–Schulz iteration, in bfloat16 where the device has units for it: the iteration bears it, and takes less than
+    half of the time.
     """
     tall = gradient.shape[-2] > gradient.shape[-1]
     x = (gradient.mT if tall else gradient).contiguous()
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
-    gram = x @ x.mT
-    total: Tensor | None = None
+    x = x.bfloat16() if multiplies_bf16(x.device) else x
     a, b, c = POLYNOMIAL
-    for step in range(STEPS):
-        factor = (gram @ gram).mul_(c).add_(gram, alpha=b)
-        factor.diagonal(dim1=-2, dim2=-1).add_(a)
-        total = factor if total is None else factor @ total
-        if step + 1 < STEPS:
-            gram = factor @ gram @ factor
-    x = x if total is None else total @ x
+    for _ in range(STEPS):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    x = x.to(gradient.dtype)
     return x.mT if tall else x
 
 
@@ -105,7 +101,7 @@ class Muon(Optimizer):
     """Muon (Jordan 2024) for matrices and for kernels, which it sees as matrices: outputs × everything else.
 
     Nesterov momentum, orthogonalised, matrices of one shape together. PyTorch's own orthogonalises in bfloat16
-    everywhere, which processors without such arithmetic emulate a hundred times slower than float32.
+    everywhere, and one matrix after the other.
     """
 
     def __init__(
