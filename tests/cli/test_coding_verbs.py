@@ -131,6 +131,16 @@ def test_where_no_crystal_is_decoded_none_is_said_to_be_anywhere(run, cifs, tmp_
         ["alter", "in/salt.cif", "--replace", "Na=K", "--out", "in"],
         ["interpolate", "in/salt.cif", "table.parquet:b", "--out", "in"],
         ["complete", "in/salt.cif", "--remove-species", "Na", "--out", "in"],
+        ["data", "convert", ".", "--out", "table.parquet"],
+        ["reconstruct", "in", "--html", "in/salt.cif"],
+        ["evaluate", "table.parquet", "--rows", "table.parquet"],
+        ["evaluate", "in", "--json", "in/salt.cif"],
+        ["evaluate-samples", "in", "--reference", "table.parquet", "--rows", "table.parquet"],
+        ["duplicates", "in", "table.parquet", "--out", "table.parquet"],
+        ["generate", "in", "--representation", "unit_cell", "--out", "fields.zarr", "--json", "in/salt.cif"],
+        ["similar", "in/salt.cif", "--in", "table.parquet", "--json", "table.parquet"],
+        ["predict", "table.parquet", "--property", "band_gap", "--out", "table.parquet"],
+        ["map", "in", "--out", "in/salt.cif"],
     ],
 )
 def test_what_is_read_is_never_written_over(run, tmp_path, monkeypatch, words):

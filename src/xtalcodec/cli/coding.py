@@ -66,7 +66,7 @@ def encode(
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
-            keep_inputs(files, out)
+            keep_inputs(files, out=out)
             name = coding.CodecName.of(codec, device)
             length = chunk or (coding.CHUNK if no_refine else coding.CHUNK_REFINED)
             crystals = inputs.Inputs(files, max_sites, length)
@@ -120,7 +120,7 @@ def decode(
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
-            keep_inputs(latents, out)
+            keep_inputs(latents, out=out, json=json)
             codes = coding.LatentInputs(latents, chunk or coding.CHUNK)
             own = codec or named_in(latents[0], codes.codec)
             load_codec(own, device).check_owns(codes.codec)

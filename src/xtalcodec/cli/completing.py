@@ -62,7 +62,7 @@ def complete(
     from xtalcodec.priors.asked import composition_of
 
     with clear_errors():
-        keep_inputs([crystal], out)
+        keep_inputs([crystal], out=out, json=json)
         by = relaxer(potential, relax)
         given = one(crystal, max_sites)
         gone = given.numbers < 0

@@ -105,7 +105,7 @@ def data_convert(
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
-            keep_inputs(files, out)
+            keep_inputs(files, out=out)
             check_folder_for(out, format and format.value)
             crystals = inputs.Inputs(files, max_sites, chunk or convert.CHUNK)
             with shards_of(out, kept=format is None and not is_file(out)) as folder:
@@ -139,8 +139,7 @@ def data_split(
     with clear_errors():
         check_table(train, "--train")
         check_table(val, "--val")
-        keep_inputs(files, train, "--train")
-        keep_inputs(files, val, "--val")
+        keep_inputs(files, train=train, val=val)
         if train == val:
             raise ValueError(f"--train and --val are two files, not both {val}")
         crystals, unusable = load_crystals(files, max_sites)

@@ -38,7 +38,7 @@ def duplicates(
         from xtalcodec.parallel import open_pool
 
         check_table(out, "--out")
-        keep_inputs([data], out)
+        keep_inputs([data, other] if other else [data], out=out, json=json)
         crystals, unusable = load_crystals([data], max_sites)
         others, more = load_crystals([other], max_sites) if other else (crystals, [])
         if not crystals or not others:

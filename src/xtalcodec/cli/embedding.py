@@ -11,7 +11,7 @@ import typer
 
 from xtalcodec.cli.bulk import Chunk, Executor, Scheduler, Where, Workers, run_bulk
 from xtalcodec.cli.options import CodecName, Inputs, Json, MaxSites
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bars, tell, tell_notes
+from xtalcodec.cli.running import clear_errors, finish, keep_inputs, load_crystals, progress_bars, tell, tell_notes
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def similar(
             raise ValueError("--prototype compares structures whatever the elements: leave out --same-composition")
         if not among and not prototype:
             raise ValueError("name an index or data with --in")
+        keep_inputs([*files, *(among or [])], json=json)
         of: Of = "structure" if prototype else "crystal"
         crystals, unusable = load_crystals(files, max_sites)
         with _open_index(among or ["aflow-prototypes"], codec, max_sites) as (found_in, embedding):

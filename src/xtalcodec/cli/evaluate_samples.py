@@ -9,7 +9,7 @@ import typer
 
 from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers, check_table
 from xtalcodec.cli.options import Cache, Inputs, Json, MaxSites, Potential
-from xtalcodec.cli.running import clear_errors, evenly, finish, progress_bar
+from xtalcodec.cli.running import clear_errors, evenly, finish, keep_inputs, progress_bar
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def evaluate_samples(
         from xtalcodec.parallel import open_pool
 
         check_table(rows, "--rows")
+        keep_inputs([*samples, *reference, *(train or []), *(held_out or [])], json=json, rows=rows)
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one

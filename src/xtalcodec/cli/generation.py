@@ -9,7 +9,7 @@ import typer
 
 from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers
 from xtalcodec.cli.options import Cell, Inputs, Json, MaxSites
-from xtalcodec.cli.running import clear_errors, finish, progress_bar, tell
+from xtalcodec.cli.running import clear_errors, finish, keep_inputs, progress_bar, tell
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def generate(
             raise ValueError("--cell is for unit_cell")
         if fits is not Fits.every_site and representation is not Representation.repeating:
             raise ValueError("--fits is for repeating")
+        keep_inputs(files, json=json)
         looks = _looks(representation, edge, points, sigma, label_radius, cell.value, fits.value, rotate=rotate)
         config = ViewsConfig(looks, views, images.value, ties.value, seed, shard)
         with open_pool(executor.value, workers, scheduler) as pool:

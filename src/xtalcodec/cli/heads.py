@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtalcodec.cli.options import CodecName, Inputs, MaxSites
-from xtalcodec.cli.running import clear_errors, finish, load_crystals, progress_bar, progress_bars, reading_bar, tell
+from xtalcodec.cli.running import (
+    clear_errors,
+    finish,
+    keep_inputs,
+    load_crystals,
+    progress_bar,
+    progress_bars,
+    reading_bar,
+    tell,
+)
 from xtalcodec.cli.training_options import Licence, Source, facts_of
 from xtalcodec.io.limits import MAX_SITES
 
@@ -49,6 +58,7 @@ def predict(
 
         if out and out.suffix not in TABLES:
             raise ValueError(f"--out {out} is no table: {', '.join(TABLES)}")
+        keep_inputs(files, out=out)
         loaded = Codec.from_pretrained(codec)
         head = loaded.head(prop)
         look = loaded.look(head.about.looks)

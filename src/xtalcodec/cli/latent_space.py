@@ -107,7 +107,7 @@ def interpolate(
     from xtalcodec.latent_space.paths import PATHS, usual_way
 
     with clear_errors():
-        keep_inputs([a, b], out)
+        keep_inputs([a, b], out=out, strip=strip, movie=movie, html=html, json=json)
         check_pictures(strip, movie)
         by = relaxer(potential, energy, "--energy").value
         asked_way = _way(path, prior, spherical=spherical)
@@ -243,7 +243,7 @@ def alter(
     from xtalcodec.priors.conditions import Conditions
 
     with clear_errors():
-        keep_inputs([crystal], out)
+        keep_inputs([crystal], out=out, strip=strip, movie=movie, html=html, json=json)
         check_pictures(strip, movie)
         if not replace and not scale_density and noise is None and strain is None:
             raise ValueError("nothing to alter: give --replace Old=New, --strain X, --scale-density X or --noise X")

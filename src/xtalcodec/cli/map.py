@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from xtalcodec.cli.options import CodecName, Inputs, MaxSites
-from xtalcodec.cli.running import clear_errors, evenly, finish, load_crystals, names_of, progress_bar, tell, tell_notes
+from xtalcodec.cli.running import (
+    clear_errors,
+    evenly,
+    finish,
+    keep_inputs,
+    load_crystals,
+    names_of,
+    progress_bar,
+    tell,
+    tell_notes,
+)
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -93,6 +103,7 @@ def draw_map(
             raise ValueError("say where the map goes: --out map.html, or --chemiscope map.json.gz")
         if chemiscope:
             check_name(chemiscope)
+        keep_inputs(files, out=out, chemiscope=chemiscope)
         kind, method = cast("Of", of.value), cast("Method", layout.value)
         check_method(method)
         found = _found(files, kind, colour or [], index, codec, max_sites, limit)

@@ -57,7 +57,7 @@ def reconstruct(
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:
                 return  # a rank that has worked for the first one
-            keep_inputs(files, out)
+            keep_inputs(files, out=out, rows=rows, json=json, html=html)
             question = Question(files, codec, device, max_sites, not no_refine, self_check, chunk)
             with compared(question, pool, rows, out or json or html) as result:
                 refused = 0
@@ -144,6 +144,7 @@ def evaluate(
 
         kind = "none" if codec == "none" else "window" if is_window(codec) else "crystal"
         _refuse([option for option, value in given.items() if value], codec, kind)
+        keep_inputs(data, rows=rows, json=json)
         folder = _card_folder(codec) if card else None
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -82,33 +83,35 @@ def load_crystals(inputs: Sequence[str], max_sites: int) -> "tuple[list[Crystal]
         return datasets.load(inputs, max_sites, tell_progress)
 
 
-def keep_inputs(inputs: Iterable[str | Path], out: Path | None, option: str = "--out") -> None:
+def keep_inputs(inputs: Iterable[str | Path], **places: Path | None) -> None:
     """See that nothing is written over what is read: not the same file, and no crystals beside files of crystals.
 
     Parameters
     ----------
     inputs
         Files, folders, names of sources, crystals of files as FILE:NAME.
-    out
-        A file or a folder; None for nothing.
-    option
-        That asks for it.
+    places
+        Files or folders, by the name of the option that asks for each; None for nothing.
 
     Raises
     ------
     ValueError
         What is read would be replaced.
     """
-    if out is None:
-        return
-    for word in inputs:
+    from xtalcodec.io.files import find
+
+    there = {option: place.resolve() for option, place in places.items() if place is not None and place.exists()}
+    for word in inputs if there else ():
         path = word if Path(word).exists() else str(word).rpartition(":")[0]
         if not path or not Path(path).exists():
             continue  # a source
-        read, where = Path(path).resolve(), out.resolve()
-        beside = read.parent == where and ".parquet" not in (read.suffix, where.suffix)
-        if read == where or beside:
-            raise ValueError(f"{option} {out} would replace what is read, {path}: give another place")
+        read = Path(path).resolve()
+        for file in chain([read], find([read])):
+            for option, where in there.items():
+                beside = file.parent == where and not file.is_dir() and ".parquet" not in (file.suffix, where.suffix)
+                if file == where or beside:
+                    what = f"--{option} {places[option]} would replace what is read, {path}"
+                    raise ValueError(f"{what}: give another place")
 
 
 def one(text: str, max_sites: int) -> "Crystal":
