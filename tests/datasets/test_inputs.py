@@ -50,6 +50,14 @@ def test_digests_tell_other_files_and_other_times(folder):
     assert inputs.survey()[0] != first
 
 
+def test_settings_tell_in_which_order_inputs_were_named_and_how_often(folder):
+    one, other = str(folder / "table.parquet"), str(folder / "broken.cif")
+    runs = [Inputs(words, 50, 5).settings() for words in ([one, other], [other, one], [one, one, other])]
+    assert runs[0] == Inputs([one, other], 50, 5).settings()
+    assert runs[0] != runs[1]
+    assert runs[0] != runs[2]
+
+
 def test_crystals_of_a_source_are_given_to_the_workers():
     inputs = Inputs(["aflow-prototypes"], 10, 100)
     assert inputs.survey() == ({"aflow-prototypes": "source"}, None)
@@ -68,6 +76,14 @@ def test_a_limit_spreads_evenly_and_keeps_what_is_unusable(folder, limit):
     items = read(Evenly(inputs, limit).chunks())
     assert names(items) == chosen
     assert [x for x in items if isinstance(x, Unusable)] == [x for x in inputs if isinstance(x, Unusable)]
+
+
+def test_a_limit_reads_the_inputs_once_to_count_and_once_to_take(folder, monkeypatch):
+    begun = []
+    whole = Inputs.__iter__
+    monkeypatch.setattr(Inputs, "__iter__", lambda self: begun.append(self) or whole(self))
+    read(Evenly(Inputs([str(folder)], 50, 5), 7).chunks())
+    assert len(begun) == 2
 
 
 def test_crystals_can_be_gone_through_again(folder):

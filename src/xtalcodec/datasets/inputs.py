@@ -113,8 +113,8 @@ class Inputs:
                 yield from self._cutter.pieces(partial(find, [self._paths[word]]))
 
     def settings(self) -> dict[str, Any]:
-        """Return what the crystals depend on beside the files."""
-        return {"max_sites": self.max_sites}
+        """Return what the crystals depend on beside the files: the order in which they were named, and the limit."""
+        return {"inputs": self.words, "max_sites": self.max_sites}
 
     def chunks(self) -> Iterator[tuple[Part, ...]]:
         """Yield the parts of one task at a time: they close where `length` units are reached."""
@@ -184,8 +184,12 @@ class Evenly:
 
     def chunks(self) -> Iterator[tuple[Part, ...]]:
         """Yield the crystals, some at a time; behind them what could not be used of all inputs."""
-        unusable = tuple(item for item in self.inputs if isinstance(item, Unusable))
-        count = sum(isinstance(item, Crystal) for item in self.inputs)
+        count, unusable = 0, list[Unusable]()
+        for item in self.inputs:
+            if isinstance(item, Crystal):
+                count += 1
+            else:
+                unusable.append(item)
         if count <= self.limit:
             yield from self.inputs.chunks()
             return
@@ -195,7 +199,7 @@ class Evenly:
         while part := tuple(islice(some, self.length)):
             yield (Given(part, self.inputs.max_sites),)
         if unusable:
-            yield (Given(unusable, self.inputs.max_sites),)
+            yield (Given(tuple(unusable), self.inputs.max_sites),)
 
 
 def digest_of(parts: Iterable[Part]) -> tuple[str, int]:
