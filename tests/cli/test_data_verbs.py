@@ -1,7 +1,9 @@
 """`data` as a user types it."""
 
+import os
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from xtalcodec.datasets import kept
@@ -18,6 +20,17 @@ def test_data_verbs(run, cifs, tmp_path):
     assert result.exit_code == 0, result.output
     assert "crystals  2" in run("data", "show", tmp_path / "c.parquet").output
     assert "crystals  2" in run("data", "show", f"table:{tmp_path / 'c.parquet'}?id=material_id").output
+
+
+def test_a_file_whose_name_is_no_text_is_read_like_any_other(run, cifs, tmp_path):
+    copy = tmp_path / os.fsdecode(b"bad\xff.cif")
+    copy.write_bytes(next(cifs.glob("*.cif")).read_bytes())
+    for k, words in enumerate(([tmp_path, cifs], [copy])):
+        result = run("data", "convert", *words, "--out", tmp_path / f"{k}.parquet")
+        assert result.exit_code == 0, result.output
+        names = pq.read_table(tmp_path / f"{k}.parquet")["material_id"].to_pylist()
+        assert names[0] == "bad?"
+    assert len(names) == 1
 
 
 def test_files_of_a_format_do_not_go_to_a_table(run, cifs, tmp_path):

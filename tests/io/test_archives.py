@@ -91,10 +91,13 @@ def test_a_bomb_is_refused_before_it_unpacks(tmp_path, monkeypatch, name, member
     assert "unpacks to far more than it holds" in bomb.reason
 
 
-def test_an_archive_in_an_archive_is_passed_over(tmp_path):
+def test_an_archive_in_an_archive_is_told(tmp_path):
     inner = pack(tmp_path / "inner.zip", {"x.vasp": POSCAR.encode()})
-    (found,) = read(pack(tmp_path / "outer.zip", {"inner.zip": inner.read_bytes()}))
-    assert "without a file of a known format" in found.reason
+    path = pack(tmp_path / "outer.zip", {"inner.zip": inner.read_bytes(), "y.vasp": POSCAR.encode()})
+    found, crystal = read(path)
+    assert found == Unusable(f"{path}/inner.zip", "it is an archive in an archive: unpack it first")
+    assert isinstance(crystal, Crystal)
+    assert [len(list(unit)) for unit in units(path, start=1)] == [1]
 
 
 def test_names_tell_which_is_which(tmp_path):

@@ -93,7 +93,8 @@ class Layout:
 
 def digest(settings: Mapping[str, Any]) -> str:
     """SHA-256 of settings."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 def create(path: Path, layout: Layout, settings: Mapping[str, Any], about: Mapping[str, Any]) -> None:

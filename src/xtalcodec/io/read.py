@@ -140,16 +140,18 @@ def _of_member(file: Path | Exception, name: str, label: str, max_sites: int) ->
         yield Unusable(label, "its path leaves the folder that the archive is unpacked to")
     elif isinstance(file, Exception):
         yield Unusable(label, _reason(file))
+    elif formats.kind_of(file) == formats.ARCHIVE:
+        yield Unusable(label, "it is an archive in an archive: unpack it first")
     else:
         for unit in _of_file(file, name, label, max_sites):
             yield from unit
 
 
 def _wanted(member: str) -> bool:
-    """Tell whether to unpack a member: of a known format, not hidden, no archive itself."""
+    """Tell whether to unpack a member: of a known format, not hidden."""
     path = Path(member)
     hidden = any(part.startswith((".", "__MACOSX")) and part not in (".", "..") for part in path.parts)
-    return not hidden and formats.kind_of(path) not in (None, formats.ARCHIVE)
+    return not hidden and formats.kind_of(path) is not None
 
 
 def _of_file(
@@ -244,7 +246,7 @@ def built(build: Callable[[], Crystal], name: str, label: str, max_sites: int) -
         with quiet():
             crystal = build()
             check_size(len(crystal), max_sites)
-            return replace(crystal, name=name)
+            return replace(crystal, name=name.encode(errors="replace").decode())  # a file's name may be no text
     except Exception as error:  # noqa: BLE001
         return Unusable(label, _reason(error))
 
