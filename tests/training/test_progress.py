@@ -19,3 +19,16 @@ def test_a_curve_goes_on_from_the_checkpoint_and_what_was_half_written_is_droppe
     report.close()
     rows = [json.loads(line) for line in curve.read_text().splitlines()]
     assert [row["step"] for row in rows] == [*[10, 20, 30][:kept], 31]
+
+
+def test_the_log_keeps_what_was_noted_up_to_the_checkpoint_and_no_more(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for begun, noted in ((0, (10, 20, 30)), (20, (40,))):
+        report = Report(tmp_path, 4, [], Progress(step=begun))
+        for step in noted:
+            report.note(Progress(step=step), "val", {"match_rate": 1.0})
+        report.close()
+    log = EventAccumulator(str(tmp_path / "tensorboard"))
+    log.Reload()
+    assert [event.step for event in log.Scalars("val/match_rate")] == [10, 20, 40]

@@ -53,7 +53,7 @@ class Report:
             self.console.print(f"resuming after step {progress.step}")
         else:  # one that ended before its first checkpoint may have left some
             self.curve.unlink(missing_ok=True)
-        self.writer = SummaryWriter(str(out / LOG), purge_step=progress.step)
+        self.writer = SummaryWriter(str(out / LOG), purge_step=progress.step + 1)
         self.mean: dict[str, float] = {}
         self.began = (time.monotonic(), progress.crystals)
         self.shown = time.monotonic()
