@@ -105,8 +105,10 @@ def test_so_many_are_drawn_for_a_step(batch_patches):
 
 
 def test_nothing_to_train_on_is_an_error():
-    with pytest.raises(CrystalError, match="no crystal to train on"):
-        TrainingCrystals([box(9, 9, 9, "huge")], CODEC, AUGMENT, largest=30, batch_patches=64)
+    heavy = replace(box(4, 4, 4, "heavy"), numbers=np.array([101]))
+    told = r"no crystal to train on, of 2\n  huge: its cell needs 64 patches.*\n  heavy: holds Z = 101; .* ends at 100"
+    with pytest.raises(CrystalError, match=told):
+        TrainingCrystals([box(9, 9, 9, "huge"), heavy], CODEC, AUGMENT, largest=30, batch_patches=64)
     with pytest.raises(CrystalError, match="no crystal to train on"):
         TrainingCrystals([], CODEC, AUGMENT, largest=30, batch_patches=64)
 

@@ -47,7 +47,7 @@ class TrainingCrystals:
         Raises
         ------
         CrystalError
-            None of them can be used.
+            None of them can be used; the message says of the first ones why.
         """
         self.codec, self.config = codec, config
         self.left_out: list[tuple[str, str]] = []
@@ -64,11 +64,15 @@ class TrainingCrystals:
             if not isinstance(placed, str):  # one that cannot be used is not missed
                 kept.append(placed)
         if not kept:
-            raise CrystalError("no crystal to train on")
+            reasons = "".join(f"\n  {name}: {reason}" for name, reason in self.left_out[:10])
+            raise CrystalError(f"no crystal to train on, of {len(self.left_out)}{reasons}")
         self.grids = GridGroups(kept, batch_patches)
 
     def _placed(self, crystal: Crystal, largest: int) -> tuple[Patches, Crystal] | str:
         """Place a crystal; where it cannot be used, return why."""
+        heaviest, last = crystal.elements[-1], self.codec.config.network.species
+        if heaviest > last:
+            return f"holds Z = {heaviest}; codec.network.species ends at {last}"
         try:
             placed = self.codec.place_any(crystal)
         except CrystalError as error:

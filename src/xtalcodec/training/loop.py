@@ -82,7 +82,6 @@ def train(
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
     accelerator = open_accelerator(recipe.precision, device)
     main = accelerator.is_main_process
-    data, strange = _known(data, recipe.codec.network.species)
     torch.manual_seed(recipe.seed)
     codec = open_codec(recipe.codec, accelerator.device)
     _start(codec, recipe)
@@ -101,7 +100,7 @@ def train(
     networks = nn.ModuleDict({"network": network, "average": average})
     optimisers = open_optimisers(network, recipe.optimiser)
     progress = Progress(**checkpoint.load(out / CHECKPOINT, networks, optimisers)) if going_on else Progress()
-    report = Report(out, len(source), strange + source.left_out, progress) if main else None
+    report = Report(out, len(source), source.left_out, progress) if main else None
     about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
     model = accelerator.prepare(loss)
     saved = time.monotonic()
@@ -186,18 +185,6 @@ def _source(
         raise TrainingError("a store of painted views is for the paper's networks: recipes hoffmann…")
     views = PaintedViews(store, codec.canvas, recipe.held_out, patches, recipe.codec.network.species)
     return views, PaintedLoss(codec)
-
-
-def _known(data: Sequence[Crystal], last: int) -> tuple[list[Crystal], list[tuple[str, str]]]:
-    """Crystals of elements that the network can tell, and the others with the reason."""
-    good: list[Crystal] = []
-    strange: list[tuple[str, str]] = []
-    for crystal in data:
-        if (heaviest := crystal.elements[-1]) <= last:
-            good.append(crystal)
-        else:
-            strange.append((crystal.name, f"holds Z = {heaviest}; codec.network.species ends at {last}"))
-    return good, strange
 
 
 def _with_elements(recipe: Recipe, source: TrainingCrystals | PaintedViews | None) -> Recipe:
