@@ -243,6 +243,7 @@ def test_a_flow_is_trained_and_asked_for_crystals(run, cifs, tmp_path, monkeypat
     result = run("train-prior", "mp", *small, *words)
     assert result.exit_code == 0, result.output
     flow = tmp_path / "flow/last"
+    assert f"xtalcodec sample {flow} …" in result.output
     result = run("sample", flow, "-n", 3, "--composition", "SrTiO3", "--steps", 2, "--json", tmp_path / "told.json")
     assert result.exit_code == 0, result.output
     told = json.loads((tmp_path / "told.json").read_text())

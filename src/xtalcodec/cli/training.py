@@ -80,6 +80,7 @@ def train_prior(
     Example: xtalcodec train-prior perov-5 --data perov_5_train.parquet --out runs/perov-5 --minutes 60
     """
     with clear_errors():
+        from xtalcodec.training.prior import BEST, LAST
         from xtalcodec.training.prior import train_prior as run
         from xtalcodec.training.prior_recipe import load
 
@@ -88,7 +89,8 @@ def train_prior(
         facts = facts_of(recipe, overrides, data, val, licence, source)
         where = device.value
         run(settings, crystals, out, held_out=held_out, resume=resume, minutes=minutes, device=where, facts=facts)
-        typer.echo(f"the priors are in {out}: xtalcodec sample {out / 'best'} …")
+        judged = (out / BEST).exists()  # with sample=0 none is
+        typer.echo(f"the priors are in {out}: xtalcodec sample {out / (BEST if judged else LAST)} …")
     finish(unusable)
 
 
