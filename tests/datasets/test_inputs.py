@@ -3,6 +3,7 @@ import os
 import pytest
 
 from xtalcodec.crystal import Crystal
+from xtalcodec.datasets import load
 from xtalcodec.datasets.inputs import Evenly, Inputs, Usable
 from xtalcodec.io.ended import UnfinishedError
 from xtalcodec.io.read import Unusable
@@ -96,14 +97,18 @@ def test_crystals_can_be_gone_through_again(folder):
 def test_a_folder_that_a_run_has_not_filled_is_refused(folder, tmp_path):
     for path in (*folder.glob("*.cif"), folder / "table.parquet"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    Inputs([str(tmp_path)], 50, 5)
+    Inputs([str(tmp_path)], 50, 5).survey()
     for record in ('{"shards": null}', '{"shards": 2}', "{}"):
         (tmp_path / ".run.json").write_text(record)
         with pytest.raises(UnfinishedError, match=r"is not whole|cannot be read as the record"):
-            Inputs([str(tmp_path)], 50, 5)
+            Inputs([str(tmp_path)], 50, 5).survey()
+        for word in (str(tmp_path), f"table:{tmp_path}"):
+            with pytest.raises(UnfinishedError, match=r"is not whole|cannot be read as the record"):
+                load(word)
     (tmp_path / ".run.json").write_text('{"shards": 1}')
     (tmp_path / "table.parquet").rename(tmp_path / "part-000000.parquet")
-    Inputs([str(tmp_path)], 50, 5)
+    assert len(load(f"table:{tmp_path}")[0]) == 30
+    Inputs([str(tmp_path)], 50, 5).survey()
 
 
 def test_a_name_with_a_typo_is_refused():

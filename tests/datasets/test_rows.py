@@ -40,6 +40,7 @@ def test_named_columns_of_parquet_and_csv_are_read(rows, tmp_path):
 def test_a_folder_of_shards_is_one_table(metals, tmp_path):
     for k in (1, 0):
         write_parquet(metals[3 * k : 3 * k + 3], tmp_path / "shards" / f"{k}.parquet")
+    (tmp_path / "shards/._0.parquet").write_text("what a Mac writes beside a file")
     told = []
     crystals, _ = load(f"table:{tmp_path / 'shards'}", progress=lambda *of: told.append(of))
     assert [c.name for c in crystals] == [c.name for c in metals]
@@ -59,6 +60,13 @@ def test_what_is_no_table_is_told(tmp_path):
         with pytest.raises(SourceError, match=reason):
             load(f"table:{query}")
     assert [u.name for u in load(f"table:{tmp_path / 'a.parquet'}")[1]] == [str(tmp_path / "a.parquet")]
+
+
+def test_an_id_that_looks_like_a_number_names_its_crystal(metals, tmp_path):
+    (tmp_path / "t.csv").write_text(pa_csv({"id": "12e5", "cif": metals[0].to_pymatgen().to(fmt="cif")}), newline="")
+    for word in (tmp_path / "t.csv", f"table:{tmp_path / 't.csv'}?structure=cif"):
+        ((crystal,), _) = load(word)
+        assert (crystal.name, crystal.properties) == ("12e5", {})
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])

@@ -11,7 +11,6 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.datasets import source_of
 from xtalcodec.datasets.source import Source
 from xtalcodec.datasets.sources.folders import Folder
-from xtalcodec.io.ended import check_ended
 from xtalcodec.io.files import find
 from xtalcodec.io.pieces import Cutter
 from xtalcodec.io.read import Unusable
@@ -86,7 +85,7 @@ class Inputs:
         Raises
         ------
         ValueError
-            A word that is neither a source nor a path; a folder that a run has not filled yet.
+            A word that is neither a source nor a path.
         """
         self.words = list(words)
         self.max_sites = max_sites
@@ -98,7 +97,6 @@ class Inputs:
             source = source_of(word)
             if source.name == Folder.name:  # files are cut, and each worker reads its own
                 self._paths[word] = cast("Folder", source).path
-                check_ended(self._paths[word])
             else:
                 self._sources[word] = source
 

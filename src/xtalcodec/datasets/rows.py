@@ -59,11 +59,15 @@ class Columns:
         for k, row in enumerate(self._rows(path, label), start=1):
             called = row.get(self.id) if self.id else name_of(row)
             own_name = f"{name}#{k}" if called is None or called == "" else str(called)
-            yield built(partial(self._crystal, row, max_sites), own_name, f"{label}#{k}", max_sites)
+            build = partial(self._crystal, row, max_sites, typed=path.suffix != ".csv")
+            yield built(build, own_name, f"{label}#{k}", max_sites)
 
-    def _crystal(self, row: dict[str, Any], max_sites: int) -> Crystal:
-        """Build the crystal of a row, with what else the row says."""
+    def _crystal(self, row: dict[str, Any], max_sites: int, *, typed: bool) -> Crystal:
+        """Build the crystal of a row, with what else the row says; where it is not `typed`, its values are texts."""
         rest = {name: value for name, value in row.items() if name != self.id} if self.id else without_name(row)
+        if not typed:
+            texts = {self.structure, *holders_of(list(row))}
+            rest = {name: x if name in texts or x is None else cell_value(x) for name, x in rest.items()}
         if self.structure is None:
             return crystal_of({name: rest[name] for name in columns_of(list(rest))}, max_sites)
         structure = rest.pop(self.structure)
@@ -80,9 +84,7 @@ class Columns:
                     table = csv.DictReader(file)
                     names = list(table.fieldnames or [])
                     self._check(label, names)
-                    texts = {self.structure, self.id, *holders_of(names)}
-                    for row in table:
-                        yield {k: x if k in texts or x is None else cell_value(x) for k, x in row.items() if k}
+                    yield from ({name: x for name, x in row.items() if name} for row in table)
                 return
             with pyarrow.parquet.ParquetFile(path) as parquet:
                 self._check(label, parquet.schema_arrow.names)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from xtalcodec.io import formats
+from xtalcodec.io.ended import check_ended
 from xtalcodec.io.tables import is_of_files
 
 AnyPath = str | os.PathLike
@@ -19,11 +20,17 @@ def find(paths: Iterable[AnyPath]) -> Iterator[Path]:
     A missing path, and a folder without such a file or that may not be read, is among them, so
     that reading it tells what is wrong. Hidden files are passed over, and so is the table that `sample` writes beside
     the files of its crystals. Names of one folder are in memory at a time.
+
+    Raises
+    ------
+    UnfinishedError
+        A folder of shards of which some are missing.
     """
     for path in map(Path, paths):
         if not path.is_dir():
             yield path
             continue
+        check_ended(path)
         empty = True
         for file in _inside(path):
             empty = False

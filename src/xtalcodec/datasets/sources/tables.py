@@ -7,6 +7,7 @@ from pathlib import Path
 from xtalcodec.crystal import Crystal
 from xtalcodec.datasets.rows import Columns
 from xtalcodec.datasets.source import Progress, Source, SourceError, options_of, silent
+from xtalcodec.io.ended import check_ended
 from xtalcodec.io.limits import MAX_SITES
 from xtalcodec.io.read import Unusable
 
@@ -47,7 +48,10 @@ class Table(Source):
         path = Path(self.path)
         if not path.exists():
             raise SourceError(f"{self.path}: there is no such table")
-        files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
+        check_ended(path)
+        files = [path]
+        if path.is_dir():
+            files = sorted(x for x in path.iterdir() if x.suffix in _SUFFIXES and not x.name.startswith("."))
         if not files or files[0].suffix not in _SUFFIXES:
             raise SourceError(f"{self.path} is no table: {' or '.join(_SUFFIXES)}, or a folder of them")
         return files
