@@ -640,6 +640,16 @@ def test_reading_is_lazy_and_keeps_the_callers_warning_filters(tmp_path):
     items.close()
 
 
+def test_frames_of_a_trajectory_are_read_as_they_are_asked_for(tmp_path, monkeypatch):
+    import ase.io
+
+    ase_write(tmp_path / "x.traj", [silicon().to_ase() for _ in range(5)])
+    taken, iread = [], ase.io.iread
+    monkeypatch.setattr(ase.io, "iread", lambda *words, **more: (taken.append(1) or x for x in iread(*words, **more)))
+    assert isinstance(next(read(tmp_path / "x.traj")), Crystal)
+    assert len(taken) == 2  # the second tells that the first is not alone
+
+
 def test_importing_is_quick():
     heavy = {"pymatgen", "ase", "pyarrow", "pandas", "torch", "scipy"}
     code = f"import sys, xtalcodec.io.read; print({heavy} & set(sys.modules))"

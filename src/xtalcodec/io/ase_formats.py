@@ -54,7 +54,7 @@ def read_ase(path: Path, name: str, max_sites: int, kind: str) -> Iterator[Found
     with path.open("rb") as file:
         if kind == "traj" and not file.read(8).startswith(b"- of Ulm"):
             raise CrystalError("it is no ASE trajectory, or one so old that it holds pickled data")
-    frames = list(ase.io.iread(str(path), index=":", format=kind))
+    frames = ase.io.iread(str(path), index=":", format=kind)
     yield from named(name, (("", partial(_crystal, atoms, max_sites)) for atoms in frames))
 
 
