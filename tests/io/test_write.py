@@ -201,6 +201,22 @@ def test_names_are_safe_and_their_own(tmp_path):
     assert [path.name for path in paths[:4]] == ["a.cif", "A-2.cif", "a-3.cif", "a-2-2.cif"]
 
 
+def test_namesakes_are_told_apart_in_linear_time(tmp_path):
+    tried = []
+
+    class Name(str):
+        __slots__ = ()
+
+        def __format__(self, kind):
+            tried.append(self)
+            return super().__format__(kind)
+
+    one = Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([6]), Name("a"))
+    write_parquet([one] * 300, tmp_path / "x.parquet")
+    assert len(tried) == 299
+    assert pq.read_table(tmp_path / "x.parquet")["material_id"].to_pylist()[-1] == "a-300"
+
+
 @pytest.mark.parametrize("fmt", sorted(SUFFIXES))
 def test_a_failed_write_leaves_what_was_there(tmp_path, fmt, monkeypatch):
     crystal = Crystal(np.eye(3) * 4, np.zeros((1, 3)), np.array([14]), "x")

@@ -104,7 +104,7 @@ def write_many(
     ValueError
         A crystal that the format cannot hold, without `refused`.
     """
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     paths = []
     for crystal in crystals:
         if refused is not None and not crystal.is_ordered and fmt in ORDERED_ONLY:
@@ -134,7 +134,7 @@ def write_parquet(crystals: Iterable[Crystal], path: str | Path) -> int:
     share = [("site", pa.int32()), ("element", pa.uint8()), ("occupancy", pa.float64())]
     fields["occupancies"] = pa.list_(pa.struct(share))
     schema = pa.schema(list(fields.items()))
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     rows: list[dict[str, Any]] = []
     count = 0
     with atomic(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as file:
@@ -225,11 +225,14 @@ def _safe(name: str) -> str:
     return name or "crystal"
 
 
-def _unused(name: str, taken: set[str]) -> str:
-    """Return the name, with -2, -3, … where it is taken; case does not tell names apart everywhere."""
-    choice, k = name, 1
+def _unused(name: str, taken: dict[str, int]) -> str:
+    """Return the name, with -2, -3, … where it is taken; case does not tell names apart everywhere.
+
+    `taken` has every name that was returned, without case, and the number that it was given last.
+    """
+    choice, k = name, taken.get(name.casefold(), 1)
     while choice.casefold() in taken:
         k += 1
         choice = f"{name}-{k}"
-    taken.add(choice.casefold())
+    taken |= {choice.casefold(): 1, name.casefold(): k}
     return choice
