@@ -63,6 +63,20 @@ def test_a_wrong_setting_is_named(words, message):
         load("mp", words)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"codec: [1\n", "cannot be read as YAML.*line 2"),
+        (b"\xff\xfe", "cannot be read as YAML"),
+        (b"3", "no settings"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_named(tmp_path, content, reason):
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(SettingsError, match=rf"mine\.yaml .*{reason}"):
+        load(str(tmp_path / "mine.yaml"))
+
+
 def test_an_unknown_key_in_a_file_is_named(tmp_path):
     (tmp_path / "mine.yaml").write_text("loss:\n  lk: 1.0e-5\n")
     with pytest.raises(SettingsError, match=r"no setting 'loss\.lk'; have loss\.blur, loss\.kl"):

@@ -23,17 +23,18 @@ def values_of(folder: str, name: str) -> dict[str, Any]:
     Raises
     ------
     SettingsError
-        No settings in it.
+        No settings in it, or no YAML.
     FileNotFoundError
         No such recipe; the message lists those there are.
     """
-    if name in shipped(folder):
-        text = files("xtalcodec.training").joinpath(folder, f"{name}.yaml").read_text()
-    elif Path(name).is_file():
-        text = Path(name).read_text()
-    else:
+    own = name in shipped(folder)
+    if not (own or Path(name).is_file()):
         raise FileNotFoundError(unknown("recipe", name, shipped(folder)) + " A YAML file will do too.")
-    values = yaml.safe_load(text) or {}
+    path = files("xtalcodec.training").joinpath(folder, f"{name}.yaml") if own else Path(name)
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name} cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise SettingsError(f"{name} holds no settings, but {values!r}")
     return values
