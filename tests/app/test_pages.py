@@ -33,9 +33,9 @@ def test_a_crystal_is_dropped_and_comes_back(reader, cifs, shot, tmp_path):
     given = download(page, "Download CIF")
     assert given.suggested_filename.endswith(".cif")
     given.save_as(tmp_path / "back.cif")
-    from xtalcodec.io.read import read_all
+    from xtalcodec.datasets import load
 
-    (back,), _ = read_all([tmp_path / "back.cif"])
+    (back,), _ = load(tmp_path / "back.cif")
     assert back.formula == "SrTiO3"
     assert not serious(page)
     page.locator("select[data-key=density]").select_option("surface")

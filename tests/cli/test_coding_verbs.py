@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.latents import LatentSet
 from xtalcodec.crystal import Crystal
-from xtalcodec.io.read import read_all
+from xtalcodec.datasets import load
 from xtalcodec.io.write import write_many, write_parquet
 
 
@@ -28,7 +28,7 @@ def test_encode_then_decode_gives_the_crystals_back(run, cifs, tmp_path):
     for fmt, suffix in (("cif", ".cif"), ("poscar", ".vasp"), ("extxyz", ".extxyz"), ("json", ".json")):
         result = run("decode", tmp_path / "z.parquet", "--out", tmp_path / fmt, "--format", fmt, "--self-check")
         assert result.exit_code == 0, result.output
-        crystals, unusable = read_all([tmp_path / fmt])
+        crystals, unusable = load(tmp_path / fmt)
         assert not unusable
         assert sorted(c.formula for c in crystals) == ["Al", "Cu"]
         assert all(p.suffix == suffix for p in (tmp_path / fmt).iterdir())

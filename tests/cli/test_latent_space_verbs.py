@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from xtalcodec import priors
 from xtalcodec.cli import app
 from xtalcodec.cli.latent_space import _doubts
-from xtalcodec.io.read import read_all
+from xtalcodec.datasets import load
 
 SITES = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
 
@@ -37,7 +37,7 @@ def cifs(tmp_path_factory):
 
 
 def formulas(folder) -> list[str]:
-    crystals, unusable = read_all([folder])
+    crystals, unusable = load(folder)
     assert not unusable
     return [c.formula for c in crystals]
 
@@ -119,7 +119,7 @@ def test_alter_replaces_and_scales(run, cifs, tmp_path):
     assert all(row["matched"] for row in rows)
     result = run("alter", cifs / "SrTiO3.cif", "--strain", "0.03", "--out", tmp_path / "s")
     assert result.exit_code == 0, result.output
-    given, wider = (read_all([tmp_path / "s" / f"{name}.cif"])[0][0] for name in ("SrTiO3", "SrTiO3-strained"))
+    given, wider = (load(tmp_path / "s" / f"{name}.cif")[0][0] for name in ("SrTiO3", "SrTiO3-strained"))
     assert wider.volume / given.volume == pytest.approx(1.03**3, rel=1e-3)
     scales = ("--scale-density", "0.95", "--scale-density", "1.05")
     words = ["--out", tmp_path / "out", "--html", tmp_path / "r.html"]
@@ -367,7 +367,7 @@ def test_what_is_relaxed_is_written_as_it_ended(run, cifs, tmp_path):
     assert run(*words, "--out", tmp_path / "plain").exit_code == 0
     result = run(*words, "--relax", "--symprec", 0.1, "--out", tmp_path / "relaxed")
     assert result.exit_code == 0, result.output
-    plain, relaxed = (read_all([tmp_path / name / "sample-1.cif"])[0][0] for name in ("plain", "relaxed"))
+    plain, relaxed = (load(tmp_path / name / "sample-1.cif")[0][0] for name in ("plain", "relaxed"))
     assert relaxed.volume == pytest.approx(plain.volume * SHRINKS**3, rel=1e-3)
     (before, _) = pq.read_table(tmp_path / "plain" / "samples.parquet").to_pylist()
     (row, again) = pq.read_table(tmp_path / "relaxed" / "samples.parquet").to_pylist()
@@ -380,7 +380,7 @@ def test_what_is_relaxed_is_written_as_it_ended(run, cifs, tmp_path):
     assert result.exit_code == 0, result.output
     (first, _) = json.loads((tmp_path / "a.json").read_text())["crystals"]
     assert (first["energy_before"], first["energy_per_atom"], first["why_not"]) == (-1.0, -1.1, None)
-    assert read_all([tmp_path / "altered" / "SrTiO3.cif"])[0][0].volume < 0.97 * 3.905**3
+    assert load(tmp_path / "altered" / "SrTiO3.cif")[0][0].volume < 0.97 * 3.905**3
 
 
 @pytest.mark.parametrize("words", [["sample", "perov-5"], ["complete", "{}"], ["alter", "{}", *OXIDE]])

@@ -6,9 +6,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.codecs.base import Codec
+from xtalcodec.datasets import load
 from xtalcodec.evaluation.reconstruction import NOTHING
 from xtalcodec.geometry.symmetry import space_group
-from xtalcodec.io.read import read_all
 
 SPINEL = Structure.from_spacegroup(
     "Fd-3m:2", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[x, x, x] for x in (0.125, 0.5, 0.2625)]
@@ -58,7 +58,7 @@ def test_a_spinel_is_a_spinel_again_with_symprec(run, tmp_path):
     SPINEL.get_primitive_structure().to(str(tmp_path / "spinel.cif"))
     result = run("reconstruct", tmp_path / "spinel.cif", "--out", tmp_path / "out", "--symprec", "0.1")
     assert result.exit_code == 0, result.output
-    (crystal,), _ = read_all([tmp_path / "out" / "spinel.cif"])
+    (crystal,), _ = load(tmp_path / "out" / "spinel.cif")
     assert space_group(crystal, symprec=1e-3) == "Fd-3m"
     assert len(crystal) == 56
 

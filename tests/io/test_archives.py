@@ -12,7 +12,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.io import archives
 from xtalcodec.io.files import find
 from xtalcodec.io.formats import longer_name
-from xtalcodec.io.read import Unusable, read, read_all, units
+from xtalcodec.io.read import Unusable, iterate, read, units
 from xtalcodec.io.write import write
 
 POSCAR = "x\n1.0\n4 0 0\n0 5 0\n0 0 6\nGe O\n1 1\nDirect\n0 0 0\n.5 .5 .5\n"
@@ -104,9 +104,7 @@ def test_names_tell_which_is_which(tmp_path):
     for name in ("mp-1/POSCAR", "mp-2/POSCAR", "a/x.vasp", "b/x.vasp", "y.vasp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(POSCAR)
-    crystals, unusable = read_all([tmp_path])
-    assert not unusable
-    assert sorted(crystal.name for crystal in crystals) == ["a/x", "b/x", "mp-1/POSCAR", "mp-2/POSCAR", "y"]
+    assert sorted(crystal.name for crystal in iterate([tmp_path])) == ["a/x", "b/x", "mp-1/POSCAR", "mp-2/POSCAR", "y"]
 
 
 def test_one_crystal_in_two_formats_and_namesakes_have_names_of_their_own(tmp_path):
@@ -114,7 +112,7 @@ def test_one_crystal_in_two_formats_and_namesakes_have_names_of_their_own(tmp_pa
     for name in ("a/x.vasp", "b/x.vasp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(POSCAR)
-    crystals, _ = read_all([tmp_path / "a", tmp_path / "b"])
+    crystals = iterate([tmp_path / "a", tmp_path / "b"])
     assert [crystal.name for crystal in crystals] == ["a/x.cif", "a/x.vasp", "b/x"]
     members = {"a/x.vasp": POSCAR, "b/x.vasp": POSCAR, "c\\x.vasp": POSCAR, "setup.cfg": "[metadata]\n"}
     members["test_poscar.py"] = "import this\n" * 9

@@ -17,7 +17,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.io import text
 from xtalcodec.io.cif.read import crystal_of_block
 from xtalcodec.io.files import find
-from xtalcodec.io.read import Unusable, count, iterate, read, read_all, units
+from xtalcodec.io.read import Unusable, count, iterate, read, units
 from xtalcodec.io.write import write, write_parquet
 from xtalcodec.testing import mutate
 
@@ -556,7 +556,8 @@ def test_bad_files_among_good_ones_lose_nothing(tmp_path):
     (tmp_path / "nothing").mkdir()
     seen = []
     inputs = [tmp_path, tmp_path / "missing.cif", tmp_path / "nothing", tmp_path / "notes.txt"]
-    crystals, unusable = read_all(inputs, progress=lambda done, count: seen.append((done, count)))
+    items = list(iterate(inputs, progress=lambda done, count: seen.append((done, count))))
+    crystals, unusable = ([item for item in items if isinstance(item, kind)] for kind in (Crystal, Unusable))
     assert [crystal.name for crystal in crystals] == ["a", "good0", "good1", "good2"]
     assert {item.name.rsplit("/", 1)[1]: item.reason for item in unusable} == {
         "empty.cif": "it is empty",

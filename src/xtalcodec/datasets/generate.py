@@ -24,6 +24,8 @@ from xtalcodec.parallel import Pool, WorkersLostError
 
 SURVEYED = 64
 """Crystals that one task looks at before anything is painted."""
+PROJECTED = 50_000
+"""Crystals for which time and size are projected."""
 
 
 class GenerateError(ValueError):
@@ -250,8 +252,8 @@ def run(job: Job, pool: Pool, progress: Callable[[int], None] = lambda _: None) 
     return summary(job, made, time.perf_counter() - started, pool.workers)
 
 
-def summary(job: Job, made: int, seconds: float, workers: int, crystals: int = 50_000) -> dict[str, Any]:
-    """Summarise speed and size of a run, and project both to `crystals` crystals.
+def summary(job: Job, made: int, seconds: float, workers: int) -> dict[str, Any]:
+    """Summarise speed and size of a run, and project both to `PROJECTED` crystals.
 
     Parameters
     ----------
@@ -263,13 +265,11 @@ def summary(job: Job, made: int, seconds: float, workers: int, crystals: int = 5
         What they took.
     workers
         How many made them.
-    crystals
-        For how many the time and the size are projected.
     """
     layout = job.layout
     sizes = stores.sizes(job.path, layout).sum(0)
     per_view = dict(zip(layout.columns(), (sizes / layout.rows).tolist(), strict=True))
-    views = crystals * job.config.views
+    views = PROJECTED * job.config.views
     return {
         "store": str(job.path),
         "sha256": stores.attributes(job.path)["sha256"],
@@ -283,7 +283,7 @@ def summary(job: Job, made: int, seconds: float, workers: int, crystals: int = 5
         "bytes": int(sizes.sum()),
         "bytes_per_view": per_view,
         "projection": {
-            "crystals": crystals,
+            "crystals": PROJECTED,
             "views": views,
             "seconds": views * seconds / made if made else None,
             "bytes": int(views * sizes.sum() / layout.rows),

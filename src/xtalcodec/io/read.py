@@ -206,28 +206,6 @@ def iterate(
             progress(k + 1, names.files)
 
 
-def read_all(
-    paths: Iterable[AnyPath],
-    max_sites: int = MAX_SITES,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[list[Crystal], list[Unusable]]:
-    """Return all crystals of all files, and all that could not be used.
-
-    Parameters
-    ----------
-    paths, max_sites, progress
-        As of `iterate`.
-    """
-    crystals: list[Crystal] = []
-    unusable: list[Unusable] = []
-    for item in iterate(paths, max_sites, progress):
-        if isinstance(item, Crystal):
-            crystals.append(item)
-        else:
-            unusable.append(item)
-    return crystals, unusable
-
-
 def built(build: Callable[[], Crystal], name: str, label: str, max_sites: int) -> Crystal | Unusable:
     """Build a crystal, or say why it cannot be used.
 

@@ -8,7 +8,6 @@ from scipy.spatial.transform import Rotation
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.displacement import rms_displacement
 from xtalcodec.geometry.niggli import niggli
-from xtalcodec.geometry.symmetry import space_group
 from xtalcodec.geometry.window_lattice.folding import window_of
 from xtalcodec.geometry.window_lattice.search import (
     LatticeConfig,
@@ -127,16 +126,6 @@ def test_a_lattice_that_leaves_too_much_unexplained_is_refused():
     assert len(crystal_from_window(positions, numbers, config=LatticeConfig(errors=0.1))) == 2
     with pytest.raises(LatticeError, match=r"explains .* the best leaves .*% unexplained"):
         crystal_from_window(positions, numbers, config=LatticeConfig(errors=0.01))
-
-
-def test_symmetry_is_restored_on_request():
-    positions, numbers, _ = cut(rock_salt(), seed=3)
-    positions = positions + 0.02 * np.random.default_rng(0).normal(size=positions.shape)
-    rough = crystal_from_window(positions, numbers)
-    back = crystal_from_window(positions, numbers, symprec=0.1, name="halite")
-    assert space_group(rough, 1e-3) != "Fm-3m"
-    assert space_group(back, 1e-3) == "Fm-3m"
-    assert (len(back), back.name) == (8, "halite")
 
 
 def test_a_window_smaller_than_the_cell_says_so():

@@ -13,7 +13,6 @@ from jaxtyping import Float, Int
 from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.geometry.images import minimum_image
 from xtalcodec.geometry.niggli import niggli
-from xtalcodec.geometry.symmetry import symmetrised
 from xtalcodec.geometry.window_lattice.folding import FoldConfig, Folded, fold, reproduced, window_of
 from xtalcodec.geometry.window_lattice.translations import TranslationConfig, find_translations, proposals
 
@@ -117,9 +116,6 @@ def crystal_from_window(
     numbers: Int[np.ndarray, " atoms"],
     edge: float = 10.0,
     config: LatticeConfig = LatticeConfig(),
-    *,
-    symprec: float | None = None,
-    name: str = "",
 ) -> Crystal:
     """Return the crystal of a window on its primitive Niggli-reduced cell, in the frame of the window.
 
@@ -131,10 +127,6 @@ def crystal_from_window(
         Length of the window, Å.
     config
         When a lattice explains a window, and which of several is taken.
-    symprec
-        Å; where given, the crystal is put on the conventional cell of the symmetry found within this tolerance.
-    name
-        Name of the returned crystal.
 
     Raises
     ------
@@ -143,10 +135,9 @@ def crystal_from_window(
     """
     folded = explain(positions, numbers, edge, config)
     try:
-        crystal, _ = niggli(Crystal(folded.lattice, folded.frac_coords, folded.numbers, name))
+        return niggli(Crystal(folded.lattice, folded.frac_coords, folded.numbers))[0]
     except CrystalError as error:
         raise LatticeError(f"the window's lattice cannot be: {error}") from error
-    return crystal if symprec is None else symmetrised(crystal, symprec)
 
 
 def explain(
