@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from xtalcodec.training.progress import Progress, Report
+from xtalcodec.training import progress
+from xtalcodec.training.progress import SCORES, Progress, Report
 
 ROWS = [json.dumps({"step": step, "crystals": 4 * step, "train/heat": 0.5}) for step in (10, 20, 30)]
 
@@ -32,3 +33,14 @@ def test_the_log_keeps_what_was_noted_up_to_the_checkpoint_and_no_more(tmp_path)
     log = EventAccumulator(str(tmp_path / "tensorboard"))
     log.Reload()
     assert [event.step for event in log.Scalars("val/match_rate")] == [10, 20, 40]
+
+
+def test_held_out_crystals_are_spread_over_all_of_them(tmp_path, monkeypatch, mp, prototypes):
+    seen = []
+    scores = dict.fromkeys(SCORES, 1.0)
+    monkeypatch.setattr(progress, "reconstruct", lambda _, crystals, **__: seen.append(crystals))
+    monkeypatch.setattr(progress, "summary", lambda *_: scores)
+    report = Report(tmp_path, 4, [], Progress())
+    report.held_out(Progress(), mp, prototypes[:19], 10)
+    report.close()
+    assert seen == [[prototypes[k] for k in (0, 1, 3, 5, 7, 9, 11, 13, 15, 17)]]

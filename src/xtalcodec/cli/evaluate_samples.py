@@ -9,8 +9,8 @@ import typer
 
 from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers, check_table
 from xtalcodec.cli.options import Cache, Inputs, Json, MaxSites, Potential
-from xtalcodec.cli.running import clear_errors, evenly, finish, keep_inputs, progress_bar
-from xtalcodec.io.limits import MAX_SITES
+from xtalcodec.cli.running import clear_errors, finish, keep_inputs, progress_bar
+from xtalcodec.io.limits import MAX_SITES, evenly
 
 if TYPE_CHECKING:
     from xtalcodec.evaluation.generation import Verdicts

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtalcodec.cli.options import Device, MaxSites, NoRefine
-from xtalcodec.cli.running import clear_errors, evenly, finish, load_codec, load_crystals, names_of, progress_bar
-from xtalcodec.io.limits import MAX_SITES
+from xtalcodec.cli.running import clear_errors, finish, load_codec, load_crystals, names_of, progress_bar
+from xtalcodec.io.limits import MAX_SITES, evenly
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec

@@ -11,7 +11,6 @@ import typer
 from xtalcodec.cli.options import CodecName, Inputs, MaxSites
 from xtalcodec.cli.running import (
     clear_errors,
-    evenly,
     finish,
     keep_inputs,
     load_crystals,
@@ -20,7 +19,7 @@ from xtalcodec.cli.running import (
     tell,
     tell_notes,
 )
-from xtalcodec.io.limits import MAX_SITES
+from xtalcodec.io.limits import MAX_SITES, evenly
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
     from xtalcodec.crystal import Crystal
     from xtalcodec.io.read import Unusable
-
-Item = TypeVar("Item")
 
 WRONG_USAGE, SOME_UNUSABLE = 2, 3
 """Exit statuses beside 0."""
@@ -66,13 +64,6 @@ def load_codec(name: str, device: str) -> "Codec":
     from xtalcodec.codecs.base import Codec
 
     return Codec.from_pretrained(name, device=device)
-
-
-def evenly(crystals: list[Item], limit: int | None) -> list[Item]:
-    """So many crystals, evenly spread over all; all of them without a limit."""
-    if limit is None or limit >= len(crystals):
-        return crystals
-    return [crystals[k * len(crystals) // limit] for k in range(limit)]
 
 
 def load_crystals(inputs: Sequence[str], max_sites: int) -> "tuple[list[Crystal], list[Unusable]]":

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xtalcodec.cli.report import write_json
-from xtalcodec.cli.running import evenly, finish, load_codec, load_crystals, progress_bar, tell
+from xtalcodec.cli.running import finish, load_codec, load_crystals, progress_bar, tell
+from xtalcodec.io.limits import evenly
 
 if TYPE_CHECKING:
     from xtalcodec.parallel import Pool

@@ -12,6 +12,7 @@ from xtalcodec.datasets import source_of
 from xtalcodec.datasets.source import Source
 from xtalcodec.datasets.sources.folders import Folder
 from xtalcodec.io.files import find
+from xtalcodec.io.limits import evenly
 from xtalcodec.io.pieces import Cutter
 from xtalcodec.io.read import Unusable
 
@@ -191,7 +192,7 @@ class Evenly:
         if count <= self.limit:
             yield from self.inputs.chunks()
             return
-        chosen = {k * count // self.limit for k in range(self.limit)}
+        chosen = {*evenly(range(count), self.limit)}
         crystals = (item for item in self.inputs if isinstance(item, Crystal))
         some = (crystal for k, crystal in enumerate(crystals) if k in chosen)
         while part := tuple(islice(some, self.length)):

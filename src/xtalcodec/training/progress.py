@@ -15,6 +15,7 @@ from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.reconstruction import reconstruct, summary
 from xtalcodec.evaluation.windows import measure, window_summary
 from xtalcodec.io.atomic import atomic
+from xtalcodec.io.limits import evenly
 
 LOG = "tensorboard"
 """Folder of a training's log."""
@@ -98,8 +99,7 @@ class Report:
         """
         if not val or not sample:
             return
-        stride = max(1, len(val) // sample)
-        chosen = val[::stride][:sample]
+        chosen = evenly(val, sample)
         if codec.window is not None:
             kept = _window_scores(codec, chosen)
         else:
