@@ -285,6 +285,16 @@ def test_a_cif_cut_anywhere_never_raises(tmp_path, end):
     read_one(tmp_path, text[: len(text) * end // 700])
 
 
+def test_blank_lines_cost_no_more_than_others(tmp_path):
+    import time
+
+    blank = "data_x\n" + "\n" * 60_000 + "_x 1\n"
+    start = time.process_time()
+    for name, want in (("x.cif", "no data block gives a cell or atoms"), ("x.unknown", "not recognised")):
+        assert want in reason(tmp_path, blank, name)
+    assert time.process_time() - start < 5
+
+
 def test_ten_thousand_sites_are_refused_at_once(tmp_path):
     import time
 

@@ -123,7 +123,7 @@ def sniff(path: Path, text: str) -> str:
     """Tell the format of a file with an unknown name from its beginning."""
     from ase.io.formats import UnknownFileTypeError, filetype
 
-    if re.search(r"(?im)^\s*data_\S*\s*$", text[:10_000]) and re.search(r"(?im)^\s*_(cell|atom)_", text):
+    if re.search(r"(?im)^[^\S\n]*data_\S*[^\S\n]*$", text[:10_000]) and re.search(r"(?im)^[^\S\n]*_(cell|atom)_", text):
         return "cif"
     if text.lstrip()[:1] in ("{", "["):
         return "json"

@@ -39,7 +39,7 @@ def read_cif(text: str, name: str, max_sites: int) -> Iterator[Found]:
     max_sites
         Larger crystals are refused.
     """
-    found = [(title, block) for title, block in blocks(text) if re.search(r"(?im)^\s*_(atom_site|cell)[_.]", block)]
+    found = [(title, block) for title, block in blocks(text) if re.search(r"(?im)^[ \t]*_(atom_site|cell)[_.]", block)]
     if not found:
         raise CrystalError("it is no CIF with a crystal: no data block gives a cell or atoms")
     for title, block in found:

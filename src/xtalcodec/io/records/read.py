@@ -65,7 +65,7 @@ def _from_text(text: str, max_sites: int) -> Crystal:
             return crystal_of(json.loads(text), max_sites)
         except json.JSONDecodeError:
             return crystal_of(ast.literal_eval(text.strip()), max_sites)
-    if not re.search(r"(?im)^\s*data_", text) and looks_like_poscar(text):
+    if not re.search(r"(?im)^[^\S\n]*data_", text) and looks_like_poscar(text):
         return poscar_crystal(text, max_sites)
     found = list(read_cif(text, "", max_sites))
     if len(found) != 1:
