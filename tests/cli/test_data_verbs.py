@@ -46,8 +46,8 @@ def test_a_split_is_both_files_or_none(run, cifs, tmp_path):
     assert result.exit_code == 2
     assert "no crystal is left for" in result.output
     assert not (tmp_path / "t.parquet").exists()
-    result = run(*words, "--val", tmp_path / "t.parquet")
-    assert "--train and --val are two files" in result.output
+    for same in (tmp_path / "t.parquet", tmp_path / "x/../t.parquet"):
+        assert "--train and --val are two files" in run(*words, "--val", same).output
     result = run(*words, "--val", tmp_path / "v.csv")
     assert "v.csv is no .parquet file" in result.output
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == []

@@ -140,7 +140,7 @@ def data_split(
         check_table(train, "--train")
         check_table(val, "--val")
         keep_inputs(files, train=train, val=val)
-        if train == val:
+        if train.resolve() == val.resolve():
             raise ValueError(f"--train and --val are two files, not both {val}")
         crystals, unusable = load_crystals(files, max_sites)
         aside = held_out([c.name for c in crystals], fraction, seed)
