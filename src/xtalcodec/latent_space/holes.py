@@ -47,6 +47,8 @@ def of_species(crystal: Crystal, element: str, what_for: str = "to take out") ->
 def in_region(crystal: Crystal, region: str) -> Bool[np.ndarray, " sites"]:
     """Sites in a region, such as `0.2<z<0.5`, in fractional coordinates of the cell as given; `x<0.5, z>0.1` for both.
 
+    Between two limits cells go on: `-0.1<z<0.1` has the sites on both sides of the border.
+
     Raises
     ------
     CrystalError
@@ -61,7 +63,10 @@ def in_region(crystal: Crystal, region: str) -> Bool[np.ndarray, " sites"]:
         along = frac[:, _AXES[found[3]]]
         try:
             if found[2]:
-                inside &= _COMPARE[found[2]](float(found[1]), along)
+                low = float(found[1])
+                if found[4] in ("<", "<="):
+                    along = along - np.floor(along - low)
+                inside &= _COMPARE[found[2]](low, along)
             if found[4]:
                 inside &= _COMPARE[found[4]](along, float(found[5]))
         except ValueError as error:
