@@ -1,5 +1,6 @@
 """What samples are asked to be, in words."""
 
+import moyopy
 import pytest
 
 from xtalcodec.priors.about import PriorError
@@ -21,6 +22,19 @@ def test_words_are_conditions():
 
 
 @pytest.mark.parametrize(
+    ("symbol", "number"),
+    [("P21/c", 14), ("P 1 21/c 1", 14), ("P2_1/n", 14), ("Pbnm", 62), ("Cmca", 64), ("fm-3m", 225), ("R-3m:H", 166)],
+)
+def test_a_space_group_may_be_spelled_as_files_have_it(symbol, number):
+    assert asked(space_group=symbol).space_group == number
+
+
+def test_every_short_symbol_is_its_own_group():
+    symbols = [moyopy.SpaceGroupType(number).hm_short for number in range(1, 231)]
+    assert [asked(space_group=symbol).space_group for symbol in symbols] == [*range(1, 231)]
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         ({"elements": "Ti,Xx"}, "elements Ti,Xx: there is no element 'Xx'"),
@@ -28,6 +42,7 @@ def test_words_are_conditions():
         ({"composition": "??"}, r"\?\?: no formula"),
         ({"sites": "six"}, "sites six: write a number, or a range as 6-20"),
         ({"space_group": "Fm3m3"}, "space group Fm3m3: no number"),
+        ({"space_group": "B2"}, "space group B2: no number from 1 to 230, and the symbol of 3 and 5"),
         ({"space_group": "0"}, "space group 0: no number from 1 to 230"),
         ({"space_group": "²"}, "space group ²: no number from 1 to 230"),
         ({"sites": "²"}, "sites ²: write a number"),

@@ -27,7 +27,7 @@ def asked(
     sites
         "6-20", or "6".
     space_group
-        A number, or a symbol as "Fm-3m".
+        A number, or a symbol as "Fm-3m", in any setting.
     crystal_system
         "cubic".
     properties
@@ -93,15 +93,17 @@ def _sites(text: str) -> tuple[int, int]:
 
 
 def _space_group(text: str) -> int:
-    import moyopy
+    """Number of a space group, by its symbol in any spelling and setting that files have."""
+    from xtalcodec.io.symmetry.space_groups import Named, candidates
 
-    text = text.replace(" ", "")
-    if text.isdecimal() and 1 <= int(text) <= 230:
+    if text.strip().isdecimal() and 1 <= int(text) <= 230:
         return int(text)
-    for number in range(1, 231):
-        if moyopy.SpaceGroupType(number).hm_short.replace(" ", "") == text:
-            return number
-    raise PriorError(f"space group {text}: no number from 1 to 230, and no symbol as Fm-3m")
+    settings = candidates(Named(text))
+    numbers = {one.number for one in settings if one.standard} or {one.number for one in settings}
+    if len(numbers) != 1:
+        named = f"the symbol of {' and '.join(map(str, sorted(numbers)))}" if numbers else "no symbol as Fm-3m"
+        raise PriorError(f"space group {text}: no number from 1 to 230, and {named}")
+    return numbers.pop()
 
 
 def properties_of(words: Sequence[str]) -> dict[str, float]:

@@ -10,6 +10,7 @@ import spglib
 
 from xtalcodec.crystal import CrystalError
 from xtalcodec.io.cif.read import crystal_of_block
+from xtalcodec.io.symmetry.space_groups import Named, candidates
 
 SITE = np.array([0.1234567, 0.2765431, 0.0812347])
 SYMBOL, HALL, NUMBER = "_symmetry_space_group_name_H-M", "_space_group_name_Hall", "_symmetry_Int_Tables_number"
@@ -87,3 +88,7 @@ def test_no_setting_is_read_as_another(table, beside):
 def test_spellings(spelling, hall):
     number = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(hall)).number
     assert outcome(number, hall, {SYMBOL: spelling}) == "right"
+
+
+def test_nought_is_no_space_group():
+    assert candidates(Named("0")) == []

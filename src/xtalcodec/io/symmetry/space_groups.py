@@ -256,5 +256,5 @@ def _gemmis_own(core: str) -> list[Setting]:
     """Ask gemmi, which knows symbols of old and new editions (A e m 2 for A b m 2)."""
     import gemmi
 
-    group = gemmi.find_spacegroup_by_name(core.strip())
+    group = gemmi.find_spacegroup_by_name(core.strip()) if core.strip(" 0") else None  # gemmi's number 0 is P 1
     return [s for s in _table() if group is not None and s.symbol.partition(":")[0] == group.hm]
