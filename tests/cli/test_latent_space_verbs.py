@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from xtalcodec import priors
 from xtalcodec.cli import app
+from xtalcodec.cli.completing import by_energy
 from xtalcodec.cli.latent_space import _doubts
 from xtalcodec.datasets import load
 
@@ -381,6 +382,15 @@ def test_what_is_relaxed_is_written_as_it_ended(run, cifs, tmp_path):
     (first, _) = json.loads((tmp_path / "a.json").read_text())["crystals"]
     assert (first["energy_before"], first["energy_per_atom"], first["why_not"]) == (-1.0, -1.1, None)
     assert load(tmp_path / "altered" / "SrTiO3.cif")[0][0].volume < 0.97 * 3.905**3
+
+
+def test_relaxed_ways_that_are_wrong_come_last_and_unlike_ones_stay_in_order():
+    def row(formula, energy, reason=""):
+        return {"formula": formula, "sites": 3, "energy_per_atom": energy, "reason": reason}
+
+    wrong = row("C", -9.2, "it adds nothing in place of Li1")
+    assert by_energy([wrong, row("LiC2", None), row("LiC2", -6.5), row("LiC2", -8.6)]) == [3, 2, 1, 0]
+    assert by_energy([row("LiC2", -6.5), wrong, row("NaC2", -8.6)]) == [0, 2, 1]
 
 
 @pytest.mark.parametrize("words", [["sample", "perov-5"], ["complete", "{}"], ["alter", "{}", *OXIDE]])

@@ -1,5 +1,7 @@
 """`complete`: known sites are kept, the rest is drawn from a prior."""
 
+from collections.abc import Sequence
+from math import inf
 from typing import Annotated, Any
 
 import typer
@@ -95,7 +97,7 @@ def complete(
         made = [way.crystal for way in ways]
         if relax:
             rows, ended = relaxed_rows(rows, made, by, None)
-            order = sorted(range(len(rows)), key=lambda k: _height(rows[k]))
+            order = by_energy(rows)
             rows, made = [rows[k] for k in order], [end for k in order if (end := ended[k]) is not None]
         if rows:
             print_rows(rows)
@@ -107,6 +109,15 @@ def complete(
         write_json(json, {"codec": model.identity, "seed": seed, "asked": n, "ways": rows})
 
 
-def _height(row: dict[str, Any]) -> tuple[bool, float]:
-    """What ways to complete a crystal are ordered by: the least energy first, those without one last."""
-    return row["energy_per_atom"] is None, row["energy_per_atom"] or 0.0
+def by_energy(rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Order of relaxed ways to complete a crystal: the least energy first, those that are wrong last.
+
+    As they were where the ways that are right do not all hold the same atoms: then energies per atom say nothing.
+    """
+    alike = len({(row["formula"], row["sites"]) for row in rows if not row["reason"]}) == 1
+
+    def height(k: int) -> tuple[bool, float]:
+        wrong, energy = bool(rows[k]["reason"]), rows[k]["energy_per_atom"]
+        return wrong, 0.0 if wrong or not alike else inf if energy is None else energy
+
+    return sorted(range(len(rows)), key=height)
