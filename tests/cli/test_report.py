@@ -3,7 +3,7 @@
 import json
 from math import inf, nan
 
-from xtalcodec.cli.report import Listed, write_json
+from xtalcodec.cli.report import Listed, show_table, write_json
 
 
 def test_numbers_that_are_not_finite_are_null(tmp_path):
@@ -16,3 +16,9 @@ def test_numbers_that_are_not_finite_are_null(tmp_path):
         "pair": [1, None],
         "rows": [{"far": None}, {"far": 1.5}],
     }
+
+
+def test_names_are_whole_in_a_table_that_is_too_narrow(capsys):
+    show_table(["name", *(f"energy of step {k}" for k in range(20))], [["sample-127", *["-8.930"] * 20]], [True])
+    lines = [line.split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert "".join(cells[1].strip() for cells in lines) == "sample-127"

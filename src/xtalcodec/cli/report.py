@@ -55,12 +55,12 @@ def print_table(rows: Sequence[Reconstruction], cycle: bool, count: int) -> None
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], good: Sequence[bool]) -> None:
-    """A table on the screen, rows that are not good in red."""
+    """A table on the screen, rows that are not good in red; where it is too narrow, nothing is cut off."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(*columns)
+    table = Table(*(Column(name, overflow="fold") for name in columns))
     for cells, fine in zip(rows, good, strict=True):
         table.add_row(*map(Text, cells), style=None if fine else "bold red")
     console = Console()
