@@ -77,5 +77,7 @@ def test_what_cannot_be_trained_is_said(mp, volumes):
     same.values[:] = 3.0
     with pytest.raises(TrainingError, match="volume is 3 for all of 40 crystals"):
         train_head(WANTED, same, mp.identity, SMALL)
+    with pytest.raises(TrainingError, match=r"volume is \S+ for a crystal, below 1000, the least it can be"):
+        train_head(Wanted("volume", least=1000.0), volumes, mp.identity, SMALL)
     with pytest.raises(TrainingError, match="of one composition"):
         split([((11, 1.0),)] * 50, SMALL)

@@ -128,7 +128,7 @@ def train_head(
     Raises
     ------
     TrainingError
-        Too few crystals, a property that is the same for all, a start of other radii or sizes.
+        Too few crystals, a property that is the same for all, a value below the least, a start of other radii or sizes.
     """
     if start is not None and (start.about.looks, start.about.network) != (recipe.looks, recipe.network):
         raise TrainingError(
@@ -139,6 +139,10 @@ def train_head(
     if np.ptp(data.values) == 0:
         raise TrainingError(
             f"{wanted.property} is {data.values[0]:g} for all of {len(data)} crystals: nothing to learn"
+        )
+    if wanted.least is not None and (lowest := data.values.min()) < wanted.least:
+        raise TrainingError(
+            f"{wanted.property} is {lowest:g} for a crystal, below {wanted.least:g}, the least it can be"
         )
     begun = time.monotonic()
     fit, back = (data.take(places) for places in split(data.compositions, recipe))
