@@ -103,6 +103,18 @@ def test_grids_of_any_two_crystals_are_made_one(run, cifs, tmp_path):
     assert "cu and SrTiO3 have no common cell of up to 4 sites" in refused.output
 
 
+def test_what_a_format_cannot_hold_is_status_3(run, cifs, tmp_path):
+    shared = [{"Sr": 0.5, "Ba": 0.5}, "Ti", "O"]
+    Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.95), shared, SITES).to(str(tmp_path / "shared.cif"))
+    words = [tmp_path / "shared.cif", "--no-refine", "--format", "poscar", "--out"]
+    for result in (
+        run("interpolate", cifs / "SrTiO3.cif", *words, tmp_path / "path", "--steps", 2),
+        run("alter", "--replace", "Ti=Zr", *words, tmp_path / "altered"),
+    ):
+        assert result.exit_code == 3, result.output
+        assert "it is disordered, which poscar cannot hold" in result.output
+
+
 def test_no_step_is_no_path(run, cifs):
     result = run("interpolate", cifs / "SrTiO3.cif", cifs / "BaTiO3.cif", "--steps", 0)
     assert result.exit_code == 2

@@ -1,5 +1,7 @@
 """A run of `sample` that is stopped keeps what it has."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -43,3 +45,14 @@ def test_the_table_is_written_while_samples_come(tmp_path, monkeypatch):
     for _ in range(4):
         next(coming)
     assert pq.read_table(folder.table).num_rows == 4, "what a SIGKILL would leave"
+
+
+def test_samples_that_the_format_cannot_hold_are_remembered(tmp_path):
+    one = proposal(1)
+    half_empty = one.about.crystal.shares() * 0.5
+    half_empty[:, 0] = 0.5
+    crystal = replace(one.about.crystal, occupancies=half_empty)
+    folder = SampleFolder(tmp_path, "poscar", None, 2, valid_only=False)
+    list(folder.taking([replace(one, about=replace(one.about, crystal=crystal)), proposal(2)]))
+    assert [unusable.name for unusable in folder.refused] == ["sample-1"]
+    assert len(folder.written) == 1

@@ -65,11 +65,13 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     show_table([key.replace("_", " ") for key in shown], cells, good)
 
 
-def write(made: "Sequence[Crystal | None]", out: Path | None, fmt: Format, symprec: float | None) -> None:
-    """Write what decoded; None where nothing did."""
-    if out:
-        count, _ = write_each((crystal for crystal in made if crystal), out, fmt.value, symprec)
-        typer.echo(f"{count} decoded crystals are in {out}")
+def write(made: "Sequence[Crystal | None]", out: Path | None, fmt: Format, symprec: float | None) -> int:
+    """Write what decoded; None where nothing did. Return how many the format could not hold (listed)."""
+    if out is None:
+        return 0
+    count, refused = write_each((crystal for crystal in made if crystal), out, fmt.value, symprec)
+    typer.echo(f"{count} decoded crystals are in {out}")
+    return refused
 
 
 def check_pictures(strip: Path | None, movie: Path | None) -> None:

@@ -145,12 +145,12 @@ def interpolate(
         print_rows(rows)
         _doubts(rows)
         decoded = [step.decoded for step in found]
-        write([step.decoded.crystal if step.decoded else None for step in found], out, fmt, symprec)
+        refused = write([step.decoded.crystal if step.decoded else None for step in found], out, fmt, symprec)
         titles = [f"{100 * row['share']:.0f} %  {row['formula']}" for row in rows]
         draw(model, codes, decoded, titles, strip, movie, html)
         about = {"path": way.value, "spherical": way is Way.arc, "noise": max(code.noise for code in codes)}
         write_json(json, {"codec": model.identity, **about, "potential": asked, "steps": rows})
-    finish(lost(rows))
+    finish(lost(rows), lost=bool(refused))
 
 
 def _way(path: Way | None, prior: str | None, *, spherical: bool) -> Way | None:
@@ -277,7 +277,7 @@ def alter(
         if relax:
             rows, made = relaxed_rows(rows, made, by, symprec)
         print_rows(rows)
-        write(made, out, fmt, None if relax else symprec)
+        refused = write(made, out, fmt, None if relax else symprec)
         titles = [row["formula"] for row in rows]
         if scale_density:
             titles = [f"× {scale:g}  {title}" for scale, title in zip(scale_density, titles, strict=True)]
@@ -285,7 +285,7 @@ def alter(
         settings = {"replace": replace or [], "scale_density": scale_density or [], "noise": noise, "seed": seed}
         about = {"codec": model.identity, **settings, "strain": strain, "towards": dict(wanted.properties)}
         write_json(json, about | {"crystals": rows})
-    finish(lost(rows))
+    finish(lost(rows), lost=bool(refused))
 
 
 def _beside(

@@ -41,6 +41,8 @@ class SampleFolder:
         self.out, self.fmt, self.symprec, self.n, self.valid_only = out, fmt, symprec, n, valid_only
         self.written: list[Path] = []
         """Files."""
+        self.refused: list[Unusable] = []
+        """Samples that the format could not hold."""
 
     @property
     def table(self) -> Path:
@@ -55,11 +57,10 @@ class SampleFolder:
         from xtalcodec.evaluation.generation.proposals import write_table
 
         taken: list[Proposal] = []
-        refused: list[Unusable] = []
         since = monotonic()
         try:
             for one in drawn:
-                self._write(one, refused)
+                self._write(one)
                 taken.append(one)
                 if monotonic() - since > OFTEN:
                     write_table(taken, self.table, self.symprec)
@@ -75,11 +76,12 @@ class SampleFolder:
             )
             raise
         tell_others(self.out, self.written)
-        tell(refused)
+        tell(self.refused)
 
-    def _write(self, one: "Proposal", refused: "list[Unusable]") -> None:
+    def _write(self, one: "Proposal") -> None:
         from xtalcodec.evaluation.generation.proposals import tolerance
         from xtalcodec.io.write import write_many
 
         if one.about.crystal and (one.about.valid or not self.valid_only):
-            self.written += write_many([one.about.crystal], self.out, self.fmt, tolerance(one, self.symprec), refused)
+            within = tolerance(one, self.symprec)
+            self.written += write_many([one.about.crystal], self.out, self.fmt, within, self.refused)

@@ -13,7 +13,7 @@ from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pict
 from xtalcodec.cli.options import Cache, Device, Format, Json, Symprec
 from xtalcodec.cli.priors import load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer
-from xtalcodec.cli.running import clear_errors, load_codec, progress_bar
+from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar
 from xtalcodec.cli.sample_folder import SampleFolder
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ def sample(
         _draw(model, [one for one in found if one.about.valid or not valid_only], strip, movie, html)
         settings = {"prior": fitted.format, "crystals": fitted.crystals, "seed": seed, "temperature": temperature}
         write_json(json, {"codec": fitted.codec, **settings, **told, "samples": rows})
+    finish((), lost=bool(folder and folder.refused))
 
 
 def _given(*, as_drawn: bool, settle_once: bool, **others: Any) -> dict[str, Any]:
