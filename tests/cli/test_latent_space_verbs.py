@@ -188,6 +188,14 @@ def test_what_is_for_fitting_is_refused_beside_a_prior(run, option):
     assert f"{option[0]} is for codes, to which a distribution is fitted" in result.output
 
 
+@pytest.mark.parametrize("option", ["--json", "--strip", "--movie", "--html"])
+def test_a_folder_in_place_of_a_file_is_refused_before_anything_is_made(run, tmp_path, option):
+    result = run("sample", "perov-5", "-n", 1, option, tmp_path)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}'" in result.output
+    assert "samples:" not in result.output
+
+
 def test_what_is_added_is_a_number_or_a_composition(run, cifs):
     result = run("complete", cifs / "SrTiO3.cif", "--remove-species", "O", "--add", "²")
     assert result.exit_code == 2

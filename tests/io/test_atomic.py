@@ -36,6 +36,14 @@ def test_a_failure_leaves_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_folder_is_refused_by_its_own_name(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as raised, atomic(tmp_path / "folder"):
+        pytest.fail("nothing is written for a place that is taken")
+    assert raised.value.filename == str(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_an_older_file_is_replaced(tmp_path):
     path = tmp_path / "x.txt"
     for text in ("old", "new"):

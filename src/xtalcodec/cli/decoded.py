@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 
 Out = Annotated[Path | None, typer.Option(help="Folder for the decoded crystals.")]
 Formatted = Annotated[Format, typer.Option("--format", help="Format of the decoded crystals.")]
-Strip = Annotated[Path | None, typer.Option(help="Draw densities, atoms and slices side by side here (.png or .pdf).")]
-Movie = Annotated[Path | None, typer.Option(help="Film of density and atoms as they turn (.gif or .mp4).")]
-Html = Annotated[Path | None, typer.Option(help="Write a page with densities and atoms in 3-D, frame by frame.")]
+Strip = Annotated[
+    Path | None, typer.Option(dir_okay=False, help="Draw densities, atoms and slices side by side here (.png or .pdf).")
+]
+Movie = Annotated[
+    Path | None, typer.Option(dir_okay=False, help="Film of density and atoms as they turn (.gif or .mp4).")
+]
+Html = Annotated[
+    Path | None, typer.Option(dir_okay=False, help="Write a page with densities and atoms in 3-D, frame by frame.")
+]
 
 
 def abouts(codec: "Codec", codes: "LatentSet", found: "Sequence[DecodedCrystal | None]") -> list[dict[str, Any]]:

@@ -67,9 +67,9 @@ def draw_map(
             "share:O … The page offers the others; may be repeated."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the page here; it opens offline.")] = None,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the page here; it opens offline.")] = None,
     chemiscope: Annotated[
-        Path | None, typer.Option(help="Write a file for chemiscope here, as .json.gz or .json.")
+        Path | None, typer.Option(dir_okay=False, help="Write a file for chemiscope here, as .json.gz or .json.")
     ] = None,
     of: Annotated[
         Vector, typer.Option(help="Vectors of crystals, or of structures alone, whatever the elements and the volume.")

@@ -31,7 +31,7 @@ def usable(device: str) -> str:
 
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.", callback=usable)]
-Json = Annotated[Path | None, typer.Option("--json", help="Write the summary (and rows) here as JSON.")]
+Json = Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the summary (and rows) here as JSON.")]
 MaxSites = Annotated[int, typer.Option(help="Refuse crystals with more sites.", min=1)]
 NoRefine = Annotated[
     bool,

@@ -36,7 +36,9 @@ def reconstruct(
     format: Annotated[Format, typer.Option(help="Format of the decoded crystals.")] = Format.cif,  # noqa: A002
     symprec: Symprec = None,
     json: Json = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page with originals and reconstructions in 3-D.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write a page with originals and reconstructions in 3-D.")
+    ] = None,
     self_check: SelfCheck = False,
     no_refine: NoRefine = False,
     rows: Rows = None,

@@ -30,6 +30,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     A process that is killed, an exception, or a power cut leaves what was at `path` as it was.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}{path.suffix}"
     # Created by the kernel, so that it takes the permissions which this process gives to any new file.
