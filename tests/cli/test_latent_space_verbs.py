@@ -173,6 +173,7 @@ def test_wrong_usage_of_alter_is_status_2(run, cifs, words, message):
         (["--path", "atoms", "--prior", "mp"], "--path atoms and --prior are different ways"),
         (["--spherical", "--prior", "mp"], "--spherical and --prior are different ways"),
         (["--potential", "sevennet-0"], "--potential is for --energy"),
+        (["--codec", "mp-unit-cell", "--common-sites", "8"], "--common-sites is for periodic codecs"),
     ],
 )
 def test_wrong_usage_of_interpolate_is_status_2(run, cifs, words, message):

@@ -119,6 +119,8 @@ def interpolate(
         way = asked_way or Way(usual_way(model))
         if way is Way.atoms and noise is not None:
             raise ValueError("--noise is for latents that are mixed: --path line, arc or flow")
+        if model.window is not None and common_sites is not None:
+            raise ValueError("--common-sites is for periodic codecs: windows need no common cell")
         ends, most = (one(a, max_sites), one(b, max_sites)), common_sites or MOST_SITES
         refine = not no_refine
         if way is Way.atoms:
