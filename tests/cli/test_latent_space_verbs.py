@@ -158,6 +158,7 @@ def test_alter_replaces_and_scales(run, cifs, tmp_path):
         ([*OXIDE, "--potential", "sevennet-0"], "--potential is for --relax"),
         ([*OXIDE, "--strip", "s.bmp"], "s.bmp: such a picture is written as .png or .pdf"),
         ([*OXIDE, "--movie", "s.avi"], "s.avi: such a picture is written as .gif or .mp4"),
+        ([*OXIDE, "--html", "s.pdf"], "s.pdf: such a picture is written as .html or .htm"),
     ],
 )
 def test_wrong_usage_of_alter_is_status_2(run, cifs, words, message):

@@ -75,6 +75,7 @@ def test_what_cannot_be_drawn_is_told(run, salts, tmp_path, monkeypatch):
         (("map", tmp_path / "empty.cif", *out), "there is no crystal to draw in"),
         (("map", salts, "--codec", "perov-5", *out), "has no embedding"),
         (("map", salts, "--chemiscope", tmp_path / "map.txt"), "neither .json nor .json.gz"),
+        (("map", salts, "--out", tmp_path / "map.png"), "map.png: such a picture is written as .html"),
     ]
     for words, message in cases:
         result = run(*words)

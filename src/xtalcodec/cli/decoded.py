@@ -80,12 +80,12 @@ def write(made: "Sequence[Crystal | None]", out: Path | None, fmt: Format, sympr
     return refused
 
 
-def check_pictures(strip: Path | None, movie: Path | None) -> None:
+def check_pictures(strip: Path | None = None, movie: Path | None = None, page: Path | None = None) -> None:
     """Refuse files of other kinds before anything is computed."""
     from xtalcodec.viz.figures.frames import FILMS
     from xtalcodec.viz.figures.style import FORMATS
 
-    for path, kinds in ((strip, [f".{x}" for x in FORMATS]), (movie, FILMS)):
+    for path, kinds in ((strip, [f".{x}" for x in FORMATS]), (movie, FILMS), (page, [".html", ".htm"])):
         if path and path.suffix.lower() not in kinds:
             raise ValueError(f"{path.name}: such a picture is written as {' or '.join(kinds)}")
 

@@ -108,7 +108,7 @@ def interpolate(
 
     with clear_errors():
         keep_inputs([a, b], out=out, strip=strip, movie=movie, html=html, json=json)
-        check_pictures(strip, movie)
+        check_pictures(strip, movie, html)
         by = relaxer(potential, energy, "--energy").value
         asked_way = _way(path, prior, spherical=spherical)
         fitted = None
@@ -246,7 +246,7 @@ def alter(
 
     with clear_errors():
         keep_inputs([crystal], out=out, strip=strip, movie=movie, html=html, json=json)
-        check_pictures(strip, movie)
+        check_pictures(strip, movie, html)
         if not replace and not scale_density and noise is None and strain is None:
             raise ValueError("nothing to alter: give --replace Old=New, --strain X, --scale-density X or --noise X")
         if noise is not None and scale_density:

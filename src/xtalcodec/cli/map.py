@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from xtalcodec.cli.decoded import check_pictures
 from xtalcodec.cli.options import CodecName, Inputs, MaxSites
 from xtalcodec.cli.running import (
     clear_errors,
@@ -100,6 +101,7 @@ def draw_map(
 
         if out is None and chemiscope is None:
             raise ValueError("say where the map goes: --out map.html, or --chemiscope map.json.gz")
+        check_pictures(page=out)
         if chemiscope:
             check_name(chemiscope)
         keep_inputs(files, out=out, chemiscope=chemiscope)

@@ -140,7 +140,7 @@ def sample(
     from xtalcodec.priors.conditions import Conditions
 
     with clear_errors():
-        check_pictures(strip, movie)
+        check_pictures(strip, movie, html)
         beside = Beside.read(reference or [], rank, potential, hull, relax=relax)
         wanted = asked(elements, composition, sites, space_group, crystal_system, properties or [])
         given = _given(
