@@ -87,6 +87,7 @@ def test_muon_steps_on_kernels_as_torchs_does_on_matrices():
     layer = torch.nn.Conv3d(4, 8, 3).to(memory_format=torch.channels_last_3d)
     matrix = torch.nn.Parameter(layer.weight.detach().flatten(1).clone())
     ours, theirs = Muon([layer.weight], 0.1, 0.01), torch.optim.Muon([matrix], lr=0.1, weight_decay=0.01)
+    assert ours.defaults.keys() == {"lr", "weight_decay"}, "no setting that no recipe has"
     for _ in range(3):
         layer.weight.grad = torch.randn_like(layer.weight)
         matrix.grad = layer.weight.grad.flatten(1).clone()

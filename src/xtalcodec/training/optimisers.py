@@ -73,6 +73,9 @@ POLYNOMIAL = (3.4445, -4.7750, 2.0315)
 STEPS = 5
 """Of that iteration."""
 
+MOMENTUM = 0.95
+"""Of Muon: memory of the gradient (Jordan 2024)."""
+
 
 _lerp, _lerp_ = torch._foreach_lerp, torch._foreach_lerp_  # noqa: SLF001
 _mul_, _add_ = torch._foreach_mul_, torch._foreach_add_
@@ -104,23 +107,17 @@ class Muon(Optimizer):
     everywhere, and one matrix after the other.
     """
 
-    def __init__(
-        self,
-        weights: Sequence[nn.Parameter],
-        lr: float,
-        weight_decay: float,
-        momentum: float = 0.95,
-    ) -> None:
+    def __init__(self, weights: Sequence[nn.Parameter], lr: float, weight_decay: float) -> None:
         """Take the weights, of two dimensions or more.
 
         Parameters
         ----------
         weights
             Matrices and kernels.
-        lr, weight_decay, momentum
-            Rate of the step, share of the weights that it takes away, memory of the gradient.
+        lr, weight_decay
+            Rate of the step, share of the weights that it takes away.
         """
-        super().__init__(list(weights), {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+        super().__init__(list(weights), {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override] # no closure is ever given
@@ -134,8 +131,8 @@ class Muon(Optimizer):
             for shape, weights in shapes.items():
                 gradients = [cast("Tensor", weight.grad).flatten(1) for weight in weights]
                 momenta = [self._momentum(weight) for weight in weights]
-                _lerp_(momenta, gradients, 1 - group["momentum"])
-                update = orthogonal(torch.stack([*_lerp(gradients, momenta, group["momentum"])]))
+                _lerp_(momenta, gradients, 1 - MOMENTUM)
+                update = orthogonal(torch.stack([*_lerp(gradients, momenta, MOMENTUM)]))
                 # Wide matrices spread an update over fewer outputs.
                 rate = group["lr"] * math.sqrt(max(1, shape[0] / shape[1]))
                 values: list[Tensor] = [weight.detach() for weight in weights]
