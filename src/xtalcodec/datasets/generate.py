@@ -17,6 +17,7 @@ from xtalcodec.crystal import Crystal, CrystalError
 from xtalcodec.datasets import stores
 from xtalcodec.datasets.stores import Layout
 from xtalcodec.datasets.views import ViewsConfig, look, paint_row, settings_of
+from xtalcodec.io.limits import first_reasons
 from xtalcodec.io.properties import Properties
 from xtalcodec.io.read import Unusable
 from xtalcodec.networks.threads import one_thread
@@ -197,7 +198,7 @@ def _begin(
         progress(looked)
     unfit.sort(key=lambda item: item["crystal"])
     if not fit:
-        reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in unfit[:10])
+        reasons = first_reasons([(item["name"], item["reason"]) for item in unfit])
         raise GenerateError(f"no crystal fits, of {len(unfit)}{reasons}")
     layout = Layout(fit * config.views, config.shard, config.representation.window.points, most, properties.names)
     stores.create(path, layout, settings, {"unfit": unfit, "unreadable": [asdict(item) for item in unreadable]})

@@ -18,3 +18,8 @@ def evenly(items: Sequence[Item], limit: int | None) -> list[Item]:
     if limit is None or limit >= len(items):
         return list(items)
     return [items[k * len(items) // limit] for k in range(limit)]
+
+
+def first_reasons(left_out: Sequence[tuple[str, str]]) -> str:
+    """Return a line for each of the first ten things that were left out, its name and why, to go below a message."""
+    return "".join(f"\n  {name}: {reason}" for name, reason in left_out[:10])

@@ -8,6 +8,7 @@ import torch
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.limits import first_reasons
 from xtalcodec.representations.base import Patches
 from xtalcodec.representations.batch import CrystalBatch
 from xtalcodec.representations.grid_groups import GridGroups
@@ -64,8 +65,7 @@ class TrainingCrystals:
             if not isinstance(placed, str):  # one that cannot be used is not missed
                 kept.append(placed)
         if not kept:
-            reasons = "".join(f"\n  {name}: {reason}" for name, reason in self.left_out[:10])
-            raise CrystalError(f"no crystal to train on, of {len(self.left_out)}{reasons}")
+            raise CrystalError(f"no crystal to train on, of {len(self.left_out)}{first_reasons(self.left_out)}")
         self.grids = GridGroups(kept, batch_patches)
 
     def _placed(self, crystal: Crystal, largest: int) -> tuple[Patches, Crystal] | str:

@@ -74,8 +74,8 @@ def test_crystals_that_are_too_large_are_left_out_with_the_reason(codec):
     source = FlowCrystals(codec, [large, four, *SALTS], CONFIG, 64)
     assert len(source) == 4
     assert source.left_out == [("large", "9 sites, more than 6"), ("four", "4 elements, more than 3")]
-    with pytest.raises(PriorError, match="no crystal to fit"):
-        FlowCrystals(codec, [large], CONFIG, 64)
+    with pytest.raises(PriorError, match=r"^no crystal to fit, of 2\n  large: 9 sites.*\n  four: 4 elements"):
+        FlowCrystals(codec, [large, four], CONFIG, 64)
 
 
 def test_a_sample_depends_on_the_seed_and_its_number_alone(codec, flow):

@@ -8,6 +8,7 @@ import torch
 
 from xtalcodec.codecs.base import Codec
 from xtalcodec.crystal import Crystal, CrystalError
+from xtalcodec.io.limits import first_reasons
 from xtalcodec.priors.about import PriorError
 from xtalcodec.priors.flow.cells import cell_numbers
 from xtalcodec.priors.flow.facts import Facts
@@ -46,7 +47,7 @@ class FlowCrystals:
         Raises
         ------
         PriorError
-            None of them can be used.
+            None of them can be used; the message says of the first ones why.
         """
         self.codec, self.config = codec, config
         self.left_out: list[tuple[str, str]] = []
@@ -64,7 +65,7 @@ class FlowCrystals:
             grids.append((placed.patches, len(self.crystals)))
             self.crystals.append(placed.crystal)
         if not self.crystals:
-            raise PriorError("no crystal to fit")
+            raise PriorError(f"no crystal to fit, of {len(self.left_out)}{first_reasons(self.left_out)}")
         self.grids = GridGroups(grids, batch_patches)
         self.facts = Facts.of(self.crystals, config.most_elements, config.properties)
         self.cells = torch.from_numpy(np.stack([cell_numbers(c) for c in self.crystals])).float()
