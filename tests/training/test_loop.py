@@ -94,6 +94,13 @@ def test_a_training_that_exists_is_not_overwritten(tmp_path, crystals):
         train(recipe, crystals, crystals[:2], tmp_path, device="cpu")
 
 
+def test_held_out_crystals_are_looked_at_once_at_a_step(tmp_path, crystals):
+    recipe = load("mp", [*SMALL, "optimiser.steps=2", "checkpoint_minutes=0"])
+    for resume in (False, True):
+        train(recipe, crystals, crystals[:2], tmp_path, resume=resume, device="cpu")
+        assert [row["step"] for row in curve(tmp_path) if "val/count_rate" in row] == [1, 2]
+
+
 def test_resuming_with_another_recipe_is_refused(tmp_path, crystals):
     train(load("mp", [*SMALL, "optimiser.steps=1"]), crystals, crystals[:2], tmp_path, device="cpu")
     with pytest.raises(TrainingError, match="another recipe"):

@@ -153,6 +153,15 @@ def test_samples_are_judged_and_the_best_prior_kept(codec, tmp_path):
     assert "samples/as_planned" in (tmp_path / "run/curve.jsonl").read_text()
 
 
+def test_held_out_crystals_and_samples_are_judged_once_at_a_step(codec, tmp_path):
+    own = recipe(codec, "optimiser.steps=2", "checkpoint_minutes=0", "sample=1")
+    for resume in (False, True):
+        train_prior(own, SALTS, tmp_path, held_out=SALTS[:2], resume=resume)
+        rows = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+        assert [row["step"] for row in rows if "held_out/latents" in row] == [1, 2]
+        assert [row["step"] for row in rows if "samples/good" in row] == [2]
+
+
 def test_of_each_network_the_weights_are_kept_that_did_best_on_held_out_crystals(codec, monkeypatch):
     own = recipe(codec)
     source = FlowCrystals(Codec.from_pretrained(codec), SALTS, own.flow, 64)

@@ -165,12 +165,11 @@ class _Keeper:
 
     def keep(self, report: Report, progress: Progress, *, score: bool) -> None:
         """Look at held-out crystals and, where it is time, at samples; write the prior and the checkpoint."""
-        least = {}
-        if self.watch:
+        if self.watch and not report.has(progress, "held out"):
             averaged = cast("FlowNetwork", self.average.module)
             report.note(progress, "held out", self.watch.look(averaged, self.accelerator))
-            least = {"least": self.watch.least}
-        if score:
+        least = {"least": self.watch.least} if self.watch else {}
+        if score and not report.has(progress, "samples"):
             self.judge.keep_best(self.made, progress, report, self.about)
         self.made.save(self.out / LAST, training=provenance(**self.about, **asdict(progress), **least))
         about = asdict(progress) | {"best": self.judge.best} | least
@@ -250,10 +249,10 @@ class Judge:
         if not self.recipe.sample:
             return
         scores = self.scores(prior)
-        report.note(progress, "samples", scores)
         if scores["good"] > self.best or not (self.out / BEST).exists():
             prior.save(self.out / BEST, training=provenance(**about, **asdict(progress), samples=scores))
             self.best = scores["good"]
+        report.note(progress, "samples", scores)  # now that the best is kept: what is noted is not judged again
 
     def scores(self, prior: FlowPrior) -> dict[str, float]:
         """Rates among all samples: those that hold what their cell was to hold, and which of them are what else.

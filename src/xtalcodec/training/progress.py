@@ -3,9 +3,10 @@
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -45,12 +46,13 @@ class Report:
         self.console.print(f"{crystals} crystals to train on, {len(left_out)} left out" + (":" if left_out else "."))
         for name, reason in left_out[:5]:
             self.console.print(f"  {name}: {reason}", markup=False)
-        self.curve = out / CURVE
+        self.curve, self.noted = out / CURVE, set[tuple[int, str]]()
         if progress.step and self.curve.is_file():
             lines = self.curve.read_text().splitlines()
             kept = [line for line in lines if _step_of(line) <= progress.step]
             with atomic(self.curve) as temporary:
                 temporary.write_text("".join(line + "\n" for line in kept))
+            self.noted.update(pair for line in kept for pair in _told_by(json.loads(line)))
             self.console.print(f"resuming after step {progress.step}")
         else:  # one that ended before its first checkpoint may have left some
             self.curve.unlink(missing_ok=True)
@@ -83,8 +85,12 @@ class Report:
                 f"{100 * fraction:5.1f} %  step {progress.step}  {speed:.0f} crystals/s  {losses}", soft_wrap=True
             )
 
+    def has(self, progress: Progress, what: str) -> bool:
+        """Whether scores are noted already: the last step may be a checkpoint's, and of a training that went on."""
+        return (progress.step, _named(what)) in self.noted
+
     def held_out(self, progress: Progress, codec: Codec, val: Sequence[Crystal], sample: int) -> None:
-        """Reconstruct a fixed sample of held-out crystals.
+        """Reconstruct a fixed sample of held-out crystals, once at a step.
 
         Parameters
         ----------
@@ -97,7 +103,7 @@ class Report:
         sample
             How many of them, evenly spread.
         """
-        if not val or not sample:
+        if not val or not sample or self.has(progress, "val"):
             return
         chosen = evenly(val, sample)
         if codec.window is not None:
@@ -125,19 +131,31 @@ class Report:
         scores
             By name.
         """
-        self._note(progress, {f"{what.replace(' ', '_')}/{k}": v for k, v in scores.items()})
+        self._note(progress, {f"{_named(what)}/{k}": v for k, v in scores.items()})
         text = "  ".join(f"{k} {v:.4g}" for k, v in scores.items())
         self.console.print(f"{what}: {text}", style="bold", soft_wrap=True)
 
     def _note(self, progress: Progress, values: dict[str, float]) -> None:
         for name, value in values.items():
             self.writer.add_scalar(name, value, progress.step)
+        row = {"step": progress.step, "crystals": progress.crystals, **values}
         with self.curve.open("a") as file:
-            file.write(json.dumps({"step": progress.step, "crystals": progress.crystals, **values}) + "\n")
+            file.write(json.dumps(row) + "\n")
+        self.noted.update(_told_by(row))
 
     def close(self) -> None:
         """Finish the log."""
         self.writer.close()
+
+
+def _named(what: str) -> str:
+    """What scores are of, as it stands before their names."""
+    return what.replace(" ", "_")
+
+
+def _told_by(row: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    """Step of a row of a curve, with everything that the row has scores of."""
+    return ((row["step"], name.partition("/")[0]) for name in row if "/" in name)
 
 
 def _step_of(line: str) -> float:
