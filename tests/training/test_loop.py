@@ -101,6 +101,17 @@ def test_held_out_crystals_are_looked_at_once_at_a_step(tmp_path, crystals):
         assert [row["step"] for row in curve(tmp_path) if "val/count_rate" in row] == [1, 2]
 
 
+@pytest.mark.parametrize("recipe", ["mp", "linear-unit-cell"])
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_codec_without_a_training_to_go_on_with_is_not_overwritten(tmp_path, crystals, monkeypatch, recipe, resume):
+    monkeypatch.setattr(loop, "open_codec", None)  # nothing is computed before
+    Codec.from_pretrained("linear-unit-cell").save_pretrained(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(TrainingError, match="holds a codec already: name another folder"):
+        train(load(recipe), crystals, crystals[:2], tmp_path, resume=resume, device="cpu")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_resuming_with_another_recipe_is_refused(tmp_path, crystals):
     train(load("mp", [*SMALL, "optimiser.steps=1"]), crystals, crystals[:2], tmp_path, device="cpu")
     with pytest.raises(TrainingError, match="another recipe"):

@@ -145,6 +145,16 @@ def test_a_training_that_is_resumed_ends_where_one_does_that_is_not(codec, tmp_p
         train_prior(longer, SALTS, tmp_path / "parts")
 
 
+@pytest.mark.parametrize("part", ["", "best", "last"])
+def test_a_prior_without_a_training_to_go_on_with_is_not_overwritten(codec, tmp_path, part):
+    own = recipe(codec)
+    FlowPrior.untrained(FlowCrystals(Codec.from_pretrained(codec), SALTS, own.flow, 64), 0).save(tmp_path / part)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    with pytest.raises(TrainingError, match="holds a prior already: name another folder"):
+        train_prior(own, SALTS, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
 def test_samples_are_judged_and_the_best_prior_kept(codec, tmp_path):
     train_prior(recipe(codec, "optimiser.steps=1", "sample=3"), SALTS, tmp_path / "run")
     best = FlowPrior.load(tmp_path / "run/best")

@@ -170,9 +170,10 @@ def train_head(
         from xtalcodec.codecs.base import Codec
         from xtalcodec.training import heads as training
         from xtalcodec.training.head_recipe import recipe_of
+        from xtalcodec.training.stepping import check_free
 
         recipe = recipe_of([*(overrides or []), f"seed={seed}"])
-        training.check_free(out)
+        check_free(out)
         loaded = Codec.from_pretrained(codec)
         look, begun = loaded.look(recipe.looks), loaded.head(start) if start else None
         learnt, unusable = _valued(data, prop, max_sites)

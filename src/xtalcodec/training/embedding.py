@@ -28,7 +28,7 @@ from xtalcodec.training import checkpoint
 from xtalcodec.training.crystals import torch_seed
 from xtalcodec.training.embedding_recipe import EmbeddingRecipe
 from xtalcodec.training.embedding_views import Batches, Views, chosen
-from xtalcodec.training.stepping import CHECKPOINT, TrainingError, prepare
+from xtalcodec.training.stepping import CHECKPOINT, TrainingError, check_begun_or_free, prepare
 
 CURVE = "curve.jsonl"
 """Loss and held-out scores, some steps apart."""
@@ -121,8 +121,7 @@ def train_embedding(
     EmbeddingError
         A codec without learnt density channels.
     """
-    if (out / files.ABOUT).exists():
-        raise TrainingError(f"{out} holds an embedding already: name another folder")
+    check_begun_or_free(out)
     codec = Codec.from_pretrained(recipe.codec)
     if codec.channels is None:
         raise EmbeddingError(f"the codec {recipe.codec!r} has no learnt density channels to embed crystals by")

@@ -17,7 +17,7 @@ from xtalcodec.heads import files
 from xtalcodec.heads.head import Head, HeadAbout, Look, Seen, packed, stretch_of
 from xtalcodec.training.crystals import torch_seed
 from xtalcodec.training.head_recipe import HeadRecipe
-from xtalcodec.training.stepping import TrainingError
+from xtalcodec.training.stepping import TrainingError, check_free
 
 FEWEST = 30
 """Crystals that a head can be trained on."""
@@ -277,22 +277,10 @@ def keep(head: Head, out: Path, facts: Mapping[str, Any]) -> None:
     Raises
     ------
     TrainingError
-        `out` holds a head already.
+        `out` holds a head already, or a codec, a prior, an embedding.
     """
     check_free(out)
     files.write(out, head, provenance(**facts))
-
-
-def check_free(out: Path) -> None:
-    """Refuse a folder that holds a head.
-
-    Raises
-    ------
-    TrainingError
-        It does.
-    """
-    if (out / files.ABOUT).exists():
-        raise TrainingError(f"{out} holds a head already: name another folder")
 
 
 def facts_of(recipe: HeadRecipe) -> dict[str, Any]:

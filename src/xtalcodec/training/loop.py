@@ -30,6 +30,7 @@ from xtalcodec.training.stepping import (
     CHECKPOINT,
     PRIMITIVES,
     TrainingError,
+    check_begun_or_free,
     decided,
     open_accelerator,
     prepare,
@@ -77,8 +78,9 @@ def train(
     Raises
     ------
     TrainingError
-        `out` already holds a training and `resume` is not set, or holds another recipe.
+        `out` already holds a training and `resume` is not set, or another one, or a codec and no training.
     """
+    check_begun_or_free(out)
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
     accelerator = open_accelerator(recipe.precision, device)
     main = accelerator.is_main_process

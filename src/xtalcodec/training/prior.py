@@ -35,6 +35,7 @@ from xtalcodec.training.stepping import (
     CHECKPOINT,
     PRIMITIVES,
     TrainingError,
+    check_begun_or_free,
     decided,
     open_accelerator,
     prepare,
@@ -82,10 +83,11 @@ def train_prior(
     Raises
     ------
     TrainingError
-        `out` already holds a training and `resume` is not set, or holds another recipe.
+        `out` already holds a training and `resume` is not set, or another one, or a prior and no training.
     PriorError
         A codec of windows; no crystal that can be used.
     """
+    check_begun_or_free(out, BEST, LAST)
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
     accelerator = open_accelerator(recipe.precision, device)
     if accelerator.is_main_process:
@@ -171,9 +173,9 @@ class _Keeper:
         least = {"least": self.watch.least} if self.watch else {}
         if score and not report.has(progress, "samples"):
             self.judge.keep_best(self.made, progress, report, self.about)
-        self.made.save(self.out / LAST, training=provenance(**self.about, **asdict(progress), **least))
         about = asdict(progress) | {"best": self.judge.best} | least
         checkpoint.save(self.out / CHECKPOINT, self.networks, self.optimisers, about)
+        self.made.save(self.out / LAST, training=provenance(**self.about, **asdict(progress), **least))
 
 
 def _source(codec: Codec, crystals: Sequence[Crystal], recipe: PriorRecipe) -> FlowCrystals:

@@ -14,8 +14,12 @@ import yaml
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from xtalcodec.codecs import hub as codec
+from xtalcodec.embedding import files as embedding
+from xtalcodec.heads import files as head
 from xtalcodec.io.atomic import atomic
 from xtalcodec.networks.precision import multiplies_bf16
+from xtalcodec.priors import about as prior
 from xtalcodec.training.optimisers import OptimiserConfig
 from xtalcodec.training.progress import Progress
 
@@ -27,8 +31,38 @@ PRIMITIVES = "4000"
 with 20,000 a training grew to 12 GB."""
 
 
+MADE = {codec.CONFIG: "a codec", prior.ABOUT: "a prior", embedding.ABOUT: "an embedding", head.ABOUT: "a head"}
+"""File that says what a folder holds → what that is."""
+
+
 class TrainingError(ValueError):
     """A training that cannot start or go on: the message says why."""
+
+
+def check_begun_or_free(out: Path, *parts: str) -> None:
+    """Refuse a folder without a checkpoint that holds, itself or in parts of it, what the training would replace.
+
+    Raises
+    ------
+    TrainingError
+        It does.
+    """
+    if not (out / CHECKPOINT).exists():
+        check_free(out, *(out / part for part in parts))
+
+
+def check_free(*folders: Path) -> None:
+    """Refuse folders that hold what another training has made, or `save_pretrained` written.
+
+    Raises
+    ------
+    TrainingError
+        One of them does.
+    """
+    for folder in folders:
+        for file, what in MADE.items():
+            if (folder / file).exists():
+                raise TrainingError(f"{folder} holds {what} already: name another folder")
 
 
 def open_accelerator(precision: str, device: str) -> Any:
