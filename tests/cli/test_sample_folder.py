@@ -47,6 +47,14 @@ def test_the_table_is_written_while_samples_come(tmp_path, monkeypatch):
     assert pq.read_table(folder.table).num_rows == 4, "what a SIGKILL would leave"
 
 
+@pytest.mark.parametrize(("before", "suffix"), [("json", ".json"), ("extxyz", ".extxyz"), ("poscar", ".vasp")])
+def test_files_of_an_earlier_run_in_any_format_are_told(tmp_path, capsys, before, suffix):
+    list(SampleFolder(tmp_path, before, None, 3, valid_only=False).taking(proposal(k) for k in range(1, 4)))
+    assert "also holds" not in capsys.readouterr().err
+    list(SampleFolder(tmp_path, "cif", None, 2, valid_only=False).taking(proposal(k) for k in range(1, 3)))
+    assert f"also holds 3 {suffix} files that this run did not write" in capsys.readouterr().err
+
+
 def test_samples_that_the_format_cannot_hold_are_remembered(tmp_path):
     one = proposal(1)
     half_empty = one.about.crystal.shares() * 0.5

@@ -204,8 +204,10 @@ def write_each(crystals: "Iterable[Crystal]", out: Path, fmt: str, symprec: floa
 
 def tell_others(out: Path, written: "Sequence[Path]") -> None:
     """Say on the error stream that a folder holds further crystals, of an earlier run perhaps, in any format."""
+    from xtalcodec.io.write import SUFFIXES
+
     if written:
-        own, kinds = {path.name for path in written}, {".cif", ".vasp", ".extxyz", written[0].suffix}
+        own, kinds = {path.name for path in written}, set(SUFFIXES.values())
         others = Counter(path.suffix for path in out.iterdir() if path.suffix in kinds and path.name not in own)
         if others:
             told = " and ".join(f"{count} {suffix} files" for suffix, count in sorted(others.items()))
