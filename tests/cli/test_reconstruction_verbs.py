@@ -29,6 +29,13 @@ def test_reconstruct_writes_cifs_table_page_and_json(run, cifs, tmp_path):
     assert "3dmol" in (tmp_path / "p.html").read_text().lower()
 
 
+def test_a_page_of_another_kind_is_refused_before_anything_is_computed(run, cifs, tmp_path):
+    result = run("reconstruct", cifs, "--html", tmp_path / "p.pdf")
+    assert result.exit_code == 2
+    assert "p.pdf: such a picture is written as .html or .htm" in result.output
+    assert not (tmp_path / "p.pdf").exists()
+
+
 def test_bad_inputs_are_listed_and_the_good_ones_done(run, cifs, tmp_path):
     (cifs / "empty.cif").write_text("")
     (cifs / "cut.cif").write_text((cifs / "cu.cif").read_text()[:200])

@@ -8,6 +8,7 @@ import typer
 
 from xtalcodec.cli.bulk import Chunk, Executor, Scheduler, Where, Workers
 from xtalcodec.cli.compared import Question, compared
+from xtalcodec.cli.decoded import check_pictures
 from xtalcodec.cli.options import (
     Cell,
     CodecName,
@@ -60,6 +61,7 @@ def reconstruct(
             if pool is None:
                 return  # a rank that has worked for the first one
             keep_inputs(files, out=out, rows=rows, json=json, html=html)
+            check_pictures(page=html)
             question = Question(files, codec, device, max_sites, not no_refine, self_check, chunk)
             with compared(question, pool, rows, out or json or html) as result:
                 refused = 0
