@@ -190,6 +190,14 @@ def test_what_is_for_fitting_is_refused_beside_a_prior(run, option):
     assert f"{option[0]} is for codes, to which a distribution is fitted" in result.output
 
 
+@pytest.mark.parametrize("words", [["sample", "mp"], ["complete", "{}", "--remove-species", "O", "--prior", "mp"]])
+def test_a_prior_of_another_codec_is_spoken_of_as_a_prior(run, cifs, words):
+    result = run(*(word.format(cifs / "SrTiO3.cif") for word in words), "-n", 1, "--codec", "perov-5")
+    assert result.exit_code == 2
+    assert "the prior mp belongs to the codec mp-" in result.output
+    assert "give --codec mp or load 'mp'" in result.output
+
+
 @pytest.mark.parametrize("option", ["--json", "--strip", "--movie", "--html"])
 def test_a_folder_in_place_of_a_file_is_refused_before_anything_is_made(run, tmp_path, option):
     result = run("sample", "perov-5", "-n", 1, option, tmp_path)

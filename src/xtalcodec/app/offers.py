@@ -66,5 +66,5 @@ def _offer(model: "Codec", prior: str) -> Offer:
         model.check_owns(codec_of(prior))
         return Offer(prior, name, f"normal distribution of the codes in {name}")
     opened = open_prior(prior)
-    model.check_owns(opened.codec)
+    model.check_owns(opened.codec, f"the prior {name} belongs")
     return Offer(prior, name, opened.description, opened.limits, opened.plans)

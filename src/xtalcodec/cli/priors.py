@@ -41,5 +41,5 @@ def load_pair(prior: str | None, codec: str | None, device: str) -> "tuple[Codec
         return model, prior_for(model)
     fitted = open_prior(prior)
     model = load_codec(codec or named_in(prior, fitted.codec), device)
-    model.check_owns(fitted.codec)
+    model.check_owns(fitted.codec, f"the prior {prior} belongs")
     return model, fitted

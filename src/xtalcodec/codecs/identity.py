@@ -149,9 +149,17 @@ def former(own: str) -> tuple[str, ...]:
     return ()
 
 
-def refusal(theirs: str, own: str) -> str:
-    """Say why a codec does not decode latents; where weights that shipped once do, say in which release they are."""
-    message = f"these latents belong to the codec {theirs}, not to {own}"
+def refusal(theirs: str, own: str, what: str = "these latents belong") -> str:
+    """Say why a codec does not decode latents; where weights that shipped once do, say in which release they are.
+
+    Parameters
+    ----------
+    theirs, own
+        Identities: which the latents carry, and of the codec.
+    what
+        Belongs to another codec, with its verb.
+    """
+    message = f"{what} to the codec {theirs}, not to {own}"
     for name, entries in shipped().items():
         for weights in entries:
             if not any(same(theirs, known) for known in weights.values()):

@@ -84,8 +84,15 @@ class Stored(Contract, ModelHubMixin, library_name="xtalcodec", tags=["materials
         known = self.provenance if self.provenance and same(self.provenance.identity, own) else None
         return accepts(latents, [own, *(known.former if known else former(own))])
 
-    def check_owns(self, latents: str) -> None:
+    def check_owns(self, latents: str, what: str = "these latents belong") -> None:
         """Refuse latents that carry the identity of another codec.
+
+        Parameters
+        ----------
+        latents
+            The identity that they carry.
+        what
+            Carries it, with its verb, as "this prior belongs".
 
         Raises
         ------
@@ -93,4 +100,4 @@ class Stored(Contract, ModelHubMixin, library_name="xtalcodec", tags=["materials
             The message says whose they are.
         """
         if not self.owns(latents):
-            raise LatentsError(refusal(latents, self.identity))
+            raise LatentsError(refusal(latents, self.identity, what))

@@ -129,7 +129,7 @@ def complete(
     PriorError
         Atoms that the prior cannot add.
     """
-    codec.check_owns(prior.codec)
+    codec.check_owns(prior.codec, "this prior belongs")
     if n < 1:
         raise PriorError(f"a crystal is completed in at least one way, not {n}")
     if gone.shape != (len(crystal),):

@@ -64,7 +64,7 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
     PriorError
         Noise outside of its range; a crystal that the prior cannot know.
     """
-    codec.check_owns(prior.codec)
+    codec.check_owns(prior.codec, "this prior belongs")
     if not 0 < noise <= 1:
         raise PriorError(f"noise is above 0 and at most 1, not {noise:g}")
     if n < 1:
