@@ -461,3 +461,16 @@ def test_samples_are_settled_once_or_not_at_all(run, monkeypatch):
     result = run("sample", "mp", "-n", 2, "--settle-once", "--as-drawn")
     assert result.exit_code == 2
     assert "--as-drawn settles nothing" in result.output
+
+
+def test_variations_are_of_the_latent_as_it_is_asked_for(run, cifs, monkeypatch):
+    seen = []
+
+    def noting(*_, refine):
+        seen.append(refine)
+        raise ValueError("that will do")
+
+    monkeypatch.setattr("xtalcodec.latent_space.flows.variations", noting)
+    for words in ([], ["--no-refine"]):
+        assert "that will do" in run("alter", cifs / "SrTiO3.cif", "--noise", 0.2, *words).output
+    assert seen == [True, False]

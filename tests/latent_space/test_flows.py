@@ -96,6 +96,13 @@ def test_variations_are_as_near_as_asked(codec, still, monkeypatch):
             variations(codec, still, SALTS[0], noise, 2)
 
 
+def test_without_refinement_the_latent_is_the_encoders(codec, still):
+    plain, refined = _on_an_atom(codec, SALTS[0], refine=False), _on_an_atom(codec, SALTS[0])
+    assert abs(plain.z - refined.z).max() > 0.01
+    (made,) = variations(codec, still, SALTS[0], 1e-6, 1, refine=False)
+    np.testing.assert_allclose(made.z, plain.z, atol=1e-3)
+
+
 def test_nothing_flows_in_a_normal_distribution(codec):
     prior = GaussianPrior.fit(codec, SALTS)
     with pytest.raises(PriorError, match=r"this takes a flow .*, not a normal distribution"):

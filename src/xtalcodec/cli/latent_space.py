@@ -261,18 +261,18 @@ def alter(
         model, fitted = (load_codec(codec, device), None) if noise is None else load_pair(prior, codec, device)
         given = one(crystal, max_sites)
         asked = replaced(given, changes) if cell is None else strained(replaced(given, changes), cell)
-        holding = None
+        holding, refine = None, not no_refine
         if scale_density:
             codes = with_density(model, asked, scale_density)
             targets = [asked] * len(scale_density)
         elif noise is not None and fitted is not None:
             near = fitted.condition(wanted) if towards else fitted
-            codes = variations(model, near, asked, noise, count, seed)
+            codes = variations(model, near, asked, noise, count, seed, refine=refine)
             targets, holding = [asked] * count, [asked.holding] * count
         else:
             targets = [given, asked]
             with progress_bar("encoding", len(targets)) as advance:
-                codes = model.encode(targets, refine=not no_refine, progress=advance)
+                codes = model.encode(targets, refine=refine, progress=advance)
         found = model.decode_crystals(codes, holding=holding)
         rows = _beside(targets, abouts(model, codes, found), found)
         made = [decoded.crystal if decoded else None for decoded in found]

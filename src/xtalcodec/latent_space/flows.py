@@ -41,7 +41,9 @@ def along(prior: Prior) -> LatentPath:
     return path
 
 
-def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: int, seed: int = 0) -> LatentSet:
+def variations(
+    codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: int, seed: int = 0, *, refine: bool = True
+) -> LatentSet:
     """Noise the latent of a crystal in part and carry it back along the flow: crystals near it.
 
     Parameters
@@ -58,6 +60,8 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
         How many.
     seed
         Another gives other variations.
+    refine
+        Improve the latent of the crystal where it does not decode to it.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
         raise PriorError(f"{crystal.called} has shared or partly empty sites; a flow knows ordered ones")
     flow = prior.flow
     Conditions(holding=crystal.holding, sites=(len(crystal), len(crystal))).check(flow.limits)
-    code = _on_an_atom(codec, crystal)
+    code = _on_an_atom(codec, crystal, refine=refine)
     name, holding = crystal.called, Composition.of(crystal)
     plans = [Plan(f"{name}-{k + 1}", holding, code.lattice, code.patches, k) for k in range(n)]
     made = flow.filled(plans, seed, begun=Begun([code] * n, noise, 0))
@@ -81,10 +85,10 @@ def variations(codec: Codec, prior: Prior, crystal: Crystal, noise: float, n: in
     return LatentSet(tuple(codes), codec.identity)
 
 
-def _on_an_atom(codec: Codec, crystal: Crystal) -> CrystalCode:
+def _on_an_atom(codec: Codec, crystal: Crystal, *, refine: bool = True) -> CrystalCode:
     """Encode a crystal with the origin on its first atom, where flows are used to have one."""
     placed = codec.place(crystal)
     shift = -placed.crystal.frac_coords[0]
     moved = replace(placed, crystal=placed.crystal.translated(shift))
-    (code,) = codec.encode_placed([moved])
+    (code,) = codec.encode_placed([moved], refine=refine)
     return replace(code, origin=code.origin + shift)
