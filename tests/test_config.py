@@ -1,3 +1,4 @@
+import math
 from dataclasses import FrozenInstanceError, field
 from typing import Annotated, ClassVar, Literal
 
@@ -46,6 +47,7 @@ class Ranges:
     positive: Positive = 1.0
     not_negative: NotNegative = 0.0
     share: Share = 0.5
+    plain: float = 0.0
     count: Count = 1
     way: Literal["up", "down"] = "up"
     seed: Annotated[int, Field(ge=0)] = 0
@@ -183,6 +185,11 @@ def test_lists_are_checked_too():
     [
         ({"positive": 0}, "positive: input should be greater than 0, not 0"),
         ({"not_negative": -0.1}, "not_negative: input should be greater than or equal to 0, not -0.1"),
+        ({"positive": math.inf}, "positive: input should be a finite number, not inf"),
+        ({"not_negative": math.inf}, "not_negative: input should be a finite number, not inf"),
+        ({"not_negative": math.nan}, "not_negative: input should be a finite number, not nan"),
+        ({"share": math.nan}, "share: input should be a finite number, not nan"),
+        ({"plain": -math.inf}, "plain: input should be a finite number, not -inf"),
         ({"share": 1.5}, "share: input should be less than or equal to 1, not 1.5"),
         ({"share": -0.5}, "share: input should be greater than or equal to 0, not -0.5"),
         ({"count": 0}, "count: input should be greater than or equal to 1, not 0"),

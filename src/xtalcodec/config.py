@@ -21,7 +21,7 @@ Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 Count = Annotated[int, pydantic.Field(ge=1)]
 """Numbers in their ranges, for the fields of settings."""
 
-_CHECKED = pydantic.ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+_CHECKED = pydantic.ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 class SettingsError(ValueError):
@@ -31,6 +31,8 @@ class SettingsError(ValueError):
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, pydantic.Field))
 def settings(cls: type[T]) -> type[T]:
     """Make a class of settings: a frozen dataclass whose types and ranges pydantic checks, without conversion.
+
+    No number is infinite, or none at all (NaN).
 
     A class may have `RENAMED`, old keys and what they are called now. A class with a field `kind` belongs to the
     family of its base class: where a setting is of the base class, the value's `kind` says which member it is.

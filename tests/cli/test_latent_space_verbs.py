@@ -444,6 +444,20 @@ def test_ways_to_go_are_told_apart(run, cifs):
     assert "is one of windows, which have no cell in which atoms could move" in result.output
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["sample", "mp", "-n", 1, option] for option in ("--temperature", "--guidance", "--churn", "--symprec")),
+        ["interpolate", "{}", "{}", "--path", "line", "--noise"],
+    ],
+)
+def test_numbers_are_finite(run, cifs, words):
+    result = run(*(str(word).format(cifs / "SrTiO3.cif") for word in words), "inf")
+    assert result.exit_code == 2
+    assert f"'{words[-1]}'" in result.output
+    assert "inf is not a finite number" in " ".join(result.output.split())
+
+
 def test_samples_are_settled_once_or_not_at_all(run, monkeypatch):
     seen = []
 

@@ -114,7 +114,9 @@ def test_codes_that_cannot_be_fitted(latents, message):
         GaussianPrior.of(latents)
 
 
-@pytest.mark.parametrize("words", [{"n": 0}, {"n": 1, "temperature": -1.0}, {"n": 1, "temperature": float("nan")}])
+@pytest.mark.parametrize(
+    "words", [{"n": 0}, *({"n": 1, "temperature": wrong} for wrong in (-1.0, float("nan"), float("inf")))]
+)
 def test_what_cannot_be_drawn(words):
     with pytest.raises(LatentsError, match="cannot draw"):
         GaussianPrior.of(codes(np.eye(4))).sample(**words)

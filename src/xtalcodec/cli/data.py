@@ -19,7 +19,7 @@ from xtalcodec.cli.bulk import (
     shards_of,
     write_shards,
 )
-from xtalcodec.cli.options import Format, Inputs, MaxSites
+from xtalcodec.cli.options import Format, Inputs, MaxSites, finite
 from xtalcodec.cli.running import clear_errors, finish, keep_inputs, load_crystals, tell, tell_left_out, tell_notes
 from xtalcodec.io.limits import MAX_SITES
 
@@ -125,7 +125,9 @@ def data_split(
     files: Inputs,
     train: Annotated[Path, typer.Option(help="The parquet file of the crystals to learn from.")],
     val: Annotated[Path, typer.Option(help="The parquet file of the crystals that are held out.")],
-    fraction: Annotated[float, typer.Option(help="Share of the crystals that is held out.", min=0, max=1)] = 0.1,
+    fraction: Annotated[
+        float, typer.Option(help="Share of the crystals that is held out.", min=0, max=1, callback=finite)
+    ] = 0.1,
     seed: Annotated[int, typer.Option(help="Another seed holds out others.", min=0)] = 0,
     max_sites: MaxSites = MAX_SITES,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers
-from xtalcodec.cli.options import Cell, Inputs, Json, MaxSites
+from xtalcodec.cli.options import Cell, Inputs, Json, MaxSites, finite
 from xtalcodec.cli.running import clear_errors, finish, keep_inputs, progress_bar, tell
 from xtalcodec.io.limits import MAX_SITES
 
@@ -73,13 +73,15 @@ def generate(
     ] = Ties.nearest,
     edge: Annotated[
         float,
-        typer.Option(help="Å: edge of the cube.", min=0.1),
+        typer.Option(help="Å: edge of the cube.", min=0.1, callback=finite),
     ] = 10.0,
     points: Annotated[int, typer.Option(help="Points along an edge, both faces included.", min=2)] = 30,
-    sigma: Annotated[float, typer.Option(help="Å: width of an atom's Gaussian.", min=0.01)] = 1.0,
+    sigma: Annotated[float, typer.Option(help="Å: width of an atom's Gaussian.", min=0.01, callback=finite)] = 1.0,
     label_radius: Annotated[
         float | None,
-        typer.Option(help="Å: reach of an atom's label; the paper's 0.667 (unit_cell), 0.65 (repeating).", min=0),
+        typer.Option(
+            help="Å: reach of an atom's label; the paper's 0.667 (unit_cell), 0.65 (repeating).", min=0, callback=finite
+        ),
     ] = None,
     rotate: Annotated[bool, typer.Option("--rotate", help="Rotate repeating views too.")] = False,
     seed: Annotated[int, typer.Option(help="Of offsets and rotations.", min=0)] = 0,

@@ -20,7 +20,7 @@ from xtalcodec.cli.decoded import (
     tell_unsure,
     write,
 )
-from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, One, Potential, Symprec
+from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, One, Potential, Symprec, finite
 from xtalcodec.cli.priors import PriorName, load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer, relaxed_rows, relaxer
 from xtalcodec.cli.running import clear_errors, finish, keep_inputs, load_codec, one, progress_bar
@@ -68,6 +68,7 @@ def interpolate(
             help="Noise that a codec which knows of it is told between the ends, where latents are mixed; 0.3 if not "
             "given.",
             min=0,
+            callback=finite,
         ),
     ] = None,
     energy: Annotated[bool, typer.Option("--energy", help="Energy of every step, by --potential.")] = False,

@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,13 @@ def usable(device: str) -> str:
     return device
 
 
+def finite(value: float | None) -> float | None:
+    """Refuse what is infinite, which a lower bound lets pass, or no number."""
+    if value is not None and not isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
+
+
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.", callback=usable)]
 Json = Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the summary (and rows) here as JSON.")]
 MaxSites = Annotated[int, typer.Option(help="Refuse crystals with more sites.", min=1)]
@@ -51,7 +59,9 @@ Cache = Annotated[
         "a run that was killed goes on."
     ),
 ]
-Symprec = Annotated[float | None, typer.Option(help="Symmetrise what is written, within this many Å.", min=0)]
+Symprec = Annotated[
+    float | None, typer.Option(help="Symmetrise what is written, within this many Å.", min=0, callback=finite)
+]
 
 
 class Potential(StrEnum):

@@ -10,7 +10,7 @@ import typer
 from xtalcodec.cli.beside import Beside, Rank
 from xtalcodec.cli.bulk import Workers
 from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pictures, draw, print_rows, tell_unsure
-from xtalcodec.cli.options import Cache, Device, Format, Json, Symprec
+from xtalcodec.cli.options import Cache, Device, Format, Json, Symprec, finite
 from xtalcodec.cli.priors import load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer
 from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar
@@ -56,10 +56,15 @@ def sample(
     ] = None,
     guidance: Annotated[
         float | None,
-        typer.Option(help="How loudly conditions are asked; as the prior says if not given (flows).", min=0),
+        typer.Option(
+            help="How loudly conditions are asked; as the prior says if not given (flows).", min=0, callback=finite
+        ),
     ] = None,
     churn: Annotated[
-        float | None, typer.Option(help="Noise put back at every step; as the prior says if not given (flows).", min=0)
+        float | None,
+        typer.Option(
+            help="Noise put back at every step; as the prior says if not given (flows).", min=0, callback=finite
+        ),
     ] = None,
     tries: Annotated[
         int | None,
@@ -80,7 +85,8 @@ def sample(
         typer.Option("--settle-once", help="Settle each sample on its space group, but do not make it anew: sooner."),
     ] = False,
     temperature: Annotated[
-        float, typer.Option(help="Standard deviations are multiplied by it; 0 gives the mean code.", min=0)
+        float,
+        typer.Option(help="Standard deviations are multiplied by it; 0 gives the mean code.", min=0, callback=finite),
     ] = 1.0,
     variance: Annotated[
         float | None,

@@ -7,6 +7,7 @@ normal with a mean and a covariance of their own, which are fitted here.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import ClassVar
 
@@ -136,7 +137,7 @@ class GaussianPrior(Prior):
         temperature
             Factor on every standard deviation; 0 gives the mean.
         """
-        if n < 1 or not temperature >= 0:
+        if n < 1 or not 0 <= temperature < inf:
             raise LatentsError(f"cannot draw {n} samples at the temperature {temperature:g}")
         rng = np.random.default_rng(seed)
         codes = []

@@ -128,6 +128,12 @@ def test_conditions_are_obeyed_by_the_cells(flow):
         flow.condition(Conditions(elements=(92,)))
 
 
+@pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])
+def test_a_temperature_is_a_finite_number(flow, temperature):
+    with pytest.raises(PriorError, match="cannot draw 2 samples at the temperature"):
+        flow.sample(2, temperature=temperature)
+
+
 def test_guidance_of_one_asks_and_of_none_does_not(flow):
     def latents(guidance, **asked):
         prior = flow.condition(Conditions(**asked)).sampled_by(SamplerConfig(steps=4, guidance=guidance))

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 
 import numpy as np
 import torch
@@ -55,9 +56,9 @@ class Planner:
         Raises
         ------
         PriorError
-            None, or a negative temperature; a cell that the codec cannot hold.
+            None, or a temperature that is negative or no finite number; a cell that the codec cannot hold.
         """
-        if n < 1 or not temperature >= 0:
+        if n < 1 or not 0 <= temperature < inf:
             raise PriorError(f"cannot draw {n} samples at the temperature {temperature:g}")
         numbers = range(first, first + n)
         rngs = [np.random.default_rng([seed, k]) for k in numbers]
