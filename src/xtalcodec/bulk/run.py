@@ -12,9 +12,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from xtalcodec.bulk.shards import LOCK, NotedShard, Shards, begin, packed
+from xtalcodec.bulk.shards import NotedShard, Shards, begin, packed
 from xtalcodec.datasets.inputs import Part
-from xtalcodec.io.alone import alone
+from xtalcodec.io.alone import LOCK, alone
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.read import Unusable
 from xtalcodec.parallel import Pool, WorkersLostError

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xtalcodec.datasets.stores import StoreError, digest, refuse_other_settings
+from xtalcodec.io.alone import LOCK
 from xtalcodec.io.atomic import atomic
 from xtalcodec.io.ended import RECORD
 from xtalcodec.io.read import Unusable
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 KIND = "xtalcodec-run-1"
 NOTED = b"xtalcodec.run"
 """Key of what a shard says of itself, in the metadata of its parquet file."""
-LOCK = ".lock"
-"""File in the folder that keeps other runs away."""
 _ROWS = 10_000
 """Least rows of a group where shards are joined."""
 

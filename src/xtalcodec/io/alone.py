@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LOCK = ".lock"
+"""File in a folder that keeps other runs away from it."""
+
 
 class OccupiedError(ValueError):
     """Another run is at it: the message says at what."""

@@ -28,7 +28,7 @@ from xtalcodec.training import checkpoint
 from xtalcodec.training.crystals import torch_seed
 from xtalcodec.training.embedding_recipe import EmbeddingRecipe
 from xtalcodec.training.embedding_views import Batches, Views, chosen
-from xtalcodec.training.stepping import CHECKPOINT, TrainingError, check_begun_or_free, prepare
+from xtalcodec.training.stepping import CHECKPOINT, TrainingError, claimed, prepare
 
 CURVE = "curve.jsonl"
 """Loss and held-out scores, some steps apart."""
@@ -115,48 +115,50 @@ def train_embedding(
 
     Raises
     ------
+    OccupiedError
+        Another training writes to `out`.
     TrainingError
         `out` holds an embedding already, or a training and `resume` is not set, or one of another recipe; no crystal
         that can be used.
     EmbeddingError
         A codec without learnt density channels.
     """
-    check_begun_or_free(out)
-    codec = Codec.from_pretrained(recipe.codec)
-    if codec.channels is None:
-        raise EmbeddingError(f"the codec {recipe.codec!r} has no learnt density channels to embed crystals by")
-    used = _usable(data, codec, recipe)
-    crystals = [used[k] for k in chosen(used, recipe.crystals, np.random.default_rng(recipe.seed))]
-    tests = [crystal for crystal in _usable(held_out, codec, recipe) if {*crystal.elements} <= _elements(crystals)]
-    if len(crystals) < 2 or len(tests) < 2:
-        raise TrainingError(f"too few crystals: {len(crystals)} to learn from, {len(tests)} held out")
-    about = About(codec.identity, tuple(sorted(_elements(crystals))), recipe.looks)
-    torch.manual_seed(torch_seed([recipe.seed, 0]))
-    embedding = Embedding.untrained(about, codec.channels)
-    prepare(out, recipe, resume)
-    stage = _Stage.resumed(out / CHECKPOINT, embedding) if resume and (out / CHECKPOINT).is_file() else _Stage()
-    start = time.monotonic() - stage.seconds
+    with claimed(out):
+        codec = Codec.from_pretrained(recipe.codec)
+        if codec.channels is None:
+            raise EmbeddingError(f"the codec {recipe.codec!r} has no learnt density channels to embed crystals by")
+        used = _usable(data, codec, recipe)
+        crystals = [used[k] for k in chosen(used, recipe.crystals, np.random.default_rng(recipe.seed))]
+        tests = [crystal for crystal in _usable(held_out, codec, recipe) if {*crystal.elements} <= _elements(crystals)]
+        if len(crystals) < 2 or len(tests) < 2:
+            raise TrainingError(f"too few crystals: {len(crystals)} to learn from, {len(tests)} held out")
+        about = About(codec.identity, tuple(sorted(_elements(crystals))), recipe.looks)
+        torch.manual_seed(torch_seed([recipe.seed, 0]))
+        embedding = Embedding.untrained(about, codec.channels)
+        prepare(out, recipe, resume)
+        stage = _Stage.resumed(out / CHECKPOINT, embedding) if resume and (out / CHECKPOINT).is_file() else _Stage()
+        start = time.monotonic() - stage.seconds
 
-    def keep(stage: _Stage, row: Mapping[str, Any], optimiser: torch.optim.Optimizer) -> None:
-        stage.curve.append({"of": stage.of, "step": stage.step, **row})
-        now = replace(stage, seconds=time.monotonic() - start)
-        checkpoint.save(out / CHECKPOINT, _both(embedding), {OPTIMISER: optimiser}, asdict(now))
+        def keep(stage: _Stage, row: Mapping[str, Any], optimiser: torch.optim.Optimizer) -> None:
+            stage.curve.append({"of": stage.of, "step": stage.step, **row})
+            now = replace(stage, seconds=time.monotonic() - start)
+            checkpoint.save(out / CHECKPOINT, _both(embedding), {OPTIMISER: optimiser}, asdict(now))
 
-    for kind in KINDS[KINDS.index(stage.of) :]:
-        stage = stage if kind == stage.of else replace(stage, of=kind, step=0)
-        _train(embedding, stage, out / CHECKPOINT, crystals, tests, recipe, keep, progress)
-    scores = {row["of"]: row["recall"] for row in stage.curve}  # the last of each
-    known = {**(facts or {}), "seed": recipe.seed, "crystals_used": len(crystals), "held_out_recall": scores}
-    known |= {
-        "steps": recipe.steps,
-        "seconds": round(time.monotonic() - start),
-        "recipe": {**asdict(recipe), "codec": codec.config.name},
-    }
-    files.write(out, embedding, provenance(**known))
-    with atomic(out / CURVE) as temporary:
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in stage.curve))
-    (out / CHECKPOINT).unlink()
-    return embedding
+        for kind in KINDS[KINDS.index(stage.of) :]:
+            stage = stage if kind == stage.of else replace(stage, of=kind, step=0)
+            _train(embedding, stage, out / CHECKPOINT, crystals, tests, recipe, keep, progress)
+        scores = {row["of"]: row["recall"] for row in stage.curve}  # the last of each
+        known = {**(facts or {}), "seed": recipe.seed, "crystals_used": len(crystals), "held_out_recall": scores}
+        known |= {
+            "steps": recipe.steps,
+            "seconds": round(time.monotonic() - start),
+            "recipe": {**asdict(recipe), "codec": codec.config.name},
+        }
+        files.write(out, embedding, provenance(**known))
+        with atomic(out / CURVE) as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in stage.curve))
+        (out / CHECKPOINT).unlink()
+        return embedding
 
 
 @dataclass(frozen=True, slots=True)

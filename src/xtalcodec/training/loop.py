@@ -30,7 +30,7 @@ from xtalcodec.training.stepping import (
     CHECKPOINT,
     PRIMITIVES,
     TrainingError,
-    check_begun_or_free,
+    claimed,
     decided,
     open_accelerator,
     prepare,
@@ -77,61 +77,63 @@ def train(
 
     Raises
     ------
+    OccupiedError
+        Another training writes to `out`.
     TrainingError
         `out` already holds a training and `resume` is not set, or another one, or a codec and no training.
     """
-    check_begun_or_free(out)
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
     accelerator = open_accelerator(recipe.precision, device)
     main = accelerator.is_main_process
-    torch.manual_seed(recipe.seed)
-    codec = open_codec(recipe.codec, accelerator.device)
-    _start(codec, recipe)
-    source, loss = _source(recipe, data, codec, store) if codec.trainable else (None, nn.Module())
-    recipe = _with_elements(recipe, source)
-    codec.config = recipe.codec
-    _prepare(accelerator, out, recipe, resume)
-    if source is None:
-        return _without_training(codec, recipe, val, out, facts or {}, main)
-    going_on = resume and (out / CHECKPOINT).is_file()
-    if not going_on:
-        calibrate(codec, source, recipe.seed)
-    network = codec.network.train()
-    average = running_average(network, recipe.average)
-    kept = codec.with_network(cast("Network", average.module))
-    networks = nn.ModuleDict({"network": network, "average": average})
-    optimisers = open_optimisers(network, recipe.optimiser)
-    progress = Progress(**checkpoint.load(out / CHECKPOINT, networks, optimisers)) if going_on else Progress()
-    report = Report(out, len(source), source.left_out, progress) if main else None
-    about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
-    model = accelerator.prepare(loss)
-    saved = time.monotonic()
-    steps = _steps(recipe, source, accelerator.num_processes)
-    for fraction in schedule(accelerator, progress, steps, minutes):
-        seed = [recipe.seed, progress.step, accelerator.process_index]
-        torch.manual_seed(torch_seed([*seed, 2]))
-        batch, patches = source.batch(seed)
-        losses, metrics = model(batch.to(accelerator.device), patches)
-        skipped = take_step(losses, model, accelerator, optimisers, recipe.optimiser, progress.step, fraction)
-        average.update_parameters(network)
-        terms = {**losses, **metrics, "skipped": skipped}
-        progress.step += 1
-        progress.crystals += len(batch) * accelerator.num_processes
-        if report:
-            report.step(progress, fraction, terms)
-        if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
+    with claimed(out, first=main):
+        torch.manual_seed(recipe.seed)
+        codec = open_codec(recipe.codec, accelerator.device)
+        _start(codec, recipe)
+        source, loss = _source(recipe, data, codec, store) if codec.trainable else (None, nn.Module())
+        recipe = _with_elements(recipe, source)
+        codec.config = recipe.codec
+        _prepare(accelerator, out, recipe, resume)
+        if source is None:
+            return _without_training(codec, recipe, val, out, facts or {}, main)
+        going_on = resume and (out / CHECKPOINT).is_file()
+        if not going_on:
+            calibrate(codec, source, recipe.seed)
+        network = codec.network.train()
+        average = running_average(network, recipe.average)
+        kept = codec.with_network(cast("Network", average.module))
+        networks = nn.ModuleDict({"network": network, "average": average})
+        optimisers = open_optimisers(network, recipe.optimiser)
+        progress = Progress(**checkpoint.load(out / CHECKPOINT, networks, optimisers)) if going_on else Progress()
+        report = Report(out, len(source), source.left_out, progress) if main else None
+        about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
+        model = accelerator.prepare(loss)
+        saved = time.monotonic()
+        steps = _steps(recipe, source, accelerator.num_processes)
+        for fraction in schedule(accelerator, progress, steps, minutes):
+            seed = [recipe.seed, progress.step, accelerator.process_index]
+            torch.manual_seed(torch_seed([*seed, 2]))
+            batch, patches = source.batch(seed)
+            losses, metrics = model(batch.to(accelerator.device), patches)
+            skipped = take_step(losses, model, accelerator, optimisers, recipe.optimiser, progress.step, fraction)
+            average.update_parameters(network)
+            terms = {**losses, **metrics, "skipped": skipped}
+            progress.step += 1
+            progress.crystals += len(batch) * accelerator.num_processes
             if report:
-                _save(out, kept, networks, optimisers, progress, about)
-                report.held_out(progress, kept, val, recipe.sample)
-            saved = time.monotonic()
-            accelerator.wait_for_everyone()
-    if report:
-        _save(out, kept, networks, optimisers, progress, about)
-        report.held_out(progress, kept, val, recipe.sample)
-        report.close()
-    accelerator.wait_for_everyone()
-    accelerator.end_training()
-    return kept
+                report.step(progress, fraction, terms)
+            if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
+                if report:
+                    _save(out, kept, networks, optimisers, progress, about)
+                    report.held_out(progress, kept, val, recipe.sample)
+                saved = time.monotonic()
+                accelerator.wait_for_everyone()
+        if report:
+            _save(out, kept, networks, optimisers, progress, about)
+            report.held_out(progress, kept, val, recipe.sample)
+            report.close()
+        accelerator.wait_for_everyone()
+        accelerator.end_training()
+        return kept
 
 
 def _prepare(accelerator: Any, out: Path, recipe: Recipe, resume: bool) -> None:

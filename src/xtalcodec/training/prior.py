@@ -35,7 +35,7 @@ from xtalcodec.training.stepping import (
     CHECKPOINT,
     PRIMITIVES,
     TrainingError,
-    check_begun_or_free,
+    claimed,
     decided,
     open_accelerator,
     prepare,
@@ -82,57 +82,59 @@ def train_prior(
 
     Raises
     ------
+    OccupiedError
+        Another training writes to `out`.
     TrainingError
         `out` already holds a training and `resume` is not set, or another one, or a prior and no training.
     PriorError
         A codec of windows; no crystal that can be used.
     """
-    check_begun_or_free(out, BEST, LAST)
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
     accelerator = open_accelerator(recipe.precision, device)
-    if accelerator.is_main_process:
-        prepare(out, recipe, resume)
-    accelerator.wait_for_everyone()
-    codec = Codec.from_pretrained(recipe.codec, str(accelerator.device))
-    source = _source(codec, data, recipe)
-    prior = _begun(source, recipe)
-    network = prior.network.train()
-    average = running_average(network, recipe.average)
-    averaged = cast("FlowNetwork", average.module)
-    watch = HeldOut(_source(codec, held_out, recipe), recipe, averaged) if held_out else None
-    made = replace(prior, network=watch.kept if watch else averaged).sampled_by(recipe.sampler)
-    about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
-    optimisers = open_optimisers(network, recipe.optimiser)
-    judge = Judge(codec, source, recipe, out)
-    keeper = _Keeper(out, network, average, optimisers, watch, made, about, judge, accelerator)
-    progress = keeper.resumed() if resume else Progress()
-    report = Report(out, len(source), source.left_out, progress) if accelerator.is_main_process else None
-    model = accelerator.prepare(FlowLoss(network))
-    saved = time.monotonic()
-    per_step = (source.grids.drawn if recipe.latents else float(CELLS)) * accelerator.num_processes
-    for fraction in schedule(accelerator, progress, recipe.optimiser.length(len(source), per_step), minutes):
-        seed = [recipe.seed, progress.step, accelerator.process_index]
-        shown = shown_of(source, recipe, seed)
-        torch.manual_seed(torch_seed([*seed, 4]))  # what dropout leaves out
-        losses = model(*shown, torch.Generator().manual_seed(torch_seed([*seed, 2])))
-        skipped = take_step(losses, model, accelerator, optimisers, recipe.optimiser, progress.step, fraction)
-        average.update_parameters(network)
-        progress.step += 1
-        progress.crystals += len(shown[0] or shown[1] or ()) * accelerator.num_processes
-        if report:
-            report.step(progress, fraction, {**losses, "skipped": skipped})
-        if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
+    with claimed(out, BEST, LAST, first=accelerator.is_main_process):
+        if accelerator.is_main_process:
+            prepare(out, recipe, resume)
+        accelerator.wait_for_everyone()
+        codec = Codec.from_pretrained(recipe.codec, str(accelerator.device))
+        source = _source(codec, data, recipe)
+        prior = _begun(source, recipe)
+        network = prior.network.train()
+        average = running_average(network, recipe.average)
+        averaged = cast("FlowNetwork", average.module)
+        watch = HeldOut(_source(codec, held_out, recipe), recipe, averaged) if held_out else None
+        made = replace(prior, network=watch.kept if watch else averaged).sampled_by(recipe.sampler)
+        about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
+        optimisers = open_optimisers(network, recipe.optimiser)
+        judge = Judge(codec, source, recipe, out)
+        keeper = _Keeper(out, network, average, optimisers, watch, made, about, judge, accelerator)
+        progress = keeper.resumed() if resume else Progress()
+        report = Report(out, len(source), source.left_out, progress) if accelerator.is_main_process else None
+        model = accelerator.prepare(FlowLoss(network))
+        saved = time.monotonic()
+        per_step = (source.grids.drawn if recipe.latents else float(CELLS)) * accelerator.num_processes
+        for fraction in schedule(accelerator, progress, recipe.optimiser.length(len(source), per_step), minutes):
+            seed = [recipe.seed, progress.step, accelerator.process_index]
+            shown = shown_of(source, recipe, seed)
+            torch.manual_seed(torch_seed([*seed, 4]))  # what dropout leaves out
+            losses = model(*shown, torch.Generator().manual_seed(torch_seed([*seed, 2])))
+            skipped = take_step(losses, model, accelerator, optimisers, recipe.optimiser, progress.step, fraction)
+            average.update_parameters(network)
+            progress.step += 1
+            progress.crystals += len(shown[0] or shown[1] or ()) * accelerator.num_processes
             if report:
-                keeper.keep(report, progress, score=judge.due)
-            saved = time.monotonic()
-            accelerator.wait_for_everyone()
-    if report:
-        keeper.keep(report, progress, score=True)
-        report.close()
-    accelerator.wait_for_everyone()
-    accelerator.end_training()
-    network.eval()
-    return made
+                report.step(progress, fraction, {**losses, "skipped": skipped})
+            if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
+                if report:
+                    keeper.keep(report, progress, score=judge.due)
+                saved = time.monotonic()
+                accelerator.wait_for_everyone()
+        if report:
+            keeper.keep(report, progress, score=True)
+            report.close()
+        accelerator.wait_for_everyone()
+        accelerator.end_training()
+        network.eval()
+        return made
 
 
 @dataclass(frozen=True, slots=True)

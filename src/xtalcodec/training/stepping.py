@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch.optim import Optimizer
 from xtalcodec.codecs import hub as codec
 from xtalcodec.embedding import files as embedding
 from xtalcodec.heads import files as head
+from xtalcodec.io.alone import LOCK, alone
 from xtalcodec.io.atomic import atomic
 from xtalcodec.networks.precision import multiplies_bf16
 from xtalcodec.priors import about as prior
@@ -39,16 +41,34 @@ class TrainingError(ValueError):
     """A training that cannot start or go on: the message says why."""
 
 
-def check_begun_or_free(out: Path, *parts: str) -> None:
-    """Refuse a folder without a checkpoint that holds, itself or in parts of it, what the training would replace.
+@contextmanager
+def claimed(out: Path, *parts: str, first: bool = True) -> Iterator[None]:
+    """Keep other trainings away from a folder during this one.
+
+    Parameters
+    ----------
+    out
+        The folder, made if it is not there.
+    parts
+        Folders in it that the training makes.
+    first
+        Whether this is the first of the training's processes: the others write nothing.
 
     Raises
     ------
     TrainingError
-        It does.
+        It, or a part of it, holds what the training would replace, and there is no checkpoint to go on from.
+    OccupiedError
+        Another training is at it.
     """
+    if not first:
+        yield
+        return
     if not (out / CHECKPOINT).exists():
         check_free(out, *(out / part for part in parts))
+    out.mkdir(parents=True, exist_ok=True)
+    with alone(out, out / LOCK):
+        yield
 
 
 def check_free(*folders: Path) -> None:
