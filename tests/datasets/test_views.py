@@ -117,3 +117,8 @@ def test_the_digest_of_an_ordered_crystal_stays():
     """Views are seeded by it: stores that were painted before can be painted again."""
     want = "e8170d232fac205f1fe0dd890ecedf7db1441ac4fd28547200f9d901f18a8af1"
     assert crystal_digest(SILICON).hex() == want
+
+
+def test_a_name_that_no_text_can_be_has_a_digest():
+    """As of a file whose name is not UTF-8."""
+    assert crystal_digest(replace(SILICON, name="\udcff")) != crystal_digest(SILICON)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from xtalcodec.networks.patch import PatchConfig, PatchNetwork
-from xtalcodec.training.checkpoint import CheckpointError, load, save
+from xtalcodec.training.checkpoint import CheckpointError, data_of, load, save
 
 TINY = PatchConfig(channels=2, width=12, heads=1, encoder_layers=1, decoder_layers=1, latent=2, features=3, species=5)
 
@@ -56,7 +56,7 @@ def path(tmp_path):
     """A good checkpoint."""
     network, optimisers = start()
     work(network, optimisers, 3)
-    save(tmp_path / "c.safetensors", network, optimisers, {"step": 3, "seconds": 0.1})
+    save(tmp_path / "c.safetensors", network, optimisers, {"step": 3, "seconds": 0.1}, {"data": 7})
     return tmp_path / "c.safetensors"
 
 
@@ -65,6 +65,7 @@ def test_network_and_optimisers_come_back_to_the_bit(path):
     work(network, optimisers, 3)
     other, others = start(seed=9)
     assert load(path, other, others) == {"step": 3, "seconds": 0.1}
+    assert data_of(path) == {"data": 7}
     assert_equal(tensors(other, others), tensors(network, optimisers))
 
 
@@ -87,7 +88,7 @@ def test_learning_rates_are_those_of_the_new_optimisers(path):
 
 def test_a_training_that_has_not_begun_comes_back(tmp_path):
     network, optimisers = start()
-    save(tmp_path / "c.safetensors", network, optimisers, {})
+    save(tmp_path / "c.safetensors", network, optimisers, {}, {})
     other, others = start(seed=9)
     assert load(tmp_path / "c.safetensors", other, others) == {}
     assert_equal(tensors(other, others), tensors(network, optimisers))
@@ -97,7 +98,7 @@ def test_a_failure_leaves_the_older_checkpoint(path):
     before = path.read_bytes()
     network, optimisers = start()
     with pytest.raises(TypeError):
-        save(path, network, optimisers, {"step": object()})
+        save(path, network, optimisers, {"step": object()}, {})
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 

@@ -60,6 +60,8 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_embedding(few, tmp_path,
         train_embedding(recipe, data, held_out, tmp_path / "parts")
     with pytest.raises(TrainingError, match="is another recipe"):
         train_embedding(load("mp", [*SMALL, "steps=9"]), data, held_out, tmp_path / "parts", resume=True)
+    with pytest.raises(TrainingError, match="was begun with another --data and --val"):
+        train_embedding(recipe, few[:25], few[25:32], tmp_path / "parts", resume=True)
     resumed = train_embedding(recipe, data, held_out, tmp_path / "parts", resume=True)
     assert resumed.identity == whole.identity
     assert (tmp_path / "parts" / CURVE).read_text() == (tmp_path / "whole" / CURVE).read_text()

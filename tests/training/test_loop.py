@@ -19,7 +19,7 @@ from torch import nn
 from xtalcodec.codecs.base import Codec
 from xtalcodec.codecs.patch import PatchCodec
 from xtalcodec.io.write import write_parquet
-from xtalcodec.training import loop
+from xtalcodec.training import checkpoint, loop
 from xtalcodec.training.loop import TrainingError, train
 from xtalcodec.training.optimisers import OptimiserConfig
 from xtalcodec.training.recipe import load
@@ -99,6 +99,36 @@ def test_held_out_crystals_are_looked_at_once_at_a_step(tmp_path, crystals):
     for resume in (False, True):
         train(recipe, crystals, crystals[:2], tmp_path, resume=resume, device="cpu")
         assert [row["step"] for row in curve(tmp_path) if "val/count_rate" in row] == [1, 2]
+
+
+def test_resuming_with_other_data_is_refused(tmp_path, crystals):
+    recipe, own, val = load("mp", [*SMALL, "optimiser.steps=1", "augment.derived=0"]), crystals[:4], []
+    train(recipe, own, val, tmp_path, device="cpu")
+    moved = own[0].translated(np.array([0.1, 0, 0]))
+    swapped = [own[1], own[0], *own[2:]]
+    for data, others, named in (
+        ([*own, own[0]], val, "--data"),
+        ([moved, *own[1:]], val, "--data"),
+        (swapped, val, "--data"),
+        (own, own[:1], "--val"),
+        (own[:3], own[:1], "--data and --val"),
+    ):
+        with pytest.raises(TrainingError, match=f"was begun with another {named}; resume with the same"):
+            train(recipe, data, others, tmp_path, resume=True, device="cpu")
+    train(recipe, own, val, tmp_path, resume=True, device="cpu")
+
+
+def test_a_checkpoint_that_does_not_say_its_data_is_resumed_from(tmp_path, crystals):
+    from safetensors.torch import load_file, save_file
+
+    recipe = load("mp", [*SMALL, "optimiser.steps=1", "augment.derived=0"])
+    train(recipe, crystals[:4], [], tmp_path, device="cpu")
+    file = tmp_path / "checkpoint.safetensors"
+    about = json.dumps({"step": 1, "crystals": 4, "seconds": 0.1})
+    save_file(load_file(file), file, metadata={"kind": checkpoint.KIND, "about": about})
+    assert checkpoint.data_of(file) is None
+    train(recipe, crystals[:4], [], tmp_path, resume=True, device="cpu")
+    assert checkpoint.data_of(file)["data"]["number"] == 4
 
 
 @pytest.mark.parametrize("recipe", ["mp", "linear-unit-cell"])

@@ -143,6 +143,9 @@ def test_a_training_that_is_resumed_ends_where_one_does_that_is_not(codec, tmp_p
     assert FlowPrior.load(tmp_path / "parts/last").crystals == 4
     with pytest.raises(TrainingError, match="already holds a training"):
         train_prior(longer, SALTS, tmp_path / "parts")
+    for data, others, named in ((SALTS[:3], SALTS[:2], "--data"), (SALTS, SALTS[:3], "--val"), (SALTS, [], "--val")):
+        with pytest.raises(TrainingError, match=f"was begun with another {named}; resume with the same"):
+            train_prior(longer, data, tmp_path / "parts", held_out=others, resume=True)
 
 
 @pytest.mark.parametrize("part", ["", "best", "last"])

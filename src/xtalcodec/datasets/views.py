@@ -49,22 +49,27 @@ def settings_of(config: ViewsConfig, crystals: Iterable[Crystal], properties: Pr
     properties
         What is known of them.
     """
-    inputs, number = hashlib.sha256(), 0
-    for number, crystal in enumerate(crystals, start=1):  # noqa: B007 - the number is returned
-        inputs.update(crystal_digest(crystal))
     return {
         "representation": config.window().view_settings(),
         **{key: getattr(config, key) for key in ("views", "images", "ties", "seed", "shard")},
-        "crystals": {"number": number, "sha256": inputs.hexdigest()},
+        "crystals": crystals_digest(crystals),
         "properties": properties.digest(),
         "xtalcodec": __version__,
     }
 
 
+def crystals_digest(crystals: Iterable[Crystal]) -> dict[str, Any]:
+    """How many crystals there are, and the SHA-256 of their names and contents in order."""
+    inputs, number = hashlib.sha256(), 0
+    for number, crystal in enumerate(crystals, start=1):  # noqa: B007 - the number is returned
+        inputs.update(crystal_digest(crystal))
+    return {"number": number, "sha256": inputs.hexdigest()}
+
+
 def crystal_digest(crystal: Crystal) -> bytes:
     """SHA-256 of a crystal's name and content."""
     arrays = (crystal.lattice, crystal.frac_coords, crystal.numbers, crystal.occupancies)
-    parts = (crystal.name.encode(), *(array.tobytes() for array in arrays if array is not None))
+    parts = (crystal.name.encode(errors="surrogateescape"), *(array.tobytes() for array in arrays if array is not None))
     return hashlib.sha256(b"\0".join(parts)).digest()
 
 

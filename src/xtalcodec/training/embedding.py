@@ -28,7 +28,7 @@ from xtalcodec.training import checkpoint
 from xtalcodec.training.crystals import torch_seed
 from xtalcodec.training.embedding_recipe import EmbeddingRecipe
 from xtalcodec.training.embedding_views import Batches, Views, chosen
-from xtalcodec.training.stepping import CHECKPOINT, TrainingError, claimed, prepare
+from xtalcodec.training.stepping import CHECKPOINT, TrainingError, claimed, identity_of, prepare
 
 CURVE = "curve.jsonl"
 """Loss and held-out scores, some steps apart."""
@@ -135,14 +135,15 @@ def train_embedding(
         about = About(codec.identity, tuple(sorted(_elements(crystals))), recipe.looks)
         torch.manual_seed(torch_seed([recipe.seed, 0]))
         embedding = Embedding.untrained(about, codec.channels)
-        prepare(out, recipe, resume)
+        identity = identity_of(data, held_out)
+        prepare(out, recipe, identity, resume)
         stage = _Stage.resumed(out / CHECKPOINT, embedding) if resume and (out / CHECKPOINT).is_file() else _Stage()
         start = time.monotonic() - stage.seconds
 
         def keep(stage: _Stage, row: Mapping[str, Any], optimiser: torch.optim.Optimizer) -> None:
             stage.curve.append({"of": stage.of, "step": stage.step, **row})
             now = replace(stage, seconds=time.monotonic() - start)
-            checkpoint.save(out / CHECKPOINT, _both(embedding), {OPTIMISER: optimiser}, asdict(now))
+            checkpoint.save(out / CHECKPOINT, _both(embedding), {OPTIMISER: optimiser}, asdict(now), identity)
 
         for kind in KINDS[KINDS.index(stage.of) :]:
             stage = stage if kind == stage.of else replace(stage, of=kind, step=0)

@@ -32,6 +32,7 @@ from xtalcodec.training.stepping import (
     TrainingError,
     claimed,
     decided,
+    identity_of,
     open_accelerator,
     prepare,
     schedule,
@@ -92,7 +93,7 @@ def train(
         source, loss = _source(recipe, data, codec, store) if codec.trainable else (None, nn.Module())
         recipe = _with_elements(recipe, source)
         codec.config = recipe.codec
-        _prepare(accelerator, out, recipe, resume)
+        identity = _prepare(accelerator, out, recipe, identity_of(data, val, store), resume)
         if source is None:
             return _without_training(codec, recipe, val, out, facts or {}, main)
         going_on = resume and (out / CHECKPOINT).is_file()
@@ -123,12 +124,12 @@ def train(
                 report.step(progress, fraction, terms)
             if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
                 if report:
-                    _save(out, kept, networks, optimisers, progress, about)
+                    _save(out, kept, networks, optimisers, progress, about, identity)
                     report.held_out(progress, kept, val, recipe.sample)
                 saved = time.monotonic()
                 accelerator.wait_for_everyone()
         if report:
-            _save(out, kept, networks, optimisers, progress, about)
+            _save(out, kept, networks, optimisers, progress, about, identity)
             report.held_out(progress, kept, val, recipe.sample)
             report.close()
         accelerator.wait_for_everyone()
@@ -136,11 +137,12 @@ def train(
         return kept
 
 
-def _prepare(accelerator: Any, out: Path, recipe: Recipe, resume: bool) -> None:
-    """Prepare the folder; the first process does, and the others wait."""
+def _prepare(accelerator: Any, out: Path, recipe: Recipe, data: Mapping[str, Any], resume: bool) -> Mapping[str, Any]:
+    """Prepare the folder; the first process does, and the others wait. Return what tells its data from others."""
     if accelerator.is_main_process:
-        prepare(out, recipe, resume)
+        prepare(out, recipe, data, resume)
     accelerator.wait_for_everyone()
+    return data
 
 
 def _steps(recipe: Recipe, source: TrainingCrystals | PaintedViews, processes: int) -> int:
@@ -209,7 +211,8 @@ def _save(
     optimisers: dict[str, Optimizer],
     progress: Progress,
     about: Mapping[str, Any],
+    data: Mapping[str, Any],
 ) -> None:
     """Checkpoint, and the codec as it stands with a card that says how far it is."""
-    checkpoint.save(out / CHECKPOINT, networks, optimisers, asdict(progress))
+    checkpoint.save(out / CHECKPOINT, networks, optimisers, asdict(progress), data)
     codec.save_pretrained(out, training=provenance(**about, **asdict(progress)))

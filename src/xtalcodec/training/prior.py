@@ -37,6 +37,7 @@ from xtalcodec.training.stepping import (
     TrainingError,
     claimed,
     decided,
+    identity_of,
     open_accelerator,
     prepare,
     schedule,
@@ -92,8 +93,9 @@ def train_prior(
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
     accelerator = open_accelerator(recipe.precision, device)
     with claimed(out, BEST, LAST, first=accelerator.is_main_process):
+        identity = identity_of(data, held_out)
         if accelerator.is_main_process:
-            prepare(out, recipe, resume)
+            prepare(out, recipe, identity, resume)
         accelerator.wait_for_everyone()
         codec = Codec.from_pretrained(recipe.codec, str(accelerator.device))
         source = _source(codec, data, recipe)
@@ -106,7 +108,7 @@ def train_prior(
         about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
         optimisers = open_optimisers(network, recipe.optimiser)
         judge = Judge(codec, source, recipe, out)
-        keeper = _Keeper(out, network, average, optimisers, watch, made, about, judge, accelerator)
+        keeper = _Keeper(out, network, average, optimisers, watch, made, about, identity, judge, accelerator)
         progress = keeper.resumed() if resume else Progress()
         report = Report(out, len(source), source.left_out, progress) if accelerator.is_main_process else None
         model = accelerator.prepare(FlowLoss(network))
@@ -148,6 +150,7 @@ class _Keeper:
     watch: HeldOut | None
     made: FlowPrior
     about: Mapping[str, Any]
+    data: Mapping[str, Any]
     judge: "Judge"
     accelerator: Any
 
@@ -176,7 +179,7 @@ class _Keeper:
         if score and not report.has(progress, "samples"):
             self.judge.keep_best(self.made, progress, report, self.about)
         about = asdict(progress) | {"best": self.judge.best} | least
-        checkpoint.save(self.out / CHECKPOINT, self.networks, self.optimisers, about)
+        checkpoint.save(self.out / CHECKPOINT, self.networks, self.optimisers, about, self.data)
         self.made.save(self.out / LAST, training=provenance(**self.about, **asdict(progress), **least))
 
 

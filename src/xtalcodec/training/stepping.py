@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,12 +16,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from xtalcodec.codecs import hub as codec
+from xtalcodec.crystal import Crystal
+from xtalcodec.datasets.stores import attributes
+from xtalcodec.datasets.views import crystals_digest
 from xtalcodec.embedding import files as embedding
 from xtalcodec.heads import files as head
 from xtalcodec.io.alone import LOCK, alone
 from xtalcodec.io.atomic import atomic
 from xtalcodec.networks.precision import multiplies_bf16
 from xtalcodec.priors import about as prior
+from xtalcodec.training import checkpoint
 from xtalcodec.training.optimisers import OptimiserConfig
 from xtalcodec.training.progress import Progress
 
@@ -113,8 +117,22 @@ def _sharing() -> list[Any]:
     return [InitProcessGroupKwargs(backend="gloo")]  # NCCL wants a GPU for each
 
 
-def prepare(out: Path, recipe: Any, resume: bool) -> None:
-    """Make the folder, or see that it holds this very training.
+def identity_of(data: Sequence[Crystal], val: Sequence[Crystal], store: Path | None = None) -> dict[str, Any]:
+    """Return what tells the data of a training from others, by the name of the option that asks for each.
+
+    Parameters
+    ----------
+    data, val
+        Crystals to learn from, and held-out ones.
+    store
+        Of the painted views that are learnt from instead.
+    """
+    views = {"store": attributes(store)["sha256"]} if store else {}
+    return {"data": crystals_digest(data), "val": crystals_digest(val), **views}
+
+
+def prepare(out: Path, recipe: Any, data: Mapping[str, Any], resume: bool) -> None:
+    """See that the folder holds no training, or this very one, and write its recipe.
 
     Parameters
     ----------
@@ -122,6 +140,8 @@ def prepare(out: Path, recipe: Any, resume: bool) -> None:
         The folder.
     recipe
         Settings, which are written to it.
+    data
+        What tells its data from others, see `identity_of`.
     resume
         Whether it may hold a training already.
 
@@ -134,11 +154,21 @@ def prepare(out: Path, recipe: Any, resume: bool) -> None:
     if resume and (out / RECIPE).is_file():
         if (out / RECIPE).read_text() != text:
             raise TrainingError(f"{out / RECIPE} is another recipe; resume with the same settings and data")
+        if (out / CHECKPOINT).is_file():
+            _check_same_data(out, data)
     elif (out / CHECKPOINT).exists():
         raise TrainingError(f"{out} already holds a training: --resume goes on, another --out starts afresh")
-    out.mkdir(parents=True, exist_ok=True)
     with atomic(out / RECIPE) as temporary:
         temporary.write_text(text)
+
+
+def _check_same_data(out: Path, data: Mapping[str, Any]) -> None:
+    """Refuse to go on with other data than a training was begun with."""
+    begun = checkpoint.data_of(out / CHECKPOINT)
+    differ = [] if begun is None else sorted(k for k in {*begun, *data} if begun.get(k) != data.get(k))
+    if differ:
+        names = " and ".join(f"--{name}" for name in differ)
+        raise TrainingError(f"{out} was begun with another {names}; resume with the same settings and data")
 
 
 def schedule(accelerator: Any, progress: Progress, steps: int, minutes: float | None) -> Iterator[float]:
