@@ -40,8 +40,9 @@ def test_samples_controls_rows_and_numbers(run, cifs, tmp_path):
     assert (tmp_path / "r.sqlite").stat().st_size, "results are kept beside the rows"
 
 
-def test_crystals_without_a_distance_to_the_hull_are_told(run, cifs, tmp_path, monkeypatch):
-    """The hull knows copper alone: of aluminium it cannot say how stable it is."""
+@pytest.fixture
+def resting(monkeypatch):
+    """A potential by which all crystals are at rest, at -3 eV/atom."""
     pytest.importorskip("smact")
     pytest.importorskip("matminer")
 
@@ -54,6 +55,11 @@ def test_crystals_without_a_distance_to_the_hull_are_told(run, cifs, tmp_path, m
         monkeypatch.setattr(f"xtalcodec.evaluation.generation.{module}.relaxation", relaxation)
     for module in ("relaxing", "potentials", "staging"):
         monkeypatch.setattr(f"xtalcodec.evaluation.generation.{module}.check_potential", lambda _: None)
+
+
+@pytest.mark.usefixtures("resting")
+def test_crystals_without_a_distance_to_the_hull_are_told(run, cifs, tmp_path):
+    """The hull knows copper alone: of aluminium it cannot say how stable it is."""
     pq.write_table(
         pa.table({"composition": ["Cu"], "energy_per_atom": [-3.7], "potential": ["sevennet-0"]}),
         tmp_path / "hull.parquet",
@@ -63,6 +69,17 @@ def test_crystals_without_a_distance_to_the_hull_are_told(run, cifs, tmp_path, m
     told = " ".join(result.output.split())
     assert "note: samples: 1 that are valid, unique and novel have no distance to the hull" in told
     assert "Al" in told
+
+
+@pytest.mark.usefixtures("resting")
+@pytest.mark.parametrize(("energy", "far"), [(-2.85, True), (-2.95, False)])
+def test_crystals_far_below_the_hull_are_told(run, cifs, tmp_path, energy, far):
+    columns = {"composition": ["Al", "Cu"], "energy_per_atom": [energy, -3.0], "potential": ["sevennet-0"] * 2}
+    pq.write_table(pa.table(columns), tmp_path / "hull.parquet")
+    words = ["evaluate-samples", cifs / "al.cif", "--reference", cifs, "--train", cifs / "cu.cif", "--stability"]
+    result = run(*words, "--protocol", "perov-5", "--hull", tmp_path / "hull.parquet")
+    note = "note: samples: 1 more than 0.1 eV/atom below the hull, which lacks phases there: it knows 2 compositions"
+    assert (note in " ".join(result.output.split())) is far
 
 
 def test_what_cannot_be_judged_is_told(run, cifs, latents, tmp_path):

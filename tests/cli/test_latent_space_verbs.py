@@ -4,8 +4,10 @@ import json
 import shutil
 from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ase.data import chemical_symbols
 from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
@@ -412,6 +414,19 @@ def test_what_is_relaxed_is_written_as_it_ended(run, cifs, tmp_path):
     (first, _) = json.loads((tmp_path / "a.json").read_text())["crystals"]
     assert (first["energy_before"], first["energy_per_atom"], first["why_not"]) == (-1.0, -1.1, None)
     assert load(tmp_path / "altered" / "SrTiO3.cif")[0][0].volume < 0.97 * 3.905**3
+
+
+@pytest.mark.usefixtures("shrinking")
+@pytest.mark.parametrize("words", [["--rank", "stability"], ["--relax"]])
+def test_samples_far_below_the_hull_are_told(run, cifs, tmp_path, words):
+    columns = {"composition": chemical_symbols[1:95], "energy_per_atom": [0.0] * 94, "potential": ["sevennet-0"] * 94}
+    pq.write_table(pa.table(columns), tmp_path / "hull.parquet")
+    assert run("encode", cifs, "--out", tmp_path / "z.parquet", "--no-refine").exit_code == 0
+    words = [*words, "-n", 2, "--temperature", 0.0, "--hull", tmp_path / "hull.parquet"]
+    result = run("sample", tmp_path / "z.parquet", *words)
+    assert result.exit_code == 0, result.output
+    assert "note: 2 more than 0.1 eV/atom below the hull, which lacks phases there" in result.stderr, result.output
+    assert "it knows 94 compositions; `xtalcodec hull` makes one" in result.stderr
 
 
 def test_relaxed_ways_that_are_wrong_come_last_and_unlike_ones_stay_in_order():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers, check_table
+from xtalcodec.cli.hull import tell_far_below
 from xtalcodec.cli.options import Cache, Inputs, Json, MaxSites, Potential
 from xtalcodec.cli.running import clear_errors, finish, keep_inputs, progress_bar
 from xtalcodec.io.limits import MAX_SITES, evenly
@@ -124,6 +125,9 @@ def evaluate_samples(
                 )
         _show(verdicts)
         _tell_unweighed(verdicts)
+        if steps:
+            for name, part in verdicts.sets.items():
+                tell_far_below([row.above_hull for row in part.rows], steps[-1].hull, f"{name}: ")
         about = {"unusable": [{"name": u.name, "reason": u.reason} for u in unusable]}
         write_json(json, verdicts.summary() | about)
         if rows:

@@ -1,7 +1,8 @@
 """`hull`: energies of known crystals by the potentials that judge stability."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +10,9 @@ from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers, check_table
 from xtalcodec.cli.options import Cache, Inputs, MaxSites, Potential
 from xtalcodec.cli.running import clear_errors, finish, progress_bar
 from xtalcodec.io.limits import MAX_SITES
+
+if TYPE_CHECKING:
+    from xtalcodec.evaluation.generation import Hull
 
 
 def hull(
@@ -47,3 +51,25 @@ def hull(
             raise ValueError(f"no crystal has an energy{first}")
         typer.echo(f"{table.write(out)} compositions of {table.crystals} crystals are in {out}")
     finish(table.failures)
+
+
+def tell_far_below(heights: Iterable[float | None], hull: "Hull", what: str = "") -> None:
+    """Say on the error stream how many crystals lie so far below a hull that it must lack phases there.
+
+    Parameters
+    ----------
+    heights
+        eV/atom above the hull; None where it is not known.
+    hull
+        The table's, of the potential that decides.
+    what
+        Which crystals, as the note begins.
+    """
+    from xtalcodec.evaluation.generation.hull import FAR_BELOW
+
+    if below := sum(height is not None and height < -FAR_BELOW for height in heights):
+        typer.echo(
+            f"note: {what}{below} more than {FAR_BELOW:g} eV/atom below the hull, which lacks phases there: it knows "
+            f"{hull.compositions} compositions; `xtalcodec hull` makes one of crystals of yours",
+            err=True,
+        )

@@ -10,6 +10,7 @@ import typer
 from xtalcodec.cli.beside import Beside, Rank
 from xtalcodec.cli.bulk import Workers
 from xtalcodec.cli.decoded import Formatted, Html, Movie, Out, Strip, check_pictures, draw, print_rows, tell_unsure
+from xtalcodec.cli.hull import tell_far_below
 from xtalcodec.cli.options import Cache, Device, Format, Json, Symprec, finite
 from xtalcodec.cli.priors import load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer
@@ -177,6 +178,8 @@ def sample(
             typer.echo(f"… and {n - SHOWN} more: --out and --json keep them all")
         told = generation_summary([one.about for one in found])
         _tell_samples(fitted, told, rows)
+        if beside.hull:
+            tell_far_below([one.above_hull for one in found], beside.hull)
         if folder:
             typer.echo(f"{write_table(found, folder.table, symprec)} rows, one for every sample, are in {folder.table}")
         _draw(model, [one for one in found if one.about.valid or not valid_only], strip, movie, html)

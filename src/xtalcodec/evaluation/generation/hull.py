@@ -40,6 +40,9 @@ TABLE = "hull.parquet"
 DEFAULT = "mp"
 """The table that is taken where none is named: of crystals of the Materials Project."""
 
+FAR_BELOW = 0.1
+"""eV/atom: a crystal further below a hull than this says that the hull lacks phases, more than that it is stable."""
+
 _TOGETHER = 256
 """Crystals read and computed before the next are read."""
 
@@ -109,6 +112,11 @@ class Hull:
                 name = composition.reduced_formula
                 lowest[name] = min(energy, lowest.get(name, np.inf))
         return cls(potential, entries)
+
+    @property
+    def compositions(self) -> int:
+        """How many are known."""
+        return sum(map(len, self.entries.values()))
 
     def above(self, numbers: Int[np.ndarray, " sites"], energy: float) -> float:
         """Distance in eV/atom of a composition at an energy (eV/atom) from the hull; below it is negative.
