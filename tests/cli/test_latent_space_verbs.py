@@ -473,6 +473,16 @@ def test_numbers_are_finite(run, cifs, words):
     assert "inf is not a finite number" in " ".join(result.output.split())
 
 
+def test_a_path_along_a_flow_has_ends_that_the_flow_knows(run, cifs, tmp_path):
+    shared = [{"Sr": 0.5, "Ba": 0.5}, "Ti", "O"]
+    Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.95), shared, SITES).to(str(tmp_path / "shared.cif"))
+    Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.35), ["Po"], [[0, 0, 0]]).to(str(tmp_path / "Po.cif"))
+    for end, message in (("Po", "Po: the prior never saw Po in training"), ("shared", "shared has shared or partly")):
+        result = run("interpolate", cifs / "SrTiO3.cif", tmp_path / f"{end}.cif", "--path", "flow", "--steps", 3)
+        assert result.exit_code == 2, result.output
+        assert message in result.output
+
+
 def test_samples_are_settled_once_or_not_at_all(run, monkeypatch):
     seen = []
 

@@ -10,7 +10,7 @@ from xtalcodec.codecs.latents import CrystalCode
 from xtalcodec.codecs.registry import open_codec
 from xtalcodec.codecs.settings import CodecConfig
 from xtalcodec.crystal import Crystal
-from xtalcodec.latent_space.flows import _on_an_atom, along, variations
+from xtalcodec.latent_space.flows import _on_an_atom, along, check_known, variations
 from xtalcodec.latent_space.paths import arc
 from xtalcodec.networks.patch import PatchConfig
 from xtalcodec.priors.about import PriorError
@@ -110,9 +110,14 @@ def test_nothing_flows_in_a_normal_distribution(codec):
 
 
 def test_what_the_flow_never_saw_is_not_varied(codec, still):
+    shared = replace(SALTS[0], occupancies=0.5 * (SALTS[0].shares() + SALTS[1].shares()))
     for crystal, message in (
-        (supercell(SALTS[0], np.array([2, 2, 1])), "8 sites are asked for"),
-        (URANIUM, "never saw U"),
+        (supercell(SALTS[0], np.array([2, 2, 1])), "salt-0.*: 8 sites are asked for"),
+        (URANIUM, "uranium: the prior never saw U"),
+        (shared, "salt-0 has shared or partly empty sites"),
     ):
         with pytest.raises(PriorError, match=message):
             variations(codec, still, crystal, 0.3, 2)
+        with pytest.raises(PriorError, match=message):
+            check_known(still, SALTS[1], crystal)
+    check_known(still, *SALTS)

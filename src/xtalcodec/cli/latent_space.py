@@ -101,7 +101,7 @@ def interpolate(
     from xtalcodec.cli.report import write_json
     from xtalcodec.evaluation.along_path import steps_along
     from xtalcodec.geometry.common_cell import MOST_SITES
-    from xtalcodec.latent_space.flows import along
+    from xtalcodec.latent_space.flows import along, check_known
     from xtalcodec.latent_space.interpolate import NOISE, elements_of
     from xtalcodec.latent_space.interpolate import interpolate as mix
     from xtalcodec.latent_space.moving import move
@@ -123,6 +123,8 @@ def interpolate(
         if model.window is not None and common_sites is not None:
             raise ValueError("--common-sites is for periodic codecs: windows need no common cell")
         ends, most = (one(a, max_sites), one(b, max_sites)), common_sites or MOST_SITES
+        if fitted:
+            check_known(fitted, *ends)
         refine = not no_refine
         if way is Way.atoms:
             with progress_bar("encoding", steps) as advance:

@@ -19,6 +19,23 @@ from xtalcodec.priors.flow.filling import Begun
 from xtalcodec.priors.plan import Composition, Plan
 
 
+def check_known(prior: Prior, *crystals: Crystal) -> None:
+    """Refuse crystals that a flow cannot know: on shared or partly empty sites, of other elements, or too large.
+
+    Raises
+    ------
+    PriorError
+        The message names the crystal where it is not ordered, and says what the flow knows.
+    """
+    for crystal in crystals:
+        if not crystal.is_ordered:
+            raise PriorError(f"{crystal.called} has shared or partly empty sites; a flow knows ordered ones")
+        try:
+            Conditions(holding=crystal.holding, sites=(len(crystal), len(crystal))).check(prior.flow.limits)
+        except PriorError as error:
+            raise PriorError(f"{crystal.called}: {error}") from error
+
+
 def along(prior: Prior) -> LatentPath:
     """Return the path along a flow: both ends are carried to noise, mixed there along the arc, and carried back.
 
@@ -73,10 +90,8 @@ def variations(
         raise PriorError(f"noise is above 0 and at most 1, not {noise:g}")
     if n < 1:
         raise PriorError(f"there is at least one variation, not {n}")
-    if not crystal.is_ordered:
-        raise PriorError(f"{crystal.called} has shared or partly empty sites; a flow knows ordered ones")
+    check_known(prior, crystal)
     flow = prior.flow
-    Conditions(holding=crystal.holding, sites=(len(crystal), len(crystal))).check(flow.limits)
     code = _on_an_atom(codec, crystal, refine=refine)
     name, holding = crystal.called, Composition.of(crystal)
     plans = [Plan(f"{name}-{k + 1}", holding, code.lattice, code.patches, k) for k in range(n)]
