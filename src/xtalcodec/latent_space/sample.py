@@ -114,7 +114,7 @@ def draw(
     LatentsError
         A prior of another codec.
     """
-    codec.check_owns(prior.codec)
+    codec.check_owns(prior.codec, "this prior belongs")
     if not prior.plans:
         yield from _unplanned(codec, prior.sample(n, seed, temperature), progress, together)
         return
