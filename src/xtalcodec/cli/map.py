@@ -101,10 +101,10 @@ def draw_map(
 
         if out is None and chemiscope is None:
             raise ValueError("say where the map goes: --out map.html, or --chemiscope map.json.gz")
+        keep_inputs(files, out=out, chemiscope=chemiscope)
         check_pictures(page=out)
         if chemiscope:
             check_name(chemiscope)
-        keep_inputs(files, out=out, chemiscope=chemiscope)
         kind, method = cast("Of", of.value), cast("Method", layout.value)
         check_method(method)
         found = _found(files, kind, colour or [], index, codec, max_sites, limit)
