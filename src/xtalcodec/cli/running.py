@@ -97,7 +97,8 @@ def keep_inputs(inputs: Iterable[str | Path], **places: Path | None) -> None:
         if not path or not Path(path).exists():
             continue  # a source
         read = Path(path).resolve()
-        for file in chain([read], find([read])):
+        holds = any(where.is_relative_to(read) for where in there.values())  # else its files need no looking through
+        for file in chain([read], find([read]) if holds else ()):
             for option, where in there.items():
                 beside = file.parent == where and not file.is_dir() and ".parquet" not in (file.suffix, where.suffix)
                 if file == where or beside:
