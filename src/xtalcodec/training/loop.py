@@ -93,7 +93,8 @@ def train(
         source, loss = _source(recipe, data, codec, store) if codec.trainable else (None, nn.Module())
         recipe = _with_elements(recipe, source)
         codec.config = recipe.codec
-        identity = _prepare(accelerator, out, recipe, identity_of(data, val, store), resume)
+        identity = identity_of(data, val, store)
+        _prepare(accelerator, out, recipe, identity, resume)
         if source is None:
             return _without_training(codec, recipe, val, out, facts or {}, main)
         going_on = resume and (out / CHECKPOINT).is_file()
@@ -117,11 +118,10 @@ def train(
             losses, metrics = model(batch.to(accelerator.device), patches)
             skipped = take_step(losses, model, accelerator, optimisers, recipe.optimiser, progress.step, fraction)
             average.update_parameters(network)
-            terms = {**losses, **metrics, "skipped": skipped}
             progress.step += 1
             progress.crystals += len(batch) * accelerator.num_processes
             if report:
-                report.step(progress, fraction, terms)
+                report.step(progress, fraction, {**losses, **metrics, "skipped": skipped})
             if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
                 if report:
                     _save(out, kept, networks, optimisers, progress, about, identity)
@@ -137,12 +137,11 @@ def train(
         return kept
 
 
-def _prepare(accelerator: Any, out: Path, recipe: Recipe, data: Mapping[str, Any], resume: bool) -> Mapping[str, Any]:
-    """Prepare the folder; the first process does, and the others wait. Return what tells its data from others."""
+def _prepare(accelerator: Any, out: Path, recipe: Recipe, data: Mapping[str, Any], resume: bool) -> None:
+    """Prepare the folder; the first process does, and the others wait."""
     if accelerator.is_main_process:
         prepare(out, recipe, data, resume)
     accelerator.wait_for_everyone()
-    return data
 
 
 def _steps(recipe: Recipe, source: TrainingCrystals | PaintedViews, processes: int) -> int:
