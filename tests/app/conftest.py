@@ -3,9 +3,11 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -102,6 +104,36 @@ def workers(address):
         return {one for one, line in lines.items() if b"spawn_main" in line}
 
     return ids
+
+
+@pytest.fixture
+def holding(workers):
+    """Hold workers where they are, also those that come: what they are given stays under way, however fast they are."""
+
+    def send(word):
+        for one in workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(one), word)
+
+    @contextlib.contextmanager
+    def hold():
+        over = threading.Event()
+
+        def stop():
+            while not over.wait(0.02):
+                with contextlib.suppress(FileNotFoundError):  # a worker that ended while it was looked at
+                    send(signal.SIGSTOP)
+
+        thread = threading.Thread(target=stop)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            send(signal.SIGCONT)
+
+    return hold
 
 
 @pytest.fixture(scope="session")

@@ -155,30 +155,32 @@ def test_elements_are_replaced_in_chosen_sites_alone(reader):
 # ---- work that ends
 
 
-def test_drawing_is_cancelled(reader):
-    page = reader("/sample?number=64")
-    page.get_by_text("Drawing …").wait_for()
-    page.get_by_role("button", name="Cancel").press("Enter")
-    page.get_by_text("Cancelled.").wait_for()
-    assert not page.get_by_role("progressbar").is_visible()
+def test_drawing_is_cancelled(reader, holding):
+    with holding():
+        page = reader("/sample?number=64")
+        page.get_by_text("Drawing …").wait_for()
+        page.get_by_role("button", name="Cancel").press("Enter")
+        page.get_by_text("Cancelled.").wait_for()
+        assert not page.get_by_role("progressbar").is_visible()
 
 
-def test_closing_the_browser_ends_its_work_and_serves_the_next_reader(reader, workers):
-    page = reader("/between?crystal=aflow:A_mP64_14_16e&to=aflow:A_mP64_14_16e&steps=41")  # takes half a minute
-    other = reader(f"/complete?crystal={PEROVSKITE}&number=1&gone=3")
-    page.get_by_text("Walking …").wait_for()
-    other.get_by_text("Waiting: number 1 in the queue").wait_for()
-    other.get_by_role("button", name="Cancel").click()
-    other.get_by_text("Cancelled.").wait_for()
-    other.get_by_role("button", name="Complete", exact=True).click()
-    other.get_by_text("Waiting: number 1 in the queue").wait_for()
-    (worker,) = workers()
-    page.context.close()
-    begun = time.perf_counter()
-    while worker in workers():
-        assert time.perf_counter() - begun < 4 * GONE
-        time.sleep(0.05)
-    print(f"\nclosed: its work ended after {time.perf_counter() - begun:.2f} s")  # noqa: T201
+def test_closing_the_browser_ends_its_work_and_serves_the_next_reader(reader, workers, holding):
+    with holding():
+        page = reader("/between?crystal=aflow:A_mP64_14_16e&to=aflow:A_mP64_14_16e&steps=41")
+        page.get_by_text("Walking …").wait_for()
+        other = reader(f"/complete?crystal={PEROVSKITE}&number=1&gone=3")
+        other.get_by_text("Waiting: number 1 in the queue").wait_for()
+        other.get_by_role("button", name="Cancel").click()
+        other.get_by_text("Cancelled.").wait_for()
+        other.get_by_role("button", name="Complete", exact=True).click()
+        other.get_by_text("Waiting: number 1 in the queue").wait_for()
+        (worker,) = workers()
+        page.context.close()
+        begun = time.perf_counter()
+        while worker in workers():
+            assert time.perf_counter() - begun < 4 * GONE
+            time.sleep(0.05)
+        print(f"\nclosed: its work ended after {time.perf_counter() - begun:.2f} s")  # noqa: T201
     other.get_by_text("1 draws, ways that differ: 1").wait_for()
 
 
