@@ -177,3 +177,15 @@ def test_in_windows_a_turned_copy_is_turned_back(windows):
     for step in path:
         assert np.allclose(step.z, path[0].z, atol=1e-3 * abs(path[0].z).max())
         assert np.allclose(step.lattice, path[0].lattice, atol=1e-6)
+
+
+def test_a_disordered_end_keeps_its_occupancies(mp):
+    places = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
+    alloy = Crystal.from_pymatgen(Structure(Lattice.cubic(3.7), 4 * [{"Cu": 0.5, "Au": 0.5}], places), "alloy")
+    ordered = Crystal.from_pymatgen(Structure(Lattice.cubic(3.75), ["Au", "Cu", "Cu", "Cu"], places), "ordered")
+    for ends in ((alloy, ordered), (ordered, alloy), (alloy, alloy)):
+        way = mp.decode_crystals(interpolate(mp, *ends, 3), elements=elements_of(*ends))
+        for end, one in zip(ends, (way[0], way[-1]), strict=True):
+            assert one.confidence > 0.9
+            found, true = one.crystal.to_pymatgen().composition, end.to_pymatgen().composition
+            assert found.fractional_composition.almost_equals(true.fractional_composition, atol=1e-3)

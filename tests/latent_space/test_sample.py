@@ -146,6 +146,27 @@ def test_the_try_that_surprises_least_is_kept(codec, symmetric, monkeypatch):
     assert sum(attempt == 1 for _, attempt in cells) > N / 2
 
 
+def test_a_composition_is_given_up_after_so_many_tries(codec, symmetric, monkeypatch):
+    held = {}
+
+    def surprise(self, plans, settled):  # noqa: ARG001
+        held.update({(plan.number, plan.attempt): plan.composition for plan in plans})
+        return {plan.number: 0.9 - 0.1 * plan.attempt for plan in plans}
+
+    monkeypatch.setattr(Returns, "surprise", surprise)
+    sampler = replace(symmetric.sampler, tries=4, patience=2, steps=2)
+    samples = list(draw(codec, symmetric.sampled_by(sampler), N, 1))
+    changed = []
+    for number, one in enumerate(samples):
+        tries = [held.get((number, attempt)) for attempt in range(4)]
+        if None not in tries:
+            first, second, third, last = tries
+            assert first == second
+            assert third == last == one.composition, "what was tried last surprised least"
+            changed.append(first != third)
+    assert sum(changed) > N / 2
+
+
 def sites(crystal):
     return crystal.frac_coords, crystal.numbers
 

@@ -70,8 +70,8 @@ def sample(
     tries: Annotated[
         int | None,
         typer.Option(
-            help="Cells drawn and filled for a composition, at most, until one comes out and does not surprise the "
-            "flow; as the prior says if not given (flows).",
+            help="Cells drawn and filled for a sample, at most, until one comes out and does not surprise the flow; as "
+            "the prior says if not given (flows).",
             min=1,
         ),
     ] = None,
@@ -128,7 +128,8 @@ def sample(
 
     A flow makes what a cell holds, its space group, its shape, and the latents of its patches, and can be asked for
     any of them. What comes out is settled on the space group, and made anew from there, a few times; what lacks
-    atoms, has them too near, cannot be settled, or surprises the flow, is tried again with another group and cell.
+    atoms, has them too near, cannot be settled, or surprises the flow, is tried again with another group and cell,
+    and at last, where the prior says so, with other atoms.
     A normal distribution is fitted to the codes of many crystals. Every sample is told. A valid one decodes to
     atoms apart by more than half of the sum of their covalent radii, with 4 to 150 Å³ each; of a repeating window
     it accounts for 90 % of the atoms. "same as" names an earlier sample that is the same crystal. Files are written

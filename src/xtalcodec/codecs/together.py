@@ -35,11 +35,13 @@ def encode_together(
         Patches of the grid along its axes.
     refine
         Improve latents that do not decode to their crystal; where that fails for one, all are tried on other origins.
+        Not where one is disordered: its occupancies are read from the latent as it is.
     progress
         Called with the number of crystals done since the last call.
     """
     best: tuple[tuple[float, float], torch.Tensor, np.ndarray] | None = None
-    exactly, grids = refine and codec.retries, [patches] * len(crystals)
+    ordered = all(crystal.is_ordered for crystal in crystals)
+    exactly, grids = refine and codec.retries and ordered, [patches] * len(crystals)
     for attempt in range(codec.config.refine.origins if exactly else 1):
         shift = codec.representation.origin(crystals[0], attempt)
         moved = [crystal.translated(shift) for crystal in crystals]

@@ -79,7 +79,8 @@ def interpolate(
     codes = mixed(start, end, on_way, path)
     told = min(noise, codec.most_noise)
     names = [f"{a.called}-{b.called}-{k + 1}" for k in range(steps)]
-    codes[1:-1] = [replace(code, noise=told) for code in codes[1:-1]]
+    between = [replace(code, noise=told) for code in codes[1:-1]]
+    codes = [replace(codes[0], plain=start.plain), *between, replace(codes[-1], plain=end.plain)]
     return LatentSet(tuple(replace(c, name=n) for c, n in zip(codes, names, strict=True)), identity)
 
 

@@ -170,15 +170,15 @@ class _Run:
         """Yield samples by their numbers, when nothing more is done to them; what was kept is as it was.
 
         What does not come out is tried again, with another cell, beside the next portion: few at a time would be slow;
-        with other atoms too where the first ones do not fill the group that is asked for. Of all tries the one is kept
-        that surprises the flow least.
+        with other atoms too where that is hopeless with the first ones. Of all tries the one is kept that surprises the
+        flow least.
         """
         planner, sampler = self.flow.planner, self.flow.sampler
         again: list[Plan] = []
         best: dict[int, _Try] = {}
         portions = list(_portions(n, together))
         while portions or again:
-            hopeless = {plan.number for plan in again if self.group_asked and best[plan.number].doubt > OTHERWISE}
+            hopeless = {plan.number for plan in again if self._hopeless(plan, best[plan.number])}
             trying = planner.again(again, self.seed, self.temperature, hopeless) if again else []
             done: dict[int, Sampled] = {}
             if portions:
@@ -198,6 +198,12 @@ class _Run:
                 kept.keep({t.plan.number: Kept(t.plan.composition, last[t.plan.number].code) for t in ended})
             made = done | last
             yield {number: _tidied(one) for number, one in made.items()} if self.flow.follower.settles else made
+
+    def _hopeless(self, plan: Plan, best: _Try) -> bool:
+        """Whether a composition is given up: it does not fill the group that is asked for, or was tried enough."""
+        patience = self.flow.sampler.patience
+        weary = patience is not None and (plan.attempt + 1) % patience == 0
+        return weary or (self.group_asked and best.doubt > OTHERWISE)
 
     def _tried(self, plans: Sequence[Plan]) -> dict[int, _Try]:
         """Fill cells, by the numbers of the samples."""

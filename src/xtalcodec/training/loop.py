@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -102,12 +102,13 @@ def train(
             calibrate(codec, source, recipe.seed)
         network = codec.network.train()
         average = running_average(network, recipe.average)
+        optimisers = open_optimisers(network, recipe.optimiser)
+        about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
         kept = codec.with_network(cast("Network", average.module))
         networks = nn.ModuleDict({"network": network, "average": average})
-        optimisers = open_optimisers(network, recipe.optimiser)
-        progress = Progress(**checkpoint.load(out / CHECKPOINT, networks, optimisers)) if going_on else Progress()
+        keeper = _Keeper(out, kept, networks, optimisers, val, recipe.sample, about, identity)
+        progress = keeper.resumed() if going_on else Progress()
         report = Report(out, len(source), source.left_out, progress) if main else None
-        about = {"crystals_used": len(source), **(facts or {}), "seed": recipe.seed}
         model = accelerator.prepare(loss)
         saved = time.monotonic()
         steps = _steps(recipe, source, accelerator.num_processes)
@@ -124,17 +125,41 @@ def train(
                 report.step(progress, fraction, {**losses, **metrics, "skipped": skipped})
             if decided(accelerator, time.monotonic() - saved) > 60 * recipe.checkpoint_minutes:
                 if report:
-                    _save(out, kept, networks, optimisers, progress, about, identity)
-                    report.held_out(progress, kept, val, recipe.sample)
+                    keeper.keep(report, progress)
                 saved = time.monotonic()
                 accelerator.wait_for_everyone()
         if report:
-            _save(out, kept, networks, optimisers, progress, about, identity)
-            report.held_out(progress, kept, val, recipe.sample)
+            keeper.keep(report, progress)
             report.close()
         accelerator.wait_for_everyone()
         accelerator.end_training()
         return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """Writes what a training has made, and its checkpoint."""
+
+    out: Path
+    codec: Codec
+    networks: nn.ModuleDict
+    """All weights that a checkpoint holds."""
+    optimisers: dict[str, Optimizer]
+    val: Sequence[Crystal]
+    sample: int
+    """Held-out crystals that are reconstructed."""
+    about: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+    def resumed(self) -> Progress:
+        """Go on from the checkpoint."""
+        return Progress(**checkpoint.load(self.out / CHECKPOINT, self.networks, self.optimisers))
+
+    def keep(self, report: Report, progress: Progress) -> None:
+        """Write the checkpoint, and the codec with a card that says how far it is; reconstruct held-out crystals."""
+        checkpoint.save(self.out / CHECKPOINT, self.networks, self.optimisers, asdict(progress), self.data)
+        self.codec.save_pretrained(self.out, training=provenance(**self.about, **asdict(progress)))
+        report.held_out(progress, self.codec, self.val, self.sample)
 
 
 def _prepare(accelerator: Any, out: Path, recipe: Recipe, data: Mapping[str, Any], resume: bool) -> None:
@@ -201,17 +226,3 @@ def _with_elements(recipe: Recipe, source: TrainingCrystals | PaintedViews | Non
     if max(seen) > last:
         raise TrainingError(f"training would show Z = {max(seen)}; codec.network.species ends at {last}")
     return replace(recipe, codec=replace(recipe.codec, elements=tuple(sorted(seen))))
-
-
-def _save(
-    out: Path,
-    codec: Codec,
-    networks: nn.ModuleDict,
-    optimisers: dict[str, Optimizer],
-    progress: Progress,
-    about: Mapping[str, Any],
-    data: Mapping[str, Any],
-) -> None:
-    """Checkpoint, and the codec as it stands with a card that says how far it is."""
-    checkpoint.save(out / CHECKPOINT, networks, optimisers, asdict(progress), data)
-    codec.save_pretrained(out, training=provenance(**about, **asdict(progress)))

@@ -79,7 +79,7 @@ class Planner:
         seed, temperature
             As of `plan`.
         hopeless
-            Numbers of samples whose atoms do not fill the group that is asked for: they get other compositions too.
+            Numbers of samples whose compositions are given up: they get others too.
         """
         plans = [replace(plan, attempt=plan.attempt + 1) for plan in plans]
         rows = [k for k, plan in enumerate(plans) if plan.number in hopeless]

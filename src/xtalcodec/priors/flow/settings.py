@@ -52,8 +52,10 @@ class SamplerConfig:
     noise: NotNegative = 0.2
     """What the decoder is told of the errors of the latents, in their standard deviations."""
     tries: Count = 4
-    """Cells that are drawn and filled for a composition, at most, until one holds all of its atoms, apart, and, settled
+    """Cells that are drawn and filled for a sample, at most, until one holds all of its atoms, apart, and, settled
     on a space group, does not surprise the flow; of several that do, the least surprising is taken."""
+    patience: Count | None = None
+    """Tries after which another composition is drawn, as asked, and again after as many more; None keeps the first."""
     symmetric: Literal["always", "asked", "never"] = "asked"
     """Which samples are given a space group before their cell, and settled on it: all; those of which a space group or
     a crystal system is asked; none."""
