@@ -34,15 +34,8 @@ class Correspondence:
     b: Int[np.ndarray, "3 3"]
     """Rows in cell vectors of the second."""
     strain: float
-    """See `strain_between`."""
-
-
-def strain_between(a: Float[np.ndarray, "3 3"], b: Float[np.ndarray, "3 3"]) -> float:
-    """Strain that brings one cell to another: √Σ ln² λ over its three principal stretches λ (Hencky 1928).
-
-    It is the same from b to a, for any basis of both, and for turned cells.
-    """
-    return float(_strains(a[None], b[None])[0])
+    """√Σ ln² λ over the three principal stretches λ that bring one to the other (Hencky 1928): the same from b to a, for
+    any basis of both, and for turned cells."""
 
 
 def hermite_forms(index: int) -> Int[np.ndarray, "forms 3 3"]:
@@ -65,7 +58,7 @@ def correspondences(
 
     (1) All supercells of both are reduced; (2) every basis of one within `unimodular` is laid on every reduced one of
     the other; (3) of those with the least Σ (λ − 1/λ)², which needs no eigenvalues, one is kept of each set that
-    the symmetry of the crystals makes the same; (4) what is left is sorted by `strain_between`.
+    the symmetry of the crystals makes the same; (4) what is left is sorted by its strain.
 
     Parameters
     ----------
@@ -114,6 +107,6 @@ def _metrics(cells: Float[np.ndarray, "cells 3 3"]) -> Float[np.ndarray, "cells 
 
 
 def _strains(a: Float[np.ndarray, "cells 3 3"], b: Float[np.ndarray, "cells 3 3"]) -> Float[np.ndarray, " cells"]:
-    """`strain_between` of many cells."""
+    """Hencky's strains, see `Correspondence`."""
     stretches = np.linalg.svd(np.linalg.solve(a, b), compute_uv=False)
     return np.sqrt((np.log(stretches) ** 2).sum(-1))

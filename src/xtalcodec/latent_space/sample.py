@@ -123,12 +123,11 @@ def draw(
     run = _Run(codec, prior.flow, seed, temperature, Returns(codec, prior.flow, seed, temperature, pool))
     for made in run.drawn(n, together, kept):
         done |= made
-        before = number
+        if progress:
+            progress(len(made))
         while number in done:
             yield done.pop(number)
             number += 1
-        if progress:
-            progress(number - before)
 
 
 def _portions(n: int, size: int) -> Iterator[tuple[int, int]]:
