@@ -141,6 +141,10 @@ def test_where_no_crystal_is_decoded_none_is_said_to_be_anywhere(run, cifs, tmp_
         ["similar", "in/salt.cif", "--in", "table.parquet", "--json", "table.parquet"],
         ["predict", "table.parquet", "--property", "band_gap", "--out", "table.parquet"],
         ["map", "in", "--out", "in/salt.cif"],
+        ["sample", "--reference", "in", "--out", "in"],
+        ["sample", "table.parquet", "--json", "table.parquet"],
+        ["sample", "--rank", "stability", "--hull", "table.parquet", "--html", "table.parquet"],
+        ["hull", "table.parquet", "--out", "table.parquet"],
     ],
 )
 def test_what_is_read_is_never_written_over(run, tmp_path, monkeypatch, words):
@@ -153,6 +157,17 @@ def test_what_is_read_is_never_written_over(run, tmp_path, monkeypatch, words):
     assert result.exit_code == 2
     assert "would replace what is read" in result.output
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_samples_are_not_written_over_the_table_that_they_are_compared_with(run, tmp_path):
+    salt = Crystal(3.5 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), np.array([11, 17]), name="salt")
+    table = tmp_path / "samples.parquet"
+    write_parquet([salt], table)
+    before = table.read_bytes()
+    result = run("sample", "--reference", table, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "would replace what is read" in result.output
+    assert table.read_bytes() == before
 
 
 @pytest.mark.parametrize("verb", [["sample", "-n", "1"], ["encode", "cifs"]])

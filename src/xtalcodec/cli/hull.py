@@ -8,7 +8,7 @@ import typer
 
 from xtalcodec.cli.bulk import Executor, Scheduler, Where, Workers, check_table
 from xtalcodec.cli.options import Cache, Inputs, MaxSites, Potential
-from xtalcodec.cli.running import clear_errors, finish, progress_bar
+from xtalcodec.cli.running import clear_errors, finish, keep_inputs, progress_bar
 from xtalcodec.io.limits import MAX_SITES
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def hull(
         from xtalcodec.parallel import open_pool
 
         check_table(out, "--out")
+        keep_inputs(data, out=out)
         names = [p.value for p in potential]
         with open_pool(executor.value, workers, scheduler) as pool:
             if pool is None:

@@ -14,8 +14,8 @@ from xtalcodec.cli.hull import tell_far_below
 from xtalcodec.cli.options import Cache, Device, Format, Json, Symprec, finite
 from xtalcodec.cli.priors import load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer
-from xtalcodec.cli.running import clear_errors, finish, load_codec, progress_bar
-from xtalcodec.cli.sample_folder import SampleFolder
+from xtalcodec.cli.running import clear_errors, finish, keep_inputs, load_codec, progress_bar
+from xtalcodec.cli.sample_folder import TABLE, SampleFolder
 
 if TYPE_CHECKING:
     from xtalcodec.codecs.base import Codec
@@ -148,6 +148,9 @@ def sample(
     from xtalcodec.priors.conditions import Conditions
 
     with clear_errors():
+        read = [*(reference or []), *(word for word in (source, hull) if word and Path(word).is_file())]
+        keep_inputs(read, out=out, strip=strip, movie=movie, html=html, json=json)
+        keep_inputs(read, out=out and out / TABLE)
         check_pictures(strip, movie, html)
         beside = Beside.read(reference or [], rank, potential, hull, relax=relax)
         wanted = asked(elements, composition, sites, space_group, crystal_system, properties or [])
