@@ -34,8 +34,8 @@ class Correspondence:
     b: Int[np.ndarray, "3 3"]
     """Rows in cell vectors of the second."""
     strain: float
-    """√Σ ln² λ over the three principal stretches λ that bring one to the other (Hencky 1928): the same from b to a, for
-    any basis of both, and for turned cells."""
+    """√Σ ln² λ over the three principal stretches λ that bring one to the other (Hencky 1928): the same from b to a,
+    for any basis of both, and for turned cells."""
 
 
 def hermite_forms(index: int) -> Int[np.ndarray, "forms 3 3"]:
