@@ -64,8 +64,8 @@ def in_region(crystal: Crystal, region: str) -> Bool[np.ndarray, " sites"]:
         try:
             if found[2]:
                 low = float(found[1])
-                if found[4] in ("<", "<="):
-                    along = along - np.floor(along - low)
+                if found[4] in ("<", "<="):  # each site by its first image above the lower limit, or on it with <=
+                    along = along - (np.ceil(along - low) - 1 if found[2] == "<" else np.floor(along - low))
                 inside &= _COMPARE[found[2]](low, along)
             if found[4]:
                 inside &= _COMPARE[found[4]](along, float(found[5]))
