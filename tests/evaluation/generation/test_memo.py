@@ -54,6 +54,19 @@ def test_a_file_of_other_things_is_refused(tmp_path):
         Memo(tmp_path)
 
 
+def test_a_file_that_was_damaged_is_named(tmp_path):
+    path, values = tmp_path / "m.sqlite", {str(k): "v" * 500 for k in range(500)}
+    with Memo(path) as memo:
+        memo.keep("x", values)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + bytes(len(whole) - 8192))
+    with Memo(path) as memo:
+        with pytest.raises(OSError, match=r"m\.sqlite: kept results cannot be read"):
+            memo.known("x", [*values])
+        with pytest.raises(OSError, match=r"m\.sqlite: a result cannot be kept"):
+            memo.keep("x", values)
+
+
 def test_a_crystal_is_known_by_what_was_given():
     lattice, x, z = 4 * np.eye(3), np.array([[0.1, 0.2, 0.3]]), np.array([6])
     one = Crystal(lattice, x, z, "a")

@@ -83,25 +83,37 @@ class Memo:
             raise ValueError(f"{path}: it is no file of kept results: {error}") from error
 
     def known(self, what: str, keys: Sequence[str]) -> dict[str, Any]:
-        """Values of the keys that have one."""
+        """Values of the keys that have one.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read: it is damaged, or another run does not let go of it.
+        """
         found: dict[str, Any] = {}
-        for start in range(0, len(keys), _ASKED):
-            part = keys[start : start + _ASKED]
-            marks = ",".join("?" * len(part))
-            rows = self._file.execute(
-                f"SELECT key, value FROM results WHERE what = ? AND key IN ({marks})",  # noqa: S608 - question marks
-                (what, *part),
-            )
-            found |= {key: json.loads(value) for key, value in rows}
+        try:
+            for start in range(0, len(keys), _ASKED):
+                part = keys[start : start + _ASKED]
+                marks = ",".join("?" * len(part))
+                asked = f"SELECT key, value FROM results WHERE what = ? AND key IN ({marks})"  # noqa: S608 - marks
+                found |= {key: json.loads(value) for key, value in self._file.execute(asked, (what, *part))}
+        except sqlite3.DatabaseError as error:
+            raise OSError(f"{self.path}: kept results cannot be read: {error}") from error
         return found
 
     def keep(self, what: str, values: Mapping[str, Any]) -> None:
-        """Write values; all of them are on disk when this returns."""
+        """Write values; all of them are on disk when this returns.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written: the disk is full, it is damaged, or another run does not let go of it.
+        """
         rows = [(what, key, json.dumps(value)) for key, value in values.items()]
         try:
             with self._file:
                 self._file.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", rows)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise OSError(f"{self.path}: a result cannot be kept: {error}") from error
 
     def close(self) -> None:
