@@ -135,6 +135,7 @@ def test_stability_goes_in_stages(kept, monkeypatch):
         ("fast", "LiF"): -2.9,
         ("final", "LiF"): -2.95,
         ("fast", "LiCl"): -2.0,
+        ("fast", "BaO"): -2.5,
     }
     asked = []
 
@@ -155,7 +156,7 @@ def test_stability_goes_in_stages(kept, monkeypatch):
     stages = [Stage(Hull.of("fast", pure + known), 5), Stage(Hull.of("final", pure + known), 7)]
     with Memo(kept) as memo:
         options = {"train": TRAIN, "held_out": HELD_OUT, "seed": 1, "memo": memo}
-        found = judge(SAMPLES, REFERENCE, stages=stages, **options)
+        found = judge([*SAMPLES, salt("Ba", "O", 5.5)], REFERENCE, stages=stages, **options)
     rows = {row.name: row for row in found.samples.rows}
     assert (rows["NaCl"].stable, rows["NaCl"].metastable, rows["NaCl"].stage) == (True, True, "final")
     assert rows["NaCl"].above_hull == pytest.approx(-0.1)
@@ -164,11 +165,14 @@ def test_stability_goes_in_stages(kept, monkeypatch):
     assert rows["NaCl"].displacement == pytest.approx(2 * moved)  # from fast and final, each half of it about the mean
     assert (rows["KCl"].stable, rows["KCl"].stage) == (False, ""), "not novel"
     assert rows["torn.cif"].stable is False
+    oxide = rows["BaO"]
+    assert (oxide.stage, oxide.energy, oxide.relaxed, oxide.above_hull) == ("fast", -2.5, True, None)
+    assert oxide.reason == "fast: the hull has no crystal of pure Ba"
     held = {row.name: row for row in found.held_out.rows}
     assert (held["LiCl"].stage, held["LiCl"].stable) == ("fast", False), "1 eV/atom above the hull"
     assert "fast: it flies apart" in held["SrO"].reason
     told = found.samples.summary
-    assert (told["sun_rate"], told["metastable_sun_rate"], told["relaxed"]) == (1 / 8, 2 / 8, 2)
+    assert (told["sun_rate"], told["metastable_sun_rate"], told["relaxed"]) == (1 / 9, 2 / 9, 3)
     assert ("fast", "NaCl", 5) in asked
     assert ("final", "NaCl", 7) in asked
     assert not {("final", "LiCl", 7), ("final", "SrO", 7)} & set(asked)

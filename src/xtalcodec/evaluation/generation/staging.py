@@ -91,23 +91,21 @@ def weigh(
 def _after(row: Verdict, given: Crystal, end: Relaxed, stage: Stage, *, last: bool) -> Verdict:
     """Return the row of a sample after a stage."""
     if end.energy is None:
-        return _without_energy(row, f"{stage.potential}: {end.why}")
-    try:
-        above = stage.hull.above(given.numbers, end.energy)
-    except HullError as error:
-        return _without_energy(row, f"{stage.potential}: {error}")
-    return replace(
+        return _without_height(row, f"{stage.potential}: {end.why}")
+    row = replace(
         row,
         stage=stage.potential,
         energy=end.energy,
-        above_hull=above,
         relaxed=end.converged,
         displacement=displacement(given, end.crystal),  # from where it was before all stages
-        stable=last and above <= 0,
-        metastable=last and above <= METASTABLE,
     )
+    try:
+        above = stage.hull.above(given.numbers, end.energy)
+    except HullError as error:
+        return _without_height(row, f"{stage.potential}: {error}")
+    return replace(row, above_hull=above, stable=last and above <= 0, metastable=last and above <= METASTABLE)
 
 
-def _without_energy(row: Verdict, why: str) -> Verdict:
+def _without_height(row: Verdict, why: str) -> Verdict:
     """Return the row of a sample that has no distance to the hull."""
     return replace(row, reason="; ".join(filter(None, [row.reason, why])), above_hull=None)
