@@ -110,3 +110,9 @@ def test_shared_sites_are_replaced_by_their_shares():
     assert sodium.numbers.tolist() == [19, 17]
     swapped = replaced(salt, [Replacement.parse("Na=K"), Replacement.parse("K=Na")])
     assert (swapped.occupancies[0, [11, 19]].tolist(), swapped.numbers.tolist()) == ([0.4, 0.6], [19, 17])
+
+
+@pytest.mark.parametrize("shares", [(0.35, 0.3, 0.35), (0.3, 0.6, 0.1), (0.6, 0.3, 0.1)])
+def test_a_site_whose_elements_all_become_one_is_ordered(shares):
+    shared = Crystal.of_shares(4 * np.eye(3), np.zeros((1, 3)), [list(zip((38, 20, 56), shares, strict=True))])
+    assert replaced(shared, [Replacement.parse("Ca=Sr"), Replacement.parse("Ba=Sr")]).is_ordered

@@ -80,6 +80,7 @@ def replaced(
         made[here, change.new] += shares[here, change.old]
         done[change.old] = change.new
         words.append(f"{symbol}={chemical_symbols[change.new]}")
+    made = made.round(12)  # 0.3 + 0.35 + 0.35 is less than 1 by rounding, which would be a site that is shared
     numbers = made[:, 1:].argmax(1) + 1
     return replace(crystal.without_properties(), numbers=numbers, occupancies=made, name="-".join(words))
 
