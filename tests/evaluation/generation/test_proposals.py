@@ -166,3 +166,4 @@ def test_what_relaxed_is_as_asked_by_its_own_symmetry_and_the_atoms_of_the_cell_
     assert len(found.about.crystal) == 8
     assert (sample.row()["as_asked"], found.row()["as_asked"]) == (False, True)
     assert proposal("salt", SALT).as_asked is None
+    assert replace(sample, asked=Conditions(properties={"band_gap": 2.0})).as_asked is None, "it is not measured"

@@ -75,9 +75,9 @@ class Proposal:
     def as_asked(self) -> bool | None:
         """Whether the cell that decoded has the atoms, and the crystal the symmetry, that were asked for.
 
-        None where nothing was asked, or nothing decoded.
+        None where neither was asked, or nothing decoded.
         """
-        if self.decoded is None or self.about.crystal is None or self.asked == Conditions():
+        if self.decoded is None or self.about.crystal is None or replace(self.asked, properties={}) == Conditions():
             return None
         return self.asked.met_by_atoms(self.decoded.crystal) and self.asked.met_by_symmetry(self.about.crystal)
 
