@@ -79,6 +79,14 @@ def test_a_row_that_lacks_something_is_named(tmp_path, row, told):
         Hull.read(tmp_path / "h.parquet", "sevennet-0")
 
 
+@pytest.mark.parametrize("row", [("Na", "-1.0", "sevennet-0"), (11, -1.0, "sevennet-0"), ("Na", -1.0, 1)])
+def test_a_column_of_another_type_is_named(tmp_path, row):
+    names = ("composition", "energy_per_atom", "potential")
+    pq.write_table(pa.table({name: [value] for name, value in zip(names, row, strict=True)}), tmp_path / "h.parquet")
+    with pytest.raises(ValueError, match=r"h\.parquet: row 1 is no energy of a composition by a potential"):
+        Hull.up_to(tmp_path / "h.parquet")
+
+
 def test_a_table_has_a_hull_of_every_potential_the_fastest_first(tmp_path):
     rows = [("NaCl", -3.4, "sevennet-l3i5"), ("NaCl", -3.5, "sevennet-0"), ("Na", -1.0, "own")]
     names = ("composition", "energy_per_atom", "potential")

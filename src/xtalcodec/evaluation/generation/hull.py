@@ -153,8 +153,9 @@ def _energies(path: str | Path, last: str | None) -> dict[str, list[tuple[str, f
         raise ValueError(f"{path}: it is no table of a hull: {error}") from error
     energies: dict[str, list[tuple[str, float]]] = {}
     for k, row in enumerate(table.to_pylist(), start=1):
-        energy = row["energy_per_atom"]
-        if not row["composition"] or not row["potential"] or energy is None or not np.isfinite(energy):
+        energy, texts = row["energy_per_atom"], (row["composition"], row["potential"])
+        known = isinstance(energy, int | float) and all(isinstance(text, str) and text for text in texts)
+        if not known or not np.isfinite(energy):
             told = ", ".join(f"{name} {row[name]}" for name in COLUMNS)
             raise ValueError(f"{path}: row {k} is no energy of a composition by a potential: {told}")
         energies.setdefault(row["potential"], []).append((row["composition"], energy))
