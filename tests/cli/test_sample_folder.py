@@ -47,6 +47,12 @@ def test_the_table_is_written_while_samples_come(tmp_path, monkeypatch):
     assert pq.read_table(folder.table).num_rows == 4, "what a SIGKILL would leave"
 
 
+def test_the_table_is_whole_before_samples_are_ranked(tmp_path):
+    folder = SampleFolder(tmp_path, "cif", None, 3, valid_only=False)
+    list(folder.taking(proposal(k) for k in range(1, 4)))
+    assert pq.read_table(folder.table).num_rows == 3
+
+
 @pytest.mark.parametrize(("before", "suffix"), [("json", ".json"), ("extxyz", ".extxyz"), ("poscar", ".vasp")])
 def test_files_of_an_earlier_run_in_any_format_are_told(tmp_path, capsys, before, suffix):
     list(SampleFolder(tmp_path, before, None, 3, valid_only=False).taking(proposal(k) for k in range(1, 4)))

@@ -75,6 +75,7 @@ class SampleFolder:
                 err=True,
             )
             raise
+        write_table(taken, self.table, self.symprec)  # ranking them may take hours, and be stopped
         tell_others(self.out, self.written)
         tell(self.refused)
 
