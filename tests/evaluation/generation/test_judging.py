@@ -7,7 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.generation import Hull, Memo, judge, relaxing, valid_unique_novel
+from xtalcodec.evaluation.generation import Hull, Memo, description, judge, relaxing, valid_unique_novel
 from xtalcodec.evaluation.generation.staging import Stage
 from xtalcodec.io.read import Unusable
 
@@ -125,6 +125,14 @@ def test_samples_of_which_none_has_atoms_apart_are_as_little_novel_as_valid(kept
     with Memo(kept) as memo:
         found = judge([tight(), SAMPLES[-2]], REFERENCE, train=TRAIN, held_out=HELD_OUT, memo=memo).samples.summary
     assert [found[name] for name in ("valid_rate", "unique_rate", "novel_rate", "vun_rate")] == [0.0] * 4
+
+
+def test_a_sample_without_a_fingerprint_has_no_distances(monkeypatch):
+    found = description.structure_fingerprint
+    monkeypatch.setattr(description, "structure_fingerprint", lambda one: None if one.name == "bare" else found(one))
+    (row,) = judge([replace(SAMPLES[0], name="bare")], REFERENCE, held_out=HELD_OUT).samples.rows
+    assert (row.structure_distance, row.composition_distance, row.covered) == (None, None, False)
+    assert row.reason == "CrystalNN finds no neighbours"
 
 
 def test_stability_goes_in_stages(kept, monkeypatch):

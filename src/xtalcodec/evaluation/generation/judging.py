@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from math import isfinite
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.controls import drawn, halves, substituted
@@ -145,7 +146,7 @@ def _judged(
         covered = there.covered(thresholds(protocol))
         distances = zip(there.structure.tolist(), there.composition.tolist(), covered.tolist(), strict=True)
         rows = [
-            row if row.crystal is None else replace(row, structure_distance=s, composition_distance=c, covered=near)
+            replace(row, structure_distance=s, composition_distance=c, covered=near) if isfinite(s) else row
             for row, (s, c, near) in zip(rows, distances, strict=True)
         ]
         if stages:
