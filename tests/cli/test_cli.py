@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from xtalcodec.parallel import WorkersLostError
+
 
 def test_help_of_every_verb_has_an_example(run):
     for verb in (
@@ -71,6 +73,16 @@ def test_a_verb_that_is_interrupted_says_so(run, cifs, monkeypatch):
     result = run("data", "show", cifs)
     assert result.exit_code == 130
     assert "xtalcodec: stopped" in result.output
+
+
+def test_a_worker_that_dies_is_told_in_one_line(run, cifs, tmp_path, monkeypatch):
+    def killed(*_):
+        raise WorkersLostError("a worker died (killed, or out of memory)")
+
+    monkeypatch.setattr("xtalcodec.evaluation.generation.hull.hull_energies", killed)
+    result = run("hull", cifs, "--out", tmp_path / "hull.parquet", "--workers", 1)
+    assert result.exit_code == 2
+    assert "xtalcodec: a worker died (killed, or out of memory)" in result.output
 
 
 def test_importing_the_package_is_quick_and_leaves_torch_alone():

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -37,13 +38,13 @@ EXTRAS = {
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn what the user can mend into one line and exit status 2, and say that Ctrl-C has stopped a verb."""
+    """Turn what the user can mend, or a worker's death, into one line and exit status 2; say that Ctrl-C stopped it."""
     try:
         yield
     except KeyboardInterrupt:
         typer.echo("xtalcodec: stopped", err=True)
         raise
-    except (ValueError, OSError, ModuleNotFoundError) as error:
+    except (ValueError, OSError, ModuleNotFoundError, BrokenExecutor) as error:
         missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
         hint = f"; this needs pip install 'xtalcodec[{EXTRAS[missing]}]'" if missing in EXTRAS else ""
         typer.echo(f"xtalcodec: {_reason(error)}{hint}", err=True)
