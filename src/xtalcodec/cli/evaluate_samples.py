@@ -83,7 +83,8 @@ def evaluate_samples(
 ) -> None:
     """Judge generated crystals: valid, near real ones, unique, novel, stable; beside two controls in the same run.
 
-    The controls are real crystals that were held out, and training crystals with their elements exchanged at random.
+    The controls are real crystals that were held out, and those of --train, or else of the reference, with their
+    elements exchanged at random.
     What cannot be read, or relaxed, stays in every denominator.
 
     Example: xtalcodec evaluate-samples samples/ --reference test.parquet --train train.parquet --rows rows.parquet
