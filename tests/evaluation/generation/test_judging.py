@@ -7,7 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from xtalcodec.crystal import Crystal
-from xtalcodec.evaluation.generation import Hull, Memo, description, judge, relaxing, valid_unique_novel
+from xtalcodec.evaluation.generation import Hull, Memo, Verdict, description, judge, relaxing, valid_unique_novel
 from xtalcodec.evaluation.generation.staging import Stage
 from xtalcodec.io.read import Unusable
 
@@ -125,6 +125,12 @@ def test_samples_of_which_none_has_atoms_apart_are_as_little_novel_as_valid(kept
     with Memo(kept) as memo:
         found = judge([tight(), SAMPLES[-2]], REFERENCE, train=TRAIN, held_out=HELD_OUT, memo=memo).samples.summary
     assert [found[name] for name in ("valid_rate", "unique_rate", "novel_rate", "vun_rate")] == [0.0] * 4
+
+
+def test_whether_a_row_is_new_is_not_said_where_it_was_not_looked_at():
+    one = Verdict("a", SAMPLES[0], valid=True, unique=True)
+    found = [one, replace(one, novel=True), replace(one, novel=False), Verdict("torn", None)]
+    assert [row.row()["vun"] for row in found] == [None, True, False, False]
 
 
 def test_a_sample_without_a_fingerprint_has_no_distances(monkeypatch):

@@ -72,7 +72,7 @@ class Verdict:
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "crystal"}
         values["formula"] = self.crystal.formula if self.crystal else None
         values["sites"] = len(self.crystal) if self.crystal else None
-        return values | {"vun": self.vun}
+        return values | {"vun": None if self.valid and self.novel is None else self.vun}
 
 
 @dataclass(frozen=True)
