@@ -1,7 +1,9 @@
 """What was computed is kept, and computed once."""
 
+import ase.db
 import numpy as np
 import pytest
+from ase.build import bulk
 
 from xtalcodec.crystal import Crystal
 from xtalcodec.evaluation.generation.memo import Memo, crystal_hash, remembered, with_versions
@@ -52,6 +54,15 @@ def test_a_file_of_other_things_is_refused(tmp_path):
         Memo(tmp_path / "x")
     with pytest.raises(OSError, match="results cannot be kept there"):
         Memo(tmp_path)
+
+
+def test_a_database_of_other_things_is_refused_and_stays_as_it_was(tmp_path):
+    path = tmp_path / "ase.db"
+    ase.db.connect(path).write(bulk("Cu"))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"ase\.db: it is no file of kept results: it has a table information"):
+        Memo(path)
+    assert path.read_bytes() == before
 
 
 def test_a_file_that_was_damaged_is_named(tmp_path):

@@ -72,6 +72,10 @@ class Memo:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._file = sqlite3.connect(self.path or ":memory:", timeout=_PATIENCE)
+            tables = {name for (name,) in self._file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if others := sorted(tables - {"results"}):
+                self._file.close()
+                raise ValueError(f"{path}: it is no file of kept results: it has a table {others[0]}")
             with self._file:
                 self._file.execute(
                     "CREATE TABLE IF NOT EXISTS results"
