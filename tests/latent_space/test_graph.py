@@ -8,7 +8,7 @@ import pytest
 from test_index import filled
 
 from xtalcodec.latent_space import index as indices
-from xtalcodec.latent_space.graph import GRAPH, GraphError
+from xtalcodec.latent_space.graph import ABOUT, GRAPH, GraphError
 from xtalcodec.latent_space.index import Index
 
 SILENT = lambda _, __: lambda ___: None  # noqa: E731
@@ -67,6 +67,10 @@ def test_no_file_of_an_index_is_opened_as_a_graph_and_a_broken_one_is_named(vect
     for path in kept:
         path.write_bytes(b"no graph")
     with pytest.raises(GraphError, match=r"graph\.usearch cannot be read"):
+        Index(folder, "mp-1/a").nearest(vectors[0], 1)
+    for path in kept:
+        path.with_name(ABOUT).write_text("no")
+    with pytest.raises(GraphError, match=r"graph\.json cannot be read.*; remove "):
         Index(folder, "mp-1/a").nearest(vectors[0], 1)
 
 

@@ -98,7 +98,11 @@ def opened(files: Sequence[Path], size: int) -> Graph | None:
     folder = _folder(files)
     if folder.is_dir():
         settle(folder)
-    if not (folder / ABOUT).is_file() or json.loads((folder / ABOUT).read_text()) != _state(files):
+    try:
+        same = (folder / ABOUT).is_file() and json.loads((folder / ABOUT).read_text()) == _state(files)
+    except ValueError as error:
+        raise GraphError(f"{folder / ABOUT} cannot be read: {error}; remove {folder}") from error
+    if not same:
         return None
     compiled = _empty(size)
     try:
