@@ -513,3 +513,14 @@ def test_variations_are_of_the_latent_as_it_is_asked_for(run, cifs, monkeypatch)
     for words in ([], ["--no-refine"]):
         assert "that will do" in run("alter", cifs / "SrTiO3.cif", "--noise", 0.2, *words).output
     assert seen == [True, False]
+
+
+def test_a_prior_brings_its_codec(run, cifs, tmp_path):
+    ends = [cifs / "SrTiO3.cif", cifs / "BaTiO3.cif"]
+    for words in (["alter", ends[0], "--noise", 0.2, "-n", 1], ["interpolate", *ends, "--steps", 2]):
+        result = run(*words, "--prior", "perov-5", "--json", tmp_path / "told.json")
+        assert result.exit_code == 0, result.output
+        assert json.loads((tmp_path / "told.json").read_text())["codec"].startswith("perov-5-")
+        result = run(*words, "--prior", "perov-5", "--codec", "mp")
+        assert result.exit_code == 2
+        assert "belongs to the codec perov-5-" in result.output

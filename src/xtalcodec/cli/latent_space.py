@@ -20,8 +20,8 @@ from xtalcodec.cli.decoded import (
     tell_unsure,
     write,
 )
-from xtalcodec.cli.options import CodecName, Device, Format, Json, MaxSites, NoRefine, One, Potential, Symprec, finite
-from xtalcodec.cli.priors import PriorName, load_pair
+from xtalcodec.cli.options import Device, Format, Json, MaxSites, NoRefine, One, Potential, Symprec, finite
+from xtalcodec.cli.priors import DEFAULT, CodecOrPriors, PriorName, load_pair
 from xtalcodec.cli.relaxing import Relax, Relaxer, relaxed_rows, relaxer
 from xtalcodec.cli.running import clear_errors, finish, keep_inputs, load_codec, one, progress_bar
 from xtalcodec.io.limits import MAX_SITES
@@ -48,7 +48,7 @@ VARIATIONS = 20
 def interpolate(
     a: One,
     b: One,
-    codec: CodecName = "mp",
+    codec: CodecOrPriors = None,
     steps: Annotated[int, typer.Option(help="Crystals on the way, both ends included.", min=2)] = 5,
     path: Annotated[
         Way | None,
@@ -116,7 +116,7 @@ def interpolate(
         if asked_way is Way.flow:
             model, fitted = load_pair(prior, codec, device)
         else:
-            model = load_codec(codec, device)
+            model = load_codec(codec or DEFAULT, device)
         way = asked_way or Way(usual_way(model))
         if way is Way.atoms and noise is not None:
             raise ValueError("--noise is for latents that are mixed: --path line, arc or flow")
@@ -195,7 +195,7 @@ def _doubts(rows: Sequence[dict[str, Any]]) -> None:
 
 def alter(
     crystal: One,
-    codec: CodecName = "mp",
+    codec: CodecOrPriors = None,
     replace: Annotated[
         list[str] | None, typer.Option(help="Old=new element before encoding, as in Sr=Ba; may be repeated.")
     ] = None,
@@ -261,7 +261,9 @@ def alter(
         wanted = Conditions(properties=properties_of(towards or []))
         cell = None if strain is None else strain_of(strain, seed)
         changes = [Replacement.parse(text) for text in replace or []]
-        model, fitted = (load_codec(codec, device), None) if noise is None else load_pair(prior, codec, device)
+        model, fitted = (
+            (load_codec(codec or DEFAULT, device), None) if noise is None else load_pair(prior, codec, device)
+        )
         given = one(crystal, max_sites)
         asked = replaced(given, changes) if cell is None else strained(replaced(given, changes), cell)
         holding, refine = None, not no_refine

@@ -22,6 +22,15 @@ PriorName = Annotated[
     ),
 ]
 
+CodecOrPriors = Annotated[
+    str | None,
+    typer.Option(
+        "--codec",
+        help="A codec that ships with the package, a folder, or user/repository; that of --prior, or else mp, if not "
+        "given.",
+    ),
+]
+
 
 def load_pair(prior: str | None, codec: str | None, device: str) -> "tuple[Codec, Prior]":
     """Load a codec and a prior of its latents: the one that is not named follows from the other.
